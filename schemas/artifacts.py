@@ -1,0 +1,92 @@
+"""References to immutable things: artifacts by digest, dataset versions and model versions by identity."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from schemas.base import Strict, Tolerant
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
+"""The name of a model, dataset, deployment, pipeline or trigger: lower case, 1 to 64 characters."""
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+SourceUri = Annotated[str, StringConstraints(pattern=r"^(file|s3|hf|pypi)://\S+$", max_length=2048)]
+"""`file:///…`, `s3://…`, `hf://owner/name[@revision][/path]`, `pypi://package==version#path=…&sha256=…`."""
+TargetModule = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
+FeatureRecipe = Literal["mid-last-mean-v1"]
+"""How an encoder's states become the head's input; `workers/model/features.py` is the only implementation."""
+
+
+class ArtifactRef(Tolerant):
+    """Bytes in the artifact store, named by their own digest."""
+
+    digest: Digest
+    size: int = Field(ge=0)
+    """Bytes."""
+    media_type: str
+
+
+class DatasetRef(Tolerant):
+    """One immutable dataset version."""
+
+    id: UUID
+    dataset: Name
+    version: int = Field(ge=1)
+    digest: Digest
+    """Over canonical rows, schema, splits and spec; not over Parquet bytes."""
+    manifest: ArtifactRef
+
+
+class ModelRef(Tolerant):
+    """One immutable model version: what it takes to rebuild its graph."""
+
+    id: UUID
+    model: Name
+    version: int = Field(ge=1)
+    adapter: ArtifactRef
+    """One safetensors file: LoRA factors, head and metadata (`workers/model/adapter.py`)."""
+    base_model: SourceUri
+    base_digest: Digest
+    feature_recipe: FeatureRecipe
+    head_digest: Digest
+    """Over the head's W and b and its labels: equal digests mean one frozen head."""
+    labels: tuple[str, ...]
+    max_length: int
+
+
+class GraphRef(Tolerant):
+    """What a gateway, an evaluation or an attack runs: a shared base graph and one version's inputs to it."""
+
+    base_graph: ArtifactRef
+    """ONNX, one per (base digest, feature recipe, target modules)."""
+    adapter: ArtifactRef
+    """An ONNX Runtime `.onnx_adapter` file: LoRA factors and head."""
+    tokenizer: ArtifactRef
+    """`tokenizer.json` of the base."""
+    base_digest: Digest
+    feature_recipe: FeatureRecipe
+    target_modules: tuple[TargetModule, ...]
+    labels: tuple[str, ...]
+    max_length: int
+
+
+class DatasetPart(Strict):
+    """One Parquet part of a dataset version."""
+
+    split: Literal["train", "validation", "test"]
+    rows: int = Field(ge=0)
+    artifact: ArtifactRef
+
+
+class DatasetManifest(Tolerant):
+    """What a dataset version is: the JSON document that its manifest artifact holds."""
+
+    digest: Digest
+    columns: dict[str, str]
+    """Column name to Arrow type; always `text: string` and `label: string`."""
+    labels: tuple[str, ...]
+    parts: tuple[DatasetPart, ...]
+    parent: UUID | None = None
+    operators: tuple[str, ...]
+    """The operator pipeline in order, each with its settings in words."""

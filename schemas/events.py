@@ -1,0 +1,212 @@
+"""Every fact that may travel. A class that is not in EVENTS does not exist."""
+
+from typing import ClassVar, Final
+from uuid import UUID
+
+from schemas.cloudevent import EventData
+
+
+class DatasetVersionCreated(EventData):
+    """A curation has completed and its rows are a new immutable version."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.dataset.version_created.v1"
+    dataset: str
+    dataset_version_id: UUID
+    version: int
+    digest: str
+    rows: dict[str, int]
+    job_id: UUID
+
+
+class JobRequested(EventData):
+    """A job is Pending: new, or again after its lease expired. Whoever does this kind may claim it."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.job.requested.v1"
+    job_id: UUID
+    kind: str
+    attempt: int
+
+
+class JobStarted(EventData):
+    """A worker holds the lease of an attempt."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.job.started.v1"
+    job_id: UUID
+    kind: str
+    attempt: int
+    owner: str
+
+
+class JobSucceeded(EventData):
+    """The job's result is recorded, and what it made is registered."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.job.succeeded.v1"
+    job_id: UUID
+    kind: str
+    attempt: int
+
+
+class JobFailed(EventData):
+    """The job will not be tried again."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.job.failed.v1"
+    job_id: UUID
+    kind: str
+    attempt: int
+    reason: str
+
+
+class JobCancelled(EventData):
+    """Somebody asked for it, and no worker holds the job any more."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.job.cancelled.v1"
+    job_id: UUID
+    kind: str
+    attempt: int
+
+
+class ModelVersionCreated(EventData):
+    """A training or a merge has completed and its adapter is a new immutable version."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.model.version_created.v1"
+    model: str
+    model_version_id: UUID
+    version: int
+    adapter_digest: str
+    job_id: UUID
+    parents: list[UUID] = []
+
+
+class AttachmentAdded(EventData):
+    """Something was learnt about a version: an export, an evaluation, an audit."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.model.attachment_added.v1"
+    model_version_id: UUID
+    kind: str
+    digest: str
+    job_id: UUID
+
+
+class AliasMoved(EventData):
+    """A model's alias points to another version, or to none."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.model.alias_moved.v1"
+    model: str
+    alias: str
+    model_version_id: UUID | None
+    previous: UUID | None
+    history_id: UUID
+    actor: str
+    reason: str
+
+
+class GenerationCreated(EventData):
+    """A deployment's desired state changed; gateways follow."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.deployment.generation_created.v1"
+    deployment: str
+    generation: int
+    stable: UUID | None
+    canary: UUID | None
+    weight: float
+    rollout_id: UUID | None
+    reason: str
+
+
+class RolloutStarted(EventData):
+    """A version was put on its way to a deployment: its gates are judged next, or it waits in the queue."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.rollout.started.v1"
+    rollout_id: UUID
+    deployment: str
+    model_version_id: UUID
+    phase: str
+
+
+class RolloutAdvanced(EventData):
+    """A rollout entered another phase or another step."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.rollout.advanced.v1"
+    rollout_id: UUID
+    deployment: str
+    phase: str
+    step: int
+    weight: float
+    reason: str
+
+
+class RolloutFinished(EventData):
+    """A rollout reached its final phase."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.rollout.finished.v1"
+    rollout_id: UUID
+    deployment: str
+    model_version_id: UUID
+    phase: str
+    verdict: str | None
+    decision_id: UUID | None
+    reason: str
+
+
+class RollbackFinished(EventData):
+    """A rollback asked for by a person has moved the pointer, or could not."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.deployment.rollback_finished.v1"
+    deployment: str
+    rollback_id: UUID
+    phase: str
+    target: UUID
+    unconfirmed_gateways: list[str] = []
+    reason: str
+
+
+class PipelineRunStarted(EventData):
+    """A pipeline runs: by a trigger or by a person."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.pipeline.run_started.v1"
+    run_id: UUID
+    pipeline: str
+    trigger: str | None
+    actor: str
+
+
+class PipelineRunFinished(EventData):
+    """No stage of the run is left to do."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.pipeline.run_finished.v1"
+    run_id: UUID
+    pipeline: str
+    phase: str
+    reason: str = ""
+
+
+class InboundReceived(EventData):
+    """Somebody else's event passed the door and every trigger was asked; `outcomes` says what each answered."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.event.received.v1"
+    source: str
+    event_id: str
+    event_type: str
+    outcomes: dict[str, str]
+
+
+EVENTS: Final[tuple[type[EventData], ...]] = (
+    DatasetVersionCreated,
+    JobRequested,
+    JobStarted,
+    JobSucceeded,
+    JobFailed,
+    JobCancelled,
+    ModelVersionCreated,
+    AttachmentAdded,
+    AliasMoved,
+    GenerationCreated,
+    RolloutStarted,
+    RolloutAdvanced,
+    RolloutFinished,
+    RollbackFinished,
+    PipelineRunStarted,
+    PipelineRunFinished,
+    InboundReceived,
+)
+BY_TYPE: Final[dict[str, type[EventData]]] = {event.TYPE: event for event in EVENTS}

@@ -1,0 +1,109 @@
+"""Pipelines (a small DAG of job templates) and triggers (an event to a pipeline)."""
+
+import re
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, JsonValue, field_validator, model_validator
+
+from schemas.artifacts import Name
+from schemas.base import Strict
+from schemas.jobs import JobKind
+
+StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
+REFERENCE = re.compile(r"\$\{([a-z]+)\.([A-Za-z0-9_.-]+)\}")
+"""`${params.x}`, `${event.data.uri}`, `${stages.<stage>.<output>}`; a value that is one reference alone keeps its type.
+
+Outputs: curate `dataset`; train and merge `model_version`; export, evaluate and attack `model_version`."""
+
+
+class JobStage(Strict):
+    kind: JobKind
+    needs: tuple[StageName, ...] = ()
+    spec: dict[str, JsonValue] = {}
+    # the job's spec, with references
+    max_attempts: int = Field(default=3, ge=1, le=20)
+
+
+class ReleaseStage(Strict):
+    """Starts a rollout of a version on a deployment."""
+
+    kind: Literal["release"]
+    needs: tuple[StageName, ...] = ()
+    deployment: str
+    model_version: str
+
+
+Stage = Annotated[JobStage | ReleaseStage, Field(discriminator="kind")]
+
+
+class PipelineSpec(Strict):
+    name: Name
+    description: str = Field(default="", max_length=500)
+    params: dict[str, JsonValue] = {}
+    # name to default; a run may override them, and may not invent others
+    stages: dict[StageName, Stage] = Field(min_length=1, max_length=32)
+
+    @model_validator(mode="after")
+    def _stages_form_a_dag(self) -> Self:
+        for name, stage in self.stages.items():
+            if missing := set(stage.needs) - set(self.stages):
+                raise ValueError(f"stage {name!r} needs {sorted(missing)}, which the pipeline does not have")
+        try:
+            tuple(TopologicalSorter({n: s.needs for n, s in self.stages.items()}).static_order())
+        except CycleError as error:
+            raise ValueError(f"stages form a cycle: {' -> '.join(error.args[1])}") from error
+        for name, stage in self.stages.items():
+            for space, path in references(stage.model_dump()):
+                if space == "stages" and path.split(".")[0] not in stage.needs:
+                    raise ValueError(f"stage {name!r} reads ${{stages.{path}}} without naming that stage in its `needs`")
+                if space == "params" and path not in self.params:
+                    raise ValueError(f"stage {name!r} reads ${{params.{path}}}, which the pipeline does not declare")
+                if space not in ("stages", "params", "event"):
+                    raise ValueError(f"stage {name!r}: ${{{space}.…}} is not one of params, event, stages")
+        return self
+
+
+class TriggerSpec(Strict):
+    """When an event of these types from these sources arrives, run that pipeline."""
+
+    name: Name
+    pipeline: Name
+    types: tuple[str, ...] = Field(min_length=1, max_length=16)
+    sources: tuple[str, ...] = Field(min_length=1, max_length=16)
+    # exact sources; our own facts have the source that `GET /v1/info` names
+    where: dict[str, str | int | float | bool] = {}
+    # dotted path ("data.bucket", "subject") to the value that it must equal
+    params: dict[str, JsonValue] = {}
+    # the run's params; references into the event allowed: ${event.data.uri}
+    dedupe_key: str | None = Field(default=None, max_length=300)
+    # a reference such as ${event.data.digest}: the same value never fires twice; None: the event's own identity
+    debounce_seconds: float = Field(default=0, ge=0, le=86_400)
+    # wait until so long no further match arrived; the last one fires
+    cooldown_seconds: float = Field(default=60, ge=0)
+    daily_budget: int = Field(default=24, ge=1)
+    enabled: bool = True
+
+    @field_validator("types")
+    @classmethod
+    def _types_are_not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not item for item in value):
+            raise ValueError("an event type may not be empty")
+        return value
+
+
+TriggerOutcome = Literal[
+    "fired", "debouncing", "no_trigger_matched", "source_not_accepted", "condition_not_met", "duplicate", "superseded",
+    "cooldown", "budget", "loop", "disabled", "invalid",
+]  # fmt: skip
+
+
+def references(value: Any) -> list[tuple[str, str]]:
+    """Every `${space.path}` anywhere in a JSON value, as (space, path)."""
+    if isinstance(value, str):
+        return [(m[1], m[2]) for m in REFERENCE.finditer(value)]
+    if isinstance(value, dict):
+        return [found for item in value.values() for found in references(item)]
+    if isinstance(value, list | tuple):
+        return [found for item in value for found in references(item)]
+    return []

@@ -1,0 +1,121 @@
+"""The policy of a rollout, its phases and verdicts: `design/canary.md` in types."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from schemas.artifacts import Fraction
+from schemas.base import Strict, Tolerant
+from schemas.serving import MetricName, Randomize
+
+RolloutPhase = Literal["Queued", "Gating", "Verifying", "Progressing", "Paused", "Promoted", "RolledBack", "Aborted", "Superseded"]
+"""Gating: gates are judged. Verifying: live gateways load it and answer a smoke row. Progressing: the canary's ladder.
+Paused: the ladder stands (INCONCLUSIVE with `hold`, INVALID, or a person). The last four are final."""
+CanaryVerdict = Literal["HARM", "SAFE", "INCONCLUSIVE", "INVALID"]
+GateStatus = Literal["Passed", "Failed", "Error", "Inconclusive", "NotApplicable", "Waived"]
+
+
+class ErrorMetric(Strict):
+    name: Literal["error"] = "error"
+    margin: float = Field(default=0.01, gt=0, lt=0.5)
+    prior: tuple[float, float] = (0.2, 10.0)
+    # Beta(a, b) of the forecast rate
+
+
+class WrongMetric(Strict):
+    name: Literal["wrong"]
+    margin: float = Field(gt=0, lt=0.5)
+    # no default: only its owner knows how much worse a model may be
+    prior: tuple[float, float] = (2.0, 8.0)
+
+
+Metric = Annotated[ErrorMetric | WrongMetric, Field(discriminator="name")]
+
+
+class MinAccuracy(Strict):
+    """The version's accuracy on a dataset's split: its interval's lower end (absolute), and not below the champion's by more than a margin."""
+
+    gate: Literal["accuracy"] = "accuracy"
+    minimum: Fraction
+    # of the Wilson interval's lower bound
+    not_below_champion_by: Fraction | None = None
+    # comparative: the point estimates on the same dataset version and split; not applicable to a first release
+
+
+class MaxAttackSuccess(Strict):
+    """The attack's success rate: its interval's upper end must not pass `maximum`."""
+
+    gate: Literal["attack"] = "attack"
+    maximum: Fraction
+    not_above_champion_by: Fraction | None = None
+
+
+class ExportParity(Strict):
+    """The served graph answers as the trained model does."""
+
+    gate: Literal["parity"] = "parity"
+    max_abs_diff: float = Field(default=1e-3, gt=0)
+
+
+Gate = Annotated[MinAccuracy | MaxAttackSuccess | ExportParity, Field(discriminator="gate")]
+
+
+class CanaryPolicy(Strict):
+    """Defaults are the specification's."""
+
+    randomize: Randomize = "request"
+    steps: tuple[Fraction, ...] = (0.05, 0.10, 0.25, 0.50)
+    step_seconds: float = Field(default=60, ge=0)
+    step_units: int = Field(default=30, ge=1)
+    # per arm, of every metric
+    tick_seconds: float = Field(default=10, gt=0)
+    deadline_seconds: float = Field(default=5, gt=0)
+    lease_seconds: float = Field(default=15, gt=0)
+    boot_silence_seconds: float = Field(default=15, gt=0)
+    provider_silence_seconds: float = Field(default=60, gt=0)
+    max_seconds: float = Field(default=24 * 3600, gt=0)
+    invalid_grace_seconds: float = Field(default=300, ge=0)
+    # how long an INVALID rollout keeps its weight
+    on_inconclusive: Literal["hold", "rollback", "promote"] = "hold"
+    metrics: tuple[Metric, ...] = Field(default=(ErrorMetric(),), min_length=1, max_length=2)
+    harm_alpha: float = Field(default=0.04, gt=0, lt=1)
+    safe_alpha: float = Field(default=0.05, gt=0, lt=1)
+    sample_ratio_alpha: float = Field(default=0.001, gt=0, lt=1)
+    forgetting: float = Field(default=0.9, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _the_ladder_climbs_to_a_half(self) -> Self:
+        if list(self.steps) != sorted(set(self.steps)) or not self.steps or self.steps[0] <= 0 or self.steps[-1] != 0.5:
+            raise ValueError("steps must climb and end at 0.5, the step that only promotion leaves")
+        if len({metric.name for metric in self.metrics}) != len(self.metrics):
+            raise ValueError("each metric may be named once")
+        return self
+
+    def metric_names(self) -> tuple[MetricName, ...]:
+        return tuple(metric.name for metric in self.metrics)
+
+
+class RolloutPolicy(Strict):
+    gates: tuple[Gate, ...] = (ExportParity(),)
+    canary: CanaryPolicy = CanaryPolicy()
+    verify_seconds: float = Field(default=120, gt=0)
+    # how long live gateways have to load a version and answer a smoke row
+
+
+class GateVerdict(Tolerant):
+    gate: str
+    status: GateStatus
+    reason: str
+    evidence: tuple[str, ...] = ()
+    """Digests of the attachments it was judged by."""
+
+
+class Decision(Tolerant):
+    """One decision of a rollout, with everything that it takes to recompute it."""
+
+    kind: Literal["gates", "canary", "operator"]
+    verdict: str
+    reason: str
+    inputs: dict[str, JsonValue]
+    digest: str
+    """SHA-256 of the canonical JSON of `inputs`."""

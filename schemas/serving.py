@@ -1,0 +1,167 @@
+"""What a gateway and the control plane say to each other: generations, observations, feedback."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from schemas.artifacts import Fraction, GraphRef, Name
+from schemas.base import Strict, Tolerant
+
+Arm = Literal["stable", "canary"]
+MetricName = Literal["error", "wrong"]
+Randomize = Literal["request", "session"]
+
+
+class ServedVersion(Tolerant):
+    """One version as a gateway loads it."""
+
+    id: UUID
+    model: Name
+    version: int
+    graph: GraphRef
+
+
+class Generation(Tolerant):
+    """One desired state of a deployment. A request is served and counted under the generation in force on arrival."""
+
+    deployment: Name
+    generation: int
+    """0 before the first release: nothing to serve yet."""
+    stable: ServedVersion | None
+    canary: ServedVersion | None = None
+    weight: Fraction = 0.0
+    """The canary's share; a gateway applies it only while its lease runs."""
+    rollout_id: UUID | None = None
+    step: int = 0
+    randomize: Randomize = "request"
+    salt: str = ""
+    """Of (rollout id, step index): a new step draws afresh."""
+    deadline_seconds: float = 5.0
+    lease_seconds: float = 15.0
+    signing_key: str
+    """Base64; signs prediction ids. Never logged, never in an event."""
+    probe: UUID | None = None
+    # a version that the gateway must load and smoke-test besides (first release, rollback); answered in `GatewayReport.probed`
+    probe_version: ServedVersion | None = None
+
+
+class GatewayBoot(Strict):
+    """One life of one gateway. `first_second` is its wall clock at the start, in whole seconds since the epoch."""
+
+    boot: UUID
+    gateway: str = Field(min_length=1, max_length=200)
+    deployment: Name
+    first_second: int
+
+
+class Probed(Strict):
+    probe: UUID
+    version: UUID
+    ok: bool
+    detail: str = Field(default="", max_length=500)
+
+
+class GatewayReport(Strict):
+    """What a gateway has loaded and applies; each report is kept, and doubles as its heartbeat (one every 2 s)."""
+
+    boot: UUID
+    generation: int
+    applied_weight: Fraction
+    loaded: tuple[UUID, ...]
+    """Versions ready to answer."""
+    probed: tuple[Probed, ...] = ()
+
+
+class ArmCounts(Strict):
+    """Units that arrived in one second on one arm, each counted once, and how many of them had each event."""
+
+    units: int = Field(ge=0)
+    error: int = Field(default=0, ge=0)
+
+
+class SessionUnit(Strict):
+    key_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    arm: Arm
+    error: bool
+
+
+class GenerationSecond(Strict):
+    """Everything that arrived in one second under one generation."""
+
+    generation: int
+    applied_weight: Fraction
+    stable: ArmCounts
+    canary: ArmCounts
+    sessions: tuple[SessionUnit, ...] = Field(default=(), max_length=100_000)
+    # session mode, keyed units only: the fold keeps the first per key by (second, boot); counts above hold the unkeyed ones
+
+
+class Observation(Strict):
+    """One boot's one second, sent once every unit that arrived in it has ended or met the deadline.
+
+    Sent for empty seconds too and in order; the last one accepted is the boot's watermark.
+    """
+
+    boot: UUID
+    second: int
+    generations: tuple[GenerationSecond, ...] = ()
+
+
+class LostUnits(Strict):
+    """Units that an earlier boot of this gateway accepted and never ended: errors of their arm, under the old boot's id."""
+
+    boot: UUID
+    seconds: tuple[Observation, ...]
+
+
+class ObservationAnswer(Tolerant):
+    """The renewal of the canary's lease, the only way to get one."""
+
+    watermark: int
+    lease_seconds: float
+    """0 when it is not renewed: the rollout's last fold is too old, or there is no canary."""
+
+
+class FeedbackRequest(Strict):
+    prediction_id: str = Field(max_length=1000)
+    label: str = Field(max_length=200)
+
+
+class FeedbackAnswer(Tolerant):
+    counted: bool
+    """False: kept and shown, never folded (its rollout has its verdict, or its unit was not counted)."""
+
+
+class PredictionClaims(Tolerant):
+    """What a signed prediction id says. Encoded as `base64url(json).base64url(hmac-sha256)`."""
+
+    d: Name
+    """Deployment."""
+    r: UUID | None
+    """Rollout."""
+    g: int
+    """Generation."""
+    s: int
+    """Step."""
+    v: UUID
+    """Version."""
+    a: Arm
+    u: str
+    """Unit: the request id drawn by the gateway, or in session mode the key's hash."""
+    i: int
+    """Row within the request."""
+    c: str
+    """Predicted class."""
+    n: bool
+    """Counted or not."""
+
+
+class Applied(Tolerant):
+    """One span of what one gateway said it applied."""
+
+    gateway: str
+    boot: UUID
+    generation: int
+    applied_weight: float
+    at: AwareDatetime
