@@ -1,0 +1,55 @@
+"""Reads the rows of a dataset version: its manifest, and the Parquet parts that the manifest lists."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetRef
+from workers.runtime.artifacts import ArtifactStore
+from workers.runtime.errors import JobError
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Texts and their labels, index by index, in the manifest's order."""
+
+    texts: list[str]
+    labels: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_manifest(artifacts: ArtifactStore, dataset: DatasetRef) -> DatasetManifest:
+    try:
+        return DatasetManifest.model_validate_json(artifacts.read(dataset.manifest))
+    except ValidationError as error:
+        raise JobError(f"dataset {dataset.dataset}/{dataset.version}: its manifest is not readable: {error}") from error
+
+
+def read_split(artifacts: ArtifactStore, dataset: DatasetRef, split: Split) -> Rows:
+    """The rows of one split; none when the version has no such split."""
+    manifest = read_manifest(artifacts, dataset)
+    rows = Rows([], [])
+    for part in manifest.parts:
+        if part.split == split:
+            _append(rows, artifacts, part.artifact, f"{dataset.dataset}/{dataset.version} split {split}")
+    return rows
+
+
+def _append(rows: Rows, artifacts: ArtifactStore, part: ArtifactRef, where: str) -> None:
+    try:
+        table = pq.read_table(artifacts.fetch(part), columns=["text", "label"])
+    except (pa.ArrowInvalid, KeyError) as error:
+        raise JobError(
+            f"dataset {where}: part {part.digest} must be Parquet with columns text and label: {error}"
+        ) from error
+    if table.column("text").null_count or table.column("label").null_count:
+        raise JobError(f"dataset {where}: part {part.digest} holds a row without text or label")
+    rows.texts.extend(table.column("text").cast(pa.string()).to_pylist())
+    rows.labels.extend(table.column("label").cast(pa.string()).to_pylist())

@@ -1,0 +1,86 @@
+"""Runs the served graph: one ONNX Runtime session of a base, and any number of versions as inputs to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from workers.model.tokenize import TextTokenizer
+
+Logits = npt.NDArray[np.float32]
+
+# Long lists run in batches of texts of similar length: padding costs as much as text.
+_MAX_BATCH: Final = 32
+
+
+@dataclass(frozen=True)
+class _Version:
+    adapter: ort.LoraAdapter
+    tokenizer: TextTokenizer
+
+
+class GraphSession:
+    """Safe to share between threads. A version that is unloaded still finishes the calls that it began."""
+
+    def __init__(self, base_graph: Path, tokenizer: Path, max_length: int, intra_op_threads: int = 1) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = intra_op_threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3  # each version's rank differs from the placeholder's: not worth a warning
+        # Other processes share our cores: waiting threads must sleep, not spin.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = ort.InferenceSession(str(base_graph), options, providers=["CPUExecutionProvider"])
+        self._tokenizer_file = tokenizer
+        self._max_length = max_length
+        self._tokenizers: dict[int, TextTokenizer] = {}
+        self._versions: dict[str, _Version] = {}
+        self._lock = Lock()
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return tuple(self._versions)
+
+    def load(self, version: str, adapter: Path, max_length: int | None = None) -> None:
+        """Make `version` answerable. `max_length` None: the session's; loading the same name again replaces it."""
+        lora = ort.LoraAdapter()
+        lora.Load(str(adapter))
+        with self._lock:
+            self._versions[version] = _Version(lora, self._tokenizer(max_length or self._max_length))
+
+    def unload(self, version: str) -> None:
+        with self._lock:
+            self._versions.pop(version, None)
+
+    def logits(self, texts: Sequence[str], version: str) -> Logits:
+        """One row of logits per text, in the order of the version's labels. KeyError: the version is not loaded."""
+        loaded = self._versions[version]
+        rows = loaded.tokenizer.encode(texts)
+        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        parts = [
+            self._run(loaded, [rows[index] for index in order[start : start + _MAX_BATCH]])
+            for start in range(0, len(order), _MAX_BATCH)
+        ]
+        if not parts:
+            return self._run(loaded, [[0]])[:0]
+        logits = np.concatenate(parts)
+        unsorted = np.empty_like(logits)
+        unsorted[order] = logits
+        return unsorted
+
+    def _run(self, loaded: _Version, rows: Sequence[Sequence[int]]) -> Logits:
+        batch = loaded.tokenizer.pad(rows)
+        options = ort.RunOptions()
+        options.add_active_adapter(loaded.adapter)
+        feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
+        logits: Logits = self._session.run(["logits"], feed, options)[0]
+        return logits
+
+    def _tokenizer(self, max_length: int) -> TextTokenizer:
+        if max_length not in self._tokenizers:
+            self._tokenizers[max_length] = TextTokenizer(self._tokenizer_file, max_length)
+        return self._tokenizers[max_length]

@@ -1,0 +1,62 @@
+"""The one path from text to token ids: training, parity, evaluation and serving all take it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+Ids = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids padded to the longest text of the batch, and which of them are not padding."""
+
+    input_ids: Ids
+    attention_mask: Ids
+
+
+class TextTokenizer:
+    """A `tokenizer.json`, truncating to max_length. Safe to share between threads."""
+
+    def __init__(self, file: Path, max_length: int) -> None:
+        self._tokenizer = Tokenizer.from_file(str(file))
+        padding = self._tokenizer.padding
+        self._pad_id: int = padding["pad_id"] if padding else _find_pad_id(self._tokenizer)
+        # A file often brings its own truncation and fixed-length padding (MiniLM pads all texts to 128).
+        self._tokenizer.enable_truncation(max_length)
+        self._tokenizer.no_padding()
+
+    def encode(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, special tokens included, not padded."""
+        encodings = self._tokenizer.encode_batch([_valid_unicode(text) for text in texts])
+        return [encoding.ids for encoding in encodings]
+
+    def pad(self, rows: Sequence[Sequence[int]]) -> Batch:
+        width = max((len(row) for row in rows), default=0)
+        input_ids = np.full((len(rows), width), self._pad_id, dtype=np.int64)
+        attention_mask = np.zeros((len(rows), width), dtype=np.int64)
+        for index, row in enumerate(rows):
+            input_ids[index, : len(row)] = row
+            attention_mask[index, : len(row)] = 1
+        return Batch(input_ids, attention_mask)
+
+    def vocabulary(self) -> dict[str, int]:
+        vocabulary: dict[str, int] = self._tokenizer.get_vocab(with_added_tokens=False)
+        return vocabulary
+
+
+def _find_pad_id(tokenizer: Tokenizer) -> int:
+    for token in ("[PAD]", "<pad>"):
+        token_id = tokenizer.token_to_id(token)
+        if token_id is not None:
+            return int(token_id)
+    return 0
+
+
+def _valid_unicode(text: str) -> str:
+    # JSON may carry half of a surrogate pair, which no tokenizer takes.
+    return text.encode("utf-8", "replace").decode("utf-8")
