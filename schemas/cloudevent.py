@@ -79,7 +79,9 @@ class InboundEvent(BaseModel):
     @classmethod
     def _is_not_ours(cls, value: str) -> str:
         if value.startswith(OUR_PREFIX):
-            raise ValueError(f"the prefix {OUR_PREFIX!r} is Graftwork's own: only its control plane announces such facts")
+            raise ValueError(
+                f"the prefix {OUR_PREFIX!r} is Graftwork's own: only its control plane announces such facts"
+            )
         return value
 
     @model_validator(mode="after")

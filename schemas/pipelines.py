@@ -53,10 +53,14 @@ class PipelineSpec(Strict):
             tuple(TopologicalSorter({n: s.needs for n, s in self.stages.items()}).static_order())
         except CycleError as error:
             raise ValueError(f"stages form a cycle: {' -> '.join(error.args[1])}") from error
+        return self
+
+    @model_validator(mode="after")
+    def _references_can_be_resolved(self) -> Self:
         for name, stage in self.stages.items():
             for space, path in references(stage.model_dump()):
                 if space == "stages" and path.split(".")[0] not in stage.needs:
-                    raise ValueError(f"stage {name!r} reads ${{stages.{path}}} without naming that stage in its `needs`")
+                    raise ValueError(f"stage {name!r} reads ${{stages.{path}}} but does not name that stage in `needs`")
                 if space == "params" and path not in self.params:
                     raise ValueError(f"stage {name!r} reads ${{params.{path}}}, which the pipeline does not declare")
                 if space not in ("stages", "params", "event"):

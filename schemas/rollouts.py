@@ -8,7 +8,9 @@ from schemas.artifacts import Fraction
 from schemas.base import Strict, Tolerant
 from schemas.serving import MetricName, Randomize
 
-RolloutPhase = Literal["Queued", "Gating", "Verifying", "Progressing", "Paused", "Promoted", "RolledBack", "Aborted", "Superseded"]
+RolloutPhase = Literal[
+    "Queued", "Gating", "Verifying", "Progressing", "Paused", "Promoted", "RolledBack", "Aborted", "Superseded"
+]
 """Gating: gates are judged. Verifying: live gateways load it and answer a smoke row. Progressing: the canary's ladder.
 Paused: the ladder stands (INCONCLUSIVE with `hold`, INVALID, or a person). The last four are final."""
 CanaryVerdict = Literal["HARM", "SAFE", "INCONCLUSIVE", "INVALID"]
@@ -33,7 +35,7 @@ Metric = Annotated[ErrorMetric | WrongMetric, Field(discriminator="name")]
 
 
 class MinAccuracy(Strict):
-    """The version's accuracy on a dataset's split: its interval's lower end (absolute), and not below the champion's by more than a margin."""
+    """The version's accuracy on a split: its interval's lower end, and not below the champion's by more than a margin."""
 
     gate: Literal["accuracy"] = "accuracy"
     minimum: Fraction

@@ -42,7 +42,7 @@ class Generation(Tolerant):
     signing_key: str
     """Base64; signs prediction ids. Never logged, never in an event."""
     probe: UUID | None = None
-    # a version that the gateway must load and smoke-test besides (first release, rollback); answered in `GatewayReport.probed`
+    # a version to load and smoke-test besides (first release, rollback); answered in `GatewayReport.probed`
     probe_version: ServedVersion | None = None
 
 
@@ -94,7 +94,7 @@ class GenerationSecond(Strict):
     stable: ArmCounts
     canary: ArmCounts
     sessions: tuple[SessionUnit, ...] = Field(default=(), max_length=100_000)
-    # session mode, keyed units only: the fold keeps the first per key by (second, boot); counts above hold the unkeyed ones
+    # session mode, keyed units only: the fold keeps the first per key by (second, boot); counts above are the unkeyed
 
 
 class Observation(Strict):
@@ -109,7 +109,7 @@ class Observation(Strict):
 
 
 class LostUnits(Strict):
-    """Units that an earlier boot of this gateway accepted and never ended: errors of their arm, under the old boot's id."""
+    """Units that an earlier boot of this gateway never ended: errors of their arm, under the old boot's id."""
 
     boot: UUID
     seconds: tuple[Observation, ...]

@@ -1,0 +1,116 @@
+"""Everything that we refuse on purpose: the docstring is the title, the class says which HTTP status it is."""
+
+from typing import ClassVar
+
+
+class GraftworkError(Exception):
+    """Something was refused"""
+
+    status: ClassVar[int] = 500
+    slug: ClassVar[str] = "error"
+
+    def __init__(self, detail: str, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.field = field
+
+    @property
+    def title(self) -> str:
+        return (type(self).__doc__ or "").strip()
+
+
+class Unauthorized(GraftworkError):
+    """No valid token came with the request"""
+
+    status = 401
+    slug = "unauthorized"
+
+
+class Forbidden(GraftworkError):
+    """This token's role may not do that"""
+
+    status = 403
+    slug = "forbidden"
+
+
+class NotFound(GraftworkError):
+    """There is no such thing"""
+
+    status = 404
+    slug = "not-found"
+
+
+class Conflict(GraftworkError):
+    """The state of the thing does not allow that"""
+
+    status = 409
+    slug = "conflict"
+
+
+class LostLease(Conflict):
+    """Another attempt owns this job, or none does"""
+
+    slug = "lost-lease"
+
+
+class Gone(GraftworkError):
+    """That has been pruned"""
+
+    status = 410
+    slug = "gone"
+
+
+class PreconditionFailed(GraftworkError):
+    """Somebody else moved it first"""
+
+    status = 412
+    slug = "precondition-failed"
+
+
+class PayloadTooLarge(GraftworkError):
+    """The body is larger than what we accept"""
+
+    status = 413
+    slug = "payload-too-large"
+
+
+class Invalid(GraftworkError):
+    """The request is understood and wrong"""
+
+    status = 422
+    slug = "invalid"
+
+
+class PreconditionRequired(GraftworkError):
+    """This change needs If-Match or If-None-Match"""
+
+    status = 428
+    slug = "precondition-required"
+
+
+class TooManyFailures(GraftworkError):
+    """Too many failed sign-ins from here"""
+
+    status = 429
+    slug = "too-many-failures"
+
+
+class Busy(GraftworkError):
+    """The database is busy: try again"""
+
+    status = 503
+    slug = "busy"
+
+
+class SchemaTooOld(GraftworkError):
+    """The database's schema is older than this code: run `graftwork db upgrade`"""
+
+    status = 503
+    slug = "schema-too-old"
+
+
+class SchemaTooNew(GraftworkError):
+    """The database no longer supports code this old: upgrade this process"""
+
+    status = 503
+    slug = "schema-too-new"

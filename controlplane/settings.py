@@ -1,0 +1,72 @@
+"""The one reader of the environment in the control plane; built once in `__main__` and handed down."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every field is an environment variable with the prefix GRAFTWORK_; durations are seconds, sizes are bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="GRAFTWORK_", extra="ignore", frozen=True)
+
+    home: Path = Path(".graftwork")
+    """Where the embedded mode keeps everything: database, artifacts, cache, tokens, logs."""
+    database_url: SecretStr | None = None
+    """`postgresql+psycopg://…`; None: SQLite in `home`."""
+    artifacts_url: str | None = None
+    """`s3://bucket/prefix`, `file:///…`; None: a folder in `home`."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8700, ge=0, le=65535)
+    source: str = "graftwork"
+    """CloudEvents source of our facts."""
+
+    api_url: str | None = None
+    """Where clients find the API; None: this host and port."""
+    token: SecretStr | None = None
+    token_file: Path | None = None
+    bootstrap_token: SecretStr | None = None
+    """The first admin token, for deployments that inject secrets; None: minted into a 0600 file in `home`."""
+
+    kafka_bootstrap_servers: str | None = None
+    """None: embedded, the event table is the log."""
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ssl_cafile: Path | None = None
+    kafka_ssl_certfile: Path | None = None
+    kafka_ssl_keyfile: Path | None = None
+    kafka_replication_factor: int = Field(default=1, ge=1)
+
+    job_lease_seconds: float = Field(default=30, gt=0)
+    singleton_lease_seconds: float = Field(default=10, gt=0)
+    """Of the active relay, fact reader and reconciler."""
+    gateway_silence_seconds: float = Field(default=10, gt=0)
+    """A gateway that has not reported for so long is not live."""
+    retention_days: float = Field(default=14, gt=0)
+    """Of events, inbox rows, observations, idempotency keys and finished dead letters."""
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    feed_subscribers: int = Field(default=200, ge=1)
+    failed_logins_per_minute: int = Field(default=30, ge=1)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    def resolved_database_url(self) -> str:
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.absolute() / 'graftwork.db'}"
+
+    def resolved_artifacts_url(self) -> str:
+        return self.artifacts_url or (self.home.absolute() / "artifacts").as_uri()
+
+    def resolved_api_url(self) -> str:
+        return self.api_url or f"http://{self.host}:{self.port}"
+
+    def resolved_token(self) -> str | None:
+        """The caller's token: from the environment, else from the file named there, else from the home folder."""
+        if self.token:
+            return self.token.get_secret_value()
+        file = self.token_file or self.home / "admin.token"
+        return file.read_text().strip() if file.is_file() else None

@@ -1,0 +1,117 @@
+"""Opens the database: SQLite in WAL mode or PostgreSQL, with the guards that keep one stopped process from freezing all."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlmodel import Session
+
+from controlplane.errors import Busy
+from controlplane.store.unit_of_work import Cause, UnitOfWork
+
+BUSY_SECONDS = 10
+POSTGRES_GUARDS = (
+    # A process that stops between lock and commit froze every other commit: seen.
+    "-c idle_in_transaction_session_timeout=5000 -c lock_timeout=10000 -c timezone=UTC"
+)
+LOCK_STATES = frozenset({"55P03", "40001", "40P01", "25P03", "57P01"})
+"""PostgreSQL: lock not available, serialization failure, deadlock, idle in transaction, terminated by the server."""
+
+
+class Database:
+    """One engine and its transactions. `on_commit` is called after a commit that announced something."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
+        self.on_commit: list[Callable[[], None]] = []
+
+    @contextmanager
+    def begin(self, actor: str, cause: Cause | None = None) -> Iterator[UnitOfWork]:
+        """One writing unit of work: commits when the block ends, rolls back when it raises.
+
+        Raises Busy (503) when the database's locks could not be had in time.
+        """
+        connection = self.engine.connect().execution_options(immediate=True)
+        try:
+            with _busy_is_said_so(), Session(connection, autoflush=True, expire_on_commit=False) as session:
+                uow = UnitOfWork(session, actor=actor, cause=cause)
+                yield uow
+                announced = uow.commit()
+        finally:
+            connection.close()
+        if announced:
+            for hear in self.on_commit:
+                hear()
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A reading transaction: a snapshot, no lock."""
+        with _busy_is_said_so(), Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+@contextmanager
+def _busy_is_said_so() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        if _is_lock_trouble(error):
+            raise Busy("the database's write lock was not free in time; nothing was changed") from error
+        raise
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) in LOCK_STATES:
+            raise Busy("the database's locks were not free in time; nothing was changed") from error
+        raise
+
+
+def _is_lock_trouble(error: OperationalError) -> bool:
+    return "database is locked" in str(error.orig) or getattr(error.orig, "sqlstate", None) in LOCK_STATES
+
+
+def _sqlite_engine(url: str, pool_size: int) -> Engine:
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=20,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions: we do, below
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A deferred transaction that turns writer fails with "database is locked" at once, without waiting: seen.
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+def _postgres_engine(url: str, pool_size: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=20,
+        pool_pre_ping=True,
+        connect_args={
+            "options": POSTGRES_GUARDS,
+            "keepalives": 1,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "connect_timeout": 10,
+        },
+    )

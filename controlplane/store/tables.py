@@ -1,0 +1,334 @@
+"""Rows, no behaviour: jobs, data, models, pipelines, triggers and the event spine. Serving's rows are in `serving_tables.py`."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from controlplane.store.columns import big, document, identity, moment, reference, sequence
+from controlplane.store.columns import text as text_column
+
+# --- the spine ------------------------------------------------------------------------------------------------------
+
+
+class SchemaInfoRow(SQLModel, table=True):
+    """One row: which schema this is, and the oldest code that it supports."""
+
+    __tablename__ = "schema_info"
+    id: int = Field(default=1, primary_key=True)
+    version: int
+    oldest_code: int
+
+
+class EventRow(SQLModel, table=True):
+    """A fact, in the one order. No foreign keys: they deadlock with the commit lock."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index("ix_event_type_seq", "type", "seq"), {"sqlite_autoincrement": True})
+    seq: int | None = sequence()
+    id: UUID = Field(unique=True)
+    source: str
+    type: str
+    subject: str = Field(index=True)
+    time: datetime = moment()
+    correlationid: str = Field(index=True)
+    causationid: str | None = None
+    data: dict[str, Any] = document()
+
+
+class InboxRow(SQLModel, table=True):
+    """This consumer has had the effect of this event."""
+
+    __tablename__ = "inbox"
+    consumer: str = Field(primary_key=True, max_length=100)
+    source: str = Field(primary_key=True, max_length=1024)
+    event_id: str = Field(primary_key=True, max_length=255)
+    at: datetime = moment(index=True)
+
+
+class CursorRow(SQLModel, table=True):
+    """How far a reader of the event log has come."""
+
+    __tablename__ = "cursor"
+    name: str = Field(primary_key=True, max_length=100)
+    seq: int = big(0)
+    fence: int = 0
+
+
+class LeaseRow(SQLModel, table=True):
+    """Who is the one active relay, fact reader or reconciler. `fence` grows with every change of owner."""
+
+    __tablename__ = "lease"
+    name: str = Field(primary_key=True, max_length=100)
+    owner: str
+    fence: int
+    until: datetime = moment()
+
+
+class ParkedEventRow(SQLModel, table=True):
+    """A fact that the broker refuses for good; later facts of its subject wait behind it."""
+
+    __tablename__ = "parked_event"
+    seq: int = big(primary_key=True)
+    subject: str = Field(index=True)
+    reason: str
+    at: datetime = moment()
+
+
+class DeadLetterRow(SQLModel, table=True):
+    """What could not be read or finished, as it came."""
+
+    __tablename__ = "dead_letter"
+    __table_args__ = (UniqueConstraint("topic", "partition", "offset"),)
+    id: UUID = identity()
+    consumer: str
+    topic: str
+    partition: int
+    offset: int = big()
+    key: bytes | None = Field(default=None, sa_type=LargeBinary)
+    value: bytes | None = Field(default=None, sa_type=LargeBinary)
+    headers: list[Any] = document()
+    reason: str
+    attempts: int = 1
+    status: str = Field(default="Open", index=True)  # Open, Replayed, Discarded
+    at: datetime = moment(index=True)
+    closed_at: datetime | None = moment(nullable=True)
+    closed_by: str | None = None
+
+
+class IdempotencyRow(SQLModel, table=True):
+    """What a request with this key was answered."""
+
+    __tablename__ = "idempotency_key"
+    principal: str = Field(primary_key=True, max_length=200)
+    route: str = Field(primary_key=True, max_length=300)
+    key: str = Field(primary_key=True, max_length=255)
+    body_digest: str
+    status: int
+    headers: dict[str, str] = document()
+    body: str = text_column()
+    at: datetime = moment(index=True)
+
+
+class TokenRow(SQLModel, table=True):
+    """A bearer token, known by its hash only."""
+
+    __tablename__ = "token"
+    id: UUID = identity()
+    name: str
+    role: str
+    hash: str = Field(unique=True)
+    created_at: datetime = moment()
+    created_by: str
+    revoked_at: datetime | None = moment(nullable=True)
+    bootstrap: bool | None = Field(default=None, unique=True)  # at most one row says True: the guard that mints it once
+
+
+# --- jobs -----------------------------------------------------------------------------------------------------------
+
+
+class JobRow(SQLModel, table=True):
+    __tablename__ = "job"
+    __table_args__ = (
+        Index("ix_job_claimable", "phase", "kind", "created_seq"),
+        Index("ix_job_lease", "phase", "lease_until"),
+    )
+    id: UUID = identity()
+    created_seq: int = big(0)  # nanoseconds at request: oldest first
+    kind: str
+    spec: dict[str, Any] = document()
+    phase: str = "Pending"
+    attempt: int = 0
+    failures: int = 0  # attempts that count against max_attempts
+    max_attempts: int = 3
+    owner: str | None = None
+    claim_id: UUID | None = Field(default=None, index=True)
+    lease_until: datetime | None = moment(nullable=True)
+    not_before: datetime | None = moment(nullable=True)
+    cancel_requested: bool = False
+    progress: dict[str, Any] | None = document(nullable=True)
+    checkpoint: dict[str, Any] | None = document(nullable=True)
+    result: dict[str, Any] | None = document(nullable=True)
+    reason: str | None = text_column(nullable=True)
+    refused_by: list[str] = document()  # owners that released it: they do not know a field of its spec
+    run_id: UUID | None = reference("pipeline_run.id", nullable=True)
+    stage: str | None = None
+    actor: str
+    correlationid: str
+    causationid: str | None = None
+    created_at: datetime = moment(index=True)
+    started_at: datetime | None = moment(nullable=True)
+    finished_at: datetime | None = moment(nullable=True)
+
+
+class JobLogRow(SQLModel, table=True):
+    __tablename__ = "job_log"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    seq: int | None = sequence()
+    job_id: UUID = reference("job.id")
+    attempt: int
+    at: datetime = moment(index=True)
+    line: str = text_column()
+
+
+# --- data and models --------------------------------------------------------------------------------------------------
+
+
+class DatasetVersionRow(SQLModel, table=True):
+    __tablename__ = "dataset_version"
+    __table_args__ = (UniqueConstraint("dataset", "version"),)
+    id: UUID = identity()
+    dataset: str = Field(index=True)
+    version: int
+    digest: str = Field(index=True)
+    manifest: dict[str, Any] = document()  # ArtifactRef
+    rows: dict[str, int] = document()
+    rejected: dict[str, int] = document()
+    rejects: dict[str, Any] | None = document(nullable=True)
+    parent: UUID | None = None
+    job_id: UUID = reference("job.id")
+    created_at: datetime = moment()
+
+
+class RegisteredModelRow(SQLModel, table=True):
+    __tablename__ = "registered_model"
+    name: str = Field(primary_key=True)
+    created_at: datetime = moment()
+    versions: int = 0  # the last number given
+
+
+class ModelVersionRow(SQLModel, table=True):
+    """Identity only, immutable; everything learnt later is an attachment."""
+
+    __tablename__ = "model_version"
+    __table_args__ = (UniqueConstraint("model", "version"),)
+    id: UUID = identity()
+    model: str = Field(foreign_key="registered_model.name")
+    version: int
+    adapter: dict[str, Any] = document()  # ArtifactRef
+    base_model: str
+    base_digest: str
+    feature_recipe: str
+    target_modules: list[str] = document()
+    head_digest: str
+    labels: list[str] = document()
+    max_length: int
+    privacy: dict[str, Any] | None = document(nullable=True)
+    parents: list[str] = document()
+    datasets: list[str] = document()
+    job_id: UUID = reference("job.id")
+    created_at: datetime = moment()
+    created_by: str
+
+
+class AttachmentRow(SQLModel, table=True):
+    """What a job learnt about a version: append-only."""
+
+    __tablename__ = "attachment"
+    __table_args__ = (UniqueConstraint("model_version_id", "kind", "digest"),)
+    id: UUID = identity()
+    model_version_id: UUID = reference("model_version.id")
+    kind: str  # export, evaluation, audit
+    digest: str  # of the canonical JSON of data
+    data: dict[str, Any] = document()  # the job's result
+    dataset_version_id: UUID | None = None
+    job_id: UUID = reference("job.id")
+    created_at: datetime = moment(index=True)
+
+
+class BaseGraphRow(SQLModel, table=True):
+    """A base graph that later exports reuse."""
+
+    __tablename__ = "base_graph"
+    key: str = Field(primary_key=True)  # digest of (base, recipe, target modules)
+    artifact: dict[str, Any] = document()
+    created_at: datetime = moment()
+
+
+class AliasRow(SQLModel, table=True):
+    """Where an alias points. Its ETag is the history row's id, never the version: A-B-A must not pass."""
+
+    __tablename__ = "alias"
+    model: str = Field(primary_key=True, foreign_key="registered_model.name")
+    alias: str = Field(primary_key=True)
+    model_version_id: UUID | None = None
+    history_id: UUID
+
+
+class AliasHistoryRow(SQLModel, table=True):
+    __tablename__ = "alias_history"
+    __table_args__ = (Index("ix_alias_history", "model", "alias", "seq"), {"sqlite_autoincrement": True})
+    seq: int | None = sequence()
+    id: UUID = Field(unique=True)
+    model: str
+    alias: str
+    model_version_id: UUID | None = None
+    previous: UUID | None = None
+    actor: str
+    reason: str = text_column()
+    evidence_digest: str | None = None
+    verified: bool | None = None  # None: no deployment follows it; False: no live gateway could prove that it loads
+    at: datetime = moment(index=True)
+
+
+# --- pipelines and triggers ---------------------------------------------------------------------------------------------
+
+
+class PipelineRow(SQLModel, table=True):
+    __tablename__ = "pipeline"
+    name: str = Field(primary_key=True)
+    revision: int = 1
+    spec: dict[str, Any] = document()
+    updated_at: datetime = moment()
+    updated_by: str
+
+
+class PipelineRunRow(SQLModel, table=True):
+    __tablename__ = "pipeline_run"
+    id: UUID = identity()
+    pipeline: str = Field(index=True)
+    spec: dict[str, Any] = document()  # as it was when the run started
+    params: dict[str, Any] = document()
+    event: dict[str, Any] | None = document(nullable=True)
+    phase: str = Field(default="Running", index=True)  # Running, Succeeded, Failed, Cancelled
+    stages: dict[str, Any] = document()  # stage -> {phase, job_id | rollout_id, outputs}
+    reason: str | None = text_column(nullable=True)
+    trigger: str | None = Field(default=None, index=True)
+    actor: str
+    correlationid: str
+    created_at: datetime = moment(index=True)
+    finished_at: datetime | None = moment(nullable=True)
+    revision: int = 0
+
+
+class TriggerRow(SQLModel, table=True):
+    __tablename__ = "trigger"
+    name: str = Field(primary_key=True)
+    spec: dict[str, Any] = document()
+    updated_at: datetime = moment()
+    updated_by: str
+
+
+class TriggerEvaluationRow(SQLModel, table=True):
+    """What one trigger answered to one event, and why."""
+
+    __tablename__ = "trigger_evaluation"
+    __table_args__ = (
+        Index("ix_trigger_evaluation_fired", "trigger", "outcome", "at"),
+        Index("ix_trigger_evaluation_key", "trigger", "dedupe_key"),
+        {"sqlite_autoincrement": True},
+    )
+    seq: int | None = sequence()
+    trigger: str | None = None  # None: no trigger listens to that type
+    source: str
+    event_id: str = Field(index=True)
+    event_type: str
+    outcome: str
+    reason: str = text_column()
+    dedupe_key: str | None = None
+    event: dict[str, Any] | None = document(nullable=True)  # kept while it debounces
+    due_at: datetime | None = moment(nullable=True, index=True)
+    run_id: UUID | None = None
+    at: datetime = moment(index=True)

@@ -1,0 +1,98 @@
+"""One transaction of the control plane: state and the facts that announce it, together, in one order."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from sqlalchemy import CursorResult, Executable, text
+from sqlmodel import Session
+
+from controlplane.errors import PayloadTooLarge
+from controlplane.store.tables import EventRow
+from schemas.cloudevent import MAX_EVENT_BYTES, EventData
+
+COMMIT_LOCK = 0x67726166  # "graf": one advisory lock for the order of events
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Which journey a change belongs to, and which event led to it."""
+
+    correlationid: str
+    causationid: str | None = None
+
+
+class UnitOfWork:
+    """Rolls back unless told to commit. Only `Database.begin` builds and commits one.
+
+    Facts are kept in a list, not in the session: autoflush would draw their `seq` early, and then seq order would
+    not be commit order (a reader lost a row that way).
+    """
+
+    source = "graftwork"
+
+    def __init__(self, session: Session, *, actor: str, cause: Cause | None = None) -> None:
+        self.session = session
+        self.actor = actor
+        self.cause = cause
+        self._events: list[EventRow] = []
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.session.get_bind().dialect.name == "sqlite"
+
+    def now(self) -> datetime:
+        """The database's time, aware, in UTC: the only clock that decides anything."""
+        return database_time(self.session)
+
+    def record(self, data: EventData, subject: str, cause: Cause | None = None) -> UUID:
+        """Announce a fact with this transaction; answers its id, to be the cause of what follows from it.
+
+        Raises PayloadTooLarge when the fact is larger than 256 KiB.
+        """
+        body = data.model_dump(mode="json")
+        size = len(data.model_dump_json().encode())
+        if size > MAX_EVENT_BYTES:
+            raise PayloadTooLarge(f"{data.TYPE}: {size} bytes of event data, at most {MAX_EVENT_BYTES} may travel")
+        cause = cause or self.cause
+        event_id = uuid4()
+        self._events.append(
+            EventRow(
+                id=event_id,
+                source=self.source,
+                type=data.TYPE,
+                subject=subject,
+                correlationid=cause.correlationid if cause else str(event_id),
+                causationid=cause.causationid if cause else None,
+                data=body,
+            )
+        )
+        return event_id
+
+    def execute(self, statement: Executable) -> int:
+        """Run one INSERT, UPDATE or DELETE and answer how many rows it touched: the check of a compare-and-swap."""
+        result = cast(CursorResult[Any], self.session.execute(statement))
+        return result.rowcount
+
+    def commit(self) -> bool:
+        """Flush state, take the commit lock, write the facts, commit. True when a fact was announced."""
+        self.session.flush()
+        if self._events:
+            if not self.is_sqlite:  # SQLite has one writer: BEGIN IMMEDIATE is the lock
+                self.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": COMMIT_LOCK})
+            at = self.now()
+            for row in self._events:
+                row.time = at
+                self.session.add(row)
+                self.session.flush()
+        self.session.commit()
+        return bool(self._events)
+
+
+def database_time(session: Session) -> datetime:
+    """The database's clock. On PostgreSQL `clock_timestamp()`: `now()` stands still within a transaction."""
+    if session.get_bind().dialect.name == "sqlite":
+        value = session.execute(text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")).scalar_one()
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return cast(datetime, session.execute(text("SELECT clock_timestamp()")).scalar_one()).astimezone(UTC)
