@@ -1,11 +1,16 @@
 """Where models and rows come from: one local, verified, cached path for each source URI."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from workers.runtime.errors import SourceError
+from workers.runtime.files import sha256_of
+from workers.runtime.schemes import file, hf, pypi, s3
+
 
 class Sources:
-    """Fetches source URIs; what is not allowed or not what its hash says is refused."""
+    """Fetches source URIs: what is not allowed, or not what its hash says, is refused."""
 
     def __init__(
         self,
@@ -14,10 +19,34 @@ class Sources:
         pypi_packages: Sequence[str] = (),
         pypi_index_url: str | None = None,
     ) -> None:
-        self.cache = cache
-        self.file_roots = tuple(file_roots)
-        self.pypi_packages = tuple(pypi_packages)
-        self.pypi_index_url = pypi_index_url
+        self._cache = cache
+        self._file_roots = tuple(file_roots)
+        self._pypi_packages = tuple(pypi_packages)
+        self._pypi_index_url = pypi_index_url
+        # None: the index that this machine's installer is set to
 
     def fetch(self, uri: str) -> Path:
-        raise NotImplementedError(uri)
+        """A local file or folder to read, never to write. `#sha256=…` after a single file is checked."""
+        scheme = uri.partition("://")[0]
+        if scheme == "pypi":
+            return pypi.fetch(uri, self._cache, self._pypi_packages, self._pypi_index_url)
+        if scheme == "file":
+            return _checked(uri, file.fetch(uri, self._file_roots))
+        if scheme == "s3":
+            return _checked(uri, s3.fetch(uri, self._cache))
+        if scheme == "hf":
+            return _checked(uri, hf.fetch(uri, self._cache))
+        raise SourceError(f"uri {uri!r}: expected file://, s3://, hf:// or pypi://")
+
+
+def _checked(uri: str, path: Path) -> Path:
+    fragment = uri.partition("#")[2]
+    if not fragment:
+        return path
+    match = re.fullmatch(r"sha256=([0-9a-f]{64})", fragment)
+    if not match or not path.is_file():
+        raise SourceError(f"uri {uri!r}: after `#` only sha256=<64 hexadecimal digits> of a single file may stand")
+    digest = sha256_of(path)
+    if digest != f"sha256:{match[1]}":
+        raise SourceError(f"uri {uri!r}: the file has {digest}")
+    return path

@@ -1,0 +1,56 @@
+"""s3:// sources: an object, or all objects below a prefix, fetched once per version of them."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from workers.runtime.errors import SourceError
+from workers.runtime.files import locked, publish_folder
+
+
+def fetch(uri: str, cache: Path) -> Path:
+    location = uri.partition("#")[0]
+    try:
+        filesystem, path = fsspec.core.url_to_fs(location)
+    except ImportError as error:
+        raise SourceError(f"uri {uri!r} needs the package s3fs, which is not installed here") from error
+    return fetch_objects(filesystem, str(path), location, cache)
+
+
+def fetch_objects(filesystem: Any, path: str, uri: str, cache: Path) -> Path:
+    """From any fsspec file system. An object that changed at its origin is another cache entry."""
+    try:
+        info = filesystem.info(path)
+        files = filesystem.find(path, detail=True) if info["type"] == "directory" else {path: info}
+        version = hashlib.sha256(repr(sorted((name, _stamp(files[name])) for name in files)).encode()).hexdigest()
+        target = cache / "s3" / hashlib.sha256(uri.encode()).hexdigest() / version
+        with locked(target.parent / "lock"):
+            if not target.exists():
+                with publish_folder(target) as folder:
+                    for name in files:
+                        _get(filesystem, name, folder / _name(name, path))
+    except FileNotFoundError as error:
+        raise SourceError(f"uri {uri!r}: there is no such object or prefix") from error
+    except OSError as error:
+        raise SourceError(f"uri {uri!r} cannot be read: {error}", retryable=True) from error
+    return target if info["type"] == "directory" else target / _name(path, path)
+
+
+def _stamp(info: dict[str, Any]) -> tuple[str, str, int]:
+    changed = info.get("LastModified") or info.get("mtime") or info.get("created")
+    return str(info.get("ETag", "")), str(changed), int(info.get("size") or 0)
+
+
+def _name(name: str, base: str) -> Path:
+    relative = Path(name).name if name == base else name.removeprefix(base.rstrip("/") + "/")
+    if ".." in Path(relative).parts or Path(relative).is_absolute():
+        raise SourceError(f"object {name!r} has a name that leads outside its prefix")
+    return Path(relative)
+
+
+def _get(filesystem: Any, name: str, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    filesystem.get_file(name, str(target))
+    target.chmod(0o444)
