@@ -36,12 +36,12 @@ JSON_DOCUMENT = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "
 
 def moment(*, nullable: bool = False, index: bool = False) -> Any:
     """A column of one instant."""
-    return Field(default=None, sa_type=UtcDateTime, nullable=nullable, index=index)  # type: ignore[call-overload]
+    return Field(default=None, sa_type=UtcDateTime, nullable=nullable, index=index)
 
 
 def document(*, nullable: bool = False) -> Any:
     """A column of JSON: replaced whole, never mutated in place."""
-    return Field(default=None, sa_type=JSON_DOCUMENT, nullable=nullable)  # type: ignore[call-overload]
+    return Field(default=None, sa_type=JSON_DOCUMENT, nullable=nullable)
 
 
 def text(*, nullable: bool = False) -> Any:
@@ -51,12 +51,12 @@ def text(*, nullable: bool = False) -> Any:
 
 def sequence() -> Any:
     """A primary key that the database counts; with `sqlite_autoincrement` a number is never used twice."""
-    return Field(default=None, sa_type=SEQUENCE, primary_key=True)  # type: ignore[call-overload]
+    return Field(default=None, sa_type=SEQUENCE, primary_key=True)
 
 
 def big(default: Any = ..., *, primary_key: bool = False) -> Any:
     """A 64-bit integer."""
-    return Field(default=default, sa_type=SEQUENCE, primary_key=primary_key)  # type: ignore[call-overload]
+    return Field(default=default, sa_type=SEQUENCE, primary_key=primary_key)
 
 
 def identity() -> Any:

@@ -1,4 +1,4 @@
-"""Opens the database: SQLite in WAL mode or PostgreSQL, with the guards that keep one stopped process from freezing all."""
+"""Opens the database: SQLite in WAL mode or PostgreSQL, guarded so that one stopped process cannot freeze all."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

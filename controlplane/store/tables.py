@@ -1,4 +1,4 @@
-"""Rows, no behaviour: jobs, data, models, pipelines, triggers and the event spine. Serving's rows are in `serving_tables.py`."""
+"""Rows, no behaviour: the event spine, jobs, data, models, pipelines and triggers. `serving_tables.py` has the rest."""
 
 from datetime import datetime
 from typing import Any

@@ -1,0 +1,50 @@
+"""The event feed: long poll by seq."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from controlplane.api.call import Viewer, Worker
+from controlplane.transport.event_log import last_seq, read_events
+from schemas.cloudevent import FeedEvent
+
+router = APIRouter(tags=["events"])
+Wait = Annotated[float, Query(ge=0, le=60)]
+
+
+class FeedPage(BaseModel):
+    items: list[FeedEvent]
+    last: int
+    """Pass it as `after` to read on."""
+
+
+async def _page(call: Viewer | Worker, after: int | None, types: list[str], limit: int, wait: float) -> FeedPage:
+    feed = call.site.feed
+
+    def look() -> FeedPage | None:
+        with call.read() as session:
+            if after is None:
+                return FeedPage(items=[], last=last_seq(session))
+            items = read_events(session, after, limit=limit, types=types)
+            return FeedPage(items=items, last=items[-1].seq) if items else None
+
+    return await feed.wait_for(look, wait) or FeedPage(items=[], last=after or 0)
+
+
+@router.get("/v1/events")
+async def get_events(
+    call: Viewer,
+    after: Annotated[int | None, Query(ge=0)] = None,
+    type: Annotated[list[str] | None, Query(max_length=20)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    wait: Wait = 0,
+) -> FeedPage:
+    """Facts after a seq, oldest first, waiting up to `wait` seconds for one. Without `after`: where the log ends."""
+    return await _page(call, after, type or [], limit, wait)
+
+
+@router.get("/v1/doorbell")
+async def get_doorbell(call: Worker, after: Annotated[int | None, Query(ge=0)] = None, wait: Wait = 0) -> FeedPage:
+    """The feed as a worker may read it: `job.requested` only."""
+    return await _page(call, after, ["dev.graftwork.job.requested.v1"], 100, wait)

@@ -1,0 +1,52 @@
+"""Is it alive, is it ready, what is it, and its numbers."""
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+
+from controlplane.api.call import Site, Viewer
+from controlplane.projections import metrics
+from controlplane.store import schema
+
+router = APIRouter(tags=["health"])
+
+
+class Info(BaseModel):
+    version: str
+    schema_version: int
+    source: str
+    mode: str
+    artifacts_url: str
+
+
+@router.get("/healthz")
+def get_health() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz")
+def get_ready(request: Request) -> dict[str, str]:
+    """The database answers and its schema fits this code; 503 otherwise."""
+    site: Site = request.app.state.site
+    schema.check(site.database)
+    return {"status": "ready"}
+
+
+@router.get("/v1/info")
+def get_info(call: Viewer) -> Info:
+    settings = call.site.settings
+    return Info(
+        version=metrics.VERSION,
+        schema_version=schema.SCHEMA_VERSION,
+        source=settings.source,
+        mode="kafka" if settings.kafka_bootstrap_servers else "embedded",
+        artifacts_url=settings.resolved_artifacts_url(),
+    )
+
+
+@router.get("/metrics")
+def get_metrics(call: Viewer) -> Response:
+    """Prometheus text, computed from the state tables."""
+    with call.read() as session:
+        return Response(metrics.render(session), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,74 @@
+"""Bearer tokens: minted once, stored hashed, revoked for good."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select, update
+
+from controlplane.domain.roles import Role
+from controlplane.errors import Conflict, NotFound, Unauthorized
+from controlplane.store.tables import TokenRow
+from controlplane.store.unit_of_work import UnitOfWork
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who is asking."""
+
+    id: UUID
+    name: str
+    role: Role
+
+
+def hash_token(token: str) -> str:
+    """SHA-256 suffices: tokens are 256 random bits, not passwords."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def create_token(uow: UnitOfWork, name: str, role: Role, *, token: str | None = None) -> tuple[TokenRow, str]:
+    """Mint a token; the plain text is answered here and never again."""
+    plain = token or f"gw_{secrets.token_urlsafe(32)}"
+    row = TokenRow(name=name, role=role, hash=hash_token(plain), created_at=uow.now(), created_by=uow.actor)
+    uow.session.add(row)
+    return row, plain
+
+
+def bootstrap_admin(uow: UnitOfWork, token: str | None) -> str | None:
+    """Mint the first admin token; None when there has been one. A unique row guards it against a second process."""
+    if uow.session.exec(select(TokenRow.id).where(col(TokenRow.bootstrap).is_(True))).first():
+        return None
+    row, plain = create_token(uow, "admin", "admin", token=token)
+    row.bootstrap = True
+    try:
+        uow.session.flush()
+    except IntegrityError as error:
+        raise Conflict("another process minted the first admin token just now") from error
+    return plain
+
+
+def authenticate(session: Session, token: str) -> Principal:
+    """Who holds this token. Looked up by hash, so no comparison leaks how much of it was right."""
+    row = session.exec(
+        select(TokenRow).where(TokenRow.hash == hash_token(token), col(TokenRow.revoked_at).is_(None))
+    ).first()
+    if row is None:
+        raise Unauthorized("the bearer token is not known, or was revoked")
+    return Principal(row.id, row.name, row.role)  # type: ignore[arg-type]
+
+
+def list_tokens(session: Session) -> list[TokenRow]:
+    return list(session.exec(select(TokenRow).order_by(col(TokenRow.created_at))))
+
+
+def revoke_token(uow: UnitOfWork, token_id: UUID) -> None:
+    """From this transaction on it opens nothing."""
+    touched = uow.execute(
+        update(TokenRow)
+        .where(col(TokenRow.id) == token_id, col(TokenRow.revoked_at).is_(None))
+        .values(revoked_at=uow.now())
+    )
+    if not touched:
+        raise NotFound(f"no token {token_id} that is still valid")

@@ -1,0 +1,135 @@
+"""The analysis of one rollout between two folds: frozen, and through JSON and back bit for bit."""
+
+from typing import Final, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from controlplane.domain.analysis.eprocess import ODDS_RATIOS, Counts, Forecast, harm_log_e
+from controlplane.domain.analysis.sample_ratio import log_bayes_factor
+from schemas.rollouts import CanaryPolicy, CanaryVerdict
+from schemas.serving import MetricName
+
+FINAL_VERDICTS: Final = ("HARM", "SAFE")
+NEVER: Final = -1
+
+
+class Block(NamedTuple):
+    """One metric's counts under one generation, from second `opened` to second `closed`, both included."""
+
+    generation: int
+    opened: int
+    closed: int
+    counts: Counts
+
+
+class OpenBlock(NamedTuple):
+    generation: int
+    opened: int
+    counts: Counts
+
+
+class GenerationState(NamedTuple):
+    """A generation with a canary weight, and its folded units: what the sample ratio is asked of."""
+
+    generation: int
+    step: int
+    weight: float
+    stable_units: int = 0
+    canary_units: int = 0
+
+
+class _State(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepState(_State):
+    """One step of the ladder. In session mode a key counts once in it, and once more for its label."""
+
+    step: int
+    first_second: int | None = None
+    keys: tuple[str, ...] = ()
+    label_keys: tuple[str, ...] = ()
+
+
+class StepUnits(NamedTuple):
+    step: int
+    counts: Counts
+
+
+class MetricState(_State):
+    """The two e-processes of one metric in logs, and every block that they were made of."""
+
+    name: MetricName
+    forecast: Forecast = Forecast()
+    harm: tuple[float, ...] = (0.0,) * len(ODDS_RATIOS)
+    harm_peak: float = 0.0
+    """The largest log E so far: harm, once shown, stays shown however many blocks one fold closes."""
+    safe: float = 0.0
+    newest: int = NEVER
+    """The newest generation met: an older one that is no longer met is over."""
+    open: tuple[OpenBlock, ...] = ()
+    closed: tuple[Block, ...] = ()
+    steps: tuple[StepUnits, ...] = ()
+    dropped: Counts = Counts()
+
+    def harm_now(self) -> float:
+        return harm_log_e(self.harm)
+
+    def in_step(self, step: int) -> Counts:
+        return next((entry.counts for entry in self.steps if entry.step == step), Counts())
+
+    def total(self) -> Counts:
+        """What the closed blocks hold: the evidence."""
+        return Counts(*(sum(column) for column in zip(*(block.counts for block in self.closed), strict=True)))
+
+
+class AnalysisState(_State):
+    """Everything that a fold needs from the folds before it."""
+
+    started_at: float
+    horizon: int = NEVER
+    """T: the arrival second up to which observations are folded."""
+    labels_horizon: int = NEVER
+    """The storing second up to which labels are folded."""
+    generations: tuple[GenerationState, ...] = ()
+    steps: tuple[StepState, ...] = ()
+    metrics: tuple[MetricState, ...]
+    sample_ratio_peak: float = 0.0
+    unfolded: Counts = Counts()
+    """Units served at another weight than their generation's: recorded, never folded."""
+    lost_boots: tuple[str, ...] = ()
+    verdict: CanaryVerdict | None = Field(default=None)
+    """Set by `conclude`; after HARM or SAFE nothing is folded."""
+
+    @property
+    def step(self) -> int:
+        """The step that the rollout is in; 0 before the first generation."""
+        return self.generations[-1].step if self.generations else 0
+
+    def step_state(self, step: int) -> StepState:
+        return next((entry for entry in self.steps if entry.step == step), StepState(step=step))
+
+    def sample_ratio_log_e(self) -> float:
+        """The product over generations, as a log."""
+        return sum(log_bayes_factor(entry.stable_units, entry.canary_units, entry.weight) for entry in self.generations)
+
+
+def begin(policy: CanaryPolicy, started_at: float) -> AnalysisState:
+    return AnalysisState(started_at=started_at, metrics=tuple(MetricState(name=name) for name in policy.metric_names()))
+
+
+def enter(state: AnalysisState, generation: int, step: int, weight: float) -> AnalysisState:
+    """The rollout is given a new generation with a canary weight, in the same step or in a later one."""
+    if not 0 < weight < 1:
+        raise ValueError(f"weight is {weight}: only a generation with a canary weight between 0 and 1 is analysed")
+    if state.generations and generation <= state.generations[-1].generation:
+        raise ValueError(f"generation is {generation}: expected more than {state.generations[-1].generation}")
+    if step < state.step:
+        raise ValueError(f"step is {step}: the rollout is in step {state.step} and never goes back")
+    steps = state.steps if any(entry.step == step for entry in state.steps) else (*state.steps, StepState(step=step))
+    generations = (*state.generations, GenerationState(generation, step, weight))
+    return state.model_copy(update={"generations": generations, "steps": steps})
+
+
+def conclude(state: AnalysisState, verdict: CanaryVerdict) -> AnalysisState:
+    return state.model_copy(update={"verdict": verdict})

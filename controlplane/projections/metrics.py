@@ -1,0 +1,42 @@
+"""Prometheus metrics from the state tables: every API replica answers the same."""
+
+from importlib.metadata import PackageNotFoundError, version
+
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from sqlmodel import Session, col, func, select
+
+from controlplane.store.serving_tables import DeploymentRow, RolloutRow
+from controlplane.store.tables import CursorRow, DeadLetterRow, EventRow, JobRow, ParkedEventRow, PipelineRunRow
+
+try:
+    VERSION = version("graftwork")
+except PackageNotFoundError:
+    VERSION = "0+checkout"
+
+
+def render(session: Session) -> bytes:
+    """Counts by phase, the log's end, every reader's lag, and what waits for a person."""
+    registry = CollectorRegistry()
+    for name, phase, kind in (("job", JobRow.phase, JobRow.kind), ("rollout", RolloutRow.phase, RolloutRow.deployment)):
+        gauge = Gauge(f"graftwork_{name}s", f"{name}s by phase", ["phase", "of"], registry=registry)
+        for value, of, count in session.exec(select(phase, kind, func.count()).group_by(col(phase), col(kind))):
+            gauge.labels(value, of).set(count)
+    runs = Gauge("graftwork_pipeline_runs", "pipeline runs by phase", ["phase"], registry=registry)
+    for value, count in session.exec(select(PipelineRunRow.phase, func.count()).group_by(col(PipelineRunRow.phase))):
+        runs.labels(value).set(count)
+    last = session.exec(select(func.max(EventRow.seq))).one() or 0
+    Gauge("graftwork_event_seq", "seq of the newest event", registry=registry).set(last)
+    lag = Gauge("graftwork_reader_lag", "events that a reader has yet to read", ["reader"], registry=registry)
+    for cursor in session.exec(select(CursorRow)):
+        lag.labels(cursor.name).set(last - cursor.seq)
+    generation = Gauge("graftwork_generation", "current generation", ["deployment"], registry=registry)
+    for deployment in session.exec(select(DeploymentRow)):
+        generation.labels(deployment.name).set(deployment.generation)
+    for name, text, query in (
+        ("graftwork_dead_letters_open", "dead letters that wait for a person",
+         select(func.count()).select_from(DeadLetterRow).where(DeadLetterRow.status == "Open")),
+        ("graftwork_parked_events", "facts that the broker refused for good",
+         select(func.count()).select_from(ParkedEventRow)),
+    ):  # fmt: skip
+        Gauge(name, text, registry=registry).set(session.exec(query).one())
+    return generate_latest(registry)
