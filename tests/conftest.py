@@ -1,0 +1,143 @@
+"""What every level of tests may ask for: a broker, a database server, fresh databases, processes."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from controlplane.store.database import Database
+from controlplane.store.schema import upgrade
+from tests.support import broker as brokers
+from tests.support import postgres_server
+from tests.support.broker import Broker
+from tests.support.postgres_server import PostgresServer
+from tests.support.processes import Processes
+
+DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[Broker]:
+    """Real Apache Kafka: GRAFTWORK_TEST_KAFKA (bootstrap servers), else started from the jars, else a loud skip."""
+    if given := os.environ.get("GRAFTWORK_TEST_KAFKA"):
+        yield Broker(given)
+        return
+    if reason := brokers.missing():
+        pytest.skip(f"NOT RUN ON KAFKA: {reason}")
+    broker = Broker.start_new()
+    yield broker
+    broker.remove()
+
+
+@pytest.fixture
+def kafka(kafka_broker: Broker) -> Broker:
+    """The broker with no topic of ours on it."""
+    kafka_broker.empty()
+    return kafka_broker
+
+
+@pytest.fixture
+def mortal_kafka(kafka: Broker) -> Iterator[Broker]:
+    """A broker that a test may kill; it is brought back afterwards."""
+    if not kafka.is_ours:
+        pytest.skip("NOT RUN: GRAFTWORK_TEST_KAFKA names a broker that tests may not kill")
+    yield kafka
+    kafka.revive()
+
+
+@pytest.fixture(scope="session")
+def postgres_server_() -> Iterator[PostgresServer]:
+    """Real PostgreSQL: GRAFTWORK_TEST_POSTGRES (a URL of a superuser), else started here, else a loud skip."""
+    if given := os.environ.get("GRAFTWORK_TEST_POSTGRES"):
+        server = PostgresServer(given)
+    elif reason := postgres_server.missing():
+        pytest.skip(f"NOT RUN ON POSTGRESQL: {reason}")
+    else:
+        server = PostgresServer.start_new()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def postgres_url(postgres_server_: PostgresServer) -> Iterator[str]:
+    """A fresh, migrated PostgreSQL database."""
+    url = postgres_server_.create_database()
+    yield url
+    postgres_server_.drop_database(url)
+
+
+@pytest.fixture
+def empty_postgres_url(postgres_server_: PostgresServer) -> Iterator[str]:
+    """A fresh PostgreSQL database that nobody has migrated."""
+    url = postgres_server_.create_database(migrated=False)
+    yield url
+    postgres_server_.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("template") / "graftwork.db"
+    database = Database(f"sqlite:///{file}")
+    upgrade(database)
+    database.close()
+    return file
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A fresh, migrated SQLite database."""
+    file = tmp_path / "graftwork.db"
+    shutil.copy(sqlite_template, file)
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture(params=DATABASES)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database: the test runs on SQLite and on PostgreSQL."""
+    return cast(str, request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    opened = Database(database_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_database(sqlite_url: str) -> Iterator[Database]:
+    opened = Database(sqlite_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[Database]:
+    opened = Database(postgres_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def open_database(database_url: str) -> Iterator[Callable[[], Database]]:
+    """Opens the test's one database again and again, as several processes would."""
+    opened: list[Database] = []
+
+    def open_one() -> Database:
+        opened.append(Database(database_url))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    """Starts real processes of ours; none outlives the test."""
+    started = Processes(tmp_path)
+    yield started
+    started.kill_all()
