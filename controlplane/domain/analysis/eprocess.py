@@ -1,7 +1,8 @@
 """The two e-processes of a Bernoulli metric and the forecast that both bet from.
 
-F1 is the two-sample e-process of Turner, Ly and Grünwald (https://arxiv.org/abs/2106.02693), F2 its non-inferiority form
-(https://arxiv.org/abs/2203.09785). We differ in the forecast: it forgets, so that a drifting base rate costs power, never validity.
+F1 is the two-sample e-process of Turner, Ly and Grünwald (https://arxiv.org/abs/2106.02693), F2 its non-inferiority
+form (https://arxiv.org/abs/2203.09785). We differ in the forecast: it forgets, so that a drifting base rate costs power,
+never validity.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,86 @@
+"""A decision in plain words, and the same decision made again from its stored inputs."""
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from pydantic import JsonValue
+
+from controlplane.domain.analysis.blocks import replay
+from controlplane.domain.analysis.eprocess import Counts
+from controlplane.domain.analysis.state import AnalysisState
+from controlplane.domain.analysis.verdict import Assessment, MetricEvidence, assess, e_value
+from schemas.rollouts import CanaryPolicy
+
+RULES = {
+    "harm": "HARM: evidence that the canary is worse; asked before every other rule",
+    "sample_ratio": "INVALID: the sample ratio is wrong; only a new rollout ends this",
+    "lost_boots": "INVALID: gateways were lost under the canary; only a new rollout ends this",
+    "provider_silence": "INVALID: no observations; ends by itself",
+    "safe": "SAFE: evidence on every metric, at the last step",
+    "max_duration": "INCONCLUSIVE: the maximum duration passed; a timer never promotes",
+    "none": "no rule has spoken yet",
+}
+
+
+def decision_inputs(
+    policy: CanaryPolicy, state: AnalysisState, now: float, last_heard: float | None
+) -> dict[str, JsonValue]:
+    """Everything that `recompute` needs, as plain JSON; the sessions' keys are nobody's business after the fold."""
+    steps = tuple(step.model_copy(update={"keys": (), "label_keys": ()}) for step in state.steps)
+    bare = state.model_copy(update={"steps": steps})
+    return {
+        "policy": policy.model_dump(mode="json"),
+        "analysis": bare.model_dump(mode="json"),
+        "now": now,
+        "last_heard": last_heard,
+    }
+
+
+def recompute(inputs: Mapping[str, JsonValue]) -> Assessment:
+    """The evidence is made anew from the closed blocks: a stored e-value is never believed."""
+    policy = CanaryPolicy.model_validate(inputs["policy"])
+    state = AnalysisState.model_validate(inputs["analysis"])
+    metrics = tuple(replay(policy, metric) for metric in state.metrics)
+    now, last_heard = cast(float, inputs["now"]), cast(float | None, inputs["last_heard"])
+    return assess(policy, state.model_copy(update={"metrics": metrics}), now, last_heard)
+
+
+def explain(assessment: Assessment) -> list[str]:
+    """What `graftwork why` prints, one line each."""
+    ladder = assessment.ladder
+    return [
+        f"verdict: {assessment.verdict or 'none yet'}, because {assessment.reason}",
+        f"rule: {RULES[assessment.rule]}",
+        f"ladder: step {ladder.step + 1}, canary weight {ladder.weight:.0%}; {ladder.reason}",
+        f"time: {assessment.seconds:.0f} s since the canary first got weight",
+        *(line for metric in assessment.metrics for line in _metric_lines(metric)),
+        f"sample ratio: evidence of a wrong split {_of(assessment.sample_ratio, assessment.sample_ratio_needed)}",
+        *_unfolded_lines(assessment.unfolded),
+    ]
+
+
+def _metric_lines(metric: MetricEvidence) -> Iterator[str]:
+    counts, name = metric.counts, metric.name
+    stable = _arm(counts.stable_events, counts.stable_units)
+    canary = _arm(counts.canary_events, counts.canary_units)
+    yield f"{name}: stable {stable}, canary {canary}, in {metric.blocks} blocks"
+    now = f", now {e_value(metric.harm)}" if metric.harm < metric.harm_peak else ""
+    yield f"{name}: evidence of harm {_of(metric.harm_peak, metric.harm_needed)}{now}"
+    yield f"{name}: evidence that it is worse by less than {metric.margin:g} {_of(metric.safe, metric.safe_needed)}"
+    units = metric.in_step
+    yield f"{name}: in this step {units.stable_units} stable and {units.canary_units} canary units"
+
+
+def _unfolded_lines(counts: Counts) -> list[str]:
+    if not counts.units:
+        return []
+    units = f"{counts.stable_units} stable and {counts.canary_units} canary units"
+    return [f"not counted: {units} were served at another weight than their generation's"]
+
+
+def _arm(events: int, units: int) -> str:
+    return f"{events} of {units} units ({events / units:.2%})" if units else "no units"
+
+
+def _of(log_e: float, needed: float) -> str:
+    return f"{e_value(log_e)} / needed {e_value(needed)}"
