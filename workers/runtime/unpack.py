@@ -8,10 +8,10 @@ import lzma
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from workers.runtime.errors import SourceError
 from workers.runtime.files import CHUNK
@@ -20,7 +20,7 @@ MAX_BYTES = 4 << 30
 """Of one unpacking, counted as they come out: an archive's own header is not believed."""
 MAX_ENTRIES = 50_000
 
-DECOMPRESSORS = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
+DECOMPRESSORS: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
 READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, lzma.LZMAError, gzip.BadGzipFile)
 
 
@@ -123,9 +123,9 @@ def _tar_entries(archive: Path, budget: Budget) -> Iterator[Entry]:
     with archive.open("rb") as raw:
         decompress = DECOMPRESSORS.get(raw.read(2))
         raw.seek(0)
-        stream: IO[bytes] = decompress(raw) if decompress else raw
+        stream = decompress(raw) if decompress else raw
         # Stream mode reads once, forwards, so that every byte is charged before tarfile looks at it.
-        with tarfile.open(fileobj=_Metered(stream, budget), mode="r|") as file:  # type: ignore[call-overload]
+        with tarfile.open(fileobj=_Metered(stream, budget), mode="r|") as file:
             for info in file:
                 budget.spend_entry()
                 name = _check_name(info.name, archive)

@@ -1,0 +1,167 @@
+"""Curates: raw rows in, an immutable dataset version out, and every row that was left out with its reason."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from schemas.artifacts import DatasetManifest
+from schemas.jobs import CurateResult, CurateSpec
+from workers.curate.formats.reading import read_records
+from workers.curate.manifest import COLUMNS, dataset_digest, write_parts, write_rejects
+from workers.curate.operators.deduplicate import deduplicate
+from workers.curate.operators.draw import draw
+from workers.curate.operators.split import Split, divide, join
+from workers.curate.operators.validity import Validity
+from workers.curate.parent import Parent, read_parent
+from workers.curate.rows import Place, Reject, Row, Unreadable, digest_of
+from workers.runtime.context import Context
+from workers.runtime.errors import JobError
+
+REPORT_EVERY = 10_000
+
+
+@dataclass
+class Curation:
+    """What one run has found so far."""
+
+    spec: CurateSpec
+    context: Context
+    rejects: list[Reject] = field(default_factory=list)
+
+    @property
+    def steps(self) -> int:
+        return len(self.spec.sources) + 2
+
+
+def handle(spec: CurateSpec, context: Context) -> CurateResult:
+    _check(spec)
+    parent = read_parent(spec.parent, context.artifacts)
+    run = Curation(spec, context)
+    drawn = [row for index in range(len(spec.sources)) for row in _draw_source(run, index)]
+    labels = _labels(spec, parent, drawn)
+    added = _divide(run, drawn, parent, labels)
+    context.progress(run.steps - 1, run.steps, "writing")
+    return _publish(run, parent, added, labels)
+
+
+def _check(spec: CurateSpec) -> None:
+    for index, source in enumerate(spec.sources):
+        if source.label_thresholds is None:
+            continue
+        low, high = source.label_thresholds
+        if len(spec.labels) != 2 or low > high:
+            raise JobError(
+                f"sources[{index}].label_thresholds ({low:g}, {high:g}) needs low <= high and two labels; "
+                f"labels has {len(spec.labels)}"
+            )
+    if len(set(spec.labels)) != len(spec.labels):
+        raise JobError(f"labels {', '.join(spec.labels)}: one is named twice")
+
+
+def _draw_source(run: Curation, index: int) -> list[Row]:
+    source = run.spec.sources[index]
+    path = run.context.sources.fetch(source.uri)
+    validity = Validity.of(run.spec, index)
+    valid: list[Row] = []
+    count = 0
+    for count, record in enumerate(read_records(path, source), 1):
+        row = (
+            Reject(Place(index, record.line), record.reason, digest_of(record.raw))
+            if isinstance(record, Unreadable)
+            else validity.row(record)
+        )
+        (valid if isinstance(row, Row) else run.rejects).append(row)  # type: ignore[arg-type]
+        if count % REPORT_EVERY == 0:
+            run.context.progress(index, run.steps, f"source {index}: {count} rows read")
+    kept, rejects = deduplicate(valid)
+    run.rejects.extend(rejects)
+    drawn = draw(kept, run.spec.seed, source.offset, source.limit)
+    run.context.progress(index + 1, run.steps, f"source {index}: {len(drawn)} rows")
+    run.context.log(f"source {index}: read {count}, valid {len(valid)}, distinct {len(kept)}, drawn {len(drawn)}")
+    return drawn
+
+
+def _divide(run: Curation, drawn: Sequence[Row], parent: Parent, labels: Sequence[str]) -> Mapping[Split, list[Row]]:
+    distinct, repeated = deduplicate(drawn, parent.label_of)
+    free, bound, held_out = join(distinct, parent.split_of)
+    run.rejects.extend([*repeated, *held_out])
+    if not distinct or not (free or bound):
+        raise JobError(f"no row was accepted; rejected: {_in_words(_reasons(run)) or 'none, the sources are empty'}")
+    # A split that the parent has is not filled up: its rows are what every version is measured on.
+    splits = run.spec.splits.model_copy(update={name: 0.0 for name in ("validation", "test") if parent.rows[name]})
+    division = divide(free, splits, labels, run.spec.seed)
+    run.rejects.extend(division.rejects)
+    division.rows["train"].extend(bound)
+    return division.rows
+
+
+def _labels(spec: CurateSpec, parent: Parent, drawn: Sequence[Row]) -> tuple[str, ...]:
+    """The parent's, in its order (a head's rows are named by it), then new ones."""
+    new = spec.labels or tuple(sorted({row.label for row in drawn}))
+    labels = (*parent.labels, *(label for label in new if label not in parent.labels))
+    if drawn and len(labels) < 2:
+        raise JobError(f"labels: every accepted row has the label {labels[0]!r}; expected at least two labels")
+    return labels
+
+
+def _publish(
+    run: Curation, parent: Parent, added: Mapping[Split, Sequence[Row]], labels: Sequence[str]
+) -> CurateResult:
+    spec, artifacts = run.spec, run.context.artifacts
+    rows: dict[Split, list[Row]] = {split: [*parent.rows[split], *added[split]] for split in added}
+    _check_train(rows["train"], labels)
+    digest = dataset_digest(rows, labels, spec)
+    manifest = DatasetManifest(
+        digest=digest,
+        columns=dict(COLUMNS),
+        labels=tuple(labels),
+        parts=(*parent.parts, *write_parts(added, artifacts, run.context.workdir)),
+        parent=spec.parent.id if spec.parent else None,
+        operators=_operators(spec),
+    )
+    rejects = None
+    if run.rejects:
+        path = write_rejects(run.rejects, run.context.workdir / "rejects.jsonl")
+        rejects = artifacts.put_file(path, "application/jsonl")
+    counts = {str(split): len(rows[split]) for split in rows}
+    run.context.progress(run.steps, run.steps, f"{_in_words(counts)} rows")
+    return CurateResult(
+        dataset=spec.dataset,
+        manifest=artifacts.put_bytes(manifest.model_dump_json().encode(), "application/json"),
+        digest=digest,
+        rows=counts,
+        rejected=_reasons(run),
+        rejects=rejects,
+    )
+
+
+def _check_train(train: Sequence[Row], labels: Sequence[str]) -> None:
+    counts = Counter(row.label for row in train)
+    for label in labels:
+        if not counts[label]:
+            raise JobError(
+                f"label {label!r} has no row left to train on; give more of them, or lower the sizes in splits"
+            )
+
+
+def _operators(spec: CurateSpec) -> tuple[str, ...]:
+    splits = spec.splits
+    return (
+        f"valid: {spec.min_words} to {spec.max_words} words, labels {', '.join(spec.labels) or 'as found'}",
+        "deduplicate: equal by NFKC, case-folding, without punctuation, invisible characters and runs of space; "
+        "none of those whose labels differ",
+        *(
+            f"draw: source {index}, seed {spec.seed}, offset {source.offset}, limit {source.limit or 'none'}"
+            for index, source in enumerate(spec.sources)
+        ),
+        f"split: seed {spec.seed}, validation {splits.validation:g}, test {splits.test:g}, "
+        f"{'balanced' if splits.balanced else 'as drawn'}, by group, the parent's rows stay",
+    )
+
+
+def _reasons(run: Curation) -> dict[str, int]:
+    return dict(sorted(Counter(str(reject.reason) for reject in run.rejects).items()))
+
+
+def _in_words(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

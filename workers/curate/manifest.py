@@ -1,0 +1,70 @@
+"""Writes a dataset version: Parquet parts, and the digest that says what it is whatever wrote its bytes."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.artifacts import DatasetPart
+from schemas.jobs import CurateSpec
+from workers.curate.operators.split import Split
+from workers.curate.rows import Reject, Row
+from workers.runtime.artifacts import ArtifactStore
+
+COLUMNS: Final = {"text": "string", "label": "string", "group": "string"}
+SCHEMA: Final = pa.schema([(name, pa.string()) for name in COLUMNS])
+PART_ROWS: Final = 50_000
+
+
+def dataset_digest(rows: Mapping[Split, Sequence[Row]], labels: Sequence[str], spec: CurateSpec) -> str:
+    """Over canonical rows (sorted, one JSON array a line), their splits, the schema and the spec."""
+    sha256 = hashlib.sha256()
+    header = {"columns": COLUMNS, "labels": list(labels), "spec": spec.model_dump(mode="json")}
+    sha256.update(_canonical(header))
+    canonical = sorted((split, row.text, row.label, row.group or "") for split in rows for row in rows[split])
+    for row in canonical:
+        sha256.update(_canonical(row))
+    return "sha256:" + sha256.hexdigest()
+
+
+def write_parts(
+    rows: Mapping[Split, Sequence[Row]], artifacts: ArtifactStore, workdir: Path
+) -> tuple[DatasetPart, ...]:
+    return tuple(
+        DatasetPart(split=split, rows=len(part), artifact=artifacts.put_file(path, "application/vnd.apache.parquet"))
+        for split in ("train", "validation", "test")
+        for part in _parts(rows[split])
+        for path in (_write(part, workdir / "part.parquet"),)
+    )
+
+
+def write_rejects(rejects: Sequence[Reject], path: Path) -> Path:
+    with path.open("wb") as out:
+        for reject in sorted(rejects, key=lambda reject: (reject.place.source, reject.place.line, reject.reason)):
+            fields = {
+                "source": reject.place.source,
+                "line": reject.place.line,
+                "reason": reject.reason,
+                "text_digest": reject.text_digest,
+            }
+            out.write(_canonical(fields))
+    return path
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    for start in range(0, len(rows), PART_ROWS):
+        yield rows[start : start + PART_ROWS]
+
+
+def _write(rows: Sequence[Row], path: Path) -> Path:
+    columns = [[row.text for row in rows], [row.label for row in rows], [row.group for row in rows]]
+    pq.write_table(pa.table(columns, schema=SCHEMA), path, compression="zstd")
+    return path
+
+
+def _canonical(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"

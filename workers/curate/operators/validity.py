@@ -1,0 +1,87 @@
+"""What makes a record a row: its columns are there, its text can be read, its label and group mean something."""
+
+import re
+from dataclasses import dataclass
+
+from schemas.jobs import CurateSpec, Source
+from workers.curate.operators.labels import label_of
+from workers.curate.operators.normalize import normalize
+from workers.curate.rows import Place, Reason, Record, Reject, Row, digest_of
+from workers.runtime.errors import JobError
+
+MAX_CHARACTERS = 100_000
+
+
+@dataclass(frozen=True)
+class Validity:
+    """The checks of one source, in order: the first that fails is the reason."""
+
+    spec: CurateSpec
+    source: Source
+    index: int
+    pattern: re.Pattern[str] | None
+
+    @classmethod
+    def of(cls, spec: CurateSpec, index: int) -> "Validity":
+        source = spec.sources[index]
+        if source.group_pattern is not None and source.group is None:
+            raise JobError(f"sources[{index}].group_pattern needs the field group: the column that it is applied to")
+        return cls(spec, source, index, _compile(source.group_pattern, index))
+
+    def row(self, record: Record) -> Row | Reject:
+        place = Place(self.index, record.line)
+        value = record.fields.get(self.source.text)
+        text = value.strip() if isinstance(value, str) else ""
+        reason = self._missing(record) or self._text_fault(value, text)
+        if reason is None:
+            label, reason = label_of(record.fields[self.source.label], self.source, self.spec.labels)
+            group, group_reason = self._group(record)
+            if (reason := reason or group_reason) is None and label is not None:
+                return Row(text, label, group, normalize(text), place)
+        return Reject(place, reason or "malformed", digest_of(value if isinstance(value, str) else b""))
+
+    def _missing(self, record: Record) -> Reason | None:
+        needed = [self.source.text, self.source.label, *([self.source.group] if self.source.group else [])]
+        if any(column not in record.fields for column in needed):
+            return "missing_column"
+        return "null" if any(record.fields[column] is None for column in needed) else None
+
+    def _text_fault(self, value: object, text: str) -> Reason | None:
+        if not isinstance(value, str):
+            return "not_text"
+        if "\0" in value:
+            return "nul_character"
+        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+            return "undecodable"
+        if len(text) > MAX_CHARACTERS:
+            return "too_long"
+        return self._length_fault(text)
+
+    def _length_fault(self, text: str) -> Reason | None:
+        words = len(text.split())
+        if words == 0:
+            return "empty_text"
+        if words < self.spec.min_words:
+            return "too_few_words"
+        return "too_many_words" if words > self.spec.max_words else None
+
+    def _group(self, record: Record) -> tuple[str | None, Reason | None]:
+        if self.source.group is None:
+            return None, None
+        group = str(record.fields[self.source.group])
+        if self.pattern is None:
+            return group, None
+        match = self.pattern.search(group)
+        return (match[1], None) if match and match[1] is not None else (None, "group_pattern_mismatch")
+
+
+def _compile(pattern: str | None, index: int) -> re.Pattern[str] | None:
+    if pattern is None:
+        return None
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise JobError(f"sources[{index}].group_pattern {pattern!r} is not a regular expression: {error}") from error
+    if compiled.groups < 1:
+        raise JobError(f"sources[{index}].group_pattern {pattern!r} captures nothing; expected one (…)")
+    return compiled
