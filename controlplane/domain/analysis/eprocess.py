@@ -1,7 +1,7 @@
 """The two e-processes of a Bernoulli metric and the forecast that both bet from.
 
 F1 is the two-sample e-process of Turner, Ly and Grünwald (https://arxiv.org/abs/2106.02693), F2 its non-inferiority
-form (https://arxiv.org/abs/2203.09785). We differ in the forecast: it forgets, so that a drifting base rate costs power,
+form (https://arxiv.org/abs/2203.09785). We differ in the forecast: it forgets, so a drifting base rate costs power,
 never validity.
 """
 
@@ -22,7 +22,12 @@ class Counts(NamedTuple):
     canary_events: int = 0
 
     def plus(self, other: "Counts") -> "Counts":
-        return Counts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+        return Counts(
+            self.stable_units + other.stable_units,
+            self.stable_events + other.stable_events,
+            self.canary_units + other.canary_units,
+            self.canary_events + other.canary_events,
+        )
 
     @property
     def units(self) -> int:

@@ -11,14 +11,11 @@ from controlplane.domain.analysis.state import FINAL_VERDICTS, AnalysisState, Ge
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit
 
-KEY_CHARACTERS = 16
-# of 32: the keys of a step are kept with the rollout, and 64 bits tell millions of them apart
-
 Seconds = dict[int, dict[int, Counts]]
 
 
 class Label(NamedTuple):
-    """One counted unit's first label, stored at a database time in epoch seconds; `key` is its session's key hash, if any."""
+    """One counted unit's first label, stored at a database time (epoch seconds); `key`: its session's key hash."""
 
     generation: int
     arm: Arm
@@ -39,7 +36,7 @@ class Batch:
 
 
 def fold(policy: CanaryPolicy, state: AnalysisState, batch: Batch) -> AnalysisState:
-    """Advance to the batch's horizons: what is at or below the state's own changes nothing, what is beyond them waits."""
+    """Advance to the batch's horizons: what is at or below the state's own changes nothing, what is beyond waits."""
     if state.verdict in FINAL_VERDICTS:
         return state
     horizon = max(batch.horizon, state.horizon)
@@ -162,10 +159,9 @@ class _Intake:
 
 def _first(keys: set[str], key: str) -> bool:
     """Whether the key is met for the first time; from then on it is known."""
-    short = key[:KEY_CHARACTERS]
-    if short in keys:
+    if key in keys:
         return False
-    keys.add(short)
+    keys.add(key)
     return True
 
 
