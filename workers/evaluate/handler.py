@@ -1,0 +1,48 @@
+"""Evaluates: a served graph and a dataset version's split in, scores out."""
+
+from schemas.artifacts import GraphRef
+from schemas.jobs import EvaluateResult, EvaluateSpec
+from workers.evaluate.metrics import accuracy, macro_f1, per_class
+from workers.model.dataset import Rows, read_split
+from workers.model.session import GraphSession
+from workers.runtime.context import Context
+from workers.runtime.errors import JobError
+
+
+def handle(spec: EvaluateSpec, context: Context) -> EvaluateResult:
+    if spec.graph is None:
+        raise JobError("graph: expected the version's export; export it first")
+    rows = read_split(context.artifacts, spec.dataset, spec.split)
+    _check(rows, spec, spec.graph)
+    predicted = _predict(rows.texts, spec, spec.graph, context)
+    scores = per_class(rows.labels, predicted, spec.graph.labels)
+    return EvaluateResult(
+        model_version=spec.model_version.id,
+        dataset=spec.dataset.id,
+        split=spec.split,
+        accuracy=accuracy(rows.labels, predicted),
+        macro_f1=macro_f1(scores),
+        per_class=scores,
+    )
+
+
+def _check(rows: Rows, spec: EvaluateSpec, graph: GraphRef) -> None:
+    where = f"dataset {spec.dataset.dataset}/{spec.dataset.version} split {spec.split}"
+    if not rows.texts:
+        raise JobError(f"{where} has no rows")
+    if unknown := sorted(set(rows.labels) - set(graph.labels)):
+        raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
+
+
+def _predict(texts: list[str], spec: EvaluateSpec, graph: GraphRef, context: Context) -> list[str]:
+    session = GraphSession(
+        context.artifacts.fetch(graph.base_graph), context.artifacts.fetch(graph.tokenizer), graph.max_length
+    )
+    version = str(spec.model_version.id)
+    session.load(version, context.artifacts.fetch(graph.adapter))
+    predicted: list[str] = []
+    for start in range(0, len(texts), spec.batch_size):
+        logits = session.logits(texts[start : start + spec.batch_size], version)
+        predicted.extend(graph.labels[index] for index in logits.argmax(axis=1))
+        context.progress(len(predicted), len(texts), f"split {spec.split}")
+    return predicted
