@@ -1,0 +1,68 @@
+"""`python -m workers.serve --deployment NAME --port P`: one gateway."""
+
+import argparse
+import logging
+import sys
+
+import uvicorn
+from pydantic import ValidationError
+
+from workers.model.session import GraphSession
+from workers.runtime.artifacts import ArtifactStore
+from workers.serve.app import create_app
+from workers.serve.files import GatewayBusy, GatewayFiles
+from workers.serve.sessions import OpenEngine, Sessions
+from workers.serve.settings import GatewaySettings
+
+DRAIN_SECONDS = 10
+"""At SIGTERM; longer than the default deadline of a unit."""
+
+
+def main(arguments: list[str] | None = None, open_engine: OpenEngine = GraphSession) -> int:
+    try:
+        settings = _settings(arguments)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_input=False):
+            print(f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}", file=sys.stderr)  # noqa: T201
+        return 2
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per observed second
+    try:
+        files = GatewayFiles(settings.home, settings.deployment, settings.name)
+    except GatewayBusy as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    try:
+        return _serve(settings, open_engine, files)
+    finally:
+        files.close()
+
+
+def _serve(settings: GatewaySettings, open_engine: OpenEngine, files: GatewayFiles) -> int:
+    sessions = Sessions(ArtifactStore(settings.artifacts_root(), settings.home / "cache"), open_engine)
+    config = uvicorn.Config(
+        create_app(settings, sessions, files),
+        host=settings.host,
+        port=settings.port,
+        ws="none",
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _settings(arguments: list[str] | None) -> GatewaySettings:
+    parser = argparse.ArgumentParser(prog="python -m workers.serve", description=__doc__)
+    parser.add_argument("--deployment", required=True)
+    parser.add_argument("--port", type=int, required=True, help="0: any free one")
+    parser.add_argument("--host", default="127.0.0.1", help="anything but loopback needs GRAFTWORK_GATEWAY_TOKEN")
+    parser.add_argument("--name", default="gateway-1", help="keeps its state under this name in GRAFTWORK_HOME")
+    given = parser.parse_args(arguments)
+    return GatewaySettings(deployment=given.deployment, name=given.name, host=given.host, port=given.port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

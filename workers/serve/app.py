@@ -1,0 +1,104 @@
+"""Builds a gateway's HTTP application."""
+
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from workers.serve import oip, problems
+from workers.serve.files import GatewayFiles
+from workers.serve.gateway import Gateway, running
+from workers.serve.predict import Answer
+from workers.serve.problems import Problem
+from workers.serve.requests import PredictRequest, read, session_key
+from workers.serve.sessions import Sessions
+from workers.serve.settings import GatewaySettings
+
+
+def create_app(settings: GatewaySettings, sessions: Sessions, files: GatewayFiles) -> FastAPI:
+    """Health routes are open; everything else asks for the gateway's token where one is set."""
+    product = version("graftwork")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with running(settings, sessions, files) as gateway:
+            guarded = [Depends(_bearer(settings.gateway_token_value()))]
+            app.include_router(_health_routes(gateway))
+            app.include_router(oip.health_routes(gateway))
+            app.include_router(_predict_routes(gateway), dependencies=guarded)
+            app.include_router(oip.routes(gateway, product), dependencies=guarded)
+            yield
+
+    app = FastAPI(title="Graftwork gateway", version=product, lifespan=lifespan, docs_url=None, redoc_url=None)
+    problems.install(app)
+    return app
+
+
+def _predict_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter()
+
+    @router.post("/v1/predict")
+    async def predict(request: Request) -> JSONResponse:
+        body = await read(request, PredictRequest)
+        answer = await gateway.predictor.predict(body.rows, session_key(request, body.session_key))
+        return JSONResponse(_body(answer), headers=answer.headers)
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(gateway.render_metrics(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+def _health_routes(gateway: Gateway) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get("/readyz")
+    async def readyz() -> dict[str, Any]:
+        generation, stable = gateway.predictor.serving()
+        return {"status": "ok", "generation": generation.generation, "stable": str(stable.id)}
+
+    return router
+
+
+def _body(answer: Answer) -> dict[str, Any]:
+    labels = answer.version.graph.labels
+    return {
+        "model": answer.version.model,
+        "version": answer.version.version,
+        "model_version": str(answer.version.id),
+        "variant": answer.arm,
+        "rollout_id": str(answer.generation.rollout_id) if answer.generation.rollout_id else None,
+        "request_id": answer.request_id,
+        "predictions": [
+            {
+                "label": row.label,
+                "scores": dict(zip(labels, row.scores, strict=True)),
+                "prediction_id": row.prediction_id,
+            }
+            for row in answer.rows
+        ],
+    }
+
+
+def _bearer(expected: str | None) -> Callable[[Request], Awaitable[None]]:
+    async def check(request: Request) -> None:
+        if expected is None:
+            return
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        # bytes: compare_digest takes no other text than ASCII
+        if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), expected.encode()):
+            raise Problem(
+                401, "unauthorized", "A token is needed", "expected `Authorization: Bearer` with this gateway's token"
+            )
+
+    return check

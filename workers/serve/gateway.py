@@ -1,0 +1,93 @@
+"""One gateway: its parts wired together, and the tasks that keep it current."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from schemas.serving import GatewayBoot
+from workers.serve.batcher import Batcher
+from workers.serve.clock import BootClock
+from workers.serve.control import ControlPlane
+from workers.serve.desired import Desired
+from workers.serve.files import GatewayFiles
+from workers.serve.journal import Journal
+from workers.serve.ledger import Ledger
+from workers.serve.metrics import Metrics
+from workers.serve.predict import Predictor
+from workers.serve.sessions import Sessions
+from workers.serve.settings import GatewaySettings
+from workers.serve.state import State
+from workers.serve.uplink import Uplink
+
+logger = logging.getLogger(__name__)
+
+LAST_WORDS_SECONDS = 2.5
+"""At a clean end: one more second passes, is sealed and sent."""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    state: State
+    predictor: Predictor
+    metrics: Metrics
+
+    @property
+    def ready(self) -> bool:
+        in_force = self.state.in_force
+        return in_force is not None and in_force.stable is not None
+
+    def render_metrics(self) -> bytes:
+        state = self.state
+        self.metrics.generation.set(state.in_force.generation if state.in_force else 0)
+        self.metrics.applied_weight.set(state.weight_at(state.clock.second()))
+        self.metrics.lease_seconds.set(max(0.0, state.lease.until - state.clock.now()))
+        return self.metrics.render()
+
+
+@asynccontextmanager
+async def running(settings: GatewaySettings, sessions: Sessions, files: GatewayFiles) -> AsyncIterator[Gateway]:
+    """A gateway that follows its deployment while the context is open."""
+    control = ControlPlane(settings.api_url, settings.token_value(), settings.deployment)
+    metrics = Metrics()
+    clock = BootClock()
+    boot = GatewayBoot(
+        boot=uuid4(), gateway=settings.name, deployment=settings.deployment, first_second=clock.first_second
+    )
+    journal = Journal(files.journal(boot.boot), boot.boot)
+    state = State(boot.boot, clock, journal, Ledger(boot.boot, clock, journal), sessions)
+    batcher = Batcher(sessions.logits, lambda rows: metrics.batch_rows.observe(rows))
+    desired = Desired(state, control, files, batcher)
+    uplink = Uplink(boot, state, control, files, metrics)
+    current = [_task(desired.follow()), _task(desired.load()), _task(uplink.report_lost_units())]
+    telling = [_task(uplink.seal()), _task(uplink.observe()), _task(uplink.report())]
+    try:
+        yield Gateway(state, Predictor(state, batcher, metrics), metrics)
+    finally:
+        await _stop(current)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(uplink.flushed(clock.second()), LAST_WORDS_SECONDS)
+        await _stop(telling)
+        batcher.close_all()
+        journal.close()
+        await control.close()
+
+
+def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = asyncio.create_task(work)
+    task.add_done_callback(_complain)
+    return task
+
+
+def _complain(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        logger.error("a gateway task ended", exc_info=task.exception())
+
+
+async def _stop(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

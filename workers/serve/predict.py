@@ -1,0 +1,164 @@
+"""One request: draws its arm, computes its rows within the deadline, counts it once and signs its answers."""
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+
+import numpy as np
+
+from schemas.prediction_id import encode_prediction_id
+from schemas.serving import Arm, Generation, PredictionClaims, ServedVersion
+from workers.serve.batcher import Batcher, Overloaded
+from workers.serve.journal import Arrival
+from workers.serve.lease import counts
+from workers.serve.ledger import Unit
+from workers.serve.metrics import Metrics
+from workers.serve.problems import Problem
+from workers.serve.sessions import Logits
+from workers.serve.state import State
+from workers.serve.traffic import draw_arm, hash_key
+
+
+@dataclass(frozen=True)
+class Row:
+    label: str
+    scores: tuple[float, ...]
+    """In the order of the version's labels."""
+    prediction_id: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    request_id: str
+    generation: Generation
+    version: ServedVersion
+    arm: Arm
+    rows: tuple[Row, ...]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return _headers(self.generation, self.version, self.arm, self.request_id)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Which version a request got, and as what it counts."""
+
+    request_id: str
+    unit_id: str
+    generation: Generation
+    version: ServedVersion
+    arrival: Arrival
+    counted: bool
+
+
+class Predictor:
+    def __init__(self, state: State, batcher: Batcher, metrics: Metrics) -> None:
+        self._state, self._batcher, self._metrics = state, batcher, metrics
+
+    async def predict(self, texts: tuple[str, ...], session_key: str | None) -> Answer:
+        """Raises Problem; from the draw on, every way out ends the unit."""
+        draw = self._draw(session_key)
+        arrived = self._state.clock.now()
+        unit = self._state.ledger.begin(draw.arrival, arrived + draw.generation.deadline_seconds)
+        error: Problem | None = _ABANDONED
+        try:
+            logits = await self._compute(draw, unit, texts)
+            error = None
+        except Problem as problem:
+            error = problem
+        finally:
+            # also when the server gives the request up: a unit that arrived must end
+            late = self._state.ledger.end(unit, error=error is not None)
+            error = error or (_late(draw) if late else None)
+            self._measure(draw, arrived, error)
+        if error is not None:
+            error.headers |= _headers(draw.generation, draw.version, draw.arrival.arm, draw.request_id)
+            raise error
+        rows = tuple(_row(draw, index, row) for index, row in enumerate(logits))
+        return Answer(draw.request_id, draw.generation, draw.version, draw.arrival.arm, rows)
+
+    def serving(self) -> tuple[Generation, ServedVersion]:
+        """The generation in force and its stable version."""
+        generation = self._state.in_force
+        if generation is None or generation.stable is None:
+            raise Problem(503, "not-ready", "Nothing is served yet", "no stable version is loaded")
+        return generation, generation.stable
+
+    def _draw(self, session_key: str | None) -> _Draw:
+        """The id is ours: a caller's constant id must not choose an arm."""
+        generation, stable = self.serving()
+        second = self._state.clock.second()
+        weight = self._state.ledger.weight_in_force(second, generation.generation, self._state.weight_at(second))
+        request_id = uuid.uuid4().hex
+        keyed = session_key is not None and generation.randomize == "session"
+        arm = draw_arm(generation.salt, session_key if keyed and session_key else request_id, weight)
+        counted = counts(generation, weight)
+        # uncounted units are never folded: no need to know their keys
+        key_hash = hash_key(generation.salt, session_key) if keyed and session_key and counted else None
+        arrival = Arrival(second, generation.generation, weight, arm, key_hash)
+        canary = generation.canary if arm == "canary" else None
+        return _Draw(request_id, key_hash or request_id, generation, canary or stable, arrival, counted)
+
+    async def _compute(self, draw: _Draw, unit: Unit, texts: tuple[str, ...]) -> Logits:
+        try:
+            future = self._batcher.submit(draw.version.id, texts)
+        except Overloaded:
+            raise Problem(503, "overloaded", "Too many rows wait", "try again shortly") from None
+        try:
+            logits = await asyncio.wait_for(future, unit.deadline - self._state.clock.now())
+        except TimeoutError:
+            raise _late(draw) from None
+        except Exception as error:
+            # the class only: a library's message may quote a row
+            raise _failed(type(error).__name__) from None
+        if logits.shape != (len(texts), len(draw.version.graph.labels)) or not np.isfinite(logits).all():
+            raise _failed("logits that are not finite or of another width")
+        return logits
+
+    def _measure(self, draw: _Draw, arrived: float, error: Problem | None) -> None:
+        outcome = "ok" if error is None else error.slug
+        arm, version = draw.arrival.arm, _version_name(draw.version)
+        self._metrics.requests.labels(arm, version, outcome).inc()
+        self._metrics.latency.labels(arm).observe(self._state.clock.now() - arrived)
+
+
+def _row(draw: _Draw, index: int, logits: Logits) -> Row:
+    labels = draw.version.graph.labels
+    weights = np.exp(logits.astype(np.float64) - float(logits.max()))
+    label = labels[int(logits.argmax())]
+    claims = PredictionClaims(
+        d=draw.generation.deployment,
+        r=draw.generation.rollout_id,
+        g=draw.generation.generation,
+        s=draw.generation.step,
+        v=draw.version.id,
+        a=draw.arrival.arm,
+        u=draw.unit_id,
+        i=index,
+        c=label,
+        n=draw.counted,
+    )
+    scores = tuple(float(score) for score in weights / weights.sum())
+    return Row(label, scores, encode_prediction_id(claims, draw.generation.signing_key))
+
+
+def _headers(generation: Generation, version: ServedVersion, arm: Arm, request_id: str) -> dict[str, str]:
+    rollout = {"x-rollout-id": str(generation.rollout_id)} if generation.rollout_id else {}
+    return {"x-model-version": _version_name(version), "x-variant": arm, "x-request-id": request_id, **rollout}
+
+
+def _version_name(version: ServedVersion) -> str:
+    return f"{version.model}/{version.version}"
+
+
+def _late(draw: _Draw) -> Problem:
+    seconds = draw.generation.deadline_seconds
+    return Problem(504, "deadline", "The deadline has passed", f"no answer within {seconds:g} s")
+
+
+def _failed(reason: str) -> Problem:
+    return Problem(500, "prediction-failed", "The version could not answer", reason)
+
+
+_ABANDONED = Problem(500, "abandoned", "The request was given up", "the server is stopping")

@@ -1,0 +1,63 @@
+"""Everything a gateway refuses, as RFC 9457 problem+json; never with a caller's text in it."""
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+logger = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+TYPE_PREFIX = "https://graftwork.dev/problems/"
+RETRY_AFTER_SECONDS = 1
+
+
+class Problem(Exception):
+    """A refusal or failure with its status; `headers` also go out with it."""
+
+    def __init__(self, status: int, slug: str, title: str, detail: str) -> None:
+        super().__init__(detail)
+        self.status, self.slug, self.title, self.detail = status, slug, title, detail
+        self.headers: dict[str, str] = {}
+        if status == 503:
+            self.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
+        if status == 401:
+            self.headers["www-authenticate"] = "Bearer"
+
+
+def invalid(error: ValidationError) -> Problem:
+    """Which fields are wrong and what was expected; pydantic's copy of the input stays out."""
+    faults = error.errors(include_url=False, include_context=False, include_input=False)
+    detail = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in faults[:5])
+    return Problem(422, "invalid", "The request is understood and wrong", detail[:1000])
+
+
+def install(app: FastAPI) -> None:
+    @app.exception_handler(Problem)
+    def _refused(request: Request, problem: Problem) -> JSONResponse:
+        return _document(request, problem)
+
+    @app.exception_handler(HTTPException)
+    def _http(request: Request, error: HTTPException) -> JSONResponse:
+        return _document(request, Problem(error.status_code, "http", str(error.detail), str(error.detail)))
+
+    @app.exception_handler(Exception)
+    def _unexpected(request: Request, error: Exception) -> JSONResponse:
+        # the class only: a message may quote a row
+        logger.error("unexpected %s in %s", type(error).__name__, request.url.path)
+        detail = f"unexpected {type(error).__name__}"
+        return _document(request, Problem(500, "internal", "Something unexpected went wrong", detail))
+
+
+def _document(request: Request, problem: Problem) -> JSONResponse:
+    body: dict[str, Any] = {
+        "type": TYPE_PREFIX + problem.slug,
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+    }
+    if request.url.path.startswith("/v2"):
+        body["error"] = problem.detail  # the Open Inference Protocol's own error member
+    return JSONResponse(body, problem.status, problem.headers, MEDIA_TYPE)

@@ -1,0 +1,103 @@
+"""The versions a gateway has loaded: one session per base graph, one small adapter per version."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.artifacts import ArtifactRef, Digest
+from schemas.serving import ServedVersion
+
+logger = logging.getLogger(__name__)
+
+SMOKE_ROW = "a quiet film, well told and well played"
+Logits = npt.NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """What `workers.model.session.GraphSession` does."""
+
+    def load(self, version: str, adapter: Path, max_length: int | None = None) -> None: ...
+    def unload(self, version: str) -> None: ...
+    def logits(self, texts: Sequence[str], version: str) -> Logits: ...
+
+
+class Artifacts(Protocol):
+    """What `workers.runtime.artifacts.ArtifactStore` does."""
+
+    def fetch(self, ref: ArtifactRef) -> Path: ...
+
+
+OpenEngine = Callable[[Path, Path, int], Engine]
+"""Base graph, tokenizer, max_length."""
+_BaseKey = tuple[Digest, Digest]
+
+
+class SmokeFailed(Exception):
+    """The version loads, but its answer to a built-in row is not usable."""
+
+
+class Sessions:
+    """`load`, `unload` and `smoke` block, and are called from one loading thread at a time; `logits` from any."""
+
+    def __init__(self, artifacts: Artifacts, open_engine: OpenEngine) -> None:
+        self._artifacts, self._open_engine = artifacts, open_engine
+        self._engines: dict[_BaseKey, Engine] = {}
+        self._loaded: dict[UUID, tuple[ServedVersion, Engine]] = {}
+
+    @property
+    def loaded(self) -> tuple[UUID, ...]:
+        """Oldest first."""
+        return tuple(self._loaded)
+
+    def load(self, version: ServedVersion) -> None:
+        """Fetch, load and smoke-test; a version that fails is not loaded."""
+        engine = self._engine(version)
+        engine.load(str(version.id), self._artifacts.fetch(version.graph.adapter), version.graph.max_length)
+        try:
+            _smoke(engine, version)
+        except Exception:
+            engine.unload(str(version.id))
+            raise
+        self._loaded[version.id] = (version, engine)
+        logger.info("loaded %s/%s (%s)", version.model, version.version, version.id)
+
+    def smoke(self, version: UUID) -> None:
+        served, engine = self._loaded[version]
+        _smoke(engine, served)
+
+    def unload(self, version: UUID) -> None:
+        """A base session goes with its last version: it is the large part."""
+        served, engine = self._loaded.pop(version)
+        engine.unload(str(version))
+        if all(other is not engine for _, other in self._loaded.values()):
+            self._engines.pop(_base_key(served), None)
+
+    def logits(self, version: UUID, texts: Sequence[str]) -> Logits:
+        _, engine = self._loaded[version]
+        return engine.logits(texts, str(version))
+
+    def _engine(self, version: ServedVersion) -> Engine:
+        key = _base_key(version)
+        if key not in self._engines:
+            graph = self._artifacts.fetch(version.graph.base_graph)
+            tokenizer = self._artifacts.fetch(version.graph.tokenizer)
+            self._engines[key] = self._open_engine(graph, tokenizer, version.graph.max_length)
+        return self._engines[key]
+
+
+def _base_key(version: ServedVersion) -> _BaseKey:
+    return version.graph.base_graph.digest, version.graph.tokenizer.digest
+
+
+def _smoke(engine: Engine, version: ServedVersion) -> None:
+    logits = engine.logits([SMOKE_ROW], str(version.id))
+    width = len(version.graph.labels)
+    if logits.shape != (1, width):
+        raise SmokeFailed(f"logits have shape {logits.shape}, expected (1, {width}) for labels {version.graph.labels}")
+    if not np.isfinite(logits).all():
+        raise SmokeFailed("logits are not finite")

@@ -1,0 +1,63 @@
+"""A gateway's settings: the command line says which gateway, the environment says the rest."""
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.artifacts import Name
+
+GatewayName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
+"""Also the name of its folder."""
+
+
+class GatewaySettings(BaseSettings):
+    """Fields that the command line does not set are environment variables with the prefix GRAFTWORK_."""
+
+    model_config = SettingsConfigDict(env_prefix="GRAFTWORK_", extra="ignore", frozen=True)
+
+    deployment: Name
+    name: GatewayName
+    host: str
+    port: int = Field(ge=0, le=65535)
+
+    api_url: str = "http://127.0.0.1:8700"
+    token: SecretStr | None = None
+    """The gateway's own, of role gateway."""
+    token_file: Path | None = None
+    gateway_token: SecretStr | None = None
+    """What callers must send as a bearer token; None: nothing, and then only loopback is served."""
+    home: Path = Path(".graftwork")
+    artifacts_url: str | None = None
+    """None: a folder in `home`."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @model_validator(mode="after")
+    def _guarded(self) -> "GatewaySettings":
+        if self.gateway_token is None and not _is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host!r} is reachable from outside: expected GRAFTWORK_GATEWAY_TOKEN to be set"
+            )
+        return self
+
+    def token_value(self) -> str | None:
+        if self.token is not None:
+            return self.token.get_secret_value()
+        return self.token_file.read_text().strip() if self.token_file else None
+
+    def gateway_token_value(self) -> str | None:
+        return self.gateway_token.get_secret_value() if self.gateway_token else None
+
+    def artifacts_root(self) -> str:
+        return self.artifacts_url or (self.home.absolute() / "artifacts").as_uri()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,39 @@
+"""What one gateway serves now: the generation in force, the newest one known, and the lease."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from schemas.serving import Generation, Probed
+from workers.serve.clock import BootClock
+from workers.serve.journal import Journal
+from workers.serve.lease import Lease, applied_weight
+from workers.serve.ledger import Ledger
+from workers.serve.sessions import Sessions
+
+
+@dataclass
+class State:
+    """Shared by a gateway's tasks; touched on the event loop only."""
+
+    boot: UUID
+    clock: BootClock
+    journal: Journal
+    ledger: Ledger
+    sessions: Sessions
+    lease: Lease = field(default_factory=Lease)
+    newest: Generation | None = None
+    """As the control plane desires it; it is in force once its stable version is loaded."""
+    in_force: Generation | None = None
+    probed: Probed | None = None
+
+    def weight_at(self, second: int) -> float:
+        """What applies in this second. The lease must outlast it: a weight holds for whole seconds."""
+        if self.in_force is None or self.newest is None:
+            return 0.0
+        leased = self.lease.covers(self.in_force.rollout_id, self.clock.start_of(second + 1))
+        return applied_weight(
+            self.in_force,
+            newest=self.newest.generation,
+            loaded=self.sessions.loaded,
+            leased=leased and self.journal.healthy,
+        )

@@ -1,0 +1,144 @@
+"""What a gateway tells the control plane: its boot, its lost units, every second, and what it applies."""
+
+import asyncio
+import logging
+from collections import deque
+from pathlib import Path
+
+from schemas.serving import GatewayBoot, GatewayReport, Generation
+from workers.serve.control import ControlPlane, Refused, Unreachable
+from workers.serve.files import GatewayFiles
+from workers.serve.journal import read_lost_units
+from workers.serve.lease import Lease
+from workers.serve.metrics import Metrics
+from workers.serve.state import State
+
+logger = logging.getLogger(__name__)
+
+SEAL_SECONDS = 0.1
+REPORT_SECONDS = 2.0
+RETRY_SECONDS = 0.5
+NOT_FOUND, CONFLICT = 404, 409
+
+
+class Uplink:
+    """One observation in flight, in order; while it is behind it does not wait a second between two."""
+
+    def __init__(
+        self, boot: GatewayBoot, state: State, control: ControlPlane, files: GatewayFiles, metrics: Metrics
+    ) -> None:
+        self._boot, self._state, self._control, self._files, self._metrics = boot, state, control, files, metrics
+        self._unsent: deque[tuple[int, str]] = deque()
+        self._sealed = asyncio.Event()
+        self._registered = asyncio.Event()
+
+    async def seal(self) -> None:
+        while True:
+            self.seal_now()
+            await asyncio.sleep(SEAL_SECONDS)
+
+    def seal_now(self) -> None:
+        state = self._state
+        generation = state.in_force.generation if state.in_force else None
+        for observation in state.ledger.seal(generation, state.weight_at(state.clock.second())):
+            self._unsent.append((observation.second, observation.model_dump_json()))
+            self._sealed.set()
+        self._metrics.unsent_seconds.set(len(self._unsent))
+
+    async def observe(self) -> None:
+        """Register, then send every second. Only the answer to an observation renews the lease."""
+        await self._register()
+        while True:
+            await self._sealed.wait()
+            while self._unsent:
+                await self._send(*self._unsent[0])
+                self._unsent.popleft()
+            self._sealed.clear()
+
+    async def flushed(self, second: int) -> None:
+        """Until everything up to this second is sealed and accepted."""
+        await asyncio.sleep(self._state.clock.start_of(second + 1) - self._state.clock.now())
+        self.seal_now()
+        while self._unsent:
+            await asyncio.sleep(SEAL_SECONDS)
+
+    async def report(self) -> None:
+        await self._registered.wait()
+        while True:
+            try:
+                await self._control.report(self._present())
+            except (Unreachable, Refused) as error:
+                logger.debug("report: %s", error)
+            await asyncio.sleep(REPORT_SECONDS)
+
+    async def report_lost_units(self) -> None:
+        """Every earlier boot's journal, until the control plane has taken or refused it; then the file goes."""
+        for path in self._files.earlier_journals(self._boot.boot):
+            await self._report_lost(path)
+            path.unlink(missing_ok=True)
+
+    async def _report_lost(self, path: Path) -> None:
+        lost = read_lost_units(path)
+        while lost is not None:
+            try:
+                await self._control.report_lost(lost)
+                logger.warning("boot %s was lost with units that never ended: reported as errors", lost.boot)
+                return
+            except Refused as error:
+                # 404: that boot never reached the control plane, so it never held a lease
+                logger.error("the lost units of boot %s are refused: %s", lost.boot, error)
+                return
+            except Unreachable:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _register(self) -> None:
+        first = True
+        while True:
+            try:
+                await self._control.register(self._boot)
+            except (Unreachable, Refused) as error:
+                logger.log(logging.INFO if first else logging.DEBUG, "boot is not registered: %s", error)
+                first = False
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._registered.set()
+                return
+
+    async def _send(self, second: int, body: str) -> None:
+        """Until it is accepted, or refused for good; the same bytes every time."""
+        while True:
+            rollout = self._state.in_force.rollout_id if self._state.in_force else None
+            sent = self._state.clock.now()
+            try:
+                answer = await self._control.observe(body)
+            except Unreachable as error:
+                logger.debug("second %d: %s", second, error)
+                await asyncio.sleep(RETRY_SECONDS)
+            except Refused as error:
+                if error.status != NOT_FOUND:
+                    self._lose(second, error)
+                    return
+                await asyncio.sleep(RETRY_SECONDS)
+                await self._register()
+            else:
+                if answer.lease_seconds > 0:
+                    self._state.lease = Lease(rollout, sent + answer.lease_seconds)
+                return
+
+    def _lose(self, second: int, error: Refused) -> None:
+        self._metrics.lost_seconds.inc()
+        level = logging.WARNING if error.status == CONFLICT else logging.ERROR
+        logger.log(level, "second %d is lost: %s", second, error)
+
+    def _present(self) -> GatewayReport:
+        state = self._state
+        in_force: Generation | None = state.in_force
+        weight = state.weight_at(state.clock.second())
+        self._metrics.generation.set(in_force.generation if in_force else 0)
+        return GatewayReport(
+            boot=self._boot.boot,
+            generation=in_force.generation if in_force else 0,
+            applied_weight=weight,
+            loaded=state.sessions.loaded,
+            probed=(state.probed,) if state.probed else (),
+        )
