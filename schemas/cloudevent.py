@@ -4,6 +4,7 @@ Specification: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.
 """
 
 from datetime import datetime
+from math import isfinite
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -21,6 +22,8 @@ from schemas.base import Tolerant
 
 OUR_PREFIX = "dev.graftwork."
 MAX_EVENT_BYTES = 256 * 1024
+MAX_DEPTH = 64
+"""Levels of nesting in somebody else's data."""
 
 #: Attributes that CloudEvents defines; everything else on an envelope is an extension.
 CORE_ATTRIBUTES = frozenset(
@@ -51,7 +54,8 @@ class CloudEvent(BaseModel):
     """The same along one journey."""
     causationid: str | None = None
     """The id of the event that led to this one."""
-    data: SerializeAsAny[EventData] | dict[str, JsonValue]
+    data: dict[str, JsonValue] | SerializeAsAny[EventData] = Field(union_mode="left_to_right")
+    # the dict first: read from JSON, EventData would take any object and drop all of it
 
 
 class FeedEvent(CloudEvent):
@@ -93,6 +97,14 @@ class InboundEvent(BaseModel):
                 raise ValueError(f"extension attribute {name!r}: expected a string, an integer or a boolean")
         return self
 
+    @model_validator(mode="after")
+    def _can_be_stored(self) -> Self:
+        values = {**self.model_dump(exclude={"data", "time"}), "data": self.data}
+        for name, value in values.items():
+            if problem := _unstorable(value):
+                raise ValueError(f"{name}: {problem}")
+        return self
+
     @property
     def extensions(self) -> dict[str, str | int | bool]:
         """Extension attributes, such as `correlationid`."""
@@ -101,6 +113,33 @@ class InboundEvent(BaseModel):
     @property
     def correlationid(self) -> str:
         return str(self.extensions.get("correlationid") or self.id)
+
+
+def _unstorable(value: object) -> str | None:
+    """Why a value is no JSON that every database can hold, or None. Iterative: a stranger chooses the depth."""
+    waiting = [(value, 0)]
+    while waiting:
+        item, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            return f"nested deeper than {MAX_DEPTH} levels"
+        if isinstance(item, dict):
+            waiting.extend((part, depth + 1) for pair in item.items() for part in pair)
+        elif isinstance(item, list | tuple):
+            waiting.extend((part, depth + 1) for part in item)
+        elif problem := _unstorable_scalar(item):
+            return problem
+    return None
+
+
+def _unstorable_scalar(item: object) -> str | None:
+    if isinstance(item, str):
+        bad = "\0" in item or any("\ud800" <= c <= "\udfff" for c in item)
+        return "a string holds U+0000 or half of a surrogate pair, which no database can store" if bad else None
+    if isinstance(item, float) and not isfinite(item):
+        return f"{item} is not JSON"
+    if item is not None and not isinstance(item, int | float):
+        return f"{type(item).__name__} is not JSON"
+    return None
 
 
 def isoformat(moment: datetime) -> str:
