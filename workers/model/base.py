@@ -1,0 +1,65 @@
+"""Loads a frozen base encoder from a folder, and says which base it is."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import nn
+from transformers import AutoModel
+from transformers.utils import logging as transformers_logging
+
+from schemas.artifacts import Digest
+from workers.runtime.errors import JobError
+
+_REQUIRED: Final = ("config.json", "tokenizer.json")
+
+
+@dataclass(frozen=True)
+class Base:
+    encoder: nn.Module
+    """In evaluation mode, float32, no gradients, no pooler."""
+    tokenizer_file: Path
+    config: Any
+    digest: Digest
+
+    @property
+    def feature_size(self) -> int:
+        return 2 * int(self.config.hidden_size)
+
+
+def base_digest(folder: Path) -> Digest:
+    """Over the configuration, the tokenizer and the weights: what decides every logit, and nothing else."""
+    parts = []
+    for file in [*(folder / name for name in _REQUIRED), *_weight_files(folder)]:
+        if not file.is_file():
+            raise JobError(f"base model folder {folder.name} lacks {file.name}; expected {', '.join(_REQUIRED)}")
+        with file.open("rb") as data:
+            parts.append([file.name, hashlib.file_digest(data, "sha256").hexdigest()])
+    return f"sha256:{hashlib.sha256(json.dumps(parts).encode()).hexdigest()}"
+
+
+def load_base(folder: Path) -> Base:
+    """safetensors only, no remote code, no network."""
+    digest = base_digest(folder)
+    transformers_logging.set_verbosity_error()  # a base brings heads that we leave out: expected, not worth a report
+    transformers_logging.disable_progress_bar()
+    try:
+        encoder = AutoModel.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise JobError(f"base model {folder.name} cannot be loaded: {error}") from error
+    if getattr(encoder, "pooler", None) is not None:
+        encoder.pooler = None  # features never pass it, and its `dense` must not become a LoRA target
+    encoder.eval().requires_grad_(False)
+    return Base(encoder, folder / "tokenizer.json", encoder.config, digest)
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise JobError(f"base model folder {folder.name} holds no .safetensors file; pickled weights are never read")
+    return files

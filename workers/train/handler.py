@@ -1,0 +1,226 @@
+"""Trains an adapter with its head: LoRA, a head alone, or a differentially private head."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from schemas.jobs import FrozenHead, PrivacyLabel, TrainResult, TrainSpec
+from workers.model.adapter import (
+    MEDIA_TYPE,
+    Adapter,
+    AdapterMetadata,
+    Factors,
+    head_digest,
+    read_adapter,
+    serialize_adapter,
+)
+from workers.model.base import Base, load_base
+from workers.model.dataset import read_manifest
+from workers.model.features import SCALE
+from workers.model.head import Classifier, check_fits
+from workers.model.tokenize import TextTokenizer
+from workers.runtime.context import Context
+from workers.runtime.errors import JobError
+from workers.train.data import Examples, draw, read_examples, read_texts
+from workers.train.loop import fit
+from workers.train.methods import extract_factors, inject_lora
+from workers.train.privacy import (
+    fit_private_head,
+    fold_centre,
+    head_parameters,
+    label_of,
+    noise_warning,
+    plan_budget,
+)
+
+_BATCH: Final = 32
+_PUBLIC_ROWS: Final = 1_000
+"""Enough to know the centre of features; more would only cost time."""
+_VALIDATION_ROWS: Final = 500
+"""A hint while the job runs (± 2 points); the evaluate job measures."""
+
+
+@dataclass(frozen=True)
+class Run:
+    spec: TrainSpec
+    context: Context
+    base: Base
+    tokenizer: TextTokenizer
+    classifier: Classifier
+    labels: tuple[str, ...]
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class Trained:
+    steps: int
+    factors: dict[str, Factors]
+    privacy: PrivacyLabel | None = None
+
+
+def handle(spec: TrainSpec, context: Context) -> TrainResult:
+    run = _prepare(spec, context)
+    trained = _choose(spec)(run)
+    accuracy = None if spec.privacy else _validation_accuracy(run)
+    return _publish(run, trained, accuracy)
+
+
+def _choose(spec: TrainSpec) -> Callable[[Run], Trained]:
+    if spec.privacy:
+        return _train_private_head
+    return _train_lora if spec.lora.r else _train_head
+
+
+def _prepare(spec: TrainSpec, context: Context) -> Run:
+    if spec.lora.r == 0 and spec.head.type == "frozen":
+        raise JobError("lora.r is 0 and the head is frozen: nothing is left to train")
+    base = load_base(context.sources.fetch(spec.base_model))
+    frozen = _read_frozen(spec.head, base, context) if isinstance(spec.head, FrozenHead) else None
+    labels = frozen.metadata.labels if frozen else read_manifest(context.artifacts, spec.dataset).labels
+    if len(labels) < 2:
+        raise JobError(
+            f"dataset {spec.dataset.dataset}/{spec.dataset.version} has labels {list(labels)}, two are needed"
+        )
+    classifier = Classifier(base.encoder, base.feature_size, len(labels)).eval()
+    if frozen:
+        classifier.head.load(frozen.head)
+        classifier.head.requires_grad_(False)
+    tokenizer = TextTokenizer(base.tokenizer_file, spec.max_length)
+    examples = read_examples(context.artifacts, spec.dataset, "train", labels, tokenizer)
+    if not len(examples):
+        raise JobError(f"dataset {spec.dataset.dataset}/{spec.dataset.version} has no train rows")
+    return Run(spec, context, base, tokenizer, classifier, labels, draw(examples, spec.max_rows, spec.seed))
+
+
+def _read_frozen(head: FrozenHead, base: Base, context: Context) -> Adapter:
+    adapter = read_adapter(context.artifacts.fetch(head.model_version.adapter))
+    check_fits(base, adapter)
+    return adapter
+
+
+def _train_lora(run: Run) -> Trained:
+    torch.manual_seed(run.spec.seed)
+    paths = inject_lora(run.classifier.encoder, run.spec.lora)
+    run.classifier.eval()
+    _enable_lora_dropout(run.classifier)
+
+    def loss(batch: Sequence[int]) -> Tensor:
+        padded = run.tokenizer.pad([run.examples.tokens[row] for row in batch])
+        logits = run.classifier(torch.from_numpy(padded.input_ids), torch.from_numpy(padded.attention_mask))
+        return cross_entropy(logits, torch.tensor([run.examples.targets[row] for row in batch]))
+
+    steps = fit(run.classifier, loss, run.examples, run.spec, run.context)
+    run.classifier.eval()
+    return Trained(steps, extract_factors(run.classifier.encoder, paths))
+
+
+def _enable_lora_dropout(classifier: Classifier) -> None:
+    """LoRA's own dropout only: with a few hundred steps the base's dropout is noise that never averages out."""
+    for path, module in classifier.named_modules():
+        if path.endswith(".lora_dropout.default"):
+            module.train()
+
+
+def _train_head(run: Run) -> Trained:
+    features = _encode(run, run.examples.tokens, lambda done: None)
+    targets = torch.tensor(run.examples.targets)
+
+    def loss(batch: Sequence[int]) -> Tensor:
+        rows = torch.tensor(batch)
+        return cross_entropy(run.classifier.head(features[rows]), targets[rows])
+
+    return Trained(fit(run.classifier, loss, run.examples, run.spec, run.context), {})
+
+
+def _train_private_head(run: Run) -> Trained:
+    """Reports step and total only, saves no checkpoint and measures no accuracy: each would be a leak."""
+    privacy = run.spec.privacy
+    if privacy is None:
+        raise JobError("privacy is missing")
+    budget = plan_budget(privacy)
+    warning = noise_warning(
+        budget.noise_multiplier, head_parameters(run.base.feature_size, len(run.labels)), len(run.examples)
+    )
+    if warning:
+        run.context.log(warning)
+    total = len(run.examples) + privacy.steps
+    features = _encode(run, run.examples.tokens, lambda done: run.context.progress(done, total)) / SCALE
+    centre = _centre(run)
+    weights = fit_private_head(
+        features - centre,
+        torch.tensor(run.examples.targets),
+        len(run.labels),
+        privacy,
+        budget.noise_multiplier,
+        lambda step: run.context.progress(len(run.examples) + step, total),
+    )
+    run.classifier.head.load(fold_centre(weights, centre))
+    return Trained(privacy.steps, {}, label_of(privacy, budget))
+
+
+def _centre(run: Run) -> Tensor:
+    """The mean feature of public rows; centring by the private rows would have to be paid for."""
+    if run.spec.public_dataset is None:
+        run.context.log("no public_dataset: features are not centred, which costs one or two points of accuracy")
+        return torch.zeros(run.base.feature_size)
+    tokens = read_texts(run.context.artifacts, run.spec.public_dataset, run.tokenizer, _PUBLIC_ROWS)
+    return _encode(run, tokens, lambda done: None).mean(dim=0) / SCALE
+
+
+def _encode(run: Run, tokens: list[list[int]], on_rows: Callable[[int], None]) -> Tensor:
+    """Features of each text, in order."""
+    order = sorted(range(len(tokens)), key=lambda row: len(tokens[row]))
+    features = torch.empty(len(tokens), run.base.feature_size)
+    with torch.no_grad():
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            batch = run.tokenizer.pad([tokens[row] for row in rows])
+            ids, mask = torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
+            features[rows] = run.classifier.features(ids, mask)
+            on_rows(start + len(rows))
+    return features
+
+
+def _validation_accuracy(run: Run) -> float | None:
+    examples = read_examples(run.context.artifacts, run.spec.dataset, "validation", run.labels, run.tokenizer)
+    examples = draw(examples, _VALIDATION_ROWS, run.spec.seed)
+    if not len(examples):
+        return None
+    with torch.no_grad():
+        answers = run.classifier.head(_encode(run, examples.tokens, lambda done: None)).argmax(dim=1)
+    return float((answers == torch.tensor(examples.targets)).float().mean())
+
+
+def _publish(run: Run, trained: Trained, accuracy: float | None) -> TrainResult:
+    lora = run.spec.lora
+    metadata = AdapterMetadata(
+        base_digest=run.base.digest,
+        feature_recipe=run.spec.feature_recipe,
+        r=lora.r if trained.factors else 0,
+        lora_alpha=lora.lora_alpha,
+        use_rslora=lora.use_rslora,
+        target_modules=lora.target_modules,
+        labels=run.labels,
+        max_length=run.spec.max_length,
+    )
+    head = run.classifier.head.dump()
+    data = serialize_adapter(Adapter(metadata, trained.factors, head))
+    return TrainResult(
+        model=run.spec.model,
+        adapter=run.context.artifacts.put_bytes(data, MEDIA_TYPE),
+        base_model=run.spec.base_model,
+        base_digest=run.base.digest,
+        feature_recipe=run.spec.feature_recipe,
+        target_modules=lora.target_modules,
+        head_digest=head_digest(head, run.labels),
+        labels=run.labels,
+        max_length=run.spec.max_length,
+        rows=len(run.examples),
+        steps=trained.steps,
+        validation_accuracy=accuracy,
+        privacy=trained.privacy,
+    )
