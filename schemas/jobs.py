@@ -57,7 +57,7 @@ class Source(Strict):
     group_pattern: str | None = Field(default=None, max_length=200)
     # a regular expression whose first capture of the group column is the group, such as "^(.*)_" for reviews' sentences
     label_thresholds: tuple[float, float] | None = None
-    # (low, high): a numeric label becomes `labels[0]` at or below low, `labels[1]` at or above high, else it is rejected
+    # (low, high): a numeric label becomes `labels[0]` at or below low, `labels[1]` at or above high, else rejected
     limit: int | None = Field(default=None, ge=1)
     # take at most so many accepted rows, drawn with the seed
     offset: int = Field(default=0, ge=0)
@@ -244,8 +244,8 @@ class MergeSpec(Strict):
     def _linear_is_refused_with_its_reason(cls, value: object) -> object:
         if value == "linear":
             raise ValueError(
-                "`linear` averages the LoRA factors A and B separately, so products of different adapters' factors appear and "
-                "the result is not the weighted sum of their updates; use `cat`, which is exact"
+                "`linear` averages the LoRA factors A and B separately, so products of different adapters' factors "
+                "appear and the result is not the weighted sum of their updates; use `cat`, which is exact"
             )
         return value
 

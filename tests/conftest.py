@@ -141,3 +141,18 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     started = Processes(tmp_path)
     yield started
     started.kill_all()
+
+
+@pytest.fixture(autouse=True)
+def record_backend(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
+    """Says in the report which real parts a test ran on."""
+    for backend in ("kafka", "postgres"):
+        if request.node.get_closest_marker(backend):
+            record_property("backend", backend)
+    if "sqlite_template" in request.fixturenames or any("sqlite" in str(v) for v in _parameters(request)):
+        record_property("backend", "sqlite")
+
+
+def _parameters(request: pytest.FixtureRequest) -> list[object]:
+    call = getattr(request.node, "callspec", None)
+    return list(call.params.values()) if call else []

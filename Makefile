@@ -1,0 +1,58 @@
+# Graftwork: everything a person types. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM = false
+
+.PHONY: help install demo up test check fmt lint types contracts generate lock bench clean
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.installed ## the locked packages into .venv (uv where it is present, else pip)
+
+$(VENV)/.installed: requirements.lock pyproject.toml deploy/install.sh
+	@PYTHON="$(PYTHON)" deploy/install.sh "$(VENV)"
+
+demo: install ## the main job: raw reviews to a promoted adapter, a canary promoted, a bad one rolled back
+	@$(BIN)/graftwork demo $(ARGS)
+
+up: install ## everything on this machine: API, reconciler, reactions, workers, gateways
+	@$(BIN)/graftwork up $(ARGS)
+
+test: install ## all tests; what it skips, it names
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: install lint types contracts ## format, lint, types, import contracts, fast tests
+	@$(BIN)/python -m pytest -q -m "not slow and not kafka and not postgres and not e2e and not browser" $(ARGS)
+
+lint: install
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+
+types: install
+	@$(BIN)/mypy
+
+contracts: install
+	@$(BIN)/lint-imports
+
+fmt: install ## format and fix
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+generate: install ## AsyncAPI, JSON Schema and OpenAPI from the code
+	@$(BIN)/python -m schemas.asyncapi
+	@$(BIN)/python -m controlplane.api.openapi
+
+bench: install ## every number that we publish, as a ratio against its alternative
+	@$(BIN)/python -m pytest -q tests/bench $(ARGS)
+
+lock: ## requirements.lock from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --python-version 3.11 \
+	  --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
+
+clean: ## the virtual environment and the demo's data
+	rm -rf $(VENV) .graftwork

@@ -1,0 +1,201 @@
+"""Runs every process of the embedded mode on one machine: starts, watches, restarts, stops."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from controlplane.commands.tokens import create_token
+from controlplane.domain.roles import Role
+from controlplane.errors import GraftworkError
+from controlplane.settings import Settings
+from controlplane.store.database import Database
+from schemas.jobs import JOB_KINDS
+
+FIRST_GATEWAY_PORT = 8710
+STOP_SECONDS = 10
+PR_SET_PDEATHSIG = 1
+
+
+class CannotStart(GraftworkError):
+    """A process could not be started"""
+
+    status = 500
+    slug = "cannot-start"
+
+
+@dataclass
+class Child:
+    """One process of ours; `restarts` slows a process down that dies again and again."""
+
+    name: str
+    arguments: list[str]
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+    restarts: int = 0
+    not_before: float = 0.0
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", *self.arguments],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the supervisor, which stops the rest in order
+                preexec_fn=_die_with_parent,
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+
+@dataclass
+class Supervisor:
+    """`start`, then `watch` until told to stop, then `stop`."""
+
+    settings: Settings
+    database: Database
+    say: Callable[[str], None]
+    workers: int = 1
+    children: list[Child] = field(default_factory=list)
+    gateway_ports: dict[str, int] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Start all but the gateways, and wait until the API is ready. Raises CannotStart with the reason."""
+        self._refuse_a_taken_port()
+        self.settings.home.joinpath("data").mkdir(parents=True, exist_ok=True)
+        (self.settings.home / "logs").mkdir(exist_ok=True)
+        self._add("api", ["controlplane", "api"])
+        self._wait_for_api()
+        self._add("reconciler", ["controlplane", "reconciler"])
+        self._add("reactions", ["controlplane", "reactions"])
+        if self.settings.kafka_bootstrap_servers:
+            self._add("relay", ["controlplane", "relay"])
+        for number in range(1, self.workers + 1):
+            name = f"worker-{number}"
+            self._add(name, ["workers.runtime", *JOB_KINDS, "--name", name], role="worker")
+
+    def watch(self, stop: threading.Event) -> None:
+        """Restart what died, and give every deployment a gateway."""
+        while not stop.wait(1.0):
+            for child in self.children:
+                if not child.alive and time.monotonic() >= child.not_before:
+                    child.restarts += 1
+                    child.not_before = time.monotonic() + min(30, 2**child.restarts)
+                    self.say(f"{child.name} ended; starting it again ({child.log})")
+                    child.start()
+            for deployment in self._deployments():
+                if deployment not in self.gateway_ports:
+                    self._add_gateway(deployment)
+
+    def stop(self) -> None:
+        """SIGTERM, the API last so that the others can still say what they have done; then SIGKILL."""
+        for child in reversed(self.children):
+            if child.alive and child.process:
+                child.process.terminate()
+                try:
+                    child.process.wait(STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    os.killpg(child.process.pid, signal.SIGKILL)
+
+    def _add(self, name: str, arguments: list[str], role: Role | None = None) -> None:
+        environment = {
+            **os.environ,
+            "GRAFTWORK_HOME": str(self.settings.home.absolute()),
+            "GRAFTWORK_API_URL": self.settings.resolved_api_url(),
+            "GRAFTWORK_HOST": self.settings.host,
+            "GRAFTWORK_PORT": str(self.settings.port),
+            "GRAFTWORK_ARTIFACTS_URL": self.settings.resolved_artifacts_url(),
+        }
+        if role:
+            environment.pop("GRAFTWORK_TOKEN", None)
+            environment["GRAFTWORK_TOKEN_FILE"] = str(self._role_token(role))
+        child = Child(name, arguments, environment, self.settings.home / "logs" / f"{name}.log")
+        child.start()
+        self.children.append(child)
+
+    def _add_gateway(self, deployment: str) -> None:
+        port = next(p for p in range(FIRST_GATEWAY_PORT, 65536) if p not in self.gateway_ports.values() and _free(p))
+        self.gateway_ports[deployment] = port
+        name = f"gateway-{deployment}"
+        self._add(
+            name,
+            ["workers.serve", "--deployment", deployment, "--port", str(port), "--name", name],
+            role="gateway",
+        )
+        self.say(f"gateway of {deployment}: http://127.0.0.1:{port}/v1/predict")
+
+    def _role_token(self, role: Role) -> Path:
+        """A token of its own for each role, minted once, in a 0600 file."""
+        file = self.settings.home / "tokens" / f"{role}.token"
+        if not file.exists():
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            with self.database.begin("graftwork up") as uow:
+                _, plain = create_token(uow, f"up-{role}", role)
+            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+                handle.write(plain + "\n")
+        return file
+
+    def _deployments(self) -> list[str]:
+        try:
+            answer = httpx.get(
+                f"{self.settings.resolved_api_url()}/v1/deployments",
+                headers={"Authorization": f"Bearer {self.settings.resolved_token()}"},
+                timeout=5,
+            )
+            return [item["name"] for item in answer.json()["items"]] if answer.is_success else []
+        except httpx.HTTPError:
+            return []
+
+    def _refuse_a_taken_port(self) -> None:
+        if not _free(self.settings.port, self.settings.host):
+            raise CannotStart(
+                f"port {self.settings.port} of {self.settings.host} is taken: another `graftwork up`? "
+                "Stop it, or set GRAFTWORK_PORT"
+            )
+
+    def _wait_for_api(self, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        api = self.children[-1]
+        while time.monotonic() < deadline:
+            try:
+                if httpx.get(f"{self.settings.resolved_api_url()}/readyz", timeout=2).is_success:
+                    return
+            except httpx.HTTPError:
+                pass
+            if not api.alive:
+                raise CannotStart(f"the API ended at once; see {api.log}")
+            time.sleep(0.1)
+        raise CannotStart(f"the API was not ready in {seconds:.0f} s; see {api.log}")
+
+
+LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _die_with_parent() -> None:
+    """A supervisor that is SIGKILLed takes its processes with it."""
+    if LIBC is not None:
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _free(port: int, host: str = "127.0.0.1") -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
