@@ -63,10 +63,10 @@ def _metric_lines(metric: MetricEvidence) -> Iterator[str]:
     counts, name = metric.counts, metric.name
     stable = _arm(counts.stable_events, counts.stable_units)
     canary = _arm(counts.canary_events, counts.canary_units)
-    yield f"{name}: stable {stable}, canary {canary}, in {metric.blocks} blocks"
+    yield f"{name}: stable {stable}, canary {canary}, in {metric.blocks} block{'' if metric.blocks == 1 else 's'}"
     now = f", now {e_value(metric.harm)}" if metric.harm < metric.harm_peak else ""
     yield f"{name}: evidence of harm {_of(metric.harm_peak, metric.harm_needed)}{now}"
-    yield f"{name}: evidence that it is worse by less than {metric.margin:g} {_of(metric.safe, metric.safe_needed)}"
+    yield f"{name}: evidence that it is less than {metric.margin:g} worse {_of(metric.safe, metric.safe_needed)}"
     units = metric.in_step
     yield f"{name}: in this step {units.stable_units} stable and {units.canary_units} canary units"
 

@@ -192,10 +192,8 @@ def _silence(policy: CanaryPolicy, state: AnalysisState, now: float, last_heard:
 def _safe(metrics: tuple[MetricEvidence, ...], ladder: Ladder) -> Finding:
     if not (ladder.last and ladder.may_leave and all(metric.proven_safe for metric in metrics)):
         return None
-    margins = ", ".join(
-        f"`{metric.name}` by less than {metric.margin:g} (evidence {e_value(metric.safe)})" for metric in metrics
-    )
-    return "safe", f"if the canary is worse at all, then in {margins}"
+    found = (f"less than {metric.margin:g} worse in `{metric.name}` ({e_value(metric.safe)})" for metric in metrics)
+    return "safe", f"the canary is {' and '.join(found)}: evidence of {e_value(metrics[0].safe_needed)} was needed"
 
 
 def _max_duration(policy: CanaryPolicy, seconds: float) -> Finding:

@@ -1,0 +1,182 @@
+"""Each rule of the verdict planted, the order in which they are asked, and when a step may be left."""
+
+from math import log
+
+import pytest
+
+from controlplane.domain.analysis.fold import Batch, fold
+from controlplane.domain.analysis.state import AnalysisState, MetricState, enter
+from controlplane.domain.analysis.verdict import Assessment, assess, e_value, next_step
+from schemas.rollouts import CanaryPolicy
+from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started
+
+LAST = (0.05, 0.10, 0.25, 0.50)
+
+
+def judged(policy: CanaryPolicy, state: AnalysisState, now: float | None = None) -> Assessment:
+    at = state.horizon + 1 if now is None else now
+    return assess(policy, state, float(at), last_heard=float(at))
+
+
+def with_evidence(state: AnalysisState, name: str, **evidence: object) -> AnalysisState:
+    def planted(metric: MetricState) -> MetricState:
+        return metric.model_copy(update=evidence) if metric.name == name else metric
+
+    return state.model_copy(update={"metrics": tuple(planted(metric) for metric in state.metrics)})
+
+
+def at_last_step(policy: CanaryPolicy, seconds: int = 60, units: int = 5) -> AnalysisState:
+    """In the 50 % step with healthy traffic on both arms, for that many seconds."""
+    state = started(policy, *LAST)
+    seen = [observed(second, cell(4, 0.5, (units, 0), (units, 0))) for second in range(seconds)]
+    labels = [label for second in range(seconds) for label in labels_of(4, second, (units, 1), (units, 1))]
+    return folded(policy, state, seconds - 1, seen, labels)
+
+
+def proven(state: AnalysisState) -> AnalysisState:
+    return with_evidence(with_evidence(state, "error", safe=log(20.0)), "wrong", safe=log(20.0))
+
+
+def at_first_step(policy: CanaryPolicy, seconds: int, canary: int = 1) -> AnalysisState:
+    seen = [observed(second, cell(1, 0.05, (19, 0), (canary, 0))) for second in range(seconds)]
+    labels = [label for second in range(seconds) for label in labels_of(1, second, (19, 3), (canary, 0))]
+    return folded(policy, started(policy), seconds - 1, seen, labels)
+
+
+def test_harm_is_one_over_its_share_of_alpha():
+    """Two metrics share 0.04: each needs an e-value of 50."""
+    state = at_first_step(BOTH, 9)
+    assert judged(BOTH, with_evidence(state, "wrong", harm_peak=log(49.9))).verdict is None
+    found = judged(BOTH, with_evidence(state, "wrong", harm_peak=log(50.1)))
+    assert (found.verdict, found.rule) == ("HARM", "harm")
+    assert "`wrong`" in found.reason
+    one = with_evidence(at_first_step(ERRORS, 9), "error", harm_peak=log(25.1))
+    assert judged(ERRORS, one).verdict == "HARM"
+
+
+def test_a_canary_that_always_fails_is_harm_after_its_first_block():
+    seen = [observed(second, cell(1, 0.05, (48, 0), (2, 2))) for second in range(10)]
+    assert judged(ERRORS, folded(ERRORS, started(ERRORS), 9, seen)).verdict == "HARM"
+
+
+def test_safe_at_the_last_step_needs_evidence_on_every_metric():
+    state = at_last_step(BOTH)
+    assert judged(BOTH, proven(state)).verdict == "SAFE"
+    assert judged(BOTH, with_evidence(proven(state), "wrong", safe=log(19.9))).verdict is None
+    assert judged(BOTH, with_evidence(proven(state), "error", safe=log(19.9))).verdict is None
+
+
+def test_safe_is_never_said_before_the_last_step():
+    assert judged(BOTH, proven(at_first_step(BOTH, 120))).verdict is None
+
+
+def test_the_last_step_too_must_last_and_fill_before_it_is_left_by_promotion():
+    assert judged(BOTH, proven(at_last_step(BOTH, seconds=59))).verdict is None
+    assert judged(BOTH, proven(at_last_step(BOTH, seconds=60))).verdict == "SAFE"
+
+
+def test_safe_is_of_the_present_evidence():
+    fallen = with_evidence(proven(at_last_step(BOTH)), "error", safe=log(3.0))
+    assert judged(BOTH, fallen).verdict is None
+
+
+def test_harm_is_asked_before_safe():
+    """Between 0 and the margin both are true."""
+    both = with_evidence(proven(at_last_step(BOTH)), "error", harm_peak=log(51))
+    assert judged(BOTH, both).verdict == "HARM"
+
+
+def test_a_wrong_sample_ratio_is_invalid_and_promotes_nothing():
+    state = proven(at_last_step(BOTH)).model_copy(update={"sample_ratio_peak": log(1001)})
+    found = judged(BOTH, state)
+    assert (found.verdict, found.rule, found.ends_by_itself) == ("INVALID", "sample_ratio", False)
+    assert not found.ladder.may_leave
+
+
+def test_a_gateway_that_splits_wrongly_is_found_by_folding_what_it_sends():
+    seen = [observed(second, cell(1, 0.05, (45, 0), (5, 0))) for second in range(60)]
+    assert judged(ERRORS, folded(ERRORS, started(ERRORS), 59, seen)).rule == "sample_ratio"
+
+
+def test_a_sample_ratio_once_found_wrong_stays_wrong():
+    split = [observed(second, cell(1, 0.05, (45, 0), (5, 0))) for second in range(60)]
+    made_up = [observed(60 + second, cell(1, 0.05, (100, 0))) for second in range(30)]
+    state = folded(ERRORS, started(ERRORS), 89, [*split, *made_up])
+    assert state.sample_ratio_log_e() < 0
+    assert judged(ERRORS, state).rule == "sample_ratio"
+
+
+def test_two_lost_boots_are_invalid_and_one_is_not():
+    state = fold(ERRORS, at_first_step(ERRORS, 9), Batch(9, lost_boots=["a", "a"]))
+    assert judged(ERRORS, state).verdict is None
+    found = judged(ERRORS, fold(ERRORS, state, Batch(9, lost_boots=["b"])))
+    assert (found.verdict, found.rule, found.ends_by_itself) == ("INVALID", "lost_boots", False)
+
+
+def test_harm_is_asked_before_an_invalid_analysis():
+    state = fold(ERRORS, at_first_step(ERRORS, 9), Batch(9, lost_boots=["a", "b"]))
+    assert judged(ERRORS, with_evidence(state, "error", harm_peak=log(26))).verdict == "HARM"
+
+
+def test_a_silent_provider_is_invalid_until_it_speaks():
+    state = proven(at_last_step(BOTH))
+    found = assess(BOTH, state, now=160.0, last_heard=100.0)
+    assert (found.verdict, found.rule, found.ends_by_itself) == ("INVALID", "provider_silence", True)
+    assert assess(BOTH, state, now=160.0, last_heard=100.1).verdict == "SAFE"
+
+
+def test_silence_is_counted_from_the_start_when_nothing_was_ever_heard():
+    state = started(ERRORS).model_copy(update={"started_at": 1000.0})
+    assert assess(ERRORS, state, now=1059.0, last_heard=None).verdict is None
+    assert assess(ERRORS, state, now=1060.0, last_heard=None).rule == "provider_silence"
+    assert assess(ERRORS, state, now=1059.0, last_heard=10.0).verdict is None
+
+
+def test_the_maximum_duration_is_inconclusive():
+    state = at_last_step(BOTH)
+    assert judged(BOTH, state, now=BOTH.max_seconds - 1).verdict is None
+    found = judged(BOTH, state, now=BOTH.max_seconds)
+    assert (found.verdict, found.rule) == ("INCONCLUSIVE", "max_duration")
+
+
+@pytest.mark.parametrize("on_inconclusive", ["hold", "rollback", "promote"])
+def test_a_timer_never_says_safe(on_inconclusive: str):
+    policy = BOTH.model_copy(update={"on_inconclusive": on_inconclusive})
+    assert judged(policy, at_last_step(policy), now=1e9).verdict == "INCONCLUSIVE"
+
+
+def test_a_step_may_be_left_after_its_seconds_and_units():
+    assert not next_step(BOTH, at_first_step(BOTH, 59)).may_leave
+    ladder = next_step(BOTH, at_first_step(BOTH, 60))
+    assert (ladder.may_leave, ladder.last, ladder.step, ladder.weight) == (True, False, 0, 0.05)
+
+
+def test_a_step_waits_for_units_on_the_smaller_arm_of_every_metric():
+    seen = [observed(second, cell(1, 0.05, (19, 0), (1, 0))) for second in range(60)]
+    few = folded(BOTH, started(BOTH), 59, seen, labels_of(1, 30, (400, 0), (29, 0)))
+    ladder = next_step(BOTH, few)
+    assert not ladder.may_leave
+    assert "`wrong` has 29 of 30" in ladder.reason
+    assert next_step(BOTH, folded(BOTH, few, 60, labels=labels_of(1, 60, (0, 0), (1, 0)))).may_leave
+
+
+def test_a_step_is_not_left_on_harm():
+    assert not next_step(BOTH, with_evidence(at_first_step(BOTH, 60), "error", harm_peak=log(50.1))).may_leave
+
+
+def test_each_step_counts_its_own_seconds_and_units():
+    state = enter(at_first_step(BOTH, 60), 2, 1, 0.10)
+    ladder = next_step(BOTH, state)
+    assert (ladder.step, ladder.weight, ladder.may_leave) == (1, 0.10, False)
+    assert "0 of 60 s" in ladder.reason
+
+
+def test_a_provider_that_stands_still_moves_no_ladder():
+    """Arrival time counts, however long the clock on the wall has run."""
+    state = at_first_step(BOTH, 59)
+    assert not assess(BOTH, state, now=5000.0, last_heard=4999.0).ladder.may_leave
+
+
+def test_e_values_beyond_floats_can_be_read():
+    assert e_value(log(50)) == "50"
+    assert e_value(5000.0) == "10^2171.5"

@@ -1,0 +1,59 @@
+"""Observations and states written short, for the tests of the canary analysis."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from controlplane.domain.analysis.fold import Batch, Label, fold
+from controlplane.domain.analysis.state import AnalysisState, begin, enter
+from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
+from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit
+
+BOTH = CanaryPolicy(metrics=(ErrorMetric(), WrongMetric(name="wrong", margin=0.05)))
+ERRORS = CanaryPolicy()
+
+
+def started(policy: CanaryPolicy, *weights: float) -> AnalysisState:
+    """Generations 1, 2, … in steps 0, 1, …, all known from the start."""
+    state = begin(policy, started_at=0.0)
+    for step, weight in enumerate(weights or policy.steps[:1]):
+        state = enter(state, step + 1, step, weight)
+    return state
+
+
+def cell(
+    generation: int,
+    weight: float,
+    stable: tuple[int, int] = (0, 0),
+    canary: tuple[int, int] = (0, 0),
+    sessions: Iterable[tuple[str, Arm, bool]] = (),
+) -> GenerationSecond:
+    """Arms are (units, errors)."""
+    return GenerationSecond(
+        generation=generation,
+        applied_weight=weight,
+        stable=ArmCounts(units=stable[0], error=stable[1]),
+        canary=ArmCounts(units=canary[0], error=canary[1]),
+        sessions=tuple(SessionUnit(key_hash=key * 32, arm=arm, error=error) for key, arm, error in sessions),
+    )
+
+
+def observed(second: int, *cells: GenerationSecond, boot: int = 1) -> Observation:
+    return Observation(boot=UUID(int=boot), second=second, generations=cells)
+
+
+def folded(
+    policy: CanaryPolicy,
+    state: AnalysisState,
+    horizon: int,
+    observations: Iterable[Observation] = (),
+    labels: Iterable[Label] = (),
+) -> AnalysisState:
+    return fold(policy, state, Batch(horizon, list(observations), horizon, list(labels)))
+
+
+def labels_of(generation: int, second: int, stable: tuple[int, int], canary: tuple[int, int]) -> list[Label]:
+    """Arms are (units, wrong ones)."""
+    arms: tuple[tuple[Arm, tuple[int, int]], ...] = (("stable", stable), ("canary", canary))
+    return [
+        Label(generation, arm, number < wrong, float(second)) for arm, (units, wrong) in arms for number in range(units)
+    ]
