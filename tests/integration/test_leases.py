@@ -1,0 +1,60 @@
+"""Singleton leases: one holder at a time, and a fence that a late one cannot pass."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from controlplane.commands import leases
+from controlplane.errors import LostLease
+from controlplane.store.database import Database
+
+
+def acquire(database: Database, owner: str, seconds: float = 60) -> int | None:
+    with database.begin("test") as uow:
+        return leases.acquire(uow, "relay", owner, seconds)
+
+
+def check(database: Database, owner: str, fence: int) -> None:
+    with database.begin("test") as uow:
+        leases.check_fence(uow, "relay", owner, fence)
+
+
+def test_a_held_lease_is_renewed_by_its_owner_only(database: Database) -> None:
+    fence = acquire(database, "a")
+    assert fence == 1
+    assert acquire(database, "b") is None
+    assert acquire(database, "a") == fence
+    check(database, "a", fence)
+
+
+def test_an_expired_lease_changes_hands_with_a_higher_fence(database: Database) -> None:
+    fence = acquire(database, "a", seconds=-1)
+    assert fence == 1
+    assert acquire(database, "b") == fence + 1
+    with pytest.raises(LostLease):
+        check(database, "a", fence)
+    check(database, "b", fence + 1)
+
+
+def test_an_expired_lease_that_nobody_took_is_still_its_owners(database: Database) -> None:
+    fence = acquire(database, "a", seconds=-1)
+    assert fence is not None
+    check(database, "a", fence)
+    assert acquire(database, "a") == fence
+
+
+def test_a_released_lease_is_free_at_once(database: Database) -> None:
+    first = acquire(database, "a")
+    with database.begin("test") as uow:
+        leases.release(uow, "relay", "b")
+    assert acquire(database, "b") is None
+    with database.begin("test") as uow:
+        leases.release(uow, "relay", "a")
+    assert first is not None
+    assert acquire(database, "b") == first + 1
+
+
+def test_of_many_that_ask_at_once_one_gets_it(database: Database) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        fences = list(pool.map(lambda n: acquire(database, f"owner-{n}"), range(24)))
+    assert [fence for fence in fences if fence is not None] == [1]
