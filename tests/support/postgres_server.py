@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: one that is given, or one started from Debian's package; and fresh databases on it."""
+"""A real PostgreSQL for tests, one that is given or one started from Debian's package, and fresh databases on it."""
 
 import shutil
 import subprocess
