@@ -7,14 +7,21 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controlplane.api import events, health, problems, tokens
+from controlplane.api import aliases, datasets, events, health, models, problems, tokens
 from controlplane.api.call import Site
 from controlplane.api.feed import Feed
 from controlplane.projections.metrics import VERSION
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 
-ROUTERS: Final = (health.router, events.router, tokens.router)
+ROUTERS: Final = (
+    health.router,
+    events.router,
+    tokens.router,
+    datasets.router,
+    models.router,
+    aliases.router,
+)
 
 
 def create_app(settings: Settings, database: Database) -> FastAPI:

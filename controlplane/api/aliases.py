@@ -1,0 +1,115 @@
+"""Aliases over HTTP: the ETag is the last move, and nobody moves one without naming it."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BaseModel, Field
+
+from controlplane.api.call import Releaser, Reply, Viewer
+from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.commands.aliases import set_alias
+from controlplane.domain.alias import etag, expected_move
+from controlplane.errors import NotFound
+from controlplane.projections import models
+from controlplane.store.unit_of_work import UnitOfWork
+from schemas.base import Strict
+
+router = APIRouter(tags=["models"])
+ROUTE = "/v1/models/{name}/aliases/{alias}"
+IfMatch = Annotated[str | None, Header(max_length=200)]
+IfNoneMatch = Annotated[str | None, Header(max_length=200)]
+REASON = Field(min_length=1, max_length=500)
+
+
+class AliasRequest(Strict):
+    model_version: str = Field(min_length=1, max_length=200)
+    """An id, `name/7` or `name@alias`."""
+    reason: str = REASON
+
+
+class Move(BaseModel):
+    """One move of an alias; `id` is the ETag that it gave the alias."""
+
+    id: UUID
+    model: str
+    alias: str
+    model_version_id: UUID | None
+    """None: the alias was removed."""
+    version: int | None
+    previous: UUID | None
+    actor: str
+    reason: str
+    evidence_digest: str | None
+    verified: bool | None
+    """None: no deployment followed it; False: no live gateway could prove that the version loads."""
+    at: datetime
+
+
+@router.get(ROUTE)
+def get_alias(name: str, alias: str, call: Viewer, response: Response) -> Move:
+    """The move that made it point where it points."""
+    with call.read() as session:
+        models.find_model(session, name)
+        if (found := models.find_alias(session, name, alias)) is None:
+            raise NotFound(f"{name}@{alias} is not set")
+    move, version = found
+    response.headers["ETag"] = etag(move.id)
+    return _move(move, version.version)
+
+
+@router.put(ROUTE, response_model=Move)
+def put_alias(
+    name: str,
+    alias: str,
+    body: AliasRequest,
+    call: Releaser,
+    if_match: IfMatch = None,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Move it: 428 without a precondition, 412 when somebody else moved it first, 409 when a deployment follows it."""
+
+    def effect(uow: UnitOfWork) -> Reply:
+        expected = expected_move(if_match, if_none_match)
+        row = set_alias(uow, name, alias, body.model_version, expected=expected, reason=body.reason)
+        uow.session.flush()
+        found = models.find_alias(uow.session, name, alias)
+        return Reply(_move(row, found[1].version if found else None), headers={"ETag": etag(row.id)})
+
+    return call.write(effect)
+
+
+@router.delete(ROUTE, status_code=204)
+def delete_alias(
+    name: str,
+    alias: str,
+    call: Releaser,
+    reason: Annotated[str, Query(min_length=1, max_length=500)],
+    if_match: IfMatch = None,
+) -> Response:
+    """Remove it; its history stays."""
+
+    def effect(uow: UnitOfWork) -> None:
+        set_alias(uow, name, alias, None, expected=expected_move(if_match, None), reason=reason)
+
+    return call.write(effect)
+
+
+@router.get(ROUTE + "/history")
+def get_history(name: str, alias: str, call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[Move]:
+    """Every move, newest first."""
+    below = decode_cursor(cursor, int)
+    with call.read() as session:
+        models.find_model(session, name)
+        rows = models.list_moves(session, name, alias, int(below[0]) if below else None, limit + 1)
+    last = rows[limit - 1][0].seq if len(rows) > limit else None
+    return Page(
+        items=[_move(row, version) for row, version in rows[:limit]], next=encode_cursor(last) if last else None
+    )
+
+
+def _move(row: object, version: int | None) -> Move:
+    return Move.model_validate(
+        {**{field: getattr(row, field) for field in Move.model_fields if field != "version"}, "version": version}
+    )

@@ -1,0 +1,69 @@
+"""Datasets over HTTP: immutable versions, newest first."""
+
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from controlplane.api.call import Viewer
+from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.projections import datasets
+from controlplane.store.tables import DatasetVersionRow
+from schemas.artifacts import ArtifactRef
+
+router = APIRouter(tags=["datasets"])
+
+
+class DatasetView(BaseModel):
+    name: str
+    newest: int
+    """The newest version's number."""
+    versions: int
+
+
+class DatasetVersionView(BaseModel):
+    id: UUID
+    dataset: str
+    version: int
+    digest: str
+    """Over canonical rows, schema, splits and spec."""
+    manifest: ArtifactRef
+    rows: dict[str, int]
+    """Rows per split."""
+    rejected: dict[str, int]
+    """Rows per reason."""
+    rejects: ArtifactRef | None
+    parent: UUID | None
+    job_id: UUID
+    created_at: datetime
+
+
+@router.get("/v1/datasets")
+def get_datasets(call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[DatasetView]:
+    after = decode_cursor(cursor, str)
+    with call.read() as session:
+        rows = datasets.list_datasets(session, str(after[0]) if after else "", limit + 1)
+    items = [DatasetView(name=name, newest=newest, versions=count) for name, newest, count in rows[:limit]]
+    return Page(items=items, next=encode_cursor(items[-1].name) if len(rows) > limit else None)
+
+
+@router.get("/v1/datasets/{name}/versions")
+def get_versions(name: str, call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[DatasetVersionView]:
+    """Newest first."""
+    below = decode_cursor(cursor, int)
+    with call.read() as session:
+        rows = datasets.list_versions(session, name, int(below[0]) if below else None, limit + 1)
+    items = [view(row) for row in rows[:limit]]
+    return Page(items=items, next=encode_cursor(items[-1].version) if len(rows) > limit else None)
+
+
+@router.get("/v1/dataset-versions/{reference:path}")
+def get_version(reference: str, call: Viewer) -> DatasetVersionView:
+    """By id, `name/3` or `name@latest`."""
+    with call.read() as session:
+        return view(datasets.find_dataset_version(session, reference))
+
+
+def view(row: DatasetVersionRow) -> DatasetVersionView:
+    return DatasetVersionView.model_validate(row, from_attributes=True)

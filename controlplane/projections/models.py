@@ -1,0 +1,150 @@
+"""Models as they are read: versions by any of their names, what was learnt about one, and where it came from."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from controlplane.errors import Invalid, NotFound
+from controlplane.projections.datasets import NAMED, NUMBERED, as_uuid, list_named
+from controlplane.store.serving_tables import DeploymentRow
+from controlplane.store.tables import (
+    AliasHistoryRow,
+    AliasRow,
+    AttachmentRow,
+    DatasetVersionRow,
+    ModelVersionRow,
+    RegisteredModelRow,
+)
+
+
+def find_version(session: Session, text: str) -> ModelVersionRow:
+    """The version that `sentiment@champion`, `sentiment@latest`, `sentiment/7` or an id names.
+
+    Raises Invalid for what is no such name, NotFound for one that points nowhere.
+    """
+    versions = select(ModelVersionRow)
+    if identity := as_uuid(text):
+        query = versions.where(ModelVersionRow.id == identity)
+    elif numbered := NUMBERED.match(text):
+        query = versions.where(
+            ModelVersionRow.model == numbered["name"], ModelVersionRow.version == int(numbered["version"])
+        )
+    elif (named := NAMED.match(text)) and named["alias"] == "latest":
+        query = versions.where(ModelVersionRow.model == named["name"]).order_by(col(ModelVersionRow.version).desc())
+    elif named:
+        query = versions.join(AliasRow, col(AliasRow.model_version_id) == ModelVersionRow.id).where(
+            AliasRow.model == named["name"], AliasRow.alias == named["alias"]
+        )
+    else:
+        raise Invalid(f"{text!r} names no model version: write `name@alias`, `name/7` or an id", field="model_version")
+    if (row := session.exec(query).first()) is None:
+        raise NotFound(f"there is no model version {text!r}", field="model_version")
+    return row
+
+
+def find_model(session: Session, name: str) -> RegisteredModelRow:
+    if (row := session.get(RegisteredModelRow, name)) is None:
+        raise NotFound(f"there is no model {name!r}")
+    return row
+
+
+def list_models(session: Session, after: str, limit: int) -> list[RegisteredModelRow]:
+    name = col(RegisteredModelRow.name)
+    return list(session.exec(select(RegisteredModelRow).where(name > after).order_by(name).limit(limit)))
+
+
+def list_versions(session: Session, model: str, below: int | None, limit: int) -> list[ModelVersionRow]:
+    """Newest first."""
+    query = select(ModelVersionRow).where(ModelVersionRow.model == model)
+    if below is not None:
+        query = query.where(col(ModelVersionRow.version) < below)
+    return list(session.exec(query.order_by(col(ModelVersionRow.version).desc()).limit(limit)))
+
+
+def list_attachments(session: Session, version: UUID) -> list[AttachmentRow]:
+    """What was learnt about a version, oldest first."""
+    query = select(AttachmentRow).where(AttachmentRow.model_version_id == version)
+    return list(session.exec(query.order_by(col(AttachmentRow.created_at), col(AttachmentRow.kind))))
+
+
+# --- aliases ----------------------------------------------------------------------------------------------------------
+
+
+def find_alias(session: Session, model: str, alias: str) -> tuple[AliasHistoryRow, ModelVersionRow] | None:
+    """The move that made an alias point where it points, and the version; None when it points nowhere."""
+    query = (
+        select(AliasHistoryRow, ModelVersionRow)
+        .join(AliasRow, col(AliasRow.history_id) == AliasHistoryRow.id)
+        .join(ModelVersionRow, col(ModelVersionRow.id) == AliasRow.model_version_id)
+        .where(AliasRow.model == model, AliasRow.alias == alias)
+    )
+    return session.exec(query).first()
+
+
+def list_aliases(session: Session, models: list[str]) -> dict[str, dict[str, int]]:
+    """Model to alias to version number."""
+    query = (
+        select(AliasRow.model, AliasRow.alias, ModelVersionRow.version)
+        .join(ModelVersionRow, col(ModelVersionRow.id) == AliasRow.model_version_id)
+        .where(col(AliasRow.model).in_(models))
+        .order_by(col(AliasRow.alias))
+    )
+    found: dict[str, dict[str, int]] = {model: {} for model in models}
+    for model, alias, version in session.exec(query):
+        found[model][alias] = version
+    return found
+
+
+def find_follower(session: Session, model: str, alias: str) -> DeploymentRow | None:
+    """The deployment that follows an alias: such an alias is bound."""
+    query = select(DeploymentRow).where(DeploymentRow.model == model, DeploymentRow.alias == alias)
+    return session.exec(query).first()
+
+
+def list_moves(
+    session: Session, model: str, alias: str, below: int | None, limit: int
+) -> list[tuple[AliasHistoryRow, int | None]]:
+    """Every move of an alias, newest first, with the number of the version that it moved to."""
+    query = (
+        select(AliasHistoryRow, ModelVersionRow.version)
+        .join(ModelVersionRow, col(ModelVersionRow.id) == AliasHistoryRow.model_version_id, isouter=True)
+        .where(AliasHistoryRow.model == model, AliasHistoryRow.alias == alias)
+    )
+    if below is not None:
+        query = query.where(col(AliasHistoryRow.seq) < below)
+    rows = session.exec(query.order_by(col(AliasHistoryRow.seq).desc()).limit(limit))
+    return [(history, version) for history, version in rows]
+
+
+# --- lineage ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Everything that a version was made of, however far back."""
+
+    versions: list[ModelVersionRow]
+    datasets: list[DatasetVersionRow]
+
+
+def trace_lineage(session: Session, version: ModelVersionRow) -> Lineage:
+    """Parents of parents, and the dataset versions of all of them with their parents."""
+    versions: dict[UUID, ModelVersionRow] = {}
+    generation = [version]
+    while generation:
+        wanted = {UUID(p) for row in generation for p in row.parents} - versions.keys()
+        generation = list(session.exec(select(ModelVersionRow).where(col(ModelVersionRow.id).in_(wanted))))
+        versions |= {row.id: row for row in generation}
+    rows = [version, *versions.values()]
+    datasets = _trace_datasets(session, {UUID(d) for row in rows for d in row.datasets})
+    return Lineage(sorted(versions.values(), key=lambda row: (row.model, row.version)), datasets)
+
+
+def _trace_datasets(session: Session, wanted: set[UUID]) -> list[DatasetVersionRow]:
+    found: dict[UUID, DatasetVersionRow] = {}
+    while wanted:
+        rows = list_named(session, sorted(wanted))
+        found |= {row.id: row for row in rows}
+        wanted = {row.parent for row in rows if row.parent} - found.keys()
+    return sorted(found.values(), key=lambda row: (row.dataset, row.version))
