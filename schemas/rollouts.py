@@ -1,10 +1,11 @@
 """The policy of a rollout, its phases and verdicts: `design/canary.md` in types."""
 
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import Field, JsonValue, model_validator
 
-from schemas.artifacts import Fraction
+from schemas.artifacts import Fraction, Name
 from schemas.base import Strict, Tolerant
 from schemas.serving import MetricName, Randomize
 
@@ -104,6 +105,40 @@ class RolloutPolicy(Strict):
     # how long live gateways have to load a version and answer a smoke row
 
 
+class DeploymentSpec(Strict):
+    """What a deployment follows and by which policy its releases go; the policy may change, model and alias may not."""
+
+    model: Name
+    alias: Name = "champion"
+    policy: RolloutPolicy = RolloutPolicy()
+
+
+class RolloutRequest(Strict):
+    """Put a version on its way to a deployment."""
+
+    deployment: Name
+    model_version: str = Field(min_length=1, max_length=200)
+    # an id, `model/3` or `model@alias`
+    reason: str = Field(min_length=1, max_length=500)
+    waive_gates: str | None = Field(default=None, min_length=1, max_length=500)
+    # why gates that do not pass shall not stop it; needs role releaser, and is kept for good
+
+
+class OperatorRequest(Strict):
+    """A person's word on a rollout. With `revision`, refused when the rollout has changed since that was read."""
+
+    reason: str = Field(min_length=1, max_length=500)
+    revision: int | None = Field(default=None, ge=0)
+
+
+class RollbackRequest(Strict):
+    reason: str = Field(min_length=1, max_length=500)
+    target: UUID | None = None
+    # a version that served before; None: the one before the present one
+    force: bool = False
+    # move the pointer without proof that gateways can load the target
+
+
 class GateVerdict(Tolerant):
     gate: str
     status: GateStatus
@@ -115,7 +150,7 @@ class GateVerdict(Tolerant):
 class Decision(Tolerant):
     """One decision of a rollout, with everything that it takes to recompute it."""
 
-    kind: Literal["gates", "canary", "operator"]
+    kind: Literal["gates", "verification", "canary", "operator"]
     verdict: str
     reason: str
     inputs: dict[str, JsonValue]

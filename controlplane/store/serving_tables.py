@@ -65,6 +65,9 @@ class GatewayBootRow(SQLModel, table=True):
     loaded: list[str] = document()
     probed: dict[str, Any] = document()  # probe id -> {version, ok, detail}
     replaced: bool = False  # a later boot of the same gateway registered
+    lost: bool = False  # the next boot has reported the units that this one never ended
+    late_seconds: int = 0  # seconds that came after the fold had passed them: refused, and never folded
+    late_units: int = 0
 
 
 class AppliedRow(SQLModel, table=True):
@@ -85,10 +88,14 @@ class ObservationRow(SQLModel, table=True):
     """One boot's one second. May be pruned once folded."""
 
     __tablename__ = "observation"
-    __table_args__ = (Index("ix_observation_second", "deployment", "second"),)
+    __table_args__ = (
+        Index("ix_observation_second", "deployment", "second"),
+        Index("ix_observation_fold", "rollout_id", "second"),
+    )
     boot: UUID = Field(primary_key=True)
     second: int = big(primary_key=True)
     deployment: str
+    rollout_id: UUID | None = None  # whose canary was on its way when it came
     generations: list[Any] = document()  # list[GenerationSecond]
     lost: bool = False  # reported by the next boot: units that never ended
 
@@ -99,7 +106,16 @@ class LabelRow(SQLModel, table=True):
     __tablename__ = "label"
     __table_args__ = (
         UniqueConstraint("prediction_digest"),
-        Index("ix_label_fold", "rollout_id", "seq"),
+        Index("ix_label_fold", "rollout_id", "at"),
+        Index(  # of a unit with several rows, and of a session within a step, the first label counts
+            "ix_label_one_a_unit",
+            "rollout_id",
+            "step",
+            "unit",
+            unique=True,
+            sqlite_where=text("counted"),
+            postgresql_where=text("counted"),
+        ),
         {"sqlite_autoincrement": True},
     )
     seq: int | None = sequence()
@@ -145,9 +161,11 @@ class RolloutRow(SQLModel, table=True):
     reason: str = text_column()
     probe: UUID | None = None
     probe_deadline: datetime | None = moment(nullable=True)
+    horizon: int = big(-1)  # the second up to which observations are folded, as `analysis` says too
     folded_at: datetime | None = moment(nullable=True)
     step_started_at: datetime | None = moment(nullable=True)
-    paused_at: datetime | None = moment(nullable=True)
+    hold: str | None = None  # why it is Paused: operator, inconclusive, invalid
+    paused_at: datetime | None = moment(nullable=True)  # or INVALID since
     actor: str
     correlationid: str
     created_at: datetime = moment(index=True)
@@ -164,7 +182,7 @@ class DecisionRow(SQLModel, table=True):
     seq: int | None = sequence()
     id: UUID = Field(unique=True)
     rollout_id: UUID = reference("rollout.id")
-    kind: str  # gates, canary, operator
+    kind: str  # gates, verification, canary, operator
     verdict: str
     reason: str = text_column()
     inputs: dict[str, Any] = document()

@@ -35,6 +35,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_alias_history_at"), ["at"], unique=False)
 
     op.create_table(
+        "api_replica",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("since", columns.UtcDateTime(), nullable=False),
+        sa.Column("until", columns.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_table(
         "applied",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("deployment", sa.String(), nullable=False),
@@ -63,6 +70,13 @@ def upgrade() -> None:
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("fence", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "dataset",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("created_at", columns.UtcDateTime(), nullable=False),
+        sa.Column("versions", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
     op.create_table(
@@ -155,7 +169,14 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("label", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_label_at"), ["at"], unique=False)
-        batch_op.create_index("ix_label_fold", ["rollout_id", "seq"], unique=False)
+        batch_op.create_index("ix_label_fold", ["rollout_id", "at"], unique=False)
+        batch_op.create_index(
+            "ix_label_one_a_unit",
+            ["rollout_id", "step", "unit"],
+            unique=True,
+            sqlite_where=sa.text("counted"),
+            postgresql_where=sa.text("counted"),
+        )
 
     op.create_table(
         "lease",
@@ -170,11 +191,13 @@ def upgrade() -> None:
         sa.Column("boot", sa.Uuid(), nullable=False),
         sa.Column("second", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("rollout_id", sa.Uuid(), nullable=True),
         sa.Column("generations", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("lost", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("boot", "second"),
     )
     with op.batch_alter_table("observation", schema=None) as batch_op:
+        batch_op.create_index("ix_observation_fold", ["rollout_id", "second"], unique=False)
         batch_op.create_index("ix_observation_second", ["deployment", "second"], unique=False)
 
     op.create_table(
@@ -329,6 +352,8 @@ def upgrade() -> None:
         sa.Column("progress", columns.JSON_DOCUMENT, nullable=True),
         sa.Column("checkpoint", columns.JSON_DOCUMENT, nullable=True),
         sa.Column("result", columns.JSON_DOCUMENT, nullable=True),
+        sa.Column("outputs", columns.JSON_DOCUMENT, nullable=True),
+        sa.Column("log_lines", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("refused_by", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("run_id", sa.Uuid(), nullable=True),
@@ -344,9 +369,9 @@ def upgrade() -> None:
             ["pipeline_run.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("claim_id"),
     )
     with op.batch_alter_table("job", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_job_claim_id"), ["claim_id"], unique=False)
         batch_op.create_index("ix_job_claimable", ["phase", "kind", "created_seq"], unique=False)
         batch_op.create_index(batch_op.f("ix_job_created_at"), ["created_at"], unique=False)
         batch_op.create_index("ix_job_lease", ["phase", "lease_until"], unique=False)
@@ -392,6 +417,9 @@ def upgrade() -> None:
         sa.Column("loaded", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("probed", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("replaced", sa.Boolean(), nullable=False),
+        sa.Column("lost", sa.Boolean(), nullable=False),
+        sa.Column("late_seconds", sa.Integer(), nullable=False),
+        sa.Column("late_units", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["deployment"],
             ["deployment.name"],
@@ -547,8 +575,10 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("probe", sa.Uuid(), nullable=True),
         sa.Column("probe_deadline", columns.UtcDateTime(), nullable=True),
+        sa.Column("horizon", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("folded_at", columns.UtcDateTime(), nullable=True),
         sa.Column("step_started_at", columns.UtcDateTime(), nullable=True),
+        sa.Column("hold", sa.String(), nullable=True),
         sa.Column("paused_at", columns.UtcDateTime(), nullable=True),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("correlationid", sa.String(), nullable=False),
@@ -665,7 +695,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_job_lease")
         batch_op.drop_index(batch_op.f("ix_job_created_at"))
         batch_op.drop_index("ix_job_claimable")
-        batch_op.drop_index(batch_op.f("ix_job_claim_id"))
 
     op.drop_table("job")
     op.drop_table("deployment")
@@ -696,10 +725,12 @@ def downgrade() -> None:
     op.drop_table("parked_event")
     with op.batch_alter_table("observation", schema=None) as batch_op:
         batch_op.drop_index("ix_observation_second")
+        batch_op.drop_index("ix_observation_fold")
 
     op.drop_table("observation")
     op.drop_table("lease")
     with op.batch_alter_table("label", schema=None) as batch_op:
+        batch_op.drop_index("ix_label_one_a_unit", sqlite_where=sa.text("counted"), postgresql_where=sa.text("counted"))
         batch_op.drop_index("ix_label_fold")
         batch_op.drop_index(batch_op.f("ix_label_at"))
 
@@ -723,6 +754,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_dead_letter_at"))
 
     op.drop_table("dead_letter")
+    op.drop_table("dataset")
     op.drop_table("cursor")
     op.drop_table("base_graph")
     with op.batch_alter_table("applied", schema=None) as batch_op:
@@ -731,6 +763,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_applied_at"))
 
     op.drop_table("applied")
+    op.drop_table("api_replica")
     with op.batch_alter_table("alias_history", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_alias_history_at"))
         batch_op.drop_index("ix_alias_history")
