@@ -1,0 +1,52 @@
+"""Evaluation of a served graph: what it counts, and what it refuses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas.jobs import EvaluateSpec, Progress
+from workers.evaluate.handler import handle
+from workers.runtime.errors import JobError
+
+
+def test_an_evaluation_counts_what_the_graph_answers(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served = serve(bench.store, bench.root)
+    rows = [("good plot", "positive"), ("awful plot", "negative"), ("great scene", "negative"), ("bad", "negative")]
+    dataset = save_dataset(bench.store, {"test": rows, "train": [("good", "positive")]})
+    spec = EvaluateSpec(model_version=served.model, graph=served.graph, dataset=dataset, batch_size=3)
+    result = handle(spec, bench.context)
+    assert (result.accuracy.value, result.accuracy.n) == (0.75, 4)
+    assert result.per_class["negative"].recall == pytest.approx(2 / 3)
+    assert result.per_class["negative"].precision == 1
+    assert result.per_class["positive"].precision == 0.5
+    assert result.macro_f1 == pytest.approx((0.8 + 2 / 3) / 2)
+    assert result.per_class["negative"].support == 3
+    steps = [report for report in bench.reports if isinstance(report, Progress)]
+    assert [(step.step, step.total) for step in steps] == [(3, 4), (4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [([], "split test has no rows"), ([("good", "angry")], "labels that the model does not know: angry")],
+)
+def test_a_split_that_cannot_be_scored_is_refused(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any], rows: list[Any], message: str
+) -> None:
+    served = serve(bench.store, bench.root)
+    spec = EvaluateSpec(
+        model_version=served.model, graph=served.graph, dataset=save_dataset(bench.store, {"test": rows})
+    )
+    with pytest.raises(JobError, match=message):
+        handle(spec, bench.context)
+
+
+def test_a_version_without_an_export_is_refused(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served = serve(bench.store, bench.root)
+    dataset = save_dataset(bench.store, {"test": [("good", "positive")]})
+    with pytest.raises(JobError, match="export"):
+        handle(EvaluateSpec(model_version=served.model, dataset=dataset), bench.context)

@@ -1,0 +1,118 @@
+"""Attacks: a served graph and rows in, how often an attacker turns a right answer wrong out."""
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from schemas.artifacts import ArtifactRef, GraphRef
+from schemas.jobs import AttackResult, AttackSpec
+from workers.attack.environment import prepare
+from workers.attack.task import Example, LabeledText, Outcomes, Step, Task
+from workers.model.dataset import read_split
+from workers.runtime.artifacts import ArtifactStore
+from workers.runtime.context import Context
+from workers.runtime.errors import JobError
+from workers.runtime.statistics import wilson
+
+
+def handle(spec: AttackSpec, context: Context) -> AttackResult:
+    if spec.graph is None:
+        raise JobError("graph: expected the version's export; export it first")
+    rows = _sample(spec, spec.graph, context.artifacts)
+    task = _task(spec, spec.graph, rows, context.artifacts)
+    context.progress(0, len(rows), f"starting {spec.recipe}")
+
+    def report(step: Step) -> None:
+        message = f"{step.succeeded} attacks succeeded, {step.queries} queries"
+        context.progress(step.done, len(rows), message, queries=step.queries)
+
+    outcomes = run_isolated(task, context.workdir, report)
+    context.log(f"network namespace of its own: {'yes' if outcomes.network_namespace else 'no, connections refused'}")
+    return _result(spec, outcomes.examples, context.artifacts)
+
+
+def run_isolated(task: Task, workdir: Path, report: Callable[[Step], None]) -> Outcomes:
+    """TextAttack changes its process's environment and would download: so it gets a process, and that no network."""
+    environment = prepare(workdir)
+    task_file, outcomes_file = workdir / "task.json", workdir / "outcomes.json"
+    task_file.write_text(task.model_dump_json(), encoding="utf-8")
+    outcomes_file.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "workers.attack", str(task_file), str(outcomes_file)]
+    with (
+        (workdir / "attack.log").open("wb") as log,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=environment, cwd=workdir
+        ) as process,
+    ):
+        try:
+            assert process.stdout is not None
+            _follow(process.stdout, report)
+            code = process.wait()
+        finally:
+            process.kill()
+    return _outcomes(outcomes_file, code)
+
+
+def _follow(lines: IO[bytes], report: Callable[[Step], None]) -> None:
+    for line in lines:
+        report(Step.model_validate_json(line))
+
+
+def _outcomes(path: Path, code: int) -> Outcomes:
+    try:
+        outcomes = Outcomes.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        # Killed, out of memory perhaps: another worker may do better.
+        raise JobError(f"the attack's process ended with code {code} and no outcomes", retryable=True) from error
+    if outcomes.error:
+        raise JobError(f"the attack failed: {outcomes.error}")
+    return outcomes
+
+
+def _sample(spec: AttackSpec, graph: GraphRef, artifacts: ArtifactStore) -> list[LabeledText]:
+    rows = read_split(artifacts, spec.dataset, spec.split)
+    where = f"dataset {spec.dataset.dataset}/{spec.dataset.version} split {spec.split}"
+    if not rows.texts:
+        raise JobError(f"{where} has no rows")
+    if unknown := sorted(set(rows.labels) - set(graph.labels)):
+        raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
+    chosen = random.Random(spec.seed).sample(range(len(rows)), min(spec.rows, len(rows)))
+    return [LabeledText(text=rows.texts[index], label=rows.labels[index]) for index in chosen]
+
+
+def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], artifacts: ArtifactStore) -> Task:
+    def local(ref: ArtifactRef) -> str:
+        return str(artifacts.fetch(ref).resolve())
+
+    return Task(
+        base_graph=local(graph.base_graph),
+        adapter=local(graph.adapter),
+        tokenizer=local(graph.tokenizer),
+        max_length=graph.max_length,
+        labels=graph.labels,
+        recipe=spec.recipe,
+        query_budget=spec.query_budget,
+        seed=spec.seed,
+        rows=tuple(rows),
+    )
+
+
+def _result(spec: AttackSpec, examples: Sequence[Example], artifacts: ArtifactStore) -> AttackResult:
+    attacked = [example for example in examples if example.outcome != "skipped"]
+    succeeded = sum(example.outcome == "succeeded" for example in attacked)
+    lines = "".join(example.model_dump_json() + "\n" for example in examples)
+    return AttackResult(
+        model_version=spec.model_version.id,
+        dataset=spec.dataset.id,
+        recipe=spec.recipe,
+        success_rate=wilson(succeeded, len(attacked)),
+        clean_accuracy=wilson(len(attacked), len(examples)),
+        accuracy_under_attack=wilson(len(attacked) - succeeded, len(examples)),
+        mean_queries=sum(example.queries for example in attacked) / max(1, len(attacked)),
+        examples=artifacts.put_bytes(lines.encode(), "application/jsonl"),
+    )
