@@ -1,0 +1,80 @@
+"""Deployments: each follows one alias of one model, by one policy, with a signing key of its own."""
+
+import base64
+import secrets
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from controlplane.commands.generations import Desired, find_graph, lock_deployment, set_generation
+from controlplane.errors import Conflict
+from controlplane.projections.models import find_follower
+from controlplane.store.insert import insert_once
+from controlplane.store.serving_tables import DeploymentRow
+from controlplane.store.tables import AliasRow, RegisteredModelRow
+from controlplane.store.unit_of_work import UnitOfWork
+from schemas.rollouts import DeploymentSpec
+
+KEY_BYTES = 32
+
+
+def put_deployment(uow: UnitOfWork, name: str, spec: DeploymentSpec) -> tuple[DeploymentRow, bool]:
+    """Create a deployment or give it another policy; True when it is new. A rollout under way keeps its own policy.
+
+    The model may be younger than its deployment: it is registered by name. An alias that points to a version already
+    is served from the first generation on.
+    """
+    insert_once(uow, RegisteredModelRow(name=spec.model, created_at=uow.now()))
+    row = DeploymentRow(
+        name=name,
+        model=spec.model,
+        alias=spec.alias,
+        policy=spec.policy.model_dump(mode="json"),
+        signing_key=base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode(),
+        created_at=uow.now(),
+    )
+    if insert_once(uow, row):
+        deployment = lock_deployment(uow, name)
+        _adopt(uow, deployment)
+        return deployment, True
+    return _update(uow, name, spec), False
+
+
+def list_deployments(session: Session, after: str, limit: int) -> list[DeploymentRow]:
+    name = col(DeploymentRow.name)
+    return list(session.exec(select(DeploymentRow).where(name > after).order_by(name).limit(limit)))
+
+
+def _update(uow: UnitOfWork, name: str, spec: DeploymentSpec) -> DeploymentRow:
+    follower = find_follower(uow.session, spec.model, spec.alias)
+    if follower is not None and follower.name != name:
+        raise Conflict(f"deployment {follower.name!r} follows {spec.model}@{spec.alias} already", field="alias")
+    row = lock_deployment(uow, name)
+    if (row.model, row.alias) != (spec.model, spec.alias):
+        raise Conflict(
+            f"deployment {name!r} follows {row.model}@{row.alias} for good, not {spec.model}@{spec.alias}: "
+            "create another deployment",
+            field="model",
+        )
+    row.policy = spec.policy.model_dump(mode="json")
+    return row
+
+
+def _adopt(uow: UnitOfWork, deployment: DeploymentRow) -> None:
+    version = _alias_version(uow, deployment)
+    if version is None:
+        return
+    if find_graph(uow.session, version) is None:
+        raise Conflict(
+            f"{deployment.model}@{deployment.alias} points to version {version}, which has no export: "
+            "export it, or remove the alias",
+            field="alias",
+        )
+    set_generation(uow, deployment, 0, Desired(stable=version), "the alias pointed to it when the deployment was made")
+
+
+def _alias_version(uow: UnitOfWork, deployment: DeploymentRow) -> UUID | None:
+    # locked, so that it cannot move between this look and the commit that binds it
+    query = select(AliasRow).where(AliasRow.model == deployment.model, AliasRow.alias == deployment.alias)
+    row = uow.session.exec(query.with_for_update()).one_or_none()
+    return row.model_version_id if row else None

@@ -1,0 +1,86 @@
+"""Feedback: a label for one answer, accepted once per prediction id; the text was never here."""
+
+import hashlib
+
+from sqlmodel import col, select
+
+from controlplane.commands.observations import OBSERVED_PHASES
+from controlplane.errors import Conflict, Invalid
+from controlplane.store.insert import insert_once
+from controlplane.store.serving_tables import DeploymentRow, LabelRow, RolloutRow
+from controlplane.store.tables import ModelVersionRow
+from controlplane.store.unit_of_work import UnitOfWork
+from schemas.prediction_id import InvalidPredictionId, verify_prediction_id
+from schemas.serving import FeedbackRequest, PredictionClaims
+
+
+def take_feedback(uow: UnitOfWork, feedback: FeedbackRequest) -> bool:
+    """Whether the label will be folded. A repeat gets the answer of the first one.
+
+    Raises Invalid for an id that we did not sign and for a label that the version does not know, Conflict for another
+    label than the one that is kept.
+    """
+    claims = _claims(uow, feedback.prediction_id)
+    wrong = _is_wrong(uow, claims, feedback.label)
+    digest = hashlib.sha256(feedback.prediction_id.encode()).hexdigest()
+    row = LabelRow(
+        prediction_digest=digest,
+        deployment=claims.d,
+        rollout_id=claims.r,
+        generation=claims.g,
+        step=claims.s,
+        model_version_id=claims.v,
+        arm=claims.a,
+        unit=claims.u,
+        row=claims.i,
+        wrong=wrong,
+        counted=_counts(uow, claims),
+        at=uow.now(),
+    )
+    if insert_once(uow, row):
+        return row.counted
+    if (kept := _kept(uow, digest)) is not None:
+        return _answer_again(kept, wrong)
+    row.counted = False  # another row of this unit has its label already: a unit counts once
+    if insert_once(uow, row):
+        return False
+    kept = _kept(uow, digest)
+    assert kept is not None
+    return _answer_again(kept, wrong)
+
+
+def _claims(uow: UnitOfWork, prediction_id: str) -> PredictionClaims:
+    def key_of(deployment: str) -> str | None:
+        row = uow.session.get(DeploymentRow, deployment)
+        return row.signing_key if row else None
+
+    try:
+        return verify_prediction_id(prediction_id, key_of)
+    except InvalidPredictionId as error:
+        raise Invalid(f"not a prediction id of ours: {error}", field="prediction_id") from error
+
+
+def _is_wrong(uow: UnitOfWork, claims: PredictionClaims, label: str) -> bool:
+    # a misspelt label would count against the version that answered
+    version = uow.session.get(ModelVersionRow, claims.v)
+    if version is not None and label not in version.labels:
+        raise Invalid(f"label {label!r}: expected one of {', '.join(version.labels)}", field="label")
+    return label != claims.c
+
+
+def _counts(uow: UnitOfWork, claims: PredictionClaims) -> bool:
+    if not claims.n or claims.r is None:
+        return False
+    # locked against the fold: a label that says "counted" is stored before the verdict
+    query = select(RolloutRow.phase).where(RolloutRow.id == claims.r).with_for_update(read=True)
+    return uow.session.exec(query).first() in OBSERVED_PHASES
+
+
+def _kept(uow: UnitOfWork, digest: str) -> LabelRow | None:
+    return uow.session.exec(select(LabelRow).where(col(LabelRow.prediction_digest) == digest)).first()
+
+
+def _answer_again(kept: LabelRow, wrong: bool) -> bool:
+    if kept.wrong != wrong:
+        raise Conflict("this prediction has another label already; a label is accepted once", field="label")
+    return kept.counted

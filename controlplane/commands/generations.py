@@ -1,0 +1,158 @@
+"""Generations: one desired state of a deployment after another, each a compare-and-swap on the one before."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Session, col, select, update
+
+from controlplane.errors import Conflict, NotFound
+from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RolloutRow
+from controlplane.store.tables import AttachmentRow, ModelVersionRow
+from controlplane.store.unit_of_work import UnitOfWork
+from schemas.artifacts import GraphRef
+from schemas.events import GenerationCreated
+from schemas.jobs import ExportResult
+from schemas.rollouts import CanaryPolicy, RolloutPolicy
+from schemas.serving import Generation, ServedVersion
+
+
+@dataclass(frozen=True)
+class Desired:
+    """What gateways shall do from now on."""
+
+    stable: UUID | None
+    canary: UUID | None = None
+    weight: float = 0.0
+    rollout_id: UUID | None = None
+    step: int = 0
+    probe: UUID | None = None
+    probe_version: UUID | None = None
+
+
+def find_deployment(session: Session, name: str) -> DeploymentRow:
+    row = session.get(DeploymentRow, name)
+    if row is None:
+        raise NotFound(f"there is no deployment {name!r}")
+    return row
+
+
+def lock_deployment(uow: UnitOfWork, name: str) -> DeploymentRow:
+    """The deployment as it is now; whatever else changes its rollouts or its state waits for this transaction."""
+    query = select(DeploymentRow).where(DeploymentRow.name == name)
+    # `key_share`: gateways may register and report meanwhile, their rows only refer to it
+    row = uow.session.exec(
+        query.with_for_update(key_share=True), execution_options={"populate_existing": True}
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no deployment {name!r}")
+    return row
+
+
+def set_generation(
+    uow: UnitOfWork, deployment: DeploymentRow, expected_generation: int, desired: Desired, reason: str
+) -> GenerationRow:
+    """Replace a deployment's desired state. Raises Conflict when the expected one is not the current one."""
+    number = expected_generation + 1
+    moved = uow.execute(
+        update(DeploymentRow)
+        .where(col(DeploymentRow.name) == deployment.name, col(DeploymentRow.generation) == expected_generation)
+        .values(generation=number)
+        .execution_options(synchronize_session=False)
+    )
+    if not moved:
+        raise Conflict(
+            f"generation {expected_generation} of deployment {deployment.name!r} is no longer the current one"
+        )
+    uow.session.refresh(deployment)
+    row = GenerationRow(
+        deployment=deployment.name,
+        generation=number,
+        stable=desired.stable,
+        canary=desired.canary,
+        weight=desired.weight,
+        rollout_id=desired.rollout_id,
+        step=desired.step,
+        salt=f"{desired.rollout_id}/{desired.step}" if desired.canary else "",
+        probe=desired.probe,
+        probe_version=desired.probe_version,
+        reason=reason,
+        actor=uow.actor,
+        created_at=uow.now(),
+    )
+    uow.session.add(row)
+    uow.record(_fact(row), f"deployment/{deployment.name}")
+    return row
+
+
+def current_row(session: Session, deployment: DeploymentRow) -> GenerationRow | None:
+    """None before the first one."""
+    return session.get(GenerationRow, (deployment.name, deployment.generation))
+
+
+def stable_of(session: Session, deployment: DeploymentRow) -> UUID | None:
+    """The version that gateways serve when no canary does; None before the first release."""
+    row = current_row(session, deployment)
+    return row.stable if row else None
+
+
+def generation_at(session: Session, deployment: str, at: datetime) -> GenerationRow | None:
+    query = select(GenerationRow).where(GenerationRow.deployment == deployment, col(GenerationRow.created_at) <= at)
+    return session.exec(query.order_by(col(GenerationRow.generation).desc())).first()
+
+
+def describe_generation(session: Session, deployment: DeploymentRow) -> Generation:
+    """The current desired state as gateways read it, signing key and all."""
+    row = current_row(session, deployment) or GenerationRow(
+        deployment=deployment.name, generation=deployment.generation, reason="", actor=""
+    )
+    policy = _canary_policy(session, deployment, row)
+    return Generation(
+        deployment=deployment.name,
+        generation=row.generation,
+        stable=_served(session, row.stable),
+        canary=_served(session, row.canary),
+        weight=row.weight,
+        rollout_id=row.rollout_id,
+        step=row.step,
+        randomize=policy.randomize,
+        salt=row.salt,
+        deadline_seconds=policy.deadline_seconds,
+        lease_seconds=policy.lease_seconds,
+        signing_key=deployment.signing_key,
+        probe=row.probe,
+        probe_version=_served(session, row.probe_version),
+    )
+
+
+def find_graph(session: Session, version_id: UUID) -> GraphRef | None:
+    """The graph of the version's latest export; None: there is nothing that could be served."""
+    query = select(AttachmentRow).where(AttachmentRow.model_version_id == version_id, AttachmentRow.kind == "export")
+    row = session.exec(query.order_by(col(AttachmentRow.created_at).desc())).first()
+    return ExportResult.model_validate(row.data).graph if row else None
+
+
+def _canary_policy(session: Session, deployment: DeploymentRow, row: GenerationRow) -> CanaryPolicy:
+    rollout = session.get(RolloutRow, row.rollout_id) if row.rollout_id else None
+    return RolloutPolicy.model_validate(rollout.policy if rollout else deployment.policy).canary
+
+
+def _served(session: Session, version_id: UUID | None) -> ServedVersion | None:
+    if version_id is None:
+        return None
+    version, graph = session.get(ModelVersionRow, version_id), find_graph(session, version_id)
+    if version is None or graph is None:
+        raise Conflict(f"version {version_id} has no export: there is no graph to serve")
+    return ServedVersion(id=version.id, model=version.model, version=version.version, graph=graph)
+
+
+def _fact(row: GenerationRow) -> GenerationCreated:
+    return GenerationCreated(
+        deployment=row.deployment,
+        generation=row.generation,
+        stable=row.stable,
+        canary=row.canary,
+        weight=row.weight,
+        rollout_id=row.rollout_id,
+        reason=row.reason,
+    )

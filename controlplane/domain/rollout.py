@@ -1,0 +1,111 @@
+"""The rollout's states and moves: the only place that says what may follow what."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+from uuid import UUID
+
+from controlplane.domain.analysis.verdict import Assessment
+from controlplane.errors import Conflict
+from schemas.rollouts import CanaryPolicy, CanaryVerdict, RolloutPhase
+
+ACTIVE: Final[frozenset[RolloutPhase]] = frozenset({"Gating", "Verifying", "Progressing", "Paused"})
+FINAL: Final[frozenset[RolloutPhase]] = frozenset({"Promoted", "RolledBack", "Aborted", "Superseded"})
+TRANSITIONS: Final[dict[RolloutPhase, frozenset[RolloutPhase]]] = {
+    "Queued": frozenset({"Gating", "Aborted", "Superseded"}),
+    "Gating": frozenset({"Verifying", "Aborted"}),
+    "Verifying": frozenset({"Progressing", "Promoted", "Aborted"}),
+    "Progressing": frozenset({"Progressing", "Paused", "Promoted", "RolledBack", "Aborted"}),
+    "Paused": frozenset({"Paused", "Progressing", "Promoted", "RolledBack", "Aborted"}),
+    "Promoted": frozenset(),
+    "RolledBack": frozenset(),
+    "Aborted": frozenset(),
+    "Superseded": frozenset(),
+}
+Hold = Literal["operator", "inconclusive", "invalid"]
+Verb = Literal["pause", "resume", "promote", "abort"]
+VERBS: Final[dict[Verb, frozenset[RolloutPhase]]] = {
+    "pause": frozenset({"Progressing"}),
+    "resume": frozenset({"Paused"}),
+    "promote": frozenset({"Progressing", "Paused"}),
+    "abort": ACTIVE | {"Queued"},
+}
+ANALYSED: Final[frozenset[RolloutPhase]] = frozenset({"Progressing", "Paused"})
+Move = Literal["stay", "advance", "promote", "roll_back", "hold", "invalidate", "withdraw", "recover"]
+"""stay; to the next step; SAFE; HARM; INCONCLUSIVE and a person decides; INVALID; weight 0 after INVALID; valid again."""
+
+
+def check_transition(phase: RolloutPhase, to: RolloutPhase) -> None:
+    if to not in TRANSITIONS[phase]:
+        raise Conflict(f"a rollout that is {phase} cannot become {to}")
+
+
+def check_verb(verb: Verb, phase: RolloutPhase) -> None:
+    """Raises Conflict, saying in which phases a person may ask for that."""
+    if phase not in VERBS[verb]:
+        raise Conflict(f"the rollout is {phase}: {verb} is possible while it is {' or '.join(sorted(VERBS[verb]))}")
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a rollout under analysis stands at."""
+
+    phase: RolloutPhase
+    hold: Hold | None
+    verdict: CanaryVerdict | None
+    weight: float
+    invalid_seconds: float
+    """Since the verdict INVALID; 0 without."""
+
+
+def next_move(policy: CanaryPolicy, assessment: Assessment, situation: Situation) -> Move:
+    """What the evidence asks for now. While it is Paused only harm and validity are acted upon: the ladder stands."""
+    if assessment.verdict == "HARM":
+        return "roll_back"
+    if assessment.verdict == "INVALID":
+        return _when_invalid(policy, assessment, situation)
+    if situation.verdict == "INVALID":
+        return "recover"
+    if situation.phase == "Paused":
+        return "stay"
+    if assessment.verdict == "SAFE":
+        return "promote"
+    if assessment.verdict == "INCONCLUSIVE":
+        return INCONCLUSIVE[policy.on_inconclusive]
+    return "advance" if assessment.ladder.may_leave and not assessment.ladder.last else "stay"
+
+
+def asked_for(move_verdict: str, assessment: Assessment) -> bool:
+    """Does an assessment made again ask for what was decided then?"""
+    if move_verdict == "ADVANCE":
+        return assessment.verdict is None and assessment.ladder.may_leave and not assessment.ladder.last
+    if move_verdict == "VALID":
+        return assessment.verdict != "INVALID"
+    return assessment.verdict == move_verdict
+
+
+def predecessor(stables: Sequence[UUID | None]) -> UUID | None:
+    """The version that served before the present one, from every generation's stable version in order.
+
+    A rollback takes versions off: after A, B, C and back to B the predecessor is A, not the C that was left.
+    """
+    stack: list[UUID] = []
+    for version in stables:
+        if version is None or (stack and stack[-1] == version):
+            continue
+        if version in stack:
+            del stack[stack.index(version) + 1 :]
+        else:
+            stack.append(version)
+    return stack[-2] if len(stack) > 1 else None
+
+
+INCONCLUSIVE: Final[dict[str, Move]] = {"hold": "hold", "rollback": "roll_back", "promote": "promote"}
+
+
+def _when_invalid(policy: CanaryPolicy, assessment: Assessment, situation: Situation) -> Move:
+    if situation.verdict != "INVALID":
+        return "invalidate"
+    # a canary that takes gateways down with it gets no grace
+    spent = assessment.rule == "lost_boots" or situation.invalid_seconds >= policy.invalid_grace_seconds
+    return "withdraw" if situation.weight > 0 and spent else "stay"
