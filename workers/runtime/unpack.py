@@ -8,6 +8,7 @@ import lzma
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,7 +22,8 @@ MAX_BYTES = 4 << 30
 MAX_ENTRIES = 50_000
 
 DECOMPRESSORS: dict[bytes, Callable[[IO[bytes]], Any]] = {b"\x1f\x8b": gzip.open, b"BZ": bz2.open, b"\xfd7": lzma.open}
-READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, lzma.LZMAError, gzip.BadGzipFile)
+# zipfile says RuntimeError to an encrypted member and to a compression that it does not know.
+READ_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,10 @@ class _Metered(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(CHUNK if size < 0 else min(size, CHUNK))
+        try:
+            data = self._stream.read(CHUNK if size < 0 else min(size, CHUNK))
+        except (OSError, zlib.error, lzma.LZMAError) as error:
+            raise SourceError(f"the archive is damaged: {error}") from error
         self._budget.spend(len(data))
         return data
 

@@ -1,0 +1,126 @@
+"""Properties of deduplication, the draw and the splits, for any rows."""
+
+import random
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.jobs import Splits
+from workers.curate.operators.deduplicate import deduplicate
+from workers.curate.operators.draw import draw
+from workers.curate.operators.normalize import normalize
+from workers.curate.operators.split import Division, divide
+from workers.curate.rows import Place, Row
+from workers.runtime.errors import JobError
+
+LABELS = ("a", "b", "c")
+
+
+@st.composite
+def row_lists(draw_value: st.DrawFn) -> list[Row]:
+    shapes = draw_value(
+        st.lists(
+            st.tuples(st.integers(0, 40), st.sampled_from(LABELS), st.one_of(st.none(), st.integers(0, 12))),
+            max_size=80,
+        )
+    )
+    return [
+        Row(
+            f"Text {text}{'!' * (index % 3)}",
+            label,
+            None if group is None else str(group),
+            f"text {text}",
+            Place(0, index),
+        )
+        for index, (text, label, group) in enumerate(shapes)
+    ]
+
+
+split_sizes = st.one_of(st.just(0.0), st.floats(0.05, 0.4), st.integers(1, 15).map(float))
+
+
+def try_divide(rows: list[Row], splits: Splits, seed: int) -> Division | None:
+    """None: refused, because a split that was asked for would be empty."""
+    try:
+        return divide(rows, splits, LABELS, seed)
+    except JobError:
+        return None
+
+
+@given(row_lists(), split_sizes, split_sizes, st.booleans(), st.integers(0, 3))
+def test_splits_partition_the_rows_and_never_divide_a_unit(
+    rows: list[Row], validation: float, test: float, balanced: bool, seed: int
+) -> None:
+    kept, _ = deduplicate(rows)
+    division = try_divide(kept, Splits(validation=validation, test=test, balanced=balanced), seed)
+    if division is None:
+        return
+    everywhere = [row.place for part in division.rows.values() for row in part]
+    assert sorted(
+        [*everywhere, *(reject.place for reject in division.rejects)], key=lambda place: place.line
+    ) == sorted((row.place for row in kept), key=lambda place: place.line)
+    units = {split: {row.unit for row in part} for split, part in division.rows.items()}
+    assert sum(len(part) for part in units.values()) == len(set().union(*units.values()))
+    keys = [row.key for part in division.rows.values() for row in part]
+    assert len(keys) == len(set(keys))
+    for name, size in (("validation", validation), ("test", test)):
+        limit = round(size * len(kept)) if size < 1 else size
+        assert len(division.rows[name]) <= limit  # type: ignore[index]
+        if balanced and division.rows[name]:  # type: ignore[index]
+            counts = Counter(row.label for row in division.rows[name])  # type: ignore[index]
+            assert len({counts[label] for label in LABELS}) == 1
+    assert balanced or not division.rejects
+
+
+@given(row_lists(), split_sizes, split_sizes, st.booleans(), st.integers(0, 3), st.randoms(use_true_random=False))
+def test_what_lands_where_depends_on_the_rows_and_not_on_their_order(
+    rows: list[Row], validation: float, test: float, balanced: bool, seed: int, shuffler: random.Random
+) -> None:
+    splits = Splits(validation=validation, test=test, balanced=balanced)
+    first = try_divide(deduplicate(rows)[0], splits, seed)
+    shuffled = list(rows)
+    shuffler.shuffle(shuffled)
+    second = try_divide(deduplicate(shuffled)[0], splits, seed)
+    assert (first is None) == (second is None)
+    if first and second:
+        for split in first.rows:
+            # Of two rows that are equal to the last character, either may stay.
+            assert [replace(row, place=None) for row in first.rows[split]] == [
+                replace(row, place=None) for row in second.rows[split]
+            ]
+
+
+@given(row_lists())
+def test_deduplication_keeps_one_row_a_text_and_none_of_a_dispute(rows: list[Row]) -> None:
+    kept, rejects = deduplicate(rows)
+    labels: dict[str, set[str]] = {}
+    for row in rows:
+        labels.setdefault(row.key, set()).add(row.label)
+    assert {row.key for row in kept} == {key for key, found in labels.items() if len(found) == 1}
+    assert len(kept) == len({row.key for row in kept})
+    assert len(kept) + len(rejects) == len(rows)
+
+
+@given(row_lists(), st.integers(0, 30), st.integers(1, 30), st.integers(0, 3))
+def test_two_slices_of_one_draw_never_overlap(rows: list[Row], offset: int, limit: int, seed: int) -> None:
+    kept, _ = deduplicate(rows)
+    first = draw(kept, seed, offset, limit)
+    second = draw(kept, seed, offset + limit, None)
+    assert not {row.key for row in first} & {row.key for row in second}
+    assert len(first) == min(limit, max(0, len(kept) - offset))
+    assert draw(first, seed, 0, None) == first
+
+
+@given(st.text())
+def test_the_normal_form_is_a_fixed_point(text: str) -> None:
+    assert normalize(normalize(text)) == normalize(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Don't!", "don\u2019t"), ("\uff26ull", "full"), ("straße", "STRASSE"), ("a\u00a0b", "a  b")]
+)
+def test_texts_that_differ_in_form_only_are_equal(one: str, other: str) -> None:
+    assert normalize(one) == normalize(other)
