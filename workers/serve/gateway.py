@@ -43,7 +43,7 @@ class Gateway:
     def render_metrics(self) -> bytes:
         state = self.state
         self.metrics.generation.set(state.in_force.generation if state.in_force else 0)
-        self.metrics.applied_weight.set(state.weight_at(state.clock.second()))
+        self.metrics.applied_weight.set(state.weight_shown())
         self.metrics.lease_seconds.set(max(0.0, state.lease.until - state.clock.now()))
         return self.metrics.render()
 

@@ -62,6 +62,11 @@ class Ledger:
         """
         return self._cell(second, generation, weight).weight
 
+    def weight_shown(self, second: int, generation: int, weight: float) -> float:
+        """As `weight_in_force`, for those who only look: nobody has been served by this answer."""
+        cell = self._seconds.get(second, _Second()).cells.get(generation)
+        return weight if cell is None else cell.weight
+
     def begin(self, arrival: Arrival, deadline: float) -> Unit:
         unit = Unit(arrival, deadline, self._journal.start(arrival))
         cell = self._cell(arrival.second, arrival.generation, arrival.weight)

@@ -37,3 +37,10 @@ class State:
             loaded=self.sessions.loaded,
             leased=leased and self.journal.healthy,
         )
+
+    def weight_shown(self) -> float:
+        """What applies at this moment, for reports and metrics."""
+        second = self.clock.second()
+        if self.in_force is None:
+            return 0.0
+        return self.ledger.weight_shown(second, self.in_force.generation, self.weight_at(second))

@@ -5,7 +5,7 @@ import logging
 from collections import deque
 from pathlib import Path
 
-from schemas.serving import GatewayBoot, GatewayReport, Generation
+from schemas.serving import GatewayBoot, GatewayReport
 from workers.serve.control import ControlPlane, Refused, Unreachable
 from workers.serve.files import GatewayFiles
 from workers.serve.journal import read_lost_units
@@ -132,13 +132,11 @@ class Uplink:
 
     def _present(self) -> GatewayReport:
         state = self._state
-        in_force: Generation | None = state.in_force
-        weight = state.weight_at(state.clock.second())
-        self._metrics.generation.set(in_force.generation if in_force else 0)
+        in_force = state.in_force
         return GatewayReport(
             boot=self._boot.boot,
             generation=in_force.generation if in_force else 0,
-            applied_weight=weight,
+            applied_weight=state.weight_shown(),
             loaded=state.sessions.loaded,
             probed=(state.probed,) if state.probed else (),
         )

@@ -1,0 +1,182 @@
+"""A gateway fails safe: without its control plane, after SIGKILL, and from what it kept on disk."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.ports import free_ports
+from tests.support.processes import Process, Processes
+from tests.support.scripted_engine import HANG
+from tests.support.waiting import wait_for
+from workers.serve.files import GatewayBusy, GatewayFiles
+
+PROGRAM = """
+import sys
+from tests.support.scripted_engine import ScriptedEngine
+from workers.serve.__main__ import main
+sys.exit(main(sys.argv[1:], ScriptedEngine))
+"""
+
+
+def start_gateway(processes: Processes, site: Any, name: str) -> tuple[Process, httpx.Client]:
+    [port] = free_ports(1)
+    env = {"GRAFTWORK_API_URL": site.api_url, "GRAFTWORK_HOME": str(site.home)}
+    process = processes.python(name, "-c", PROGRAM, "--deployment", "reviews", "--port", str(port), env=env)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+
+    def ready() -> bool:
+        assert process.running, process.output()
+        try:
+            return client.get("/readyz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    wait_for(ready, "the gateway is ready", seconds=60)
+    return process, client
+
+
+def kept(site: Any) -> Path:
+    folder: Path = site.home / "gateways" / "reviews" / "gateway-1"
+    return folder
+
+
+def ready(client: httpx.Client) -> bool:
+    return client.get("/readyz").status_code == 200
+
+
+def hang(client: httpx.Client) -> threading.Thread:
+    """A request that never ends, from a thread of its own."""
+
+    def run() -> None:
+        try:
+            client.post("/v1/predict", json={"text": HANG})
+        except httpx.TransportError:
+            return
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.e2e
+def test_a_unit_that_died_with_its_gateway_is_reported_by_the_next_boot(site: Any, processes: Processes) -> None:
+    site.roll_out(2, weight=1.0, deadline_seconds=60)
+    process, client = start_gateway(processes, site, "first")
+    with client:
+        wait_for(lambda: "graftwork_gateway_applied_weight 1.0" in client.get("/metrics").text, "the canary's weight")
+        assert client.post("/v1/predict", json={"text": "one"}).headers["x-variant"] == "canary"
+        request = hang(client)
+        [journal] = kept(site).glob("*.journal")
+        wait_for(lambda: len(journal.read_bytes().splitlines()) >= 4, "the arrival is in the journal")
+        process.kill()
+        request.join(30)
+    [lost_boot] = site.control.boots
+    _, client = start_gateway(processes, site, "second")
+    client.close()
+    wait_for(lambda: site.control.lost, "lost units are reported")
+    [lost] = site.control.lost
+    assert lost.boot == lost_boot.boot != site.control.boots[-1].boot
+    [observation] = lost.seconds
+    [generation] = observation.generations
+    assert (generation.generation, generation.applied_weight) == (2, 1.0)
+    assert (generation.canary.units, generation.canary.error, generation.stable.units) == (1, 1, 0)
+    assert observation.second >= lost_boot.first_second
+    assert observation.second not in {o.second for o in site.observed() if o.boot == lost.boot}
+    wait_for(lambda: not journal.exists(), "the journal is done with")
+
+
+@pytest.mark.e2e
+def test_a_stopped_gateway_tells_its_last_seconds_and_leaves_no_journal(site: Any, processes: Processes) -> None:
+    site.release(1)
+    process, client = start_gateway(processes, site, "only")
+    with client:
+        client.post("/v1/predict", json={"text": "one"})
+        assert process.stop() == 0, process.output()
+    assert sum(g.stable.units for o in site.observed() for g in o.generations) == 1
+    assert list(kept(site).glob("*.journal")) == []
+
+
+def test_a_dead_control_plane_means_all_stable_within_the_lease(site: Any, client: httpx.Client) -> None:
+    site.control.lease_seconds = 3.0
+    site.roll_out(2, weight=1.0)
+    wait_for(lambda: "graftwork_gateway_applied_weight 1.0" in client.get("/metrics").text, "the canary's weight")
+    site.stop_control_plane()
+
+    def variant() -> str:
+        answer = client.post("/v1/predict", json={"text": "one"})
+        assert answer.status_code == 200
+        return answer.headers["x-variant"]
+
+    wait_for(lambda: variant() == "stable", "all stable", seconds=15)
+    assert {variant() for _ in range(20)} == {"stable"}
+    accepted = len(site.observed())
+    site.start_control_plane()
+    wait_for(lambda: len(site.observed()) > accepted + 3, "the outage is told afterwards")
+    seconds = [o.second for o in site.observed()]
+    assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
+    wait_for(lambda: variant() == "canary", "the lease is renewed")
+
+
+def test_a_restart_without_a_control_plane_serves_stable_from_disk(site: Any) -> None:
+    site.roll_out(2, weight=1.0)
+    with site.gateway() as client:
+        wait_for(lambda: ready(client), "ready")
+    site.stop_control_plane()
+    with site.gateway() as client:
+        wait_for(lambda: ready(client), "ready again", seconds=30)
+        answer = client.post("/v1/predict", json={"text": "one"})
+        assert (answer.status_code, answer.headers["x-model-version"]) == (200, "movies/1")
+
+
+def test_a_restart_falls_back_to_what_was_in_force_when_the_newest_never_loaded(site: Any) -> None:
+    site.release(1)
+    with site.gateway() as client:
+        wait_for(lambda: ready(client), "ready")
+        site.release(2, stable=site.version(7, favours=1, fault="load"))
+        newest = kept(site) / "generation.json"
+        wait_for(lambda: json.loads(newest.read_bytes())["generation"] == 2, "generation 2 is kept")
+        assert client.post("/v1/predict", json={"text": "one"}).headers["x-model-version"] == "movies/1"
+    site.stop_control_plane()
+    with site.gateway() as client:
+        wait_for(lambda: ready(client), "ready again")
+        assert client.post("/v1/predict", json={"text": "one"}).headers["x-model-version"] == "movies/1"
+
+
+def test_the_signing_key_on_disk_is_for_its_owner_only(site: Any, client: httpx.Client) -> None:
+    for name in ("generation.json", "in-force.json"):
+        assert (kept(site) / name).stat().st_mode & 0o777 == 0o600
+    assert kept(site).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_damaged_file_on_disk_is_no_obstacle(site: Any) -> None:
+    kept(site).mkdir(parents=True)
+    (kept(site) / "generation.json").write_text('{"generation": 3, "signing')
+    (kept(site) / "in-force.json").write_bytes(b"\xff")
+    site.release(4)
+    with site.gateway() as client:
+        wait_for(lambda: ready(client), "ready")
+
+
+def test_two_processes_cannot_be_one_gateway(site: Any, client: httpx.Client) -> None:
+    with pytest.raises(GatewayBusy, match="already runs"):
+        GatewayFiles(site.home, "reviews", "gateway-1")
+
+
+@pytest.mark.e2e
+def test_a_second_process_says_why_it_does_not_start(site: Any, client: httpx.Client, processes: Processes) -> None:
+    env = {"GRAFTWORK_API_URL": site.api_url, "GRAFTWORK_HOME": str(site.home)}
+    process = processes.python("second", "-c", PROGRAM, "--deployment", "reviews", "--port", "0", env=env)
+    assert process.wait() == 1
+    assert "already runs" in process.output()
+
+
+@pytest.mark.e2e
+def test_a_gateway_open_to_others_needs_a_token(site: Any, processes: Processes) -> None:
+    arguments = ["--deployment", "reviews", "--port", "0", "--host", "0.0.0.0"]
+    process = processes.python("open", "-m", "workers.serve", *arguments)
+    assert process.wait() == 2
+    assert "GRAFTWORK_GATEWAY_TOKEN" in process.output()

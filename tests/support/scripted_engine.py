@@ -1,0 +1,76 @@
+"""A graph session whose adapter files say how it behaves: for faults that no real model has."""
+
+import json
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.artifacts import GraphRef
+from schemas.serving import Generation, ServedVersion
+from workers.runtime.artifacts import ArtifactStore
+
+LABELS = ("negative", "positive")
+SIGNING_KEY = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IA=="
+HANG = "please hang"
+"""A row with these words takes longer than any deadline in these tests."""
+
+
+class ScriptedEngine:
+    """Adapter JSON: `favours` (a label's index); `fault` on rows with `please`: hang, raise or nan, or on load."""
+
+    loading = threading.Event()
+    """While it is set, adapters load; tests clear it to hold a load back."""
+    loading.set()
+
+    def __init__(self, base_graph: Path, tokenizer: Path, max_length: int) -> None:
+        self._scripts: dict[str, dict[str, str | int]] = {}
+
+    def load(self, version: str, adapter: Path, max_length: int | None = None) -> None:
+        self.loading.wait(60)
+        script = json.loads(adapter.read_bytes())
+        if script.get("fault") == "load":
+            raise ValueError("this adapter is for another base")
+        self._scripts[version] = script
+
+    def unload(self, version: str) -> None:
+        self._scripts.pop(version, None)
+
+    def logits(self, texts: Sequence[str], version: str) -> npt.NDArray[np.float32]:
+        script = self._scripts[version]
+        if any(HANG in text for text in texts):
+            time.sleep(20)
+        if any("please raise" in text for text in texts):
+            raise RuntimeError("a message that quotes the row: please raise")
+        logits = np.zeros((len(texts), int(script.get("width", len(LABELS)))), dtype=np.float32)
+        logits[:, int(script["favours"])] = 2.0
+        logits[[i for i, text in enumerate(texts) if "please nan" in text]] = np.nan
+        return logits
+
+
+def scripted_version(store: ArtifactStore, number: int, favours: int, **script: str | int) -> ServedVersion:
+    def put(data: str) -> dict[str, str | int]:
+        return store.put_bytes(data.encode(), "application/octet-stream").model_dump()
+
+    graph = GraphRef.model_validate(
+        {
+            "base_graph": put("base"),
+            "adapter": put(json.dumps({"favours": favours, "number": number, **script})),
+            "tokenizer": put("tokenizer"),
+            "base_digest": "sha256:" + "0" * 64,
+            "feature_recipe": "mid-last-mean-v1",
+            "target_modules": (),
+            "labels": LABELS,
+            "max_length": 32,
+        }
+    )
+    return ServedVersion(id=UUID(int=number), model="movies", version=number, graph=graph)
+
+
+def generation_of(number: int, stable: ServedVersion | None, **fields: object) -> Generation:
+    base = {"deployment": "reviews", "generation": number, "stable": stable, "signing_key": SIGNING_KEY}
+    return Generation.model_validate(base | fields)

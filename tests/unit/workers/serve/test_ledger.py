@@ -1,0 +1,118 @@
+"""Every unit counts once, in the second and under the generation of its arrival."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from schemas.serving import Observation
+from workers.serve.clock import BootClock
+from workers.serve.journal import Arrival, Journal
+from workers.serve.ledger import Ledger, Unit
+
+BOOT = UUID(int=7)
+
+
+class Time:
+    def __init__(self) -> None:
+        self.wall, self.monotonic = 1_000.25, 50.0
+
+    def pass_(self, seconds: float) -> None:
+        self.monotonic += seconds
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.time = Time()
+        self.clock = BootClock(lambda: self.time.wall, lambda: self.time.monotonic)
+        self.journal = Journal(folder / "boot.journal", BOOT)
+        self.ledger = Ledger(BOOT, self.clock, self.journal)
+
+    def arrive(self, arm: str = "stable", generation: int = 1, key: str | None = None, weight: float = 0.5) -> Unit:
+        arrival = Arrival(self.clock.second(), generation, weight, arm, key)  # type: ignore[arg-type]
+        return self.ledger.begin(arrival, self.clock.now() + 5)
+
+    def seal(self) -> list[Observation]:
+        return list(self.ledger.seal(1, 0.0))
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path)
+    yield bench
+    bench.journal.close()
+
+
+def test_seconds_are_told_in_order_and_without_gaps(bench: Bench) -> None:
+    bench.time.pass_(3.0)
+    assert [o.second for o in bench.seal()] == [1000, 1001, 1002]
+    bench.time.pass_(2.0)
+    assert [o.second for o in bench.seal()] == [1003, 1004]
+
+
+def test_the_wall_clock_may_jump_back_and_seconds_do_not(bench: Bench) -> None:
+    bench.time.pass_(2.0)
+    bench.time.wall -= 3_600
+    assert bench.clock.second() == 1002
+
+
+def test_an_empty_second_says_what_would_have_applied(bench: Bench) -> None:
+    bench.time.pass_(1.0)
+    [only] = [g for o in bench.seal() for g in o.generations]
+    assert (only.generation, only.applied_weight, only.stable.units, only.canary.units) == (1, 0.0, 0, 0)
+
+
+def test_a_second_waits_for_its_units(bench: Bench) -> None:
+    unit = bench.arrive("canary")
+    bench.time.pass_(1.5)
+    assert bench.seal() == []
+    bench.ledger.end(unit, error=False)
+    [observation] = bench.seal()
+    assert observation.generations[0].canary.units == 1
+    assert observation.generations[0].canary.error == 0
+
+
+def test_a_unit_past_its_deadline_is_an_error_whatever_it_says_later(bench: Bench) -> None:
+    unit = bench.arrive("canary")
+    bench.time.pass_(4.9)
+    assert bench.seal() == []
+    bench.time.pass_(0.1)
+    observations = bench.seal()
+    assert observations[0].generations[0].canary.error == 1
+    assert [o.second for o in observations] == [1000, 1001, 1002, 1003, 1004]
+    assert bench.ledger.end(unit, error=False) is True
+
+
+def test_a_unit_ends_once(bench: Bench) -> None:
+    unit = bench.arrive()
+    assert bench.ledger.end(unit, error=True) is True
+    assert bench.ledger.end(unit, error=True) is True
+    bench.time.pass_(1.0)
+    assert bench.seal()[0].generations[0].stable.error == 1
+
+
+def test_two_generations_of_one_second_are_told_apart(bench: Bench) -> None:
+    for generation in (1, 2, 2):
+        bench.ledger.end(bench.arrive(generation=generation), error=False)
+    bench.time.pass_(1.0)
+    [observation] = bench.seal()
+    assert [(g.generation, g.stable.units) for g in observation.generations] == [(1, 1), (2, 2)]
+
+
+def test_a_weight_holds_for_the_whole_second(bench: Bench) -> None:
+    assert bench.ledger.weight_in_force(1000, 1, 0.25) == 0.25
+    assert bench.ledger.weight_in_force(1000, 1, 0.0) == 0.25
+    assert bench.ledger.weight_in_force(1001, 1, 0.0) == 0.0
+
+
+def test_a_key_counts_at_its_first_exposure_and_not_among_the_unkeyed(bench: Bench) -> None:
+    key = "a" * 32
+    first, second = bench.arrive("canary", key=key), bench.arrive("canary", key=key)
+    bench.ledger.end(first, error=True)
+    bench.ledger.end(second, error=False)
+    bench.time.pass_(1.0)
+    [observation] = bench.seal()
+    [session] = observation.generations[0].sessions
+    assert (session.key_hash, session.arm, session.error) == (key, "canary", True)
+    assert observation.generations[0].canary.units == 0
