@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from controlplane.store.columns import big, document, identity, moment, reference, sequence
@@ -144,13 +144,15 @@ class JobRow(SQLModel, table=True):
     failures: int = 0  # attempts that count against max_attempts
     max_attempts: int = 3
     owner: str | None = None
-    claim_id: UUID | None = Field(default=None, index=True)
+    claim_id: UUID | None = Field(default=None, unique=True)  # while Running: a repeated claim finds its answer by it
     lease_until: datetime | None = moment(nullable=True)
     not_before: datetime | None = moment(nullable=True)
     cancel_requested: bool = False
     progress: dict[str, Any] | None = document(nullable=True)
     checkpoint: dict[str, Any] | None = document(nullable=True)
     result: dict[str, Any] | None = document(nullable=True)
+    outputs: dict[str, str] | None = document(nullable=True)  # what the result was registered as, for later stages
+    log_lines: int = 0  # kept so far: a job's log has an end
     reason: str | None = text_column(nullable=True)
     refused_by: list[str] = document()  # owners that released it: they do not know a field of its spec
     run_id: UUID | None = reference("pipeline_run.id", nullable=True)
@@ -173,7 +175,23 @@ class JobLogRow(SQLModel, table=True):
     line: str = text_column()
 
 
+class ApiReplicaRow(SQLModel, table=True):
+    """An API process says that it lives: no job's lease expires before one has lived for a whole lease."""
+
+    __tablename__ = "api_replica"
+    id: str = Field(primary_key=True, max_length=100)
+    since: datetime = moment()  # alive without a gap since then
+    until: datetime = moment()
+
+
 # --- data and models --------------------------------------------------------------------------------------------------
+
+
+class DatasetRow(SQLModel, table=True):
+    __tablename__ = "dataset"
+    name: str = Field(primary_key=True)
+    created_at: datetime = moment()
+    versions: int = 0  # the last number given
 
 
 class DatasetVersionRow(SQLModel, table=True):
@@ -295,9 +313,11 @@ class PipelineRunRow(SQLModel, table=True):
     phase: str = Field(default="Running", index=True)  # Running, Succeeded, Failed, Cancelled
     stages: dict[str, Any] = document()  # stage -> {phase, job_id | rollout_id, outputs}
     reason: str | None = text_column(nullable=True)
+    cancel_requested: str | None = text_column(nullable=True)  # who asked for it and why; it ends when its jobs have
     trigger: str | None = Field(default=None, index=True)
     actor: str
     correlationid: str
+    started_event: UUID | None = None  # the cause of every job that it requests
     created_at: datetime = moment(index=True)
     finished_at: datetime | None = moment(nullable=True)
     revision: int = 0
@@ -317,7 +337,14 @@ class TriggerEvaluationRow(SQLModel, table=True):
     __tablename__ = "trigger_evaluation"
     __table_args__ = (
         Index("ix_trigger_evaluation_fired", "trigger", "outcome", "at"),
-        Index("ix_trigger_evaluation_key", "trigger", "dedupe_key"),
+        Index(
+            "ix_trigger_evaluation_key",  # the same key never fires twice, whoever evaluates at the same time
+            "trigger",
+            "dedupe_key",
+            unique=True,
+            sqlite_where=text("outcome in ('fired','debouncing')"),
+            postgresql_where=text("outcome in ('fired','debouncing')"),
+        ),
         {"sqlite_autoincrement": True},
     )
     seq: int | None = sequence()

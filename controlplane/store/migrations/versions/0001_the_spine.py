@@ -230,9 +230,11 @@ def upgrade() -> None:
         sa.Column("phase", sa.String(), nullable=False),
         sa.Column("stages", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
+        sa.Column("cancel_requested", sa.Text(), nullable=True),
         sa.Column("trigger", sa.String(), nullable=True),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("correlationid", sa.String(), nullable=False),
+        sa.Column("started_event", sa.Uuid(), nullable=True),
         sa.Column("created_at", columns.UtcDateTime(), nullable=False),
         sa.Column("finished_at", columns.UtcDateTime(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
@@ -302,7 +304,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_trigger_evaluation_due_at"), ["due_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_trigger_evaluation_event_id"), ["event_id"], unique=False)
         batch_op.create_index("ix_trigger_evaluation_fired", ["trigger", "outcome", "at"], unique=False)
-        batch_op.create_index("ix_trigger_evaluation_key", ["trigger", "dedupe_key"], unique=False)
+        batch_op.create_index(
+            "ix_trigger_evaluation_key",
+            ["trigger", "dedupe_key"],
+            unique=True,
+            sqlite_where=sa.text("outcome in ('fired','debouncing')"),
+            postgresql_where=sa.text("outcome in ('fired','debouncing')"),
+        )
 
     op.create_table(
         "alias",
@@ -700,7 +708,11 @@ def downgrade() -> None:
     op.drop_table("deployment")
     op.drop_table("alias")
     with op.batch_alter_table("trigger_evaluation", schema=None) as batch_op:
-        batch_op.drop_index("ix_trigger_evaluation_key")
+        batch_op.drop_index(
+            "ix_trigger_evaluation_key",
+            sqlite_where=sa.text("outcome in ('fired','debouncing')"),
+            postgresql_where=sa.text("outcome in ('fired','debouncing')"),
+        )
         batch_op.drop_index("ix_trigger_evaluation_fired")
         batch_op.drop_index(batch_op.f("ix_trigger_evaluation_event_id"))
         batch_op.drop_index(batch_op.f("ix_trigger_evaluation_due_at"))

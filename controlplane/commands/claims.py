@@ -1,0 +1,167 @@
+"""A worker gets a job, and keeps it alive: leases with fencing."""
+
+import math
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, exists, func, not_, or_
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, select, update
+
+from controlplane.commands.jobs import announce, is_job
+from controlplane.errors import LostLease, NotFound
+from controlplane.store.tables import JobLogRow, JobRow
+from controlplane.store.unit_of_work import UnitOfWork, database_time
+from schemas.events import JobStarted
+from schemas.jobs import Checkpoint, Claim, ClaimRequest, Heartbeat, HeartbeatResponse, Progress
+
+MAX_LOG_LINES = 20_000
+"""Of one job: later ones are dropped, and the last kept line says so."""
+MAX_LINE_LENGTH = 2000
+
+
+def find_work(session: Session, request: ClaimRequest) -> bool:
+    """Whether a claim would find anything: a read, so that idle workers cost no write lock."""
+    replayed = and_(col(JobRow.claim_id) == request.claim_id, col(JobRow.phase) == "Running")
+    claimable = _claimable(session, JobRow, request, database_time(session))
+    return session.exec(select(JobRow.id).where(or_(replayed, claimable)).limit(1)).first() is not None
+
+
+def claim_job(uow: UnitOfWork, request: ClaimRequest, lease_seconds: float) -> Claim | None:
+    """Grant the oldest job of those kinds, or answer the same claim again; None: there is nothing to do."""
+    if held := _held(uow, request):
+        return to_claim(held, lease_seconds)
+    try:
+        with uow.session.begin_nested():
+            job = _grant(uow, request, lease_seconds)
+    except IntegrityError:  # the same claim_id at the same time: the other one has won
+        return to_claim(held, lease_seconds) if (held := _held(uow, request)) else None
+    if job is None:
+        return None
+    announce(uow, job, JobStarted(job_id=job.id, kind=job.kind, attempt=job.attempt, owner=request.owner))
+    return to_claim(job, lease_seconds)
+
+
+def heartbeat(uow: UnitOfWork, job_id: UUID, beat: Heartbeat, lease_seconds: float) -> HeartbeatResponse:
+    """Extend the lease, and keep what the job reports. Raises LostLease for any attempt but the one that runs."""
+    now = uow.now()
+    news: dict[str, Any] = {"lease_until": now + timedelta(seconds=lease_seconds)}
+    if beat.progress:
+        news["progress"] = _finite(beat.progress)
+    if beat.checkpoint:
+        news["checkpoint"] = beat.checkpoint.model_dump(mode="json")
+    if beat.logs:
+        news["log_lines"] = col(JobRow.log_lines) + len(beat.logs)
+    row = uow.session.execute(
+        update(JobRow)
+        .where(is_job(job_id), *is_held(beat.attempt, beat.owner))
+        .values(**news)
+        .returning(col(JobRow.cancel_requested), col(JobRow.log_lines))
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    if row is None:
+        raise lost(uow.session, job_id, beat.attempt, beat.owner)
+    cancel_requested, lines = row
+    _keep_logs(uow, job_id, beat, before=lines - len(beat.logs))
+    return HeartbeatResponse(lease_seconds=lease_seconds, cancel_requested=cancel_requested)
+
+
+def is_held(attempt: int, owner: str) -> tuple[ColumnElement[bool], ...]:
+    """The condition of everything that an attempt may write: it runs, and it is this owner's."""
+    return (col(JobRow.phase) == "Running", col(JobRow.attempt) == attempt, col(JobRow.owner) == owner)
+
+
+def lost(session: Session, job_id: UUID, attempt: int, owner: str) -> Exception:
+    """Why an attempt may not write any more."""
+    job = session.get(JobRow, job_id, populate_existing=True)
+    if job is None:
+        return NotFound(f"there is no job {job_id}")
+    return LostLease(f"job {job_id} is {job.phase} at attempt {job.attempt}; attempt {attempt} of {owner!r} is over")
+
+
+def to_claim(job: JobRow, lease_seconds: float) -> Claim:
+    return Claim(
+        job_id=job.id,
+        kind=job.kind,
+        spec=job.spec,
+        attempt=job.attempt,
+        lease_seconds=lease_seconds,
+        checkpoint=Checkpoint.model_validate(job.checkpoint) if job.checkpoint else None,
+        correlationid=job.correlationid,
+    )
+
+
+def clean(line: str, length: int = MAX_LINE_LENGTH) -> str:
+    """Text that every database can store, cut to a length."""
+    return line[:length].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def _held(uow: UnitOfWork, request: ClaimRequest) -> JobRow | None:
+    return uow.session.exec(
+        select(JobRow).where(
+            JobRow.claim_id == request.claim_id, JobRow.phase == "Running", JobRow.owner == request.owner
+        )
+    ).first()
+
+
+def _grant(uow: UnitOfWork, request: ClaimRequest, lease_seconds: float) -> JobRow | None:
+    now = uow.now()
+    candidate = aliased(JobRow)
+    oldest = (
+        select(candidate.id)
+        .where(_claimable(uow.session, candidate, request, now))
+        .order_by(col(candidate.created_seq), col(candidate.id))
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    job_id = uow.session.execute(
+        update(JobRow)
+        .where(col(JobRow.id) == oldest, col(JobRow.phase) == "Pending")
+        .values(
+            phase="Running",
+            attempt=col(JobRow.attempt) + 1,
+            owner=request.owner,
+            claim_id=request.claim_id,
+            lease_until=now + timedelta(seconds=lease_seconds),
+            not_before=None,
+            started_at=func.coalesce(col(JobRow.started_at), now),
+        )
+        .returning(col(JobRow.id))
+        .execution_options(synchronize_session=False)
+    ).scalar()
+    return uow.session.get(JobRow, job_id, populate_existing=True) if job_id else None
+
+
+def _claimable(session: Session, job: Any, request: ClaimRequest, now: Any) -> ColumnElement[bool]:
+    return and_(
+        job.phase == "Pending",
+        job.kind.in_(request.kinds),
+        or_(job.not_before.is_(None), job.not_before <= now),
+        not_(_refused(session, job, request.owner)),
+    )
+
+
+def _refused(session: Session, job: Any, owner: str) -> ColumnElement[bool]:
+    """`owner` is in the JSON list `refused_by`: SQL has no common word for that."""
+    if session.get_bind().dialect.name == "sqlite":
+        each = func.json_each(job.refused_by).table_valued("value")
+        return exists(select(1).select_from(each).where(each.c.value == owner).correlate(job))
+    return func.jsonb_exists(job.refused_by, owner)
+
+
+def _finite(progress: Progress) -> dict[str, Any]:
+    """JSON has no NaN: a metric that is none is left out."""
+    metrics = {clean(name, 100): value for name, value in progress.metrics.items() if math.isfinite(value)}
+    return {**progress.model_dump(mode="json"), "message": clean(progress.message), "metrics": metrics}
+
+
+def _keep_logs(uow: UnitOfWork, job_id: UUID, beat: Heartbeat, before: int) -> None:
+    now = uow.now()
+    room = MAX_LOG_LINES - before
+    lines = [clean(line) for line in beat.logs[: max(room, 0)]]
+    if lines and len(beat.logs) >= room:
+        lines[-1] = f"… the log ends here: at most {MAX_LOG_LINES} lines of one job are kept"
+    uow.session.add_all(JobLogRow(job_id=job_id, attempt=beat.attempt, at=now, line=line) for line in lines)

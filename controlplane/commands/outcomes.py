@@ -1,0 +1,173 @@
+"""How an attempt ends, and with it, perhaps, its job."""
+
+import json
+from datetime import timedelta
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlmodel import col, select, update
+
+from controlplane.commands import pipelines
+from controlplane.commands.claims import clean, is_held, lost
+from controlplane.commands.jobs import announce, is_job, leave, lock_job, stop_job
+from controlplane.commands.registry import register_result
+from controlplane.domain.job import FINAL, Happening, after_failure, after_release
+from controlplane.domain.lease import live_since, presence_seconds
+from controlplane.domain.result import mismatch
+from controlplane.errors import Invalid
+from controlplane.store.insert import insert_once
+from controlplane.store.tables import ApiReplicaRow, JobRow
+from controlplane.store.unit_of_work import UnitOfWork
+from schemas.cloudevent import EventData
+from schemas.events import JobCancelled, JobFailed, JobRequested, JobSucceeded
+from schemas.jobs import Completion, Failure, JobResult, JobSpec, Release
+
+SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
+MAX_REASON = 2000
+MOST_REFUSALS = 100
+"""Owners are processes and come and go: only the latest ones can ask again."""
+EXPIRED_AT_ONCE = 100
+
+
+def complete_job(uow: UnitOfWork, job_id: UUID, completion: Completion) -> JobRow:
+    """Record the result and what it made, in one transaction.
+
+    A repeat by the attempt that completed changes nothing and answers the job. Raises LostLease for any other attempt,
+    and Invalid for a result that does not answer the job's spec.
+    """
+    job = _take(uow, job_id, completion.attempt, completion.owner)
+    if job is None:
+        return _repeated(uow, job_id, completion, frozenset({"Succeeded"}))
+    spec = SPEC.validate_python(job.spec)
+    _check_result(spec, completion.result)
+    job.result = completion.result.model_dump(mode="json")
+    job.reason = None
+    leave(uow, job, "completed")
+    announce(uow, job, JobSucceeded(job_id=job.id, kind=job.kind, attempt=job.attempt))
+    job.outputs = register_result(uow, job, spec, completion.result)
+    return _tell_run(uow, job)
+
+
+def fail_job(uow: UnitOfWork, job_id: UUID, failure: Failure) -> JobRow:
+    """Try again after a while if that may help and is still allowed; otherwise the job has failed.
+
+    When its cancellation was asked for, this is the worker's confirmation.
+    """
+    job = _take(uow, job_id, failure.attempt, failure.owner)
+    if job is None:
+        return _repeated(uow, job_id, failure, frozenset({"Failed", "Cancelled"}))
+    return _count_failure(uow, job, failure.reason, retryable=failure.retryable)
+
+
+def release_job(uow: UnitOfWork, job_id: UUID, release: Release) -> JobRow:
+    """Back to Pending with no failure counted; not offered to this owner again."""
+    job = _take(uow, job_id, release.attempt, release.owner)
+    if job is None:
+        return _repeated(uow, job_id, release, frozenset({"Cancelled"}))
+    job.refused_by = [*job.refused_by, release.owner][-MOST_REFUSALS:]
+    job.reason = clean(f"released by {release.owner}: {release.reason}", MAX_REASON)
+    return _end_attempt(uow, job, after_release(cancel_requested=job.cancel_requested))
+
+
+def cancel_job(uow: UnitOfWork, job_id: UUID) -> JobRow:
+    """Pending: cancelled at once. Running: its worker is asked, and confirms. Finished: stays as it is."""
+    before = lock_job(uow, job_id).phase
+    job = stop_job(uow, job_id)
+    return _tell_run(uow, job) if job.phase != before else job
+
+
+# --- leases that expire -----------------------------------------------------------------------------------------------
+
+
+def keep_api_alive(uow: UnitOfWork, replica: str, lease_seconds: float) -> None:
+    """An API process says that it lives. After a gap it counts as new: the sleep or the outage was not the workers'."""
+    now = uow.now()
+    until = now + timedelta(seconds=presence_seconds(lease_seconds))
+    alive = update(ApiReplicaRow).where(col(ApiReplicaRow.id) == replica).execution_options(synchronize_session=False)
+    if uow.execute(alive.where(col(ApiReplicaRow.until) >= now).values(until=until)):
+        return
+    if not insert_once(uow, ApiReplicaRow(id=replica, since=now, until=until)):
+        uow.execute(alive.values(since=now, until=until))
+
+
+def expire_leases(uow: UnitOfWork, lease_seconds: float) -> int:
+    """End the attempts of workers that went silent, some at a time; answers how many.
+
+    None before an API has lived for one whole lease: until then every worker may be alive and unheard.
+    """
+    now = uow.now()
+    live = select(ApiReplicaRow.id).where(
+        ApiReplicaRow.until >= now, ApiReplicaRow.since <= live_since(now, lease_seconds)
+    )
+    if uow.session.exec(live.limit(1)).first() is None:
+        return 0
+    silent = uow.session.exec(
+        select(JobRow)
+        .where(JobRow.phase == "Running", col(JobRow.lease_until) < now)
+        .order_by(col(JobRow.lease_until))
+        .limit(EXPIRED_AT_ONCE)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for job in silent:
+        reason = f"the lease of attempt {job.attempt} expired: {job.owner} went silent"
+        _count_failure(uow, job, reason, retryable=True)
+    return len(silent)
+
+
+# --- what ends have in common -----------------------------------------------------------------------------------------
+
+
+def _take(uow: UnitOfWork, job_id: UUID, attempt: int, owner: str) -> JobRow | None:
+    """Take the lease away from the attempt that ends: one conditional UPDATE. None: it was not that attempt's."""
+    taken = uow.execute(
+        update(JobRow)
+        .where(is_job(job_id), *is_held(attempt, owner))
+        .values(lease_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    return lock_job(uow, job_id) if taken else None
+
+
+def _repeated(uow: UnitOfWork, job_id: UUID, said: Completion | Failure | Release, phases: frozenset[str]) -> JobRow:
+    """The job, when this very attempt has said so before and the answer was lost. Raises LostLease otherwise."""
+    job = uow.session.get(JobRow, job_id, populate_existing=True)
+    if job is not None and job.phase in phases and (job.attempt, job.owner) == (said.attempt, said.owner):
+        return job
+    raise lost(uow.session, job_id, said.attempt, said.owner)
+
+
+def _check_result(spec: JobSpec, result: JobResult) -> None:
+    if wrong := mismatch(spec, result):
+        field, expected, found = wrong
+        raise Invalid(f"{field} {found!r}: the job's spec says {expected!r}", field=f"result.{field}")
+    try:
+        json.dumps(result.model_dump(mode="json"), allow_nan=False)
+    except ValueError as error:
+        raise Invalid("a number of the result is not finite", field="result") from error
+
+
+def _count_failure(uow: UnitOfWork, job: JobRow, reason: str, *, retryable: bool) -> JobRow:
+    job.failures += 1
+    job.reason = clean(reason, MAX_REASON)
+    happening = after_failure(
+        job.failures, job.max_attempts, retryable=retryable, cancel_requested=job.cancel_requested
+    )
+    return _end_attempt(uow, job, happening)
+
+
+def _end_attempt(uow: UnitOfWork, job: JobRow, happening: Happening) -> JobRow:
+    leave(uow, job, happening)
+    facts: dict[str, EventData] = {
+        "Pending": JobRequested(job_id=job.id, kind=job.kind, attempt=job.attempt),
+        "Failed": JobFailed(job_id=job.id, kind=job.kind, attempt=job.attempt, reason=job.reason or ""),
+        "Cancelled": JobCancelled(job_id=job.id, kind=job.kind, attempt=job.attempt),
+    }
+    announce(uow, job, facts[job.phase])
+    return _tell_run(uow, job)
+
+
+def _tell_run(uow: UnitOfWork, job: JobRow) -> JobRow:
+    if job.run_id and job.phase in FINAL:
+        uow.session.flush()
+        pipelines.job_finished(uow, job)
+    return job
