@@ -1,5 +1,6 @@
 """The fold: observations and labels up to a horizon become evidence, the same however they were batched."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import floor
@@ -117,9 +118,9 @@ class _Intake:
     def take(self, batch: Batch, horizon: int, labels_horizon: int) -> None:
         for second, seen in _in_order(batch.observations, self._since, horizon):
             self._observe(second, seen)
-        for label in sorted(batch.labels, key=_label_order):
-            if self._labels_since < floor(label.stored_at) <= labels_horizon:
-                self._label(label)
+        due = [label for label in batch.labels if self._labels_since < floor(label.stored_at) <= labels_horizon]
+        for (second, generation, arm, wrong), units in Counter(self._counted(due)).items():
+            _add(self.labels, second, generation, _arm_counts(arm, units, units if wrong else 0))
 
     def _observe(self, second: int, seen: GenerationSecond) -> None:
         generation = self._generations.get(seen.generation)
@@ -135,15 +136,14 @@ class _Intake:
             step.first_second = second
         _add(self.arrivals, second, seen.generation, counts)
 
-    def _label(self, label: Label) -> None:
-        generation = self._generations.get(label.generation)
-        if generation is None:
-            return
-        if label.key is not None and not _first(self._steps[generation.step].label_keys, label.key):
-            return
-        wrong = int(label.wrong)
-        counts = Counts(1, wrong, 0, 0) if label.arm == "stable" else Counts(0, 0, 1, wrong)
-        _add(self.labels, floor(label.stored_at), label.generation, counts)
+    def _counted(self, due: Sequence[Label]) -> Iterator[tuple[int, int, Arm, bool]]:
+        """Second, generation, arm and wrong of every label that counts; order matters only to those with a key."""
+        keyed = sorted((label for label in due if label.key is not None), key=_label_order)
+        for label in (*(label for label in due if label.key is None), *keyed):
+            step = self.steps_of.get(label.generation)
+            if step is None or (label.key is not None and not _first(self._steps[step].label_keys, label.key)):
+                continue
+            yield floor(label.stored_at), label.generation, label.arm, label.wrong
 
     def steps(self) -> tuple[StepState, ...]:
         return tuple(
@@ -168,10 +168,13 @@ def _first(keys: set[str], key: str) -> bool:
 def _counts(stable: ArmCounts, canary: ArmCounts, sessions: Sequence[SessionUnit]) -> Counts:
     """Unkeyed units and keyed ones together."""
     total = Counts(stable.units, stable.error, canary.units, canary.error)
-    for unit in sessions:
-        error = int(unit.error)
-        total = total.plus(Counts(1, error, 0, 0) if unit.arm == "stable" else Counts(0, 0, 1, error))
+    for (arm, error), units in Counter((unit.arm, unit.error) for unit in sessions).items():
+        total = total.plus(_arm_counts(arm, units, units if error else 0))
     return total
+
+
+def _arm_counts(arm: Arm, units: int, events: int) -> Counts:
+    return Counts(units, events, 0, 0) if arm == "stable" else Counts(0, 0, units, events)
 
 
 def _add(seconds: Seconds, second: int, generation: int, counts: Counts) -> None:

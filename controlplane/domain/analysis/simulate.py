@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import exp
+from math import exp, log1p
 from random import Random
 from statistics import median
 from typing import Final, Literal
@@ -108,8 +108,10 @@ class _World:
     def _labels(self, at: int, generation: int, units: tuple[int, int]) -> Iterator[Label]:
         rates = self._scenario.wrong_drift(at, self._scenario.wrong)
         for arm, number, rate in zip(ARMS, units, rates, strict=True):
-            for _ in range(self._hits(number, self._scenario.labelled)):
-                yield Label(generation, arm, self._random.random() < rate, float(at))
+            labelled = self._hits(number, self._scenario.labelled)
+            wrong = self._hits(labelled, rate)
+            yield from [Label(generation, arm, True, float(at))] * wrong
+            yield from [Label(generation, arm, False, float(at))] * (labelled - wrong)
 
     def _sessions(self, arrivals: int, generation: int, step: int, weight: float) -> GenerationSecond:
         users = dict.fromkeys(self._random.randrange(self._scenario.users) for _ in range(arrivals))
@@ -137,7 +139,16 @@ class _World:
         return arrivals
 
     def _hits(self, number: int, rate: float) -> int:
-        return number if rate >= 1 else sum(self._random.random() < rate for _ in range(number))
+        """Binomial, by the geometric gaps between hits: cheap where hits are rare."""
+        if rate > 0.5:
+            return number - self._hits(number, 1 - rate)
+        if rate <= 0:
+            return 0
+        hits, position, scale = -1, 0, log1p(-rate)
+        while position <= number:
+            position += 1 + int(log1p(-self._random.random()) / scale)
+            hits += 1
+        return hits
 
 
 def climbing(last: float) -> Drift:

@@ -1,6 +1,7 @@
 """The specification's bounds, held by the whole policy on simulated traffic (canary.md, section 8)."""
 
 from collections import Counter
+from dataclasses import replace
 from math import comb
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from controlplane.domain.analysis.simulate import BOTH, SPECIFIED, run
 
 SCENARIOS = {scenario.name: (policy, scenario) for policy, scenario in SPECIFIED}
-EQUAL = ("equal", "equal, labels on 20 %", "equal, base rates climb", "equal, shared incident")
+EQUAL = ("equal", "equal, labels on 20 %", "equal, base rates climb", "equal, shared incident", "equal, 5 requests/s")
 
 
 def results(name: str, runs: int) -> Counter[str]:
@@ -34,15 +35,16 @@ def test_the_limit_is_clopper_and_pearson_s():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EQUAL)
 def test_a_healthy_canary_is_rarely_rolled_back(name: str):
-    runs = 150
+    runs = 400
     found = results(name, runs)
     assert upper_limit(found["HARM"], runs) <= 0.04
     assert found["INVALID"] == 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "runs"), [("errors at the margin", 100), ("wrong at the margin", 100)])
-def test_a_canary_at_the_margin_is_rarely_promoted(name: str, runs: int):
+@pytest.mark.parametrize("name", ["errors at the margin", "wrong at the margin"])
+def test_a_canary_at_the_margin_is_rarely_promoted(name: str):
+    runs = 200
     assert upper_limit(results(name, runs)["SAFE"], runs) <= 0.05
 
 
@@ -55,10 +57,13 @@ def test_a_broken_canary_is_caught(name: str):
 
 @pytest.mark.slow
 def test_users_who_always_fail_do_not_roll_a_session_canary_back():
-    runs = 60
-    found = results("session, 2,000 users, 1 % fail", runs)
+    """Fifteen minutes show what an hour does: by then every user was counted in the last step."""
+    runs = 40
+    policy, scenario = SCENARIOS["session, 2,000 users, 1 % fail"]
+    shorter = replace(scenario, seconds=900)
+    found = Counter(run(policy, shorter, seed).result for seed in range(runs))
     assert found["HARM"] <= 2
-    assert found["SAFE"] >= runs // 3
+    assert found["SAFE"] >= runs // 2
 
 
 def test_flipped_labels_are_caught_within_the_first_minute():
