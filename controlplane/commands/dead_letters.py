@@ -1,0 +1,139 @@
+"""Dead letters: what could not be read or finished, kept as it came until a person replays or discards it."""
+
+import base64
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import tuple_, update
+from sqlmodel import Session, col, select
+
+from controlplane.errors import Conflict, NotFound
+from controlplane.store.insert import insert_once
+from controlplane.store.tables import DeadLetterRow, ParkedEventRow
+from controlplane.store.unit_of_work import UnitOfWork
+from controlplane.transport.port import Delivery
+from schemas.kafka_binding import KafkaMessage
+
+RELAY: Final = "relay"
+"""The consumer of letters that the broker refused: their offset is the event's seq."""
+OUTBOX: Final = "outbox"
+EVENT_LOG: Final = "event-log"
+"""The places that are no Kafka topic: what the relay sends, and what our own reactions read."""
+
+
+@dataclass(frozen=True)
+class Burial:
+    """Whose letter it is and why."""
+
+    consumer: str
+    reason: str
+    attempts: int = 1
+
+
+def bury(uow: UnitOfWork, delivery: Delivery, burial: Burial) -> bool:
+    """Store a dead letter; False when this place has one already (delivered again after a crash)."""
+    message = delivery.message
+    return insert_once(
+        uow,
+        DeadLetterRow(
+            consumer=burial.consumer,
+            topic=delivery.topic,
+            partition=delivery.partition,
+            offset=delivery.offset,
+            key=message.key,
+            value=message.value,
+            headers=[[name, base64.b64encode(value).decode()] for name, value in message.headers],
+            reason=burial.reason[:4000],
+            attempts=burial.attempts,
+            at=uow.now(),
+        ),
+    )
+
+
+def delivery_of(letter: DeadLetterRow) -> Delivery:
+    """The letter as it came."""
+    headers = tuple((name, base64.b64decode(value)) for name, value in letter.headers)
+    message = KafkaMessage(letter.key, letter.value, headers)
+    return Delivery(letter.topic, letter.partition, letter.offset, message)
+
+
+def list_dead_letters(
+    session: Session, *, status: str | None, limit: int, after: tuple[str, str] | None = None
+) -> list[DeadLetterRow]:
+    """Newest first; `after` is the (time, id) of the last one seen."""
+    query = select(DeadLetterRow).order_by(col(DeadLetterRow.at).desc(), col(DeadLetterRow.id).desc()).limit(limit)
+    if status is not None:
+        query = query.where(DeadLetterRow.status == status)
+    if after is not None:
+        last = session.get(DeadLetterRow, UUID(after[1]))
+        if last is not None:
+            query = query.where(tuple_(DeadLetterRow.at, DeadLetterRow.id) < (last.at, last.id))
+    return list(session.exec(query))
+
+
+def get_dead_letter(session: Session, letter_id: UUID) -> DeadLetterRow:
+    letter = session.get(DeadLetterRow, letter_id)
+    if letter is None:
+        raise NotFound(f"no dead letter {letter_id}")
+    return letter
+
+
+def replay_dead_letter(uow: UnitOfWork, letter_id: UUID) -> DeadLetterRow:
+    """Hand a letter back to its consumer, which gives it its effect, or opens it again with the reason."""
+    return _leave(uow, letter_id, "Open", "Replaying")
+
+
+def discard_dead_letter(uow: UnitOfWork, letter_id: UUID) -> DeadLetterRow:
+    """Close a letter without its effect. A fact that the broker refused lets its successors pass."""
+    letter = _leave(uow, letter_id, "Open", "Discarded")
+    if letter.consumer == RELAY:
+        unpark(uow, letter.offset)
+    return letter
+
+
+def close_replayed(uow: UnitOfWork, letter_id: UUID, actor: str) -> bool:
+    """In the transaction of its effect: False when another process has taken it."""
+    return _move(uow, letter_id, "Replaying", "Replayed", actor)
+
+
+def reopen(uow: UnitOfWork, letter_id: UUID, reason: str) -> None:
+    """The replay did not help."""
+    uow.execute(
+        update(DeadLetterRow)
+        .where(col(DeadLetterRow.id) == letter_id, col(DeadLetterRow.status) == "Replaying")
+        .values(status="Open", reason=reason[:4000], attempts=DeadLetterRow.attempts + 1)
+    )
+
+
+def letters_to_replay(session: Session, consumer: str) -> list[DeadLetterRow]:
+    """Oldest first."""
+    query = select(DeadLetterRow).where(DeadLetterRow.status == "Replaying", DeadLetterRow.consumer == consumer)
+    return list(session.exec(query.order_by(col(DeadLetterRow.at), col(DeadLetterRow.offset)).limit(100)))
+
+
+def park(uow: UnitOfWork, seq: int, subject: str, reason: str) -> None:
+    """Keep a fact out of Kafka: refused for good, or behind one of its subject that was."""
+    insert_once(uow, ParkedEventRow(seq=seq, subject=subject, reason=reason[:4000], at=uow.now()))
+
+
+def unpark(uow: UnitOfWork, seq: int) -> None:
+    row = uow.session.get(ParkedEventRow, seq)
+    if row is not None:
+        uow.session.delete(row)
+
+
+def _leave(uow: UnitOfWork, letter_id: UUID, before: str, after: str) -> DeadLetterRow:
+    if not _move(uow, letter_id, before, after, uow.actor):
+        letter = get_dead_letter(uow.session, letter_id)
+        raise Conflict(f"dead letter {letter_id} is {letter.status}, expected {before}", field="status")
+    return get_dead_letter(uow.session, letter_id)
+
+
+def _move(uow: UnitOfWork, letter_id: UUID, before: str, after: str, actor: str) -> bool:
+    moved = uow.execute(
+        update(DeadLetterRow)
+        .where(col(DeadLetterRow.id) == letter_id, col(DeadLetterRow.status) == before)
+        .values(status=after, closed_by=actor, closed_at=uow.now())
+    )
+    return moved == 1

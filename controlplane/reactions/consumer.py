@@ -1,0 +1,190 @@
+"""Brings every delivery to one of its exits: its effect once, a later try, or the dead letter."""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Final, Generic, Protocol, TypeVar
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from controlplane.commands import dead_letters
+from controlplane.commands.dead_letters import Burial
+from controlplane.commands.inbox import forget, is_first_time
+from controlplane.errors import Busy, LostLease
+from controlplane.store.database import Database
+from controlplane.store.tables import DeadLetterRow
+from controlplane.store.unit_of_work import Cause, UnitOfWork
+from controlplane.transport.port import Delivery, Publisher, Source, Unavailable
+from schemas.kafka_binding import KafkaMessage, UnreadableEvent
+from schemas.topics import DEAD_LETTER
+
+log = logging.getLogger(__name__)
+
+PASSING: Final = (Busy, Unavailable, OperationalError, InterfaceError)
+"""Faults that pass by themselves: never a dead letter, however long they last."""
+MAX_TRIES: Final = 5
+"""Of an unexpected exception, before the dead letter."""
+Place = tuple[str, int]
+
+
+class Identified(Protocol):
+    @property
+    def source(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+
+
+E = TypeVar("E", bound=Identified)
+
+
+@dataclass(frozen=True)
+class Reaction(Generic[E]):
+    """What one consumer does with a delivery."""
+
+    consumer: str
+    read: Callable[[Delivery], E | None]
+    """None: nothing of ours, skip it. Raises UnreadableEvent."""
+    effect: Callable[[UnitOfWork, E], object]
+    actor: Callable[[E], str]
+    cause: Callable[[E], Cause]
+
+
+@dataclass
+class Consumer(Generic[E]):
+    """One source, one reaction; `mirror` is where dead letters are copied to."""
+
+    database: Database
+    source: Source
+    reaction: Reaction[E]
+    mirror: Publisher | None = None
+    max_tries: int = MAX_TRIES
+    retry_seconds: float = 0.2
+    tries: dict[Place, int] = field(default_factory=dict)
+    """Unexpected exceptions of the delivery that each partition stands at."""
+    waits: dict[Place, int] = field(default_factory=dict)
+    """How often it was put off, for whatever reason."""
+
+    def run(self, stop: threading.Event, poll_seconds: float = 0.5) -> None:
+        """Until told to stop. Ends with what is done committed and nothing half done."""
+        failures = 0
+        try:
+            while not stop.is_set():
+                try:
+                    self.replay()
+                    self.step(poll_seconds)
+                    failures = 0
+                except (*PASSING, LostLease) as error:
+                    failures += 1
+                    log.warning("%s: %s (try %d)", self.reaction.consumer, error, failures)
+                    stop.wait(backoff(self.retry_seconds, failures))
+        finally:
+            self.source.close()
+
+    def step(self, poll_seconds: float) -> int:
+        """Take one batch to its exits; answers how many were done."""
+        held: set[Place] = set()
+        done = 0
+        for delivery in self.source.poll(poll_seconds):
+            place = (delivery.topic, delivery.partition)
+            if place in held:
+                continue  # after the one that must be tried again, in its order
+            if self._has_its_exit(delivery):
+                self.tries.pop(place, None)
+                self.waits.pop(place, None)
+                self.source.done(delivery)
+                done += 1
+            else:
+                held.add(place)
+                self.waits[place] = self.waits.get(place, 0) + 1
+                self.source.retry(delivery, backoff(self.retry_seconds, self.waits[place]))
+        self.source.commit()
+        return done
+
+    def replay(self) -> None:
+        """Give letters that a person sent back their effect."""
+        with self.database.read() as session:
+            letters = dead_letters.letters_to_replay(session, self.reaction.consumer)
+        for letter in letters:
+            self._replay(letter)
+
+    def _has_its_exit(self, delivery: Delivery) -> bool:
+        try:
+            event = self.reaction.read(delivery)
+            if event is not None:
+                self._have_effect(event)
+        except UnreadableEvent as error:
+            return self._buried(delivery, f"unreadable: {error}")
+        except PASSING as error:
+            log.warning("%s: %s at %s", self.reaction.consumer, error, _place(delivery))
+            return False
+        except Exception as error:
+            place = (delivery.topic, delivery.partition)
+            tries = self.tries[place] = self.tries.get(place, 0) + 1
+            log.exception("%s: try %d of %s failed", self.reaction.consumer, tries, _place(delivery))
+            if tries < self.max_tries:
+                return False
+            return self._buried(delivery, f"{type(error).__name__}: {error}", tries)
+        return True
+
+    def _have_effect(self, event: E) -> None:
+        with self._begin(event) as uow:
+            if is_first_time(uow, self.reaction.consumer, event.source, event.id):
+                self.reaction.effect(uow, event)
+
+    def _begin(self, event: E) -> AbstractContextManager[UnitOfWork]:
+        return self.database.begin(self.reaction.actor(event), self.reaction.cause(event))
+
+    def _buried(self, delivery: Delivery, reason: str, attempts: int = 1) -> bool:
+        """The letter is stored before the source remembers that it is done; False: not yet, try again."""
+        try:
+            with self.database.begin(self.reaction.consumer) as uow:
+                dead_letters.bury(uow, delivery, Burial(self.reaction.consumer, reason, attempts))
+            if self.mirror is not None:
+                self._copy(self.mirror, delivery, reason)
+        except PASSING as error:
+            log.warning("%s: the dead letter of %s waits: %s", self.reaction.consumer, _place(delivery), error)
+            return False
+        log.error("%s: dead letter at %s: %s", self.reaction.consumer, _place(delivery), reason)
+        return True
+
+    def _copy(self, mirror: Publisher, delivery: Delivery, reason: str) -> None:
+        origin = (
+            ("dead-letter-consumer", self.reaction.consumer),
+            ("dead-letter-topic", delivery.topic),
+            ("dead-letter-partition", str(delivery.partition)),
+            ("dead-letter-offset", str(delivery.offset)),
+            ("dead-letter-reason", reason[:4000]),
+        )
+        message = delivery.message
+        headers = (*message.headers, *((name, text.encode()) for name, text in origin))
+        refused = mirror.publish([(DEAD_LETTER, KafkaMessage(message.key, message.value, headers))])[0]
+        if refused:
+            log.error("the broker refuses the copy of the dead letter of %s: %s", _place(delivery), refused)
+
+    def _replay(self, letter: DeadLetterRow) -> None:
+        try:
+            event = self.reaction.read(dead_letters.delivery_of(letter))
+            if event is None:
+                raise UnreadableEvent(["this code has no reaction to that type"])
+            with self._begin(event) as uow:
+                if dead_letters.close_replayed(uow, letter.id, letter.closed_by or self.reaction.consumer):
+                    forget(uow, self.reaction.consumer, event.source, event.id)
+                    is_first_time(uow, self.reaction.consumer, event.source, event.id)
+                    self.reaction.effect(uow, event)
+        except PASSING:
+            raise
+        except Exception as error:
+            log.warning("%s: replaying dead letter %s failed: %s", self.reaction.consumer, letter.id, error)
+            with self.database.begin(self.reaction.consumer) as uow:
+                dead_letters.reopen(uow, letter.id, f"{type(error).__name__}: {error}")
+
+
+def backoff(first: float, tries: int) -> float:
+    """Doubles from the first wait to at most 30 s."""
+    return min(30.0, first * 2.0 ** min(tries - 1, 16))
+
+
+def _place(delivery: Delivery) -> str:
+    return f"{delivery.topic}/{delivery.partition}/{delivery.offset}"

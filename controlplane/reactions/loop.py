@@ -1,0 +1,48 @@
+"""The reactions process: our own facts by a cursor, and with Kafka inbound events by a consumer group."""
+
+import threading
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from typing import Any
+
+from controlplane.commands.inbound import receive_event
+from controlplane.commands.singleton import Singleton
+from controlplane.reactions.consumer import Consumer
+from controlplane.reactions.fact_source import FactSource
+from controlplane.reactions.facts import REACTIONS
+from controlplane.reactions.readers import FACTS, fact_reaction, inbound_reaction
+from controlplane.settings import Settings
+from controlplane.store.database import Database
+from controlplane.transport.kafka import KafkaPublisher, KafkaSource
+from schemas.topics import INBOUND, REACTIONS_GROUP
+
+
+def run(database: Database, settings: Settings, stop: threading.Event) -> None:
+    """Until told to stop, or until one of the readers cannot go on: then it raises, and is started again."""
+    consumers = build(database, settings)
+    with ThreadPoolExecutor(len(consumers), thread_name_prefix="reactions") as pool:
+        running = {pool.submit(consumer.run, stop) for consumer in consumers}
+        finished, _ = wait(running, return_when=FIRST_COMPLETED)
+        stop.set()
+        for one in finished:
+            one.result()
+
+
+def build(database: Database, settings: Settings) -> list[Consumer[Any]]:
+    """The readers of this mode. Each has a publisher of its own for copies of dead letters."""
+    kafka = settings.kafka_bootstrap_servers is not None
+    singleton = Singleton(database, FACTS, settings.singleton_lease_seconds)
+    facts: Consumer[Any] = Consumer(
+        database,
+        FactSource(database, singleton, REACTIONS),
+        fact_reaction(REACTIONS),
+        KafkaPublisher(settings) if kafka else None,
+    )
+    if not kafka:
+        return [facts]
+    inbound: Consumer[Any] = Consumer(
+        database,
+        KafkaSource(settings, [INBOUND], REACTIONS_GROUP),
+        inbound_reaction(receive_event),
+        KafkaPublisher(settings),
+    )
+    return [facts, inbound]

@@ -1,0 +1,41 @@
+"""What the two kinds of events are read as, whom they act as, and what they are the cause of."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from controlplane.reactions.consumer import Reaction
+from controlplane.store.unit_of_work import Cause, UnitOfWork
+from controlplane.transport.port import Delivery
+from schemas.cloudevent import FeedEvent, InboundEvent
+from schemas.kafka_binding import from_message, inbound_from_message
+from schemas.topics import REACTIONS_GROUP
+
+FACTS: Final = "reactions.facts"
+FactReaction = Callable[[UnitOfWork, FeedEvent], None]
+
+
+def fact_reaction(reactions: Mapping[str, FactReaction]) -> Reaction[FeedEvent]:
+    """One reaction a type of fact; what follows from a fact has it as its cause."""
+    return Reaction(
+        consumer=FACTS,
+        read=_read_fact,
+        effect=lambda uow, event: reactions[event.type](uow, event),
+        actor=lambda event: "reactions",
+        cause=lambda event: Cause(event.correlationid, event.id),
+    )
+
+
+def inbound_reaction(receive: Callable[[UnitOfWork, InboundEvent], object]) -> Reaction[InboundEvent]:
+    """Somebody else's event acts as `event:<source>` and begins its own journey."""
+    return Reaction(
+        consumer=REACTIONS_GROUP,
+        read=lambda delivery: inbound_from_message(delivery.message),
+        effect=receive,
+        actor=lambda event: f"event:{event.source}",
+        cause=lambda event: Cause(event.correlationid),
+    )
+
+
+def _read_fact(delivery: Delivery) -> FeedEvent:
+    event = from_message(delivery.message)
+    return FeedEvent.model_validate({**event.model_dump(mode="json"), "seq": delivery.offset})

@@ -1,0 +1,234 @@
+"""Apache Kafka behind the transport's port: the only module of the control plane that meets the client library."""
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    InvalidRecordError,
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RebalanceInProgressError,
+    RecordListTooLargeError,
+    TopicAlreadyExistsError,
+    UnknownMemberIdError,
+    UnsupportedForMessageFormatError,
+)
+from kafka.structs import OffsetAndMetadata
+
+from controlplane.settings import Settings
+from controlplane.transport.port import Delivery, Unavailable
+from schemas.kafka_binding import KafkaMessage
+from schemas.topics import ALL_TOPICS, PARTITIONS
+
+log = logging.getLogger(__name__)
+
+REFUSALS: Final = (
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    InvalidRecordError,
+    InvalidTopicError,
+    UnsupportedForMessageFormatError,
+)
+"""What no repetition mends. Everything else passes, if only after somebody has given us the right to write."""
+NOT_MINE_ANY_MORE: Final = (
+    CommitFailedError,
+    IllegalGenerationError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+"""The group has moved on: others get what was not committed again, and the inbox makes that harmless."""
+MAX_POLL_RECORDS: Final = 100
+
+
+def client_config(settings: Settings) -> dict[str, Any]:
+    """What every client is told. `reconnect_backoff_max_ms`: the default of 30 s is how long a restart would hurt."""
+    password = settings.kafka_sasl_password
+    given = {
+        "bootstrap_servers": (settings.kafka_bootstrap_servers or "").split(","),
+        "security_protocol": settings.kafka_security_protocol,
+        "sasl_mechanism": settings.kafka_sasl_mechanism,
+        "sasl_plain_username": settings.kafka_sasl_username,
+        "sasl_plain_password": password.get_secret_value() if password else None,
+        "ssl_cafile": _text(settings.kafka_ssl_cafile),
+        "ssl_certfile": _text(settings.kafka_ssl_certfile),
+        "ssl_keyfile": _text(settings.kafka_ssl_keyfile),
+        "reconnect_backoff_max_ms": 1000,
+        "bootstrap_timeout_ms": 10_000,
+        "request_timeout_ms": 5_000,
+        "client_id": "graftwork",
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def create_topics(settings: Settings) -> None:
+    """Create the topics that are missing; those that exist keep their partitions and settings. Raises Unavailable."""
+    try:
+        admin = KafkaAdminClient(**client_config(settings))
+        try:
+            missing = sorted(set(ALL_TOPICS) - set(admin.list_topics()))
+            for topic in missing:
+                wanted = {"num_partitions": PARTITIONS, "replication_factor": settings.kafka_replication_factor}
+                with suppress(TopicAlreadyExistsError):  # another process of ours was faster
+                    admin.create_topics({topic: wanted}, wait_for_metadata=True)
+        finally:
+            admin.close()
+    except KafkaError as error:
+        raise Unavailable(f"creating topics: {error}") from error
+
+
+class KafkaPublisher:
+    """An idempotent producer, built when first needed and rebuilt after any failure that leaves an outcome unknown."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._producer: KafkaProducer | None = None
+
+    def publish(self, records: Sequence[tuple[str, KafkaMessage]]) -> list[str | None]:
+        outcomes = self._publish(records)
+        if len(records) > 1:  # a broker may refuse a whole batch for one of its records
+            for place, refused in enumerate(outcomes):
+                if refused:
+                    outcomes[place] = self._publish(records[place : place + 1])[0]
+        return outcomes
+
+    def _publish(self, records: Sequence[tuple[str, KafkaMessage]]) -> list[str | None]:
+        try:
+            producer = self._open()
+            futures = [self._send(producer, topic, message) for topic, message in records]
+            return [self._outcome(future) for future in futures]
+        except KafkaError as error:
+            # Also after a fatal error (fenced, out of sequence), which this object would repeat for ever.
+            self.close()
+            raise Unavailable(f"publishing: {error}") from error
+
+    def _send(self, producer: KafkaProducer, topic: str, message: KafkaMessage) -> Any:
+        try:
+            return producer.send(topic, key=message.key, value=message.value, headers=list(message.headers))
+        except REFUSALS as error:
+            return error
+
+    def _outcome(self, future: Any) -> str | None:
+        try:
+            if isinstance(future, KafkaError):
+                raise future
+            future.get(timeout=15)
+        except REFUSALS as error:
+            return str(error)
+        return None
+
+    def _open(self) -> KafkaProducer:
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                **client_config(self._settings),
+                acks="all",
+                enable_idempotence=True,
+                delivery_timeout_ms=10_000,
+                max_block_ms=10_000,
+                allow_auto_create_topics=False,
+            )
+        return self._producer
+
+    def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(KafkaError):  # what was not acknowledged is sent again by the next one
+                producer.close(timeout=15)
+
+
+class KafkaSource:
+    """A member of a consumer group that commits by hand, after the effect."""
+
+    def __init__(self, settings: Settings, topics: Sequence[str], group: str) -> None:
+        self._settings = settings
+        self._topics = topics
+        self._group = group
+        self._consumer: KafkaConsumer | None = None
+        self._done: dict[TopicPartition, int] = {}
+        self._resume_at: dict[TopicPartition, float] = {}
+
+    def poll(self, seconds: float) -> list[Delivery]:
+        try:
+            consumer = self._open()
+            self._resume_those_due(consumer)
+            batches = consumer.poll(timeout_ms=int(seconds * 1000), max_records=MAX_POLL_RECORDS)
+        except KafkaError as error:
+            self._give_up(error)
+            raise Unavailable(f"reading {', '.join(self._topics)}: {error}") from error
+        return [_delivery(record) for records in batches.values() for record in records]
+
+    def done(self, delivery: Delivery) -> None:
+        self._done[TopicPartition(delivery.topic, delivery.partition)] = delivery.offset + 1
+
+    def retry(self, delivery: Delivery, seconds: float) -> None:
+        partition = TopicPartition(delivery.topic, delivery.partition)
+        consumer = self._consumer
+        if consumer is not None and partition in consumer.assignment():
+            consumer.seek(partition, delivery.offset)
+            consumer.pause(partition)
+            self._resume_at[partition] = time.monotonic() + seconds
+
+    def commit(self) -> None:
+        done, self._done = self._done, {}
+        consumer = self._consumer
+        if consumer is None:
+            return
+        # A group accepts the commit of a partition that was taken from this member: never send one.
+        mine = {p: OffsetAndMetadata(offset, "", -1) for p, offset in done.items() if p in consumer.assignment()}
+        try:
+            if mine:
+                consumer.commit(mine, timeout_ms=5_000)
+        except NOT_MINE_ANY_MORE as error:
+            log.warning("offsets of %s were not committed: %s", self._group, error)
+        except KafkaError as error:
+            self._give_up(error)
+            raise Unavailable(f"committing offsets: {error}") from error
+
+    def close(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        self._done.clear()
+        self._resume_at.clear()
+        if consumer is not None:
+            with suppress(KafkaError):
+                consumer.close(autocommit=False, timeout_ms=5_000)
+
+    def _give_up(self, error: KafkaError) -> None:
+        if not error.retriable:
+            self.close()
+
+    def _resume_those_due(self, consumer: KafkaConsumer) -> None:
+        now = time.monotonic()
+        for partition in [p for p, at in self._resume_at.items() if at <= now]:
+            del self._resume_at[partition]
+            if partition in consumer.assignment():
+                consumer.resume(partition)
+
+    def _open(self) -> KafkaConsumer:
+        if self._consumer is None:
+            create_topics(self._settings)  # a member that joins before its topic exists would look again after 5 minutes
+            self._consumer = KafkaConsumer(
+                *self._topics,
+                **client_config(self._settings),
+                group_id=self._group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                session_timeout_ms=10_000,
+                allow_auto_create_topics=False,
+            )
+        return self._consumer
+
+
+def _delivery(record: Any) -> Delivery:
+    headers = tuple((name, value or b"") for name, value in record.headers)
+    return Delivery(record.topic, record.partition, record.offset, KafkaMessage(record.key, record.value, headers))
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)

@@ -1,0 +1,52 @@
+"""What relay and reactions need of a transport, and nothing of any client library."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.kafka_binding import KafkaMessage
+
+
+class Unavailable(Exception):
+    """The broker cannot be reached or did not answer in time: the outcome is unknown, so try again."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message and where it came from; the place is unique for ever."""
+
+    topic: str
+    partition: int
+    offset: int
+    message: KafkaMessage
+
+
+class Publisher(Protocol):
+    """The way out."""
+
+    def publish(self, records: Sequence[tuple[str, KafkaMessage]]) -> list[str | None]:
+        """Send to topics in this order and wait for every acknowledgement.
+
+        Answers for each record None, or why the broker refuses it for good. Raises Unavailable when an outcome is
+        unknown: the caller sends all of them again.
+        """
+
+    def close(self) -> None: ...
+
+
+class Source(Protocol):
+    """The way in, for one named reader that remembers how far it has come."""
+
+    def poll(self, seconds: float) -> list[Delivery]:
+        """What comes next, waiting so long for the first. Raises Unavailable."""
+
+    def done(self, delivery: Delivery) -> None:
+        """This one and those before it on its partition have had their effect, or are dead letters."""
+
+    def retry(self, delivery: Delivery, seconds: float) -> None:
+        """Begin again with this one, not before so many seconds have passed."""
+
+    def commit(self) -> None:
+        """Remember for good what is done. A crash before this means redelivery, never loss. Raises Unavailable."""
+
+    def close(self) -> None: ...
