@@ -108,8 +108,8 @@ def list_boots(session: Session, deployment: str) -> list[GatewayBootRow]:
 
 
 def is_live(boot: GatewayBootRow, now: datetime, silence_seconds: float) -> bool:
-    """It reported less than the silence ago."""
-    return boot.reported_at is not None and now - boot.reported_at < timedelta(seconds=silence_seconds)
+    """It reported, or began, less than the silence ago."""
+    return now - (boot.reported_at or boot.registered_at) < timedelta(seconds=silence_seconds)
 
 
 def prove(uow: UnitOfWork, deployment: str, probe: UUID, silence_seconds: float) -> Proof:

@@ -1,7 +1,6 @@
 """Generations: one desired state of a deployment after another, each a compare-and-swap on the one before."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import Session, col, select, update
@@ -94,11 +93,6 @@ def stable_of(session: Session, deployment: DeploymentRow) -> UUID | None:
     """The version that gateways serve when no canary does; None before the first release."""
     row = current_row(session, deployment)
     return row.stable if row else None
-
-
-def generation_at(session: Session, deployment: str, at: datetime) -> GenerationRow | None:
-    query = select(GenerationRow).where(GenerationRow.deployment == deployment, col(GenerationRow.created_at) <= at)
-    return session.exec(query.order_by(col(GenerationRow.generation).desc())).first()
 
 
 def describe_generation(session: Session, deployment: DeploymentRow) -> Generation:

@@ -32,7 +32,7 @@ VERBS: Final[dict[Verb, frozenset[RolloutPhase]]] = {
 }
 ANALYSED: Final[frozenset[RolloutPhase]] = frozenset({"Progressing", "Paused"})
 Move = Literal["stay", "advance", "promote", "roll_back", "hold", "invalidate", "withdraw", "recover"]
-"""stay; to the next step; SAFE; HARM; INCONCLUSIVE and a person decides; INVALID; weight 0 after INVALID; valid again."""
+"""hold: INCONCLUSIVE, a person decides; withdraw: weight 0 after INVALID; recover: it is valid again."""
 
 
 def check_transition(phase: RolloutPhase, to: RolloutPhase) -> None:

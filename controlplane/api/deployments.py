@@ -1,0 +1,207 @@
+"""Deployments over HTTP: policies, desired states, what served when, and rollback."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import AwareDatetime, BaseModel
+from sqlmodel import Session
+
+from controlplane.api.call import Gateway, Releaser, Reply, Viewer
+from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.commands import deployments, rollbacks
+from controlplane.commands.gateways import is_live, list_boots
+from controlplane.commands.generations import current_row, describe_generation, find_deployment
+from controlplane.projections.served import served_at
+from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, GenerationRow, RollbackRow
+from controlplane.store.unit_of_work import UnitOfWork, database_time
+from schemas.artifacts import Name
+from schemas.rollouts import DeploymentSpec, RollbackRequest, RolloutPolicy
+from schemas.serving import Applied, Generation
+
+router = APIRouter(tags=["deployments"])
+DeploymentName = Annotated[Name, Path()]
+
+
+class DesiredView(BaseModel):
+    """A generation as people read it: without the signing key."""
+
+    generation: int
+    stable: UUID | None
+    canary: UUID | None
+    weight: float
+    rollout_id: UUID | None
+    step: int
+    reason: str
+    actor: str
+    created_at: datetime
+
+
+class DeploymentView(BaseModel):
+    name: str
+    model: str
+    alias: str
+    policy: RolloutPolicy
+    generation: int
+    frozen: bool
+    frozen_reason: str | None
+    created_at: datetime
+    desired: DesiredView | None
+    """None before the first release."""
+
+
+class GatewayView(BaseModel):
+    gateway: str
+    boot: UUID
+    live: bool
+    registered_at: datetime
+    reported_at: datetime | None
+    generation: int
+    applied_weight: float
+    loaded: list[UUID]
+    watermark: int
+    late_seconds: int
+    late_units: int
+
+
+class AppliedView(Applied):
+    stable: UUID | None
+    canary: UUID | None
+
+
+class ServedView(BaseModel):
+    at: datetime
+    desired: DesiredView | None
+    applied: list[AppliedView]
+
+
+class RollbackView(BaseModel):
+    id: UUID
+    deployment: str
+    target: UUID
+    previous: UUID
+    phase: str
+    force: bool
+    deadline: datetime
+    unconfirmed: list[str]
+    """Gateways that did not prove that they can serve the target."""
+    reason: str
+    actor: str
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@router.put("/v1/deployments/{name}", response_model=DeploymentView)
+def put_deployment(name: DeploymentName, body: DeploymentSpec, call: Releaser) -> Response:
+    """Create it (201) or change its policy (200). A rollout under way keeps the policy that it started with."""
+
+    def effect(uow: UnitOfWork) -> Reply:
+        row, created = deployments.put_deployment(uow, name, body)
+        return Reply(_view(uow.session, row), status=201 if created else 200)
+
+    return call.write(effect)
+
+
+@router.get("/v1/deployments")
+def get_deployments(call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[DeploymentView]:
+    after = decode_cursor(cursor, str)
+    with call.read() as session:
+        rows = deployments.list_deployments(session, str(after[0]) if after else "", limit + 1)
+        items = [_view(session, row) for row in rows[:limit]]
+    return Page(items=items, next=encode_cursor(items[-1].name) if len(rows) > limit else None)
+
+
+@router.get("/v1/deployments/{name}")
+def get_deployment(name: DeploymentName, call: Viewer) -> DeploymentView:
+    with call.read() as session:
+        return _view(session, find_deployment(session, name))
+
+
+@router.get("/v1/deployments/{name}/generation", response_model=Generation)
+async def get_generation(
+    name: DeploymentName,
+    call: Gateway,
+    after: Annotated[int | None, Query(ge=-1)] = None,
+    wait: Annotated[float, Query(ge=0, le=60)] = 0,
+) -> Response:
+    """The desired state once it is newer than `after`, waiting up to `wait` seconds for it; 204 when it is not."""
+
+    def look() -> Generation | None:
+        with call.read() as session:
+            deployment = find_deployment(session, name)
+            return describe_generation(session, deployment) if after is None or deployment.generation > after else None
+
+    found = await call.site.feed.wait_for(look, wait)
+    if found is None:
+        return Response(status_code=204)
+    return Response(found.model_dump_json(), media_type="application/json")
+
+
+@router.get("/v1/deployments/{name}/gateways")
+def get_gateways(name: DeploymentName, call: Viewer) -> list[GatewayView]:
+    """The last boot of each gateway, and whether it reported lately."""
+    silence = call.site.settings.gateway_silence_seconds
+    with call.read() as session:
+        find_deployment(session, name)
+        now = database_time(session)
+        return [_gateway(row, live=is_live(row, now, silence)) for row in list_boots(session, name)]
+
+
+@router.get("/v1/deployments/{name}/served")
+def get_served(name: DeploymentName, call: Viewer, at: AwareDatetime | None = None) -> ServedView:
+    """What was desired at a time, and what each gateway had said to apply by then. Without `at`: now."""
+    with call.read() as session:
+        find_deployment(session, name)
+        at = at or database_time(session)
+        served = served_at(session, name, at)
+    applied = [
+        AppliedView(**row.model_dump(), **_versions(served.applied_generations.get(row.generation)))
+        for row in served.applied
+    ]
+    return ServedView(at=at, desired=_desired(served.generation), applied=applied)
+
+
+@router.post("/v1/deployments/{name}:rollback", status_code=202, response_model=RollbackView)
+def post_rollback(name: DeploymentName, body: RollbackRequest, call: Releaser) -> Response:
+    """Roll back to what served before, or to `target`. Read on at `…/rollbacks`."""
+    silence = call.site.settings.gateway_silence_seconds
+    return call.write(lambda uow: _rollback(rollbacks.start_rollback(uow, name, body, silence)), status=202)
+
+
+@router.get("/v1/deployments/{name}/rollbacks")
+def get_rollbacks(name: DeploymentName, call: Viewer, limit: Limit = 50) -> list[RollbackView]:
+    """Newest first."""
+    with call.read() as session:
+        find_deployment(session, name)
+        return [_rollback(row) for row in rollbacks.list_rollbacks(session, name, limit)]
+
+
+@router.post("/v1/deployments/{name}:resume", response_model=DeploymentView)
+def post_resume(name: DeploymentName, call: Releaser) -> Response:
+    """Let queued rollouts go on after a rollback froze them."""
+    return call.write(lambda uow: _view(uow.session, rollbacks.resume_queue(uow, name)))
+
+
+def _view(session: Session, row: DeploymentRow) -> DeploymentView:
+    return DeploymentView(
+        **row.model_dump(exclude={"policy", "signing_key"}),
+        policy=RolloutPolicy.model_validate(row.policy),
+        desired=_desired(current_row(session, row)),
+    )
+
+
+def _desired(row: GenerationRow | None) -> DesiredView | None:
+    return DesiredView.model_validate(row, from_attributes=True) if row else None
+
+
+def _versions(row: GenerationRow | None) -> dict[str, Any]:
+    return {"stable": row.stable if row else None, "canary": row.canary if row else None}
+
+
+def _gateway(row: GatewayBootRow, *, live: bool) -> GatewayView:
+    return GatewayView(**row.model_dump(), live=live)
+
+
+def _rollback(row: RollbackRow) -> RollbackView:
+    return RollbackView.model_validate(row, from_attributes=True)

@@ -1,0 +1,64 @@
+"""What gateways tell the control plane, with their own token, and labels for what they answered."""
+
+from fastapi import APIRouter, Response
+
+from controlplane.api.call import Gateway, Reply, Viewer
+from controlplane.api.problems import MEDIA_TYPE, TYPE_PREFIX
+from controlplane.commands import gateways
+from controlplane.commands.feedback import take_feedback
+from controlplane.commands.observations import Late, take_lost_units, take_observation
+from controlplane.store.unit_of_work import UnitOfWork
+from schemas.serving import (
+    FeedbackAnswer,
+    FeedbackRequest,
+    GatewayBoot,
+    GatewayReport,
+    LostUnits,
+    Observation,
+    ObservationAnswer,
+)
+
+router = APIRouter(tags=["gateways"])
+
+
+@router.post("/v1/gateway/boots", status_code=204)
+def post_boot(body: GatewayBoot, call: Gateway) -> Response:
+    return call.write(lambda uow: gateways.register_boot(uow, body))
+
+
+@router.post("/v1/gateway/reports", status_code=204)
+def post_report(body: GatewayReport, call: Gateway) -> Response:
+    return call.write(lambda uow: gateways.take_report(uow, body))
+
+
+@router.post("/v1/gateway/observations", response_model=ObservationAnswer)
+def post_observation(body: Observation, call: Gateway) -> Response:
+    """One second. 409: the fold has passed it; the second is recorded as lost."""
+
+    def effect(uow: UnitOfWork) -> Reply:
+        answer = take_observation(uow, body)
+        return _too_late(answer) if isinstance(answer, Late) else Reply(answer)
+
+    return call.write(effect)
+
+
+@router.post("/v1/gateway/lost-units", status_code=204)
+def post_lost_units(body: LostUnits, call: Gateway) -> Response:
+    return call.write(lambda uow: take_lost_units(uow, body))
+
+
+@router.post("/v1/feedback", response_model=FeedbackAnswer)
+def post_feedback(body: FeedbackRequest, call: Viewer) -> Response:
+    """The label of one answer. The signed prediction id is the right to give it, once."""
+    return call.write(lambda uow: FeedbackAnswer(counted=take_feedback(uow, body)))
+
+
+def _too_late(late: Late) -> Reply:
+    """A refusal that commits: that a second was lost is itself a fact worth keeping."""
+    problem = {
+        "type": TYPE_PREFIX + "late-observation",
+        "title": "The fold has passed that second",
+        "status": 409,
+        "detail": f"second {late.second} is at or below the horizon {late.horizon}: it is recorded as lost",
+    }
+    return Reply(problem, status=409, headers={"content-type": MEDIA_TYPE})

@@ -1,0 +1,162 @@
+"""Rollouts over HTTP: start one, follow it, have a word in it, and ask why."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, JsonValue
+
+from controlplane.api.call import Operator, Releaser, Viewer
+from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.commands import rollouts
+from controlplane.domain.roles import may
+from controlplane.errors import Forbidden
+from controlplane.projections import rollouts as reading
+from controlplane.projections.models import find_version
+from controlplane.projections.why import explain_decision, find_decision, list_decisions
+from controlplane.store.serving_tables import DecisionRow, RolloutRow
+from controlplane.store.unit_of_work import UnitOfWork, database_time
+from schemas.rollouts import GateVerdict, OperatorRequest, RolloutPhase, RolloutPolicy, RolloutRequest
+
+router = APIRouter(tags=["rollouts"])
+
+
+class RolloutView(BaseModel):
+    id: UUID
+    deployment: str
+    model_version_id: UUID
+    previous: UUID | None
+    pipeline: str | None
+    run_id: UUID | None
+    phase: RolloutPhase
+    step: int
+    weight: float
+    gates: list[GateVerdict]
+    waived_gates: str | None
+    verdict: str | None
+    hold: str | None
+    """Why it is Paused: operator, inconclusive, invalid."""
+    reason: str
+    actor: str
+    correlationid: str
+    created_at: datetime
+    started_at: datetime | None
+    step_started_at: datetime | None
+    folded_at: datetime | None
+    finished_at: datetime | None
+    revision: int
+
+
+class RolloutDetail(RolloutView):
+    policy: RolloutPolicy
+    analysis: list[str]
+    """The evidence as it stands, in words; empty before the canary got weight."""
+
+
+class DecisionView(BaseModel):
+    id: UUID
+    rollout_id: UUID
+    kind: str
+    verdict: str
+    reason: str
+    actor: str
+    at: datetime
+    digest: str
+
+
+class DecisionDetail(DecisionView):
+    why: list[str]
+    recomputed: bool
+    """Judging the stored inputs again gives the same verdict, and they have their digest."""
+    inputs: dict[str, JsonValue]
+
+
+@router.post("/v1/rollouts", status_code=201, response_model=RolloutView)
+def post_rollout(body: RolloutRequest, call: Operator) -> Response:
+    """Gates are judged before this answers; behind an active rollout it queues. To waive gates needs role releaser."""
+    if body.waive_gates is not None and not may(call.principal.role, "releaser"):
+        raise Forbidden(f"role {call.principal.role!r} may not waive gates: it needs 'releaser'", field="waive_gates")
+
+    def effect(uow: UnitOfWork) -> RolloutView:
+        version = find_version(uow.session, body.model_version)
+        wish = rollouts.StartRollout(body.deployment, version.id, body.reason, body.waive_gates)
+        return _view(rollouts.start_rollout(uow, wish))
+
+    return call.write(effect, status=201)
+
+
+@router.get("/v1/rollouts")
+def get_rollouts(
+    call: Viewer,
+    deployment: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[RolloutView]:
+    """Newest first."""
+    before = decode_cursor(cursor, str, str)
+    position = (datetime.fromisoformat(str(before[0])), UUID(str(before[1]))) if before else None
+    with call.read() as session:
+        rows = reading.list_rollouts(session, deployment, position, limit + 1)
+    items = [_view(row) for row in rows[:limit]]
+    last = items[-1] if len(rows) > limit else None
+    return Page(items=items, next=encode_cursor(last.created_at.isoformat(), str(last.id)) if last else None)
+
+
+@router.get("/v1/rollouts/{rollout_id}")
+def get_rollout(rollout_id: UUID, call: Viewer) -> RolloutDetail:
+    with call.read() as session:
+        row = rollouts.find_rollout(session, rollout_id)
+        lines = reading.describe_analysis(session, row, database_time(session).timestamp())
+    return RolloutDetail(**_fields(row), policy=RolloutPolicy.model_validate(row.policy), analysis=lines)
+
+
+@router.post("/v1/rollouts/{rollout_id}:pause", response_model=RolloutView)
+def post_pause(rollout_id: UUID, body: OperatorRequest, call: Operator) -> Response:
+    return call.write(lambda uow: _view(rollouts.pause_rollout(uow, rollout_id, body)))
+
+
+@router.post("/v1/rollouts/{rollout_id}:resume", response_model=RolloutView)
+def post_resume(rollout_id: UUID, body: OperatorRequest, call: Operator) -> Response:
+    return call.write(lambda uow: _view(rollouts.resume_rollout(uow, rollout_id, body)))
+
+
+@router.post("/v1/rollouts/{rollout_id}:promote", response_model=RolloutView)
+def post_promote(rollout_id: UUID, body: OperatorRequest, call: Releaser) -> Response:
+    """Skip the rest of the ladder: kept as a decision with its actor, reason and the evidence as it stood."""
+    return call.write(lambda uow: _view(rollouts.promote_rollout(uow, rollout_id, body)))
+
+
+@router.post("/v1/rollouts/{rollout_id}:abort", response_model=RolloutView)
+def post_abort(rollout_id: UUID, body: OperatorRequest, call: Operator) -> Response:
+    """Back to stable alone, or out of the queue."""
+    return call.write(lambda uow: _view(rollouts.abort_rollout(uow, rollout_id, body)))
+
+
+@router.get("/v1/rollouts/{rollout_id}/decisions")
+def get_decisions(rollout_id: UUID, call: Viewer) -> list[DecisionView]:
+    """Oldest first."""
+    with call.read() as session:
+        rollouts.find_rollout(session, rollout_id)
+        return [DecisionView(**_decision(row)) for row in list_decisions(session, rollout_id)]
+
+
+@router.get("/v1/decisions/{decision_id}")
+def get_decision(decision_id: UUID, call: Viewer) -> DecisionDetail:
+    """Why: in words, from the stored inputs, which are judged again while you wait."""
+    with call.read() as session:
+        row = find_decision(session, decision_id)
+    why = explain_decision(row)
+    return DecisionDetail(**_decision(row), inputs=row.inputs, why=why.lines, recomputed=why.recomputed)
+
+
+def _view(row: RolloutRow) -> RolloutView:
+    return RolloutView(**_fields(row))
+
+
+def _fields(row: RolloutRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in RolloutView.model_fields}
+
+
+def _decision(row: DecisionRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in DecisionView.model_fields}

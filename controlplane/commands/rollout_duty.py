@@ -1,0 +1,78 @@
+"""The reconciler's duty for deployments: verification, folds and rollbacks, each in a transaction of its own."""
+
+import logging
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+from sqlmodel import Session, col, select
+
+from controlplane.commands.generations import lock_deployment
+from controlplane.commands.rollbacks import advance_rollback
+from controlplane.commands.rollout_fold import fold_rollout
+from controlplane.commands.rollout_phases import lock_rollout
+from controlplane.commands.verification import advance_verifying
+from controlplane.domain.rollout import ANALYSED
+from controlplane.errors import Busy, LostLease
+from controlplane.settings import Settings
+from controlplane.store.database import Database
+from controlplane.store.serving_tables import RollbackRow, RolloutRow
+from controlplane.store.unit_of_work import Cause, UnitOfWork
+
+logger = logging.getLogger(__name__)
+ACTOR = "reconciler"
+Turn = Callable[[UnitOfWork], None]
+
+
+def fold_rollouts(database: Database, settings: Settings) -> None:
+    """Look at every rollout and rollback under way. One that cannot be advanced does not stop the others.
+
+    Two reconcilers at once do no harm: a deployment's row is locked, and what one folded the other finds folded.
+    """
+    silence = settings.gateway_silence_seconds
+    with database.read() as session:
+        turns = list(_turns(session, silence))
+    for name, cause, turn in turns:
+        try:
+            with database.begin(ACTOR, cause) as uow:
+                turn(uow)
+        except LostLease:
+            raise
+        except Busy as error:
+            logger.warning("%s waits: %s", name, error.detail)
+        except Exception:
+            logger.exception("%s could not be advanced", name)
+
+
+def advance_rollout(uow: UnitOfWork, deployment: str, rollout_id: UUID, silence_seconds: float) -> None:
+    """Whatever time and evidence ask for now; nothing when a person has ended it meanwhile."""
+    held = lock_deployment(uow, deployment)
+    row = lock_rollout(uow, rollout_id)
+    if row.phase == "Verifying":
+        advance_verifying(uow, held, row, silence_seconds)
+    elif row.phase in ANALYSED:
+        fold_rollout(uow, held, row)
+
+
+def _turns(session: Session, silence: float) -> Iterator[tuple[str, Cause | None, Turn]]:
+    rollouts = select(RolloutRow.id, RolloutRow.deployment, RolloutRow.correlationid).where(
+        col(RolloutRow.phase).in_(("Verifying", *sorted(ANALYSED)))
+    )
+    for rollout_id, deployment, correlationid in session.exec(rollouts):
+        yield f"rollout {rollout_id}", Cause(correlationid), _rollout_turn(deployment, rollout_id, silence)
+    rollbacks = select(RollbackRow.id, RollbackRow.deployment).where(RollbackRow.phase == "Verifying")
+    for rollback_id, deployment in session.exec(rollbacks):
+        yield f"rollback {rollback_id}", None, _rollback_turn(deployment, rollback_id, silence)
+
+
+def _rollout_turn(deployment: str, rollout_id: UUID, silence: float) -> Turn:
+    return lambda uow: advance_rollout(uow, deployment, rollout_id, silence)
+
+
+def _rollback_turn(deployment: str, rollback_id: UUID, silence: float) -> Turn:
+    def turn(uow: UnitOfWork) -> None:
+        held = lock_deployment(uow, deployment)
+        row = uow.session.get(RollbackRow, rollback_id, populate_existing=True)
+        if row is not None and row.phase == "Verifying":
+            advance_rollback(uow, held, row, silence)
+
+    return turn

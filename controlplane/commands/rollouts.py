@@ -1,0 +1,182 @@
+"""Rollouts as people and pipelines ask for them: start, pause, resume, promote, abort."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from sqlmodel import Session, col, select
+
+from controlplane.commands.generations import lock_deployment, stable_of
+from controlplane.commands.rollout_phases import (
+    activate,
+    announce,
+    announce_progress,
+    change,
+    decision_of,
+    enter_step,
+    find_active,
+    finish,
+    keep_decision,
+    leave,
+    lock_rollout,
+)
+from controlplane.commands.rollout_phases import promote as promote_now
+from controlplane.domain.rollout import Verb, check_verb
+from controlplane.errors import Conflict, Invalid, NotFound
+from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
+from controlplane.store.tables import ModelVersionRow
+from controlplane.store.unit_of_work import UnitOfWork
+from schemas.events import RolloutStarted
+from schemas.rollouts import OperatorRequest
+
+
+@dataclass(frozen=True)
+class StartRollout:
+    """A wish to release a version. Whoever waives gates has been asked for the role already."""
+
+    deployment: str
+    model_version_id: UUID
+    reason: str
+    waive_gates: str | None = None
+    pipeline: str | None = None
+    run_id: UUID | None = None
+
+
+def start_rollout(uow: UnitOfWork, wish: StartRollout) -> RolloutRow:
+    """Start it, or queue it behind the active one. It may have ended already when this returns: gates are judged first.
+
+    Raises NotFound, Invalid for a version of another model, Conflict for one that serves or is on its way already.
+    """
+    deployment = lock_deployment(uow, wish.deployment)
+    _check_version(uow, deployment, wish.model_version_id)
+    _supersede(uow, deployment, wish)
+    waits = deployment.frozen or find_active(uow, deployment.name) is not None
+    rollout_id = uuid4()
+    row = RolloutRow(
+        id=rollout_id,
+        deployment=deployment.name,
+        model_version_id=wish.model_version_id,
+        pipeline=wish.pipeline,
+        run_id=wish.run_id,
+        policy=deployment.policy,
+        waived_gates=wish.waive_gates,
+        gates=[],
+        reason=wish.reason,
+        actor=uow.actor,
+        correlationid=uow.cause.correlationid if uow.cause else str(rollout_id),
+        created_at=uow.now(),
+    )
+    uow.session.add(row)
+    phase = "Queued" if waits else "Gating"
+    fact = RolloutStarted(
+        rollout_id=row.id, deployment=row.deployment, model_version_id=row.model_version_id, phase=phase
+    )
+    announce(uow, row, fact)
+    if not waits:
+        activate(uow, deployment, row)
+    return row
+
+
+def pause_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
+    """The ladder stands at its weight; harm is still watched."""
+    _, row = _hold(uow, rollout_id, "pause", request)
+    _word(uow, row, "pause", request.reason)
+    change(uow, row, phase="Paused", hold="operator", paused_at=uow.now(), reason=request.reason)
+    announce_progress(uow, row, request.reason)
+    return row
+
+
+def resume_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
+    """The ladder goes on. What evidence has stopped, only evidence, promotion or the end can move."""
+    deployment, row = _hold(uow, rollout_id, "resume", request)
+    if row.verdict is not None:
+        advice = "promote or abort it" if row.verdict == "INCONCLUSIVE" else "abort it and start a new rollout"
+        raise Conflict(f"the rollout stands because it is {row.verdict} ({row.reason}): {advice}")
+    _word(uow, row, "resume", request.reason)
+    if row.weight == 0:
+        enter_step(uow, deployment, row, row.step, request.reason)
+        return row
+    change(uow, row, phase="Progressing", hold=None, reason=request.reason)
+    announce_progress(uow, row, request.reason)
+    return row
+
+
+def promote_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
+    """Skip what is left of the ladder, on a person's word: kept as a decision with the evidence as it stood."""
+    deployment, row = _hold(uow, rollout_id, "promote", request)
+    promote_now(uow, deployment, row, _word(uow, row, "promote", request.reason), verified=True)
+    return row
+
+
+def abort_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
+    deployment, row = _hold(uow, rollout_id, "abort", request)
+    decision = _word(uow, row, "abort", request.reason)
+    if row.phase != "Queued":
+        leave(uow, deployment, f"aborted: {request.reason}")
+    finish(uow, deployment, row, "Aborted", request.reason, decision)
+    return row
+
+
+def find_rollout(session: Session, rollout_id: UUID) -> RolloutRow:
+    row = session.get(RolloutRow, rollout_id)
+    if row is None:
+        raise NotFound(f"there is no rollout {rollout_id}")
+    return row
+
+
+def _hold(uow: UnitOfWork, rollout_id: UUID, verb: Verb, request: OperatorRequest) -> tuple[DeploymentRow, RolloutRow]:
+    deployment = lock_deployment(uow, find_rollout(uow.session, rollout_id).deployment)
+    row = lock_rollout(uow, rollout_id)
+    if request.revision is not None and request.revision != row.revision:
+        raise Conflict(f"the rollout is at revision {row.revision}, not {request.revision}: read it again")
+    check_verb(verb, row.phase)  # type: ignore[arg-type]
+    return deployment, row
+
+
+def _word(uow: UnitOfWork, row: RolloutRow, verb: Verb, reason: str) -> DecisionRow:
+    inputs = {
+        "verb": verb,
+        "reason": reason,
+        "actor": uow.actor,
+        "phase": row.phase,
+        "step": row.step,
+        "weight": row.weight,
+        "verdict": row.verdict,
+        "revision": row.revision,
+    }
+    return keep_decision(uow, row, decision_of("operator", verb, reason, inputs))
+
+
+def _check_version(uow: UnitOfWork, deployment: DeploymentRow, version_id: UUID) -> None:
+    version = uow.session.get(ModelVersionRow, version_id)
+    if version is None:
+        raise NotFound(f"there is no model version {version_id}", field="model_version")
+    if version.model != deployment.model:
+        raise Invalid(
+            f"deployment {deployment.name!r} serves model {deployment.model!r}, not {version.model!r}",
+            field="model_version",
+        )
+    if stable_of(uow.session, deployment) == version_id:
+        raise Conflict(f"{version.model}/{version.version} serves already", field="model_version")
+    under_way = select(RolloutRow).where(
+        RolloutRow.deployment == deployment.name,
+        RolloutRow.model_version_id == version_id,
+        col(RolloutRow.phase).in_(("Queued", "Gating", "Verifying", "Progressing", "Paused")),
+    )
+    if found := uow.session.exec(under_way).first():
+        raise Conflict(
+            f"{version.model}/{version.version} is on its way already: rollout {found.id} is {found.phase}",
+            field="model_version",
+        )
+
+
+def _supersede(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout) -> None:
+    """A newer version from the same pipeline replaces one that still waits."""
+    if wish.pipeline is None:
+        return
+    waiting = select(RolloutRow).where(
+        RolloutRow.deployment == deployment.name,
+        RolloutRow.phase == "Queued",
+        RolloutRow.pipeline == wish.pipeline,
+    )
+    for row in list(uow.session.exec(waiting)):
+        finish(uow, deployment, row, "Superseded", f"pipeline {wish.pipeline!r} made a newer version")

@@ -1,0 +1,46 @@
+"""Rollouts as they are read: lists, and the evidence as it stands in words."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Session, and_, col, func, or_, select
+
+from controlplane.domain.analysis.explain import explain
+from controlplane.domain.analysis.state import AnalysisState
+from controlplane.domain.analysis.verdict import assess
+from controlplane.store.serving_tables import GatewayBootRow, RolloutRow
+from schemas.rollouts import RolloutPolicy
+
+
+def list_rollouts(
+    session: Session, deployment: str | None, before: tuple[datetime, UUID] | None, limit: int
+) -> list[RolloutRow]:
+    """Newest first."""
+    at, identity = col(RolloutRow.created_at), col(RolloutRow.id)
+    query = select(RolloutRow)
+    if deployment is not None:
+        query = query.where(RolloutRow.deployment == deployment)
+    if before is not None:
+        query = query.where(or_(at < before[0], and_(at == before[0], identity < before[1])))
+    return list(session.exec(query.order_by(at.desc(), identity.desc()).limit(limit)))
+
+
+def describe_analysis(session: Session, row: RolloutRow, now: float) -> list[str]:
+    """As `graftwork why` would say it if the rollout were decided now, or at its end when it has ended."""
+    if row.analysis is None:
+        return []
+    state, policy = AnalysisState.model_validate(row.analysis), RolloutPolicy.model_validate(row.policy).canary
+    at = row.finished_at.timestamp() if row.finished_at else now
+    heard = at if row.finished_at else last_heard(session, row.deployment)
+    return explain(assess(policy, state, at, heard))
+
+
+def last_heard(session: Session, deployment: str) -> float | None:
+    """Database time of the last observation accepted from any gateway of a deployment."""
+    heard = session.exec(
+        select(func.max(GatewayBootRow.watermark_at)).where(
+            GatewayBootRow.deployment == deployment,
+            col(GatewayBootRow.watermark) >= col(GatewayBootRow.first_second),
+        )
+    ).one()
+    return heard.timestamp() if heard else None
