@@ -45,7 +45,7 @@ def prepare(folder: Path) -> dict[str, str]:
         "CUDA_VISIBLE_DEVICES": "",
         # TextAttack iterates over sets of strings: their order decides which random number meets which word.
         "PYTHONHASHSEED": "0",
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path if path),
     }
 
 

@@ -38,6 +38,7 @@ def handle(spec: AttackSpec, context: Context) -> AttackResult:
 
 def run_isolated(task: Task, workdir: Path, report: Callable[[Step], None]) -> Outcomes:
     """TextAttack changes its process's environment and would download: so it gets a process, and that no network."""
+    workdir = workdir.resolve()  # it becomes the process's current folder
     environment = prepare(workdir)
     task_file, outcomes_file = workdir / "task.json", workdir / "outcomes.json"
     task_file.write_text(task.model_dump_json(), encoding="utf-8")

@@ -18,6 +18,8 @@ from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 
 REPORT_EVERY = 10_000
+MAX_LABELS = 100
+"""As many as `CurateSpec.labels` may name."""
 
 
 @dataclass
@@ -86,7 +88,9 @@ def _divide(run: Curation, drawn: Sequence[Row], parent: Parent, labels: Sequenc
     free, bound, held_out = join(distinct, parent.split_of)
     run.rejects.extend([*repeated, *held_out])
     if not distinct or not (free or bound):
-        raise JobError(f"no row was accepted; rejected: {_in_words(_reasons(run)) or 'none, the sources are empty'}")
+        raise JobError(
+            f"no row was accepted; rejected: {_in_words(_reasons(run)) or 'none'}; {len(drawn)} rows were drawn"
+        )
     # A split that the parent has is not filled up: its rows are what every version is measured on.
     splits = run.spec.splits.model_copy(update={name: 0.0 for name in ("validation", "test") if parent.rows[name]})
     division = divide(free, splits, labels, run.spec.seed)
@@ -99,6 +103,10 @@ def _labels(spec: CurateSpec, parent: Parent, drawn: Sequence[Row]) -> tuple[str
     """The parent's, in its order (a head's rows are named by it), then new ones."""
     new = spec.labels or tuple(sorted({row.label for row in drawn}))
     labels = (*parent.labels, *(label for label in new if label not in parent.labels))
+    if len(labels) > MAX_LABELS:
+        raise JobError(
+            f"labels: found {len(labels)} different labels; expected at most {MAX_LABELS}: is it the right column?"
+        )
     if drawn and len(labels) < 2:
         raise JobError(f"labels: every accepted row has the label {labels[0]!r}; expected at least two labels")
     return labels

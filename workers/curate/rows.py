@@ -76,6 +76,15 @@ class Reject:
     """The text itself is never kept: it may be why the row was rejected."""
 
 
+def character_fault(value: str) -> Reason | None:
+    """NUL, which databases refuse, and surrogates, which are what is left of bytes that were not UTF-8."""
+    if "\0" in value:
+        return "nul_character"
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        return "undecodable"
+    return None
+
+
 def digest_of(text: str | bytes) -> str:
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return "sha256:" + hashlib.sha256(data).hexdigest()

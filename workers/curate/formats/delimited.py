@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.jobs import Source
 from workers.curate.formats.lines import MAX_LINE, read_lines
-from workers.curate.rows import Record, Unreadable
+from workers.curate.rows import Reason, Record, Unreadable, character_fault
 from workers.runtime.errors import JobError
 
 
@@ -30,8 +30,8 @@ def _records(path: Path, source: Source, **dialect: Any) -> Iterator[Record | Un
         except StopIteration:
             return
         except csv.Error as error:
-            reason = "too_long" if "field limit" in str(error) else "malformed"
-            yield Unreadable(reader.line_num, "too_long" if reason == "too_long" else "malformed", b"")
+            reason: Reason = "too_long" if "field limit" in str(error) else "malformed"
+            yield Unreadable(reader.line_num, reason, b"")
             continue
         if values:
             yield _record(reader.line_num, values, columns)
@@ -49,7 +49,7 @@ def _header(reader: Iterator[list[str]], source: Source) -> list[str]:
 
 
 def _record(line: int, values: Sequence[str], columns: Sequence[str] | None) -> Record | Unreadable:
-    if any(not value.isascii() and _has_surrogates(value) for value in values):
+    if any(character_fault(value) == "undecodable" for value in values):
         return Unreadable(line, "undecodable", "".join(values).encode("utf-8", "surrogateescape"))
     if columns is None:
         return Record(line, {str(index): value for index, value in enumerate(values)})
@@ -57,7 +57,3 @@ def _record(line: int, values: Sequence[str], columns: Sequence[str] | None) -> 
         return Unreadable(line, "malformed", "".join(values).encode())
     # A short record lacks its last columns; which of them matter is not this reader's business.
     return Record(line, dict(zip(columns, values, strict=False)))
-
-
-def _has_surrogates(value: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in value)

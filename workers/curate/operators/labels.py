@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from schemas.jobs import Source
-from workers.curate.rows import Reason
+from workers.curate.rows import Reason, character_fault
 
 
 def label_of(value: object, source: Source, labels: Sequence[str]) -> tuple[str | None, Reason | None]:
@@ -17,8 +17,9 @@ def label_of(value: object, source: Source, labels: Sequence[str]) -> tuple[str 
         label = str(value).strip()
     else:
         return None, "not_text"
-    if not label or "\0" in label:
-        return None, "null" if not label else "nul_character"
+    fault = character_fault(label) if label else "null"
+    if fault is not None:
+        return None, fault
     return (label, None) if not labels or label in labels else (None, "unknown_label")
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from schemas.jobs import CurateSpec, Source
 from workers.curate.operators.labels import label_of
 from workers.curate.operators.normalize import normalize
-from workers.curate.rows import Place, Reason, Record, Reject, Row, digest_of
+from workers.curate.rows import Place, Reason, Record, Reject, Row, character_fault, digest_of
 from workers.runtime.errors import JobError
 
 MAX_CHARACTERS = 100_000
@@ -49,10 +49,8 @@ class Validity:
     def _text_fault(self, value: object, text: str) -> Reason | None:
         if not isinstance(value, str):
             return "not_text"
-        if "\0" in value:
-            return "nul_character"
-        if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            return "undecodable"
+        if fault := character_fault(value):
+            return fault
         if len(text) > MAX_CHARACTERS:
             return "too_long"
         return self._length_fault(text)
@@ -69,6 +67,8 @@ class Validity:
         if self.source.group is None:
             return None, None
         group = str(record.fields[self.source.group])
+        if fault := character_fault(group):
+            return None, fault
         if self.pattern is None:
             return group, None
         match = self.pattern.search(group)

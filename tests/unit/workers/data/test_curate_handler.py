@@ -141,6 +141,8 @@ def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Any, monkeypatch: p
         (b'{"text": "' + b"x" * 4000 + b'", "label": "positive"}', "too_long"),
         (b'{"text": "one", "label": "positive"}', "too_few_words"),
         (b'{"text": "' + b"w " * 30 + b'", "label": "positive"}', "too_many_words"),
+        (b'{"text": "x y", "label": "\\udfff"}', "undecodable"),
+        (b'{"text": "x y", "label": 1.5}', "not_text"),
         (b'{"text": "x y", "label": "angry"}', "unknown_label"),
     ]
     good = [json.dumps(row).encode() for row in rows(4)]
@@ -219,6 +221,35 @@ def test_parquet_rows_are_read(bench: Any) -> None:
     assert (result.rows["train"], result.rejected) == (2, {"null": 1})
 
 
+def test_a_parquet_string_that_is_not_utf8_costs_its_own_row(bench: Any) -> None:
+    path = bench.root / "files" / "r.parquet"
+    bad = pa.Array.from_buffers(pa.string(), 1, pa.array([b"caf\xe9 x"], pa.binary()).buffers())
+    table = pa.table(
+        {
+            "text": pa.chunked_array([bad, pa.array(["one good", "two bad"])]),
+            "label": pa.array(["a", "a", "b"]).dictionary_encode(),
+        }
+    )
+    pq.write_table(table, path)
+    result = curate(bench, Source(uri=path.as_uri()), splits=NO_SPLIT)
+    assert (result.rows["train"], result.rejected) == (2, {"undecodable": 1})
+
+
+def test_an_unclosed_quote_costs_what_it_swallows_and_no_more(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.curate.formats.delimited.MAX_LINE", 2000)
+    good = "".join(f"good row {index},{'ab'[index % 2]}\n" for index in range(1000))
+    content = f'text,label\n"never closed,a\n{good}nul \0 here,a\n'
+    result = curate(bench, Source(uri=bench.write("r.csv", content)), splits=NO_SPLIT)
+    assert result.rejected == {"nul_character": 1, "too_long": 1}
+    assert result.rows["train"] > 800
+
+
+def test_a_column_of_free_text_is_no_label(bench: Any) -> None:
+    free = [{"text": f"row {index}", "label": f"label {index}"} for index in range(101)]
+    with pytest.raises(JobError, match="found 101 different labels; expected at most 100"):
+        curate(bench, Source(uri=bench.jsonl("r.jsonl", free)), splits=NO_SPLIT)
+
+
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
 def test_a_column_that_no_row_has_is_named_with_those_that_there_are(bench: Any, suffix: str) -> None:
     path = bench.root / "files" / f"r.{suffix}"
@@ -233,7 +264,7 @@ def test_a_column_that_no_row_has_is_named_with_those_that_there_are(bench: Any,
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("r.jsonl", b"", "no row was accepted; rejected: none, the sources are empty"),
+        ("r.jsonl", b"", "no row was accepted; rejected: none; 0 rows were drawn"),
         ("r.jsonl", b"broken\n", "no row was accepted; rejected: malformed 1"),
         ("r.jsonl", b'{"text": "a", "label": "x"}\n{"text": "b", "label": "x"}\n', "expected at least two labels"),
         ("r.pdf", b"x", "set its field format to one of jsonl, csv, tsv, parquet"),

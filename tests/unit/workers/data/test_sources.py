@@ -56,7 +56,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
     (index.folder / "simple").mkdir(parents=True)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, index=index))
     index.url = f"http://127.0.0.1:{server.server_port}/simple/"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield index
     server.shutdown()
