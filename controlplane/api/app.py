@@ -7,9 +7,10 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controlplane.api import aliases, datasets, events, health, models, problems, tokens
+from controlplane.api import aliases, datasets, events, health, jobs, models, problems, tokens
 from controlplane.api.call import Site
 from controlplane.api.feed import Feed
+from controlplane.api.presence import Presence
 from controlplane.projections.metrics import VERSION
 from controlplane.settings import Settings
 from controlplane.store.database import Database
@@ -18,6 +19,7 @@ ROUTERS: Final = (
     health.router,
     events.router,
     tokens.router,
+    jobs.router,
     datasets.router,
     models.router,
     aliases.router,
@@ -27,10 +29,11 @@ ROUTERS: Final = (
 def create_app(settings: Settings, database: Database) -> FastAPI:
     """The API of one process."""
     feed = Feed(database, settings.feed_subscribers)
+    presence = Presence(database, settings.job_lease_seconds)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with feed.running():
+        async with feed.running(), presence.running():
             yield
 
     app = FastAPI(title="Graftwork", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)

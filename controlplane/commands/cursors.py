@@ -1,5 +1,7 @@
 """Cursors: how far the relay and the fact reader have come in the one order of events."""
 
+from typing import Final
+
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
@@ -7,6 +9,9 @@ from controlplane.errors import LostLease
 from controlplane.store.insert import insert_once
 from controlplane.store.tables import CursorRow
 from controlplane.store.unit_of_work import UnitOfWork
+
+FACTS: Final = "reactions.facts"
+"""The cursor, and the lease, of our own reactions to our own facts."""
 
 
 def cursor_of(session: Session, name: str) -> int:

@@ -4,12 +4,13 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
+from controlplane.commands.cursors import FACTS
 from controlplane.commands.inbound import receive_event
 from controlplane.commands.singleton import Singleton
 from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.fact_source import FactSource
 from controlplane.reactions.facts import REACTIONS
-from controlplane.reactions.readers import FACTS, fact_reaction, inbound_reaction
+from controlplane.reactions.readers import fact_reaction, inbound_reaction
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.transport.kafka import KafkaPublisher, KafkaSource

@@ -1,8 +1,8 @@
 """What the two kinds of events are read as, whom they act as, and what they are the cause of."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
+from controlplane.commands.cursors import FACTS
 from controlplane.reactions.consumer import Reaction
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from controlplane.transport.port import Delivery
@@ -10,7 +10,6 @@ from schemas.cloudevent import FeedEvent, InboundEvent
 from schemas.kafka_binding import from_message, inbound_from_message
 from schemas.topics import REACTIONS_GROUP
 
-FACTS: Final = "reactions.facts"
 FactReaction = Callable[[UnitOfWork, FeedEvent], None]
 
 

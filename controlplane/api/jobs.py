@@ -1,0 +1,182 @@
+"""Jobs over HTTP: operators ask for them, workers do them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field, JsonValue
+
+from controlplane.api.call import Operator, Viewer, Worker
+from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.commands import claims, outcomes
+from controlplane.commands.jobs import request_job
+from controlplane.errors import Invalid
+from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs
+from controlplane.store.tables import JobLogRow, JobRow
+from schemas.base import Strict
+from schemas.jobs import (
+    Checkpoint,
+    ClaimRequest,
+    ClaimResponse,
+    Completion,
+    Failure,
+    Heartbeat,
+    HeartbeatResponse,
+    JobKind,
+    Phase,
+    Progress,
+    Release,
+)
+
+router = APIRouter(tags=["jobs"])
+
+
+class JobRequest(Strict):
+    kind: JobKind
+    spec: dict[str, JsonValue]
+    max_attempts: int = Field(default=3, ge=1, le=20)
+
+
+class JobView(BaseModel):
+    id: UUID
+    kind: str
+    phase: Phase
+    spec: dict[str, Any]
+    attempt: int
+    failures: int
+    """Attempts that count against `max_attempts`."""
+    max_attempts: int
+    owner: str | None
+    """The worker that runs it, or that ended it."""
+    lease_until: datetime | None
+    not_before: datetime | None
+    """A retry waits until then."""
+    cancel_requested: bool
+    progress: Progress | None
+    checkpoint: Checkpoint | None
+    result: dict[str, Any] | None
+    outputs: dict[str, str] | None
+    """What the result was registered as: `dataset` or `model_version`, by id."""
+    reason: str | None
+    """Why its latest attempt ended without a result."""
+    run_id: UUID | None
+    stage: str | None
+    actor: str
+    correlationid: str
+    created_at: datetime
+    started_at: datetime | None
+    """Of its first attempt."""
+    finished_at: datetime | None
+
+
+class LogLine(BaseModel):
+    seq: int
+    attempt: int
+    at: datetime
+    line: str
+
+
+def view(row: JobRow) -> JobView:
+    return JobView.model_validate(row, from_attributes=True)
+
+
+@router.post("/v1/jobs", status_code=201, response_model=JobView)
+def post_job(body: JobRequest, call: Operator) -> Response:
+    """Ask for a job. Names in the spec (`reviews@latest`, `sentiment@champion`) are resolved now."""
+    return call.write(
+        lambda uow: view(request_job(uow, body.kind, body.spec, max_attempts=body.max_attempts)), status=201
+    )
+
+
+@router.get("/v1/jobs")
+def get_jobs(
+    call: Viewer,
+    phase: Phase | None = None,
+    kind: JobKind | None = None,
+    run: UUID | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[JobView]:
+    """Newest first; `run` is a pipeline run."""
+    position = decode_cursor(cursor, int, str)
+    with call.read() as session:
+        rows = list_jobs(session, JobFilter(phase, kind, run), _position(position), limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(
+        items=[view(row) for row in rows[:limit]], next=encode_cursor(last.created_seq, str(last.id)) if last else None
+    )
+
+
+@router.get("/v1/jobs/{job_id}")
+def get_job(job_id: UUID, call: Viewer) -> JobView:
+    with call.read() as session:
+        return view(find_job(session, job_id))
+
+
+@router.get("/v1/jobs/{job_id}/logs")
+def get_logs(
+    job_id: UUID,
+    call: Viewer,
+    after: Annotated[int, Query(ge=0)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+) -> list[LogLine]:
+    """Lines after a seq, oldest first; the next page is after the last one's seq."""
+    with call.read() as session:
+        return [_log_line(row) for row in list_logs(session, job_id, after, limit)]
+
+
+@router.post("/v1/jobs/{job_id}:cancel", response_model=JobView)
+def post_cancel(job_id: UUID, call: Operator) -> Response:
+    """Pending: cancelled at once. Running: `cancel_requested`, until its worker confirms or goes silent."""
+    return call.write(lambda uow: view(outcomes.cancel_job(uow, job_id)))
+
+
+# --- workers ----------------------------------------------------------------------------------------------------------
+
+
+@router.post("/v1/jobs:claim", response_model=ClaimResponse)
+def post_claim(body: ClaimRequest, call: Worker) -> Response | ClaimResponse:
+    """The oldest job of those kinds, under a lease; `claim: null` when there is none, which costs no write lock."""
+    with call.read() as session:
+        if not claims.find_work(session, body):
+            return ClaimResponse()
+    lease = call.site.settings.job_lease_seconds
+    return call.write(lambda uow: ClaimResponse(claim=claims.claim_job(uow, body, lease)))
+
+
+@router.post("/v1/jobs/{job_id}:heartbeat", response_model=HeartbeatResponse)
+def post_heartbeat(job_id: UUID, body: Heartbeat, call: Worker) -> Response:
+    """409 when the attempt is over: its worker kills it."""
+    lease = call.site.settings.job_lease_seconds
+    return call.write(lambda uow: claims.heartbeat(uow, job_id, body, lease))
+
+
+@router.post("/v1/jobs/{job_id}:complete", response_model=JobView)
+def post_complete(job_id: UUID, body: Completion, call: Worker) -> Response:
+    """A repeat by the attempt that completed gets 200 and the stored result; any other attempt 409."""
+    return call.write(lambda uow: view(outcomes.complete_job(uow, job_id, body)))
+
+
+@router.post("/v1/jobs/{job_id}:fail", response_model=JobView)
+def post_fail(job_id: UUID, body: Failure, call: Worker) -> Response:
+    return call.write(lambda uow: view(outcomes.fail_job(uow, job_id, body)))
+
+
+@router.post("/v1/jobs/{job_id}:release", response_model=JobView)
+def post_release(job_id: UUID, body: Release, call: Worker) -> Response:
+    """Hand it back with no attempt counted."""
+    return call.write(lambda uow: view(outcomes.release_job(uow, job_id, body)))
+
+
+def _position(position: tuple[str | int, ...] | None) -> tuple[int, UUID] | None:
+    if position is None:
+        return None
+    try:
+        return int(position[0]), UUID(str(position[1]))
+    except ValueError as error:
+        raise Invalid("this cursor was not given out by this API", field="cursor") from error
+
+
+def _log_line(row: JobLogRow) -> LogLine:
+    return LogLine.model_validate(row, from_attributes=True)
