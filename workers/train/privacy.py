@@ -39,9 +39,9 @@ class Budget:
 
 def plan_budget(privacy: Privacy) -> Budget:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", RuntimeWarning
-        )  # without subsampling the accountant takes log(1 - 1) on purpose
+        # Without subsampling the accountant takes log(1 - 1) on purpose; Rényi orders only place its grid.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
         noise_multiplier = get_noise_multiplier(
             target_epsilon=privacy.epsilon,
             target_delta=privacy.delta,

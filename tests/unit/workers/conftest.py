@@ -1,0 +1,17 @@
+"""A tiny real base model and a workbench, for every worker's tests."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.workbench import Workbench, build_tiny_base
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture
+def workbench(tmp_path: Path, tiny_base: Path) -> Workbench:
+    return Workbench(tmp_path, tiny_base)

@@ -1,0 +1,171 @@
+"""Training learns, is reproducible, survives interruption unchanged, and refuses what it cannot do."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from schemas.jobs import Checkpoint, Lora, TrainResult
+from tests.support.workbench import Row, Workbench, planted_rows
+from workers.model.adapter import Adapter, AdapterMetadata, read_adapter
+from workers.model.base import load_base
+from workers.model.head import Classifier, merged_classifier
+from workers.model.tokenize import TextTokenizer
+from workers.runtime.context import Report
+from workers.runtime.errors import JobError
+from workers.train.handler import handle
+from workers.train.loop import learning_rate
+from workers.train.methods import extract_factors, inject_lora
+
+SMALL = {"lora": {"r": 2, "lora_alpha": 4}, "batch_size": 8, "learning_rate": 1e-2}
+
+
+def accuracy(workbench: Workbench, result: TrainResult, rows: list[Row]) -> float:
+    base = load_base(workbench.base)
+    classifier = merged_classifier(base, read_adapter(workbench.artifacts.fetch(result.adapter)))
+    tokenizer = TextTokenizer(base.tokenizer_file, result.max_length)
+    batch = tokenizer.pad(tokenizer.encode([text for text, _ in rows]))
+    with torch.no_grad():
+        answers = classifier(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)).argmax(dim=1)
+    return sum(result.labels[answer] == label for answer, (_, label) in zip(answers, rows, strict=True)) / len(rows)
+
+
+@pytest.mark.parametrize("r", [0, 2])
+def test_it_learns_what_was_planted(workbench: Workbench, r: int) -> None:
+    dataset = workbench.dataset(train=planted_rows(240), validation=planted_rows(60, seed=1))
+    spec = workbench.train_spec(dataset, **SMALL | {"lora": {"r": r}, "epochs": 2})
+    result = handle(spec, workbench.context())
+    # A constant answer is right on half of them.
+    assert accuracy(workbench, result, planted_rows(100, seed=2)) > 0.85
+    assert result.validation_accuracy is not None
+    assert result.validation_accuracy > 0.85
+    assert (result.rows, result.steps) == (240, 60)
+    assert workbench.progress[-1].step == workbench.progress[-1].total == 60
+
+
+def test_the_same_spec_gives_the_same_adapter_and_another_seed_another(workbench: Workbench) -> None:
+    dataset = workbench.dataset(train=planted_rows(40))
+    digests = [
+        handle(workbench.train_spec(dataset, **SMALL, seed=seed), workbench.context()).adapter.digest
+        for seed in (1, 1, 2)
+    ]
+    assert digests[0] == digests[1] != digests[2]
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("lora", [{"r": 2, "lora_dropout": 0.2}, {"r": 0}], ids=["lora", "head"])
+@pytest.mark.parametrize("at_step", [3, 6])
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    workbench: Workbench, lora: dict[str, float], at_step: int
+) -> None:
+    dataset = workbench.dataset(train=planted_rows(40))
+    spec = workbench.train_spec(dataset, **SMALL | {"lora": lora}, epochs=2, checkpoint_steps=3)
+    whole = handle(spec, workbench.context())
+
+    found: list[Checkpoint] = []
+
+    def stop(report: Report) -> None:
+        if isinstance(report, Checkpoint) and report.step == at_step:
+            found.append(report)
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        handle(spec, workbench.context(report=stop))
+    workbench.reports.clear()
+    resumed = handle(spec, workbench.context(checkpoint=found[0]))
+    assert resumed.adapter.digest == whole.adapter.digest
+    assert workbench.progress[0].step == at_step + 1
+
+
+def test_a_checkpoint_of_another_job_is_refused(workbench: Workbench) -> None:
+    dataset = workbench.dataset(train=planted_rows(40))
+    handle(workbench.train_spec(dataset, **SMALL, checkpoint_steps=3), workbench.context())
+    other = workbench.train_spec(dataset, **SMALL | {"lora": {"r": 3}})
+    with pytest.raises(JobError, match="checkpoint does not fit"):
+        handle(other, workbench.context(checkpoint=workbench.checkpoints[0]))
+
+
+def test_a_frozen_head_stays_as_it_is(workbench: Workbench) -> None:
+    dataset = workbench.dataset(train=planted_rows(40))
+    first = handle(workbench.train_spec(dataset, **SMALL | {"lora": {"r": 0}}), workbench.context())
+    head = {"type": "frozen", "model_version": workbench.version(first)}
+    second = handle(workbench.train_spec(dataset, **SMALL, head=head), workbench.context())
+    assert second.head_digest == first.head_digest
+    assert second.adapter.digest != first.adapter.digest
+
+
+def test_max_rows_bounds_the_rows(workbench: Workbench) -> None:
+    dataset = workbench.dataset(train=planted_rows(40))
+    assert handle(workbench.train_spec(dataset, **SMALL, max_rows=10), workbench.context()).rows == 10
+
+
+@pytest.mark.parametrize("use_rslora", [False, True])
+def test_our_factors_say_what_peft_computes(tiny_base: Path, use_rslora: bool) -> None:
+    base = load_base(tiny_base)
+    lora = Lora(r=3, lora_alpha=5, use_rslora=use_rslora)
+    torch.manual_seed(0)
+    paths = inject_lora(base.encoder, lora)
+    with torch.no_grad():
+        for name, parameter in base.encoder.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.3)
+    trained = Classifier(base.encoder, base.feature_size, 2).eval()
+    with torch.no_grad():
+        trained.head.weight.normal_()
+    metadata = AdapterMetadata(
+        base_digest=base.digest,
+        feature_recipe="mid-last-mean-v1",
+        r=3,
+        lora_alpha=5,
+        use_rslora=use_rslora,
+        target_modules=lora.target_modules,
+        labels=("negative", "positive"),
+        max_length=16,
+    )
+    adapter = Adapter(metadata, extract_factors(base.encoder, paths), trained.head.dump())
+    merged = merged_classifier(load_base(tiny_base), adapter)
+    ids, mask = torch.randint(4, 20, (4, 9)), torch.ones(4, 9, dtype=torch.int64)
+    with torch.no_grad():
+        torch.testing.assert_close(merged(ids, mask), trained(ids, mask), atol=1e-4, rtol=1e-4)
+
+
+def test_the_learning_rate_warms_up_and_decays_to_nothing(workbench: Workbench) -> None:
+    spec = workbench.train_spec(workbench.dataset(), learning_rate=1.0, warmup_ratio=0.2)
+    rates = [learning_rate(step, 10, spec) for step in range(10)]
+    assert rates[:3] == [0.5, 1.0, 1.0]
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert 0 < rates[-1] < 0.2
+
+
+def test_a_label_outside_the_manifest_is_named(workbench: Workbench) -> None:
+    dataset = workbench.dataset(train=[*planted_rows(10), ("film", "neutral")])
+    with pytest.raises(JobError, match=r"'neutral'.*expected one of.*negative"):
+        handle(workbench.train_spec(dataset), workbench.context())
+
+
+def test_a_dataset_without_train_rows_is_refused(workbench: Workbench) -> None:
+    with pytest.raises(JobError, match="reviews/1 has no train rows"):
+        handle(workbench.train_spec(workbench.dataset(test=planted_rows(4))), workbench.context())
+
+
+def test_one_label_is_refused(workbench: Workbench) -> None:
+    dataset = workbench.dataset(labels=("positive",), train=[("film", "positive")])
+    with pytest.raises(JobError, match="two are needed"):
+        handle(workbench.train_spec(dataset), workbench.context())
+
+
+def test_an_unknown_target_module_is_named_with_what_there_is(workbench: Workbench) -> None:
+    spec = workbench.train_spec(workbench.dataset(train=planted_rows(4)), lora={"target_modules": ["q_proj"]})
+    with pytest.raises(JobError, match=r"q_proj.*query"):
+        handle(spec, workbench.context())
+
+
+def test_nothing_to_train_is_refused(workbench: Workbench) -> None:
+    dataset = workbench.dataset(train=planted_rows(8))
+    head = handle(workbench.train_spec(dataset, lora={"r": 0}), workbench.context())
+    frozen = {"type": "frozen", "model_version": workbench.version(head)}
+    with pytest.raises(JobError, match="nothing is left to train"):
+        handle(workbench.train_spec(dataset, lora={"r": 0}, head=frozen), workbench.context())

@@ -1,0 +1,134 @@
+"""The base graph, whose LoRA factors and head are inputs, and the adapter file that supplies them."""
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+
+from workers.model.adapter import Adapter, Floats
+from workers.model.base import Base
+from workers.model.head import Classifier
+from workers.model.lora import insert_lora, target_paths
+from workers.runtime.errors import JobError
+
+GRAPH_MEDIA_TYPE: Final = "application/onnx"
+ADAPTER_MEDIA_TYPE: Final = "application/vnd.onnxruntime.adapter"
+_OPSET: Final = 18
+_METADATA_KEY: Final = "graftwork.graph.v1"
+# Sizes while tracing: no two equal and none 1, so that none is mistaken for another or for a constant.
+_TRACED_RANK, _TRACED_LABELS, _TRACED_BATCH, _TRACED_LENGTH = 3, 5, 2, 7
+
+Identity = dict[str, Any]
+"""What a base graph is for. Equal identities may share a graph."""
+
+
+def graph_identity(base: Base, adapter: Adapter) -> Identity:
+    return {
+        "base_digest": base.digest,
+        "feature_recipe": adapter.metadata.feature_recipe,
+        "target_modules": sorted(adapter.metadata.target_modules),
+    }
+
+
+def export_base_graph(base: Base, identity: Identity) -> bytes:
+    """`base`'s encoder gets LoRA layers by this: load it again for other uses."""
+    paths = target_paths(base.encoder, identity["target_modules"])
+    insert_lora(base.encoder, paths, _TRACED_RANK)
+    model = _trace(Classifier(base.encoder, base.feature_size, _TRACED_LABELS).eval())
+    inputs = {f"encoder.{path}.{factor}": f"{path}.{factor}" for path in paths for factor in ("lora_A", "lora_B")}
+    inputs |= {"head.weight": "head.weight", "head.bias": "head.bias"}
+    _make_overridable(model, inputs)
+    _clean(model)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = _METADATA_KEY, json.dumps(identity, sort_keys=True)
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def read_identity(graph: Path) -> Identity:
+    entries = {entry.key: entry.value for entry in onnx.load(str(graph)).metadata_props}
+    if _METADATA_KEY not in entries:
+        raise JobError("base_graph is no base graph of ours: it does not say which base it was exported from")
+    identity: Identity = json.loads(entries[_METADATA_KEY])
+    return identity
+
+
+def graph_inputs(adapter: Adapter) -> dict[str, Floats]:
+    """What a version gives to the base graph: transposed, and the scaling folded into B."""
+    inputs: dict[str, Floats] = {"head.weight": adapter.head.weight.T, "head.bias": adapter.head.bias}
+    for path, factors in adapter.factors.items():
+        inputs[f"{path}.lora_A"] = factors.a.T
+        inputs[f"{path}.lora_B"] = factors.b.T * np.float32(adapter.metadata.scaling)
+    return {name: np.ascontiguousarray(inputs[name], dtype=np.float32) for name in sorted(inputs)}
+
+
+def write_onnx_adapter(inputs: Mapping[str, Floats], path: Path) -> None:
+    # OrtValues alias the arrays' memory: both must live until the file is written, else it holds garbage.
+    values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in inputs.items()}
+    adapter = ort.AdapterFormat()
+    adapter.set_adapter_version(1)
+    adapter.set_model_version(1)
+    adapter.set_parameters(values)
+    adapter.export_adapter(str(path))
+    del values
+
+
+def _trace(classifier: Classifier) -> Any:
+    ids = torch.ones(_TRACED_BATCH, _TRACED_LENGTH, dtype=torch.int64)
+    mask = torch.ones_like(ids)
+    mask[1, 4:] = 0  # a mask of ones alone would let the exporter drop it
+    dimensions = {0: torch.export.Dim("batch", min=1, max=65536), 1: torch.export.Dim("length", min=1, max=512)}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter deprecates parts of itself at every release
+        program = torch.onnx.export(
+            classifier,
+            (ids, mask),
+            dynamo=True,
+            verbose=False,
+            opset_version=_OPSET,
+            dynamic_shapes=(dimensions, dimensions),
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+        )
+    if program is None:
+        raise JobError("the exporter gave no graph")
+    return program.model_proto
+
+
+def _make_overridable(model: Any, inputs: Mapping[str, str]) -> None:
+    """Turn parameters into inputs of any rank, with a placeholder of rank zero for when no version is given."""
+    initializers = {initializer.name: initializer for initializer in model.graph.initializer}
+    missing = sorted(set(inputs) - set(initializers))
+    if missing:
+        raise JobError(f"the exporter folded {missing[0]} away, so no version could supply it")
+    for node in model.graph.node:
+        for position, name in enumerate(node.input):
+            node.input[position] = inputs.get(name, name)
+    for parameter, name in inputs.items():
+        shape = list(initializers[parameter].dims)
+        free = shape.index(_TRACED_LABELS if name.startswith("head.") else _TRACED_RANK)
+        symbols: list[str | int] = [*shape]
+        symbols[free] = "labels" if name.startswith("head.") else "r"
+        model.graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, symbols))
+        shape[free] = 0
+        initializers[parameter].CopyFrom(onnx.numpy_helper.from_array(np.zeros(shape, np.float32), name))
+
+
+def _clean(model: Any) -> None:
+    """Drop what tracing noted about its own sizes and files: it is wrong for other ranks, and varies by machine."""
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    model.graph.output[0].CopyFrom(
+        onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", "labels"])
+    )

@@ -1,0 +1,13 @@
+"""Every merge method by its name in `schemas.jobs.MergeMethod`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from schemas.jobs import MergeMethod
+from workers.merge.methods.cat import cat
+from workers.model.adapter import Adapter, Factors
+
+Method = Callable[[Sequence[Adapter], Sequence[float]], Mapping[str, Factors]]
+"""Adapters and their weights in, LoRA factors with scaling 1 out."""
+
+METHODS: Final[dict[MergeMethod, Method]] = {"cat": cat}
