@@ -1,0 +1,147 @@
+"""Pipelines and their runs over HTTP. A pipeline's body is YAML or JSON."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field, JsonValue
+
+from controlplane.api.call import Operator, Viewer
+from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.commands import pipelines as commands
+from controlplane.domain.document import load_document
+from controlplane.domain.pipeline import RunPhase, StagePhase
+from controlplane.errors import Invalid
+from controlplane.projections import pipelines
+from controlplane.projections.pipelines import RunFilter
+from controlplane.store.tables import PipelineRow, PipelineRunRow
+from schemas.base import Strict
+from schemas.pipelines import PipelineSpec
+
+router = APIRouter(tags=["pipelines"])
+
+
+def document_body(schema: type[BaseModel]) -> dict[str, Any]:
+    """How OpenAPI describes a body that may be YAML or JSON; an answer must have that schema too."""
+    reference = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}}
+    content = dict.fromkeys(("application/yaml", "application/json"), reference)
+    return {"requestBody": {"required": True, "content": content}}
+
+
+class PipelineView(BaseModel):
+    name: str
+    revision: int
+    spec: PipelineSpec
+    updated_at: datetime
+    updated_by: str
+
+
+class StageView(BaseModel):
+    phase: StagePhase
+    job_id: UUID | None
+    rollout_id: UUID | None
+    outputs: dict[str, str]
+    """What later stages may read as `${stages.<stage>.<output>}`."""
+    reason: str
+
+
+class RunView(BaseModel):
+    id: UUID
+    pipeline: str
+    phase: RunPhase
+    reason: str | None
+    stages: dict[str, StageView]
+    params: dict[str, JsonValue]
+    trigger: str | None
+    event: dict[str, JsonValue] | None
+    actor: str
+    correlationid: str
+    cancel_requested: str | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class RunRequest(Strict):
+    params: dict[str, JsonValue] = {}
+    """Overrides of the pipeline's own defaults."""
+
+
+class CancelRequest(Strict):
+    reason: str = Field(min_length=1, max_length=500)
+
+
+@router.put("/v1/pipelines/{name}", response_model=PipelineView, openapi_extra=document_body(PipelineSpec))
+def put_pipeline(name: str, call: Operator) -> Response:
+    """Runs that have begun go on by the spec that they began with."""
+    spec = PipelineSpec.model_validate(load_document(call.request.state.body, name))
+    return call.write(lambda uow: view(commands.put_pipeline(uow, spec)))
+
+
+@router.get("/v1/pipelines")
+def get_pipelines(call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[PipelineView]:
+    after = decode_cursor(cursor, str)
+    with call.read() as session:
+        rows = pipelines.list_pipelines(session, str(after[0]) if after else "", limit + 1)
+    items = [view(row) for row in rows[:limit]]
+    return Page(items=items, next=encode_cursor(items[-1].name) if len(rows) > limit else None)
+
+
+@router.get("/v1/pipelines/{name}")
+def get_pipeline(name: str, call: Viewer) -> PipelineView:
+    with call.read() as session:
+        return view(pipelines.find_pipeline(session, name))
+
+
+@router.post("/v1/pipelines/{name}:run", status_code=201, response_model=RunView)
+def post_run(name: str, body: RunRequest, call: Operator) -> Response:
+    """A stage that cannot be requested fails the run, so look at the answer's phase."""
+    request = commands.RunRequest(pipeline=name, params=body.params, actor=call.principal.name)
+    return call.write(lambda uow: run_view(commands.start_run(uow, request)), status=201)
+
+
+@router.get("/v1/pipeline-runs")
+def get_runs(
+    call: Viewer,
+    pipeline: str | None = None,
+    phase: Literal["Running", "Succeeded", "Failed", "Cancelled"] | None = None,
+    trigger: str | None = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Page[RunView]:
+    """Newest first."""
+    wanted = RunFilter(pipeline, phase, trigger)
+    with call.read() as session:
+        rows = pipelines.list_runs(session, wanted, _place(cursor), limit + 1)
+    items = [run_view(row) for row in rows[:limit]]
+    last = (items[-1].created_at.isoformat(), str(items[-1].id)) if len(rows) > limit else None
+    return Page(items=items, next=encode_cursor(*last) if last else None)
+
+
+@router.get("/v1/pipeline-runs/{run_id}")
+def get_run(run_id: UUID, call: Viewer) -> RunView:
+    with call.read() as session:
+        return run_view(pipelines.find_run(session, run_id))
+
+
+@router.post("/v1/pipeline-runs/{run_id}:cancel", response_model=RunView)
+def post_cancel(run_id: UUID, body: CancelRequest, call: Operator) -> Response:
+    """Its jobs are cancelled and the run ends when they have; a rollout that it started goes on to its own end."""
+    return call.write(lambda uow: run_view(commands.cancel_run(uow, run_id, body.reason)))
+
+
+def view(row: PipelineRow) -> PipelineView:
+    return PipelineView.model_validate(row, from_attributes=True)
+
+
+def run_view(row: PipelineRunRow) -> RunView:
+    return RunView.model_validate(row, from_attributes=True)
+
+
+def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
+    if (place := decode_cursor(cursor, str, str)) is None:
+        return None
+    try:
+        return datetime.fromisoformat(str(place[0])), UUID(str(place[1]))
+    except ValueError as error:
+        raise Invalid("this cursor belongs to another list", field="cursor") from error

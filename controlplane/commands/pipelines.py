@@ -1,0 +1,255 @@
+"""Pipelines are kept, and their runs go on in the transaction of whatever finished."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlmodel import col, select, update
+
+from controlplane.commands.jobs import OfRun, lock_job, request_job, stop_job
+from controlplane.domain.document import json_bytes
+from controlplane.domain.pipeline import (
+    OVER,
+    Action,
+    EndStage,
+    FinishRun,
+    RequestJob,
+    Run,
+    StagePhase,
+    StageState,
+    StartRollout,
+    check_pipeline,
+    new_stages,
+    next_jobs,
+    with_params,
+)
+from controlplane.errors import Conflict, GraftworkError, Invalid, NotFound
+from controlplane.projections.models import find_version
+from controlplane.projections.pipelines import find_pipeline
+from controlplane.store.insert import insert_once
+from controlplane.store.serving_tables import RolloutRow
+from controlplane.store.tables import JobRow, PipelineRow, PipelineRunRow
+from controlplane.store.unit_of_work import Cause, UnitOfWork
+from schemas.events import PipelineRunFinished, PipelineRunStarted
+from schemas.pipelines import PipelineSpec
+
+REFUSALS = (Invalid, NotFound, Conflict)
+"""What a stage's own spec can be wrong about; anything else is a fault of ours and undoes the transaction."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    pipeline: str
+    params: Mapping[str, Any]
+    actor: str
+    cause: Cause | None = None
+    """None: the run begins a journey."""
+    trigger: str | None = None
+    event: Mapping[str, Any] | None = None
+
+
+def put_pipeline(uow: UnitOfWork, spec: PipelineSpec) -> PipelineRow:
+    """Keep a pipeline; runs that have begun go on by the spec that they began with. The same again changes nothing."""
+    check_pipeline(spec)
+    document = spec.model_dump(mode="json")
+    row = PipelineRow(name=spec.name, spec=document, updated_at=uow.now(), updated_by=uow.actor)
+    if not insert_once(uow, row):
+        is_it = col(PipelineRow.name) == spec.name
+        kept = uow.session.exec(select(PipelineRow).where(is_it).with_for_update()).one()
+        if kept.spec == document:
+            return kept
+        uow.execute(
+            update(PipelineRow)
+            .where(is_it)
+            .values(spec=document, revision=PipelineRow.revision + 1, updated_at=uow.now(), updated_by=uow.actor)
+            .execution_options(synchronize_session=False)
+        )
+    return uow.session.exec(
+        select(PipelineRow).where(PipelineRow.name == spec.name), execution_options={"populate_existing": True}
+    ).one()
+
+
+def start_run(uow: UnitOfWork, request: RunRequest) -> PipelineRunRow:
+    """Begin a run and request its first jobs. A stage that cannot be requested fails the run, with its reason.
+
+    Raises NotFound for the pipeline and Invalid for params that it does not declare.
+    """
+    spec = PipelineSpec.model_validate(find_pipeline(uow.session, request.pipeline).spec)
+    params = with_params(spec, request.params)
+    json_bytes(params, "params")
+    run_id = uuid4()
+    cause = request.cause or Cause(str(run_id))
+    fact = PipelineRunStarted(run_id=run_id, pipeline=spec.name, trigger=request.trigger, actor=request.actor)
+    row = PipelineRunRow(
+        id=run_id,
+        pipeline=spec.name,
+        spec=spec.model_dump(mode="json"),
+        params=params,
+        event=None if request.event is None else dict(request.event),
+        stages={name: state.to_document() for name, state in new_stages(spec).items()},
+        trigger=request.trigger,
+        actor=request.actor,
+        correlationid=cause.correlationid,
+        started_event=uow.record(fact, f"pipeline-run/{run_id}", cause),
+        created_at=uow.now(),
+    )
+    uow.session.add(row)
+    uow.session.flush()
+    _advance(uow, row, _load(row))
+    return row
+
+
+def job_finished(uow: UnitOfWork, job: JobRow) -> None:
+    """A job of a run is final: its stage is over, and what follows from that begins. A repeat changes nothing."""
+    if job.run_id is None or job.stage is None:
+        return
+    row = _lock_run(uow, job.run_id)
+    run = _load(row)
+    state = run.stages[job.stage]
+    if state.job_id != str(job.id) or state.phase in OVER:
+        return
+    _advance(uow, row, run.with_stage(job.stage, _ended(state, job)))
+
+
+def rollout_finished(uow: UnitOfWork, rollout: RolloutRow) -> None:
+    """A rollout of a run is final. One that ends while it is being started is not recorded yet: `_release` sees it."""
+    if rollout.run_id is None:
+        return
+    row = _lock_run(uow, rollout.run_id)
+    run = _load(row)
+    for name, state in run.stages.items():
+        if state.rollout_id == str(rollout.id) and state.phase not in OVER:
+            _advance(uow, row, run.with_stage(name, _released(state, rollout)))
+            return
+
+
+def cancel_run(uow: UnitOfWork, run_id: UUID, reason: str) -> PipelineRunRow:
+    """Cancel the run's jobs and start no more. It ends when they have; a rollout that it started goes on to its end."""
+    unfinished = select(JobRow.id).where(JobRow.run_id == run_id, col(JobRow.phase).in_(("Pending", "Running")))
+    for job_id in uow.session.exec(unfinished.order_by(col(JobRow.id))).all():
+        lock_job(uow, job_id)  # before the run, as completions lock them
+    row = _lock_run(uow, run_id)
+    if row.phase != "Running":
+        raise Conflict(f"run {run_id} is {row.phase}: there is nothing to cancel")
+    row.cancel_requested = row.cancel_requested or f"cancelled by {uow.actor}: {reason}"
+    run = _load(row)
+    for job_id in uow.session.exec(unfinished).all():
+        job = stop_job(uow, job_id)
+        if job.stage is not None and job.phase == "Cancelled":
+            run = run.with_stage(job.stage, _ended(run.stages[job.stage], job))
+    _advance(uow, row, run)
+    return row
+
+
+# --- one step after another -------------------------------------------------------------------------------------------
+
+
+def _lock_run(uow: UnitOfWork, run_id: UUID) -> PipelineRunRow:
+    """The run as it is now: two of its jobs that end at once come one after the other."""
+    query = select(PipelineRunRow).where(PipelineRunRow.id == run_id).with_for_update()
+    row = uow.session.exec(query, execution_options={"populate_existing": True}).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no pipeline run {run_id}")
+    return row
+
+
+def _load(row: PipelineRunRow) -> Run:
+    return Run(
+        spec=PipelineSpec.model_validate(row.spec),
+        params=row.params,
+        event=row.event,
+        stages={name: StageState.from_document(document) for name, document in row.stages.items()},
+        cancel_requested=row.cancel_requested,
+        phase=row.phase,  # type: ignore[arg-type]
+    )
+
+
+def _advance(uow: UnitOfWork, row: PipelineRunRow, run: Run) -> None:
+    """Do what is to be done now, until nothing is, and keep the run as it stands then."""
+    while actions := next_jobs(run):
+        for action in actions:
+            run = _do(uow, row, run, action)
+    row.stages = {name: state.to_document() for name, state in run.stages.items()}
+    row.phase = run.phase
+    row.revision += 1
+    uow.session.add(row)
+    uow.session.flush()
+
+
+def _do(uow: UnitOfWork, row: PipelineRunRow, run: Run, action: Action) -> Run:
+    match action:
+        case EndStage():
+            state = replace(run.stages[action.stage], phase=action.phase, reason=action.reason)
+            return run.with_stage(action.stage, state)
+        case FinishRun():
+            row.reason = action.reason or None
+            row.finished_at = uow.now()
+            fact = PipelineRunFinished(run_id=row.id, pipeline=row.pipeline, phase=action.phase, reason=action.reason)
+            uow.record(fact, f"pipeline-run/{row.id}", _cause(row))
+            return replace(run, phase=action.phase)
+        case RequestJob() | StartRollout():
+            try:
+                with _on_behalf_of(uow, row):
+                    state = _request(uow, row, action) if isinstance(action, RequestJob) else _release(uow, row, action)
+            except REFUSALS as error:
+                state = StageState(phase="Failed", reason=_in_words(error))
+            return run.with_stage(action.stage, state)
+
+
+def _request(uow: UnitOfWork, row: PipelineRunRow, action: RequestJob) -> StageState:
+    job = request_job(
+        uow,
+        action.kind,
+        action.spec,
+        max_attempts=action.max_attempts,
+        of_run=OfRun(row.id, action.stage),
+        cause=_cause(row),
+    )
+    return StageState(phase="Running", job_id=str(job.id))
+
+
+def _release(uow: UnitOfWork, row: PipelineRunRow, action: StartRollout) -> StageState:
+    # Rollouts tell pipelines that they ended and pipelines start rollouts: one of the two imports late.
+    from controlplane.commands import rollouts
+
+    wish = rollouts.StartRollout(
+        deployment=action.deployment,
+        model_version_id=find_version(uow.session, action.model_version).id,
+        reason=f"stage {action.stage!r} of run {row.id} of pipeline {row.pipeline!r}",
+        pipeline=row.pipeline,
+        run_id=row.id,
+    )
+    rollout = rollouts.start_rollout(uow, wish)
+    state = StageState(phase="Running", rollout_id=str(rollout.id), outputs={"rollout": str(rollout.id)})
+    return state if rollout.finished_at is None else _released(state, rollout)
+
+
+def _ended(state: StageState, job: JobRow) -> StageState:
+    reason = job.reason or ("its job was cancelled" if job.phase == "Cancelled" else "")
+    return replace(state, phase=job.phase, outputs=dict(job.outputs or {}), reason=reason)  # type: ignore[arg-type]
+
+
+def _released(state: StageState, rollout: RolloutRow) -> StageState:
+    phase: StagePhase = "Succeeded" if rollout.phase == "Promoted" else "Failed"
+    return replace(state, phase=phase, reason=f"rollout {rollout.phase}: {rollout.reason}")
+
+
+def _cause(row: PipelineRunRow) -> Cause:
+    return Cause(row.correlationid, str(row.started_event))
+
+
+@contextmanager
+def _on_behalf_of(uow: UnitOfWork, row: PipelineRunRow) -> Iterator[None]:
+    """Whoever finished the stage before, what the run asks for is asked for by whoever started the run."""
+    actor, cause = uow.actor, uow.cause
+    uow.actor, uow.cause = row.actor, _cause(row)
+    try:
+        yield
+    finally:
+        uow.actor, uow.cause = actor, cause
+
+
+def _in_words(error: GraftworkError) -> str:
+    return f"{error.field}: {error.detail}" if error.field else error.detail

@@ -1,0 +1,99 @@
+"""Reads documents that a stranger wrote: no tags, no key twice, no size that grows by aliases, nothing unstorable."""
+
+import json
+import re
+from typing import Any, Final
+
+import yaml
+
+from controlplane.errors import Invalid
+
+MAX_NODES: Final = 20_000
+NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 as JSON escapes it, and not an escaped backslash before `u0000`."""
+
+
+class _Loader(yaml.SafeLoader):
+    pass
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: dict[Any, Any] = {}
+    for key_node, value_node in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            raise yaml.constructor.ConstructorError(
+                None, None, "merge keys (`<<`) are not read here", key_node.start_mark
+            )
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.constructor.ConstructorError(
+                None, None, f"key {key!r}: expected text; put it in quotes", key_node.start_mark
+            )
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is written twice", key_node.start_mark)
+        seen[key] = loader.construct_object(value_node, deep=True)
+    return seen
+
+
+def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
+# A date is text here: no field of ours is one.
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
+
+
+def load_document(body: bytes, name: str) -> dict[str, Any]:
+    """The mapping in a YAML (or JSON) document; its `name` may be left out, and may not be another one.
+
+    Raises Invalid with the place of the fault.
+    """
+    try:
+        value = yaml.load(body.decode("utf-8"), Loader=_Loader)
+    except UnicodeDecodeError as error:
+        raise Invalid(f"the body is not UTF-8: {error.reason} at byte {error.start}", field="body") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise Invalid(f"the body is not readable as YAML or JSON: {error.problem}{place}", field="body") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Invalid(f"the body is not readable as YAML or JSON: {type(error).__name__}", field="body") from error
+    if not isinstance(value, dict):
+        raise Invalid(f"the body is {type(value).__name__}, expected a mapping of fields", field="body")
+    _refuse_growth(value)
+    json_bytes(value, "body")
+    if value.setdefault("name", name) != name:
+        raise Invalid(f"the body's name is {value['name']!r}, expected {name!r} as in the path", field="name")
+    return value
+
+
+def json_bytes(value: Any, field: str) -> bytes:
+    """A value as JSON. Raises Invalid for what a database cannot hold: NaN, U+0000, half a surrogate pair."""
+    try:
+        body = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise Invalid(
+            f"{field} holds a lone surrogate (\\ud800 to \\udfff), expected Unicode text", field=field
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise Invalid(
+            f"{field} holds NaN, an infinity or too deep a nesting, expected plain JSON", field=field
+        ) from error
+    if NUL.search(body):
+        raise Invalid(f"{field} holds the character U+0000, which a database cannot store", field=field)
+    return body
+
+
+def _refuse_growth(value: Any) -> None:
+    """Aliases make a small text stand for a huge value; counted as if written out."""
+    stack, nodes = [value], 0
+    while stack:
+        nodes += 1
+        if nodes > MAX_NODES:
+            raise Invalid(f"the body has more than {MAX_NODES} values, aliases written out", field="body")
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list):
+            stack.extend(item)

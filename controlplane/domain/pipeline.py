@@ -1,0 +1,191 @@
+"""A pipeline run as a pure state: which stages may start now, and when the run is over."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Self, get_args
+
+from pydantic import BaseModel
+
+from controlplane.domain.references import UnresolvedReference, substitute
+from controlplane.errors import Invalid
+from schemas.jobs import JobKind, JobSpec
+from schemas.pipelines import JobStage, PipelineSpec, ReleaseStage, references
+
+StagePhase = Literal["Waiting", "Running", "Succeeded", "Failed", "Cancelled", "Skipped"]
+RunPhase = Literal["Running", "Succeeded", "Failed", "Cancelled"]
+OVER: Final = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped"})
+OUTPUT: Final[dict[str, str]] = {"curate": "dataset", "release": "rollout"} | dict.fromkeys(
+    ("train", "merge", "export", "evaluate", "attack"), "model_version"
+)
+"""What a stage of each kind hands to the next, as `${stages.<stage>.<output>}`."""
+SPECS: Final[dict[str, type[BaseModel]]] = {
+    spec.model_fields["kind"].default: spec for spec in get_args(get_args(JobSpec)[0])
+}
+
+
+@dataclass(frozen=True)
+class StageState:
+    phase: StagePhase = "Waiting"
+    job_id: str | None = None
+    rollout_id: str | None = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        return cls(**document)
+
+    def to_document(self) -> dict[str, Any]:
+        return {**vars(self), "outputs": dict(self.outputs)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that decides what happens next."""
+
+    spec: PipelineSpec
+    params: Mapping[str, Any]
+    event: Mapping[str, Any] | None
+    stages: Mapping[str, StageState]
+    cancel_requested: str | None = None
+    """Why somebody asked for it."""
+    phase: RunPhase = "Running"
+
+    def with_stage(self, name: str, state: StageState) -> Self:
+        return replace(self, stages={**self.stages, name: state})
+
+
+@dataclass(frozen=True)
+class RequestJob:
+    stage: str
+    kind: JobKind
+    spec: dict[str, Any]
+    max_attempts: int
+
+
+@dataclass(frozen=True)
+class StartRollout:
+    stage: str
+    deployment: str
+    model_version: str
+
+
+@dataclass(frozen=True)
+class EndStage:
+    """The stage will not run."""
+
+    stage: str
+    phase: StagePhase
+    reason: str
+
+
+@dataclass(frozen=True)
+class FinishRun:
+    phase: RunPhase
+    reason: str
+
+
+Action = RequestJob | StartRollout | EndStage | FinishRun
+
+
+def new_stages(spec: PipelineSpec) -> dict[str, StageState]:
+    return {name: StageState() for name in spec.stages}
+
+
+def with_params(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The pipeline's defaults with what was given. Raises Invalid for a param that it does not declare."""
+    if unknown := sorted(set(given) - set(spec.params)):
+        known = ", ".join(sorted(spec.params)) or "none"
+        raise Invalid(f"pipeline {spec.name!r} has no param {unknown[0]!r}; it has: {known}", field="params")
+    return {**spec.params, **given}
+
+
+def next_jobs(run: Run) -> tuple[Action, ...]:
+    """What to do now. A stage is asked for once: the caller records each action as the stage's new state.
+
+    After a failure nothing new starts; what runs is let finish, and the run fails when nothing is left.
+    """
+    if run.phase != "Running":
+        return ()
+    if stopped := _why_stopped(run):
+        waiting = [name for name, state in run.stages.items() if state.phase == "Waiting"]
+        phase: StagePhase = "Cancelled" if run.cancel_requested is not None else "Skipped"
+        if waiting:
+            return tuple(EndStage(name, phase, stopped) for name in waiting)
+    else:
+        ready = [name for name in run.spec.stages if _is_ready(run, name)]
+        if ready:
+            return tuple(_start(run, name) for name in ready)
+    return _finish(run, stopped) if all(state.phase in OVER for state in run.stages.values()) else ()
+
+
+def _why_stopped(run: Run) -> str | None:
+    if run.cancel_requested is not None:
+        return run.cancel_requested or "cancelled"
+    for name, state in run.stages.items():
+        if state.phase in ("Failed", "Cancelled"):
+            return f"stage {name!r} {state.phase.lower()}: {state.reason}".rstrip(": ")
+    return None
+
+
+def _is_ready(run: Run, name: str) -> bool:
+    needs = run.spec.stages[name].needs
+    return run.stages[name].phase == "Waiting" and all(run.stages[need].phase == "Succeeded" for need in needs)
+
+
+def _start(run: Run, name: str) -> Action:
+    stage = run.spec.stages[name]
+    spaces: dict[str, Any] = {
+        "params": run.params,
+        "stages": {other: state.outputs for other, state in run.stages.items() if state.phase == "Succeeded"},
+    }
+    if run.event is not None:
+        spaces["event"] = run.event
+    try:
+        if isinstance(stage, ReleaseStage):
+            deployment, version = (str(substitute(text, spaces)) for text in (stage.deployment, stage.model_version))
+            return StartRollout(name, deployment, version)
+        return RequestJob(name, stage.kind, substitute(stage.spec, spaces), stage.max_attempts)
+    except UnresolvedReference as error:
+        return EndStage(name, "Failed", str(error))
+
+
+def _finish(run: Run, stopped: str | None) -> tuple[Action, ...]:
+    if run.cancel_requested is not None and stopped is not None:
+        return (FinishRun("Cancelled", stopped),)
+    return (FinishRun("Failed", stopped) if stopped else FinishRun("Succeeded", ""),)
+
+
+# --- what can be known before a run ----------------------------------------------------------------------------------
+
+
+def check_pipeline(spec: PipelineSpec) -> None:
+    """Raises Invalid, naming the path, for what no run could ever do."""
+    for name, stage in spec.stages.items():
+        if isinstance(stage, JobStage):
+            _check_fields(name, stage)
+        for space, path in references(stage.model_dump()):
+            if space == "stages":
+                _check_output(spec, name, path)
+
+
+def _check_fields(name: str, stage: JobStage) -> None:
+    known = set(SPECS[stage.kind].model_fields) - {"kind"}
+    for key, value in stage.spec.items():
+        if key == "kind" and value == stage.kind:
+            continue
+        if key not in known:
+            raise Invalid(
+                f"stages.{name}.spec.{key}: a {stage.kind} job has no such field; it has: {', '.join(sorted(known))}",
+                field=f"stages.{name}.spec.{key}",
+            )
+
+
+def _check_output(spec: PipelineSpec, name: str, path: str) -> None:
+    source, _, output = path.partition(".")
+    kind = spec.stages[source].kind
+    if output != OUTPUT[kind]:
+        raise Invalid(
+            f"stages.{name}: ${{stages.{path}}}: a {kind} stage has the output {OUTPUT[kind]!r} only",
+            field=f"stages.{name}",
+        )
