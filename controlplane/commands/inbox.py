@@ -9,7 +9,7 @@ from controlplane.store.unit_of_work import UnitOfWork
 
 
 def is_first_time(uow: UnitOfWork, consumer: str, source: str, event_id: str) -> bool:
-    """True once for (consumer, source, id), if this transaction commits; of two at once, one waits and is told False."""
+    """True once for (consumer, source, id), if this transaction commits. Of two at once one waits and gets False."""
     return insert_once(uow, InboxRow(consumer=consumer, source=source, event_id=event_id, at=uow.now()))
 
 
