@@ -1,0 +1,56 @@
+"""`python -m workers.runtime train evaluate …`: one worker for these kinds of jobs."""
+
+import argparse
+import logging
+import signal
+import socket
+import sys
+import threading
+
+from schemas.jobs import JOB_KINDS
+from workers.runtime.api import Api, Refused
+from workers.runtime.doorbell import HttpDoorbell
+from workers.runtime.settings import WorkerSettings
+from workers.runtime.worker import Worker
+
+JOIN_SECONDS = 0.5
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m workers.runtime", description=__doc__)
+    parser.add_argument("kinds", nargs="+", choices=JOB_KINDS, help="kinds of jobs that this worker does")
+    parser.add_argument("--name", default=socket.gethostname(), help="shown with its jobs; default: the host's name")
+    arguments = parser.parse_args()
+    settings = WorkerSettings()
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with Api(settings.api_url, settings.token_value()) as api:
+        doorbell = HttpDoorbell(api, arguments.kinds)
+        return supervise(Worker(api, doorbell, settings, arguments.kinds, arguments.name))
+
+
+def supervise(worker: Worker) -> int:
+    """Run the worker in a thread: a signal's handler, which runs in the main one, may then take any lock."""
+    refusals: list[Refused] = []
+
+    def run() -> None:
+        try:
+            worker.run()
+        except Refused as refusal:
+            refusals.append(refusal)
+
+    thread = threading.Thread(target=run, name="worker")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    thread.start()
+    while thread.is_alive():
+        thread.join(JOIN_SECONDS)
+    for refusal in refusals:
+        logging.getLogger(__name__).error("the control plane refused this worker: %s", refusal)
+    return 1 if refusals else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,38 @@
+"""What a worker and its job's process say to each other: one task in, then lines out."""
+
+from pathlib import Path
+from typing import Any
+
+from schemas.base import Strict
+from schemas.jobs import Checkpoint, JobKind, JobResult, Progress
+from workers.runtime.settings import Stores
+
+
+class Task(Strict):
+    """The first line of the process's standard input, which then stays open for as long as the worker lives."""
+
+    kind: JobKind
+    spec: dict[str, Any]
+    checkpoint: Checkpoint | None
+    workdir: Path
+    stores: Stores
+    worker_pid: int
+
+
+class Fault(Strict):
+    """The handler ended without a result."""
+
+    reason: str
+    retryable: bool
+
+
+class Said(Strict):
+    """One line of the process's report pipe: exactly one of these is set."""
+
+    progress: Progress | None = None
+    checkpoint: Checkpoint | None = None
+    log: str | None = None
+    result: JobResult | None = None
+    fault: Fault | None = None
+    unable: str | None = None
+    """This worker cannot do the job at all: it lacks a library."""

@@ -1,0 +1,88 @@
+"""What a job has said and the control plane does not yet know."""
+
+import math
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from schemas.jobs import Checkpoint, Progress
+
+MAX_LINE_LENGTH = 2000
+MAX_KEPT_LINES = 5_000
+"""While the control plane is away; then the oldest are dropped, and the count of them is said."""
+MAX_BATCH_LINES = 400
+MAX_BATCH_CHARACTERS = 100_000
+"""A character is at most 6 bytes as JSON: a heartbeat stays below the API's limit of 1 MiB."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one heartbeat carries."""
+
+    progress: Progress | None
+    checkpoint: Checkpoint | None
+    logs: tuple[str, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        return self.progress is None and self.checkpoint is None and not self.logs
+
+
+class News:
+    """Filled by the threads that listen to the job, emptied by the heartbeat."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._progress: Progress | None = None
+        self._checkpoint: Checkpoint | None = None
+        self._lines: deque[str] = deque()
+        self._dropped = 0
+
+    def hear(self, report: Progress | Checkpoint | str) -> None:
+        with self._lock:
+            if isinstance(report, Progress):
+                # JSON has no NaN
+                finite = {name: value for name, value in report.metrics.items() if math.isfinite(value)}
+                self._progress = report.model_copy(update={"metrics": finite})
+            elif isinstance(report, Checkpoint):
+                self._checkpoint = report
+            else:
+                self._lines.append(report.encode("utf-8", "replace").decode()[:MAX_LINE_LENGTH])
+                if len(self._lines) > MAX_KEPT_LINES:
+                    self._lines.popleft()
+                    self._dropped += 1
+
+    def take(self) -> Batch:
+        with self._lock:
+            lines = self._take_lines()
+            batch = Batch(self._progress, self._checkpoint, tuple(lines))
+            self._progress = self._checkpoint = None
+            return batch
+
+    def put_back(self, batch: Batch) -> None:
+        """It did not arrive. What was said since is newer."""
+        with self._lock:
+            self._progress = self._progress or batch.progress
+            self._checkpoint = self._checkpoint or batch.checkpoint
+            self._lines.extendleft(reversed(batch.logs))
+
+    @property
+    def is_empty(self) -> bool:
+        with self._lock:
+            return not (self._progress or self._checkpoint or self._lines or self._dropped)
+
+    @property
+    def has_checkpoint(self) -> bool:
+        with self._lock:
+            return self._checkpoint is not None
+
+    def _take_lines(self) -> list[str]:
+        lines: list[str] = []
+        characters = 0
+        if self._dropped:
+            lines.append(f"… {self._dropped} lines were dropped: more was logged than could be sent")
+            self._dropped = 0
+        while self._lines and len(lines) < MAX_BATCH_LINES and characters < MAX_BATCH_CHARACTERS:
+            lines.append(self._lines.popleft())
+            characters += len(lines[-1])
+        return lines

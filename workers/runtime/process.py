@@ -1,0 +1,109 @@
+"""A job's process as its worker sees it: started, listened to, and ended with everything that it started."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import IO
+
+from pydantic import ValidationError
+
+from workers.runtime.messages import Said, Task
+
+SECRETS = frozenset({"GRAFTWORK_TOKEN", "GRAFTWORK_TOKEN_FILE", "GRAFTWORK_BOOTSTRAP_TOKEN", "GRAFTWORK_DATABASE_URL"})
+"""A handler knows no HTTP and no database, so its process gets no way into either."""
+LAST_WORDS_SECONDS = 5.0
+
+
+class JobProcess:
+    """Leads a process group of its own. `hear` is called from two threads, with reports and with lines of output."""
+
+    def __init__(self, task: Task, hear: Callable[[Said], None]) -> None:
+        self._hear = hear
+        reports, report_end = os.pipe()
+        try:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "workers.runtime.child", str(report_end)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(report_end,),
+                start_new_session=True,
+                env={**{k: v for k, v in os.environ.items() if k not in SECRETS}, "PYTHONUNBUFFERED": "1"},
+            )
+        finally:
+            os.close(report_end)
+        assert self._popen.stdin is not None
+        assert self._popen.stdout is not None
+        self._stdin, self._output = self._popen.stdin, self._popen.stdout
+        self._threads = (
+            threading.Thread(target=self._listen, args=(os.fdopen(reports, "rb"),), name="reports", daemon=True),
+            threading.Thread(target=self._read_output, name="output", daemon=True),
+        )
+        for thread in self._threads:
+            thread.start()
+        self._tell(task)
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def ended(self) -> bool:
+        return self._popen.poll() is not None
+
+    def end(self, grace_seconds: float) -> None:
+        """SIGTERM to the group, and SIGKILL to what is left after the grace."""
+        self._signal(signal.SIGTERM)
+        try:
+            self._popen.wait(grace_seconds)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+            self._popen.wait()
+
+    def close(self) -> None:
+        """After its end: leave nothing behind that it started, and hear its last words."""
+        self._signal(signal.SIGKILL)
+        self._popen.wait()
+        for thread in self._threads:
+            thread.join(LAST_WORDS_SECONDS)
+        self._stdin.close()
+
+    def how_it_ended(self) -> str:
+        """In words, for a process that ended without saying why."""
+        status = self._popen.returncode
+        if status is None or status >= 0:
+            return f"the job's process ended with exit status {status} and without a result"
+        name = signal.Signals(-status).name if -status in signal.valid_signals() else ""
+        hint = ", as when memory runs out" if -status == signal.SIGKILL else ""
+        return f"the job's process was killed by signal {-status} ({name}){hint}"
+
+    def _tell(self, task: Task) -> None:
+        try:
+            self._stdin.write(task.model_dump_json().encode() + b"\n")
+            self._stdin.flush()
+        except BrokenPipeError:  # it died at once: its exit status says so
+            return
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self._popen.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return
+
+    def _listen(self, reports: IO[bytes]) -> None:
+        with reports:
+            for line in reports:
+                try:
+                    self._hear(Said.model_validate_json(line))
+                except ValidationError:
+                    self._hear(Said(log="… the job's process said something that this worker cannot read"))
+
+    def _read_output(self) -> None:
+        with self._output:
+            for line in self._output:
+                # a progress bar redraws its line with \r: its last state is enough
+                text = line.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
+                if text:
+                    self._hear(Said(log=text))
