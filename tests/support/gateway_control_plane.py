@@ -27,6 +27,8 @@ class FakeControlPlane:
         self.reports: list[GatewayReport] = []
         self.observations: list[Observation] = []
         self.lost: list[LostUnits] = []
+        self.stopping = False
+        """Ends waiting polls, so that the server can stop without breaking them off."""
         self.refuse: Callable[[int], int] = lambda _second: 200
         self.app = self._build()
 
@@ -42,7 +44,7 @@ class FakeControlPlane:
         async def generation(name: str, after: int = -1, wait: int = 0) -> Response:
             until = time.monotonic() + wait
             while not self._newer(after):
-                if time.monotonic() >= until:
+                if self.stopping or time.monotonic() >= until:
                     return Response(status_code=204)
                 await asyncio.sleep(0.02)
             assert self.generation is not None

@@ -62,7 +62,7 @@ class Desired:
             answer = await asyncio.wait_for(self._control.generation(after, wait, timeout), timeout)
         except (Unreachable, Refused, TimeoutError) as error:
             if self._reachable:
-                logger.warning("no generation from the control plane: %s", error or type(error).__name__)
+                logger.warning("no generation from the control plane: %s %s", type(error).__name__, error)
             self._reachable = False
             return None
         self._reachable = True

@@ -41,9 +41,11 @@ class Site:
         return f"http://127.0.0.1:{self.port}"
 
     def start_control_plane(self) -> None:
+        self.control.stopping = False
         self._control_server.enter_context(serving(self.control.app, self.port))
 
     def stop_control_plane(self) -> None:
+        self.control.stopping = True
         self._control_server.close()
 
     def version(self, number: int, favours: int, **script: str | int) -> ServedVersion:
@@ -61,7 +63,7 @@ class Site:
     @contextmanager
     def gateway(self, **settings: Any) -> Iterator[httpx.Client]:
         given = {"deployment": "reviews", "name": "gateway-1", "host": "127.0.0.1", "port": 0}
-        chosen = GatewaySettings(**given | {"api_url": self.api_url, "home": self.home} | settings)
+        chosen = GatewaySettings.model_validate(given | {"api_url": self.api_url, "home": self.home} | settings)
         files = GatewayFiles(chosen.home, chosen.deployment, chosen.name)
         sessions = Sessions(self.store, ScriptedEngine)
         try:

@@ -103,7 +103,8 @@ def test_a_canary_that_hangs_leaves_stable_alone(site: Any, client: httpx.Client
     wait_for(lambda: predict(client).headers["x-variant"] == "stable", "stable again", seconds=10)
     wait_for(lambda: units(site, 3, "stable")[0], "its units")
     assert units(site, 3, "stable")[1] == 0
-    assert units(site, 2, "canary") == (1, 1)
+    hung_units, errors = units(site, 2, "canary")
+    assert hung_units == errors >= 1
 
 
 def test_a_canary_gets_its_share_and_says_so(site: Any, client: httpx.Client) -> None:
