@@ -1,8 +1,9 @@
 """The base graph, whose LoRA factors and head are inputs, and the adapter file that supplies them."""
 
 import json
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
+from torch import nn
 
 from workers.model.adapter import Adapter, Floats
 from workers.model.base import Base
@@ -40,10 +42,12 @@ def export_base_graph(base: Base, identity: Identity) -> bytes:
     """`base`'s encoder gets LoRA layers by this: load it again for other uses."""
     paths = target_paths(base.encoder, identity["target_modules"])
     insert_lora(base.encoder, paths, _TRACED_RANK)
-    model = _trace(Classifier(base.encoder, base.feature_size, _TRACED_LABELS).eval())
-    inputs = {f"encoder.{path}.{factor}": f"{path}.{factor}" for path in paths for factor in ("lora_A", "lora_B")}
-    inputs |= {"head.weight": "head.weight", "head.bias": "head.bias"}
-    _make_overridable(model, inputs)
+    classifier = Classifier(base.encoder, base.feature_size, _TRACED_LABELS).eval()
+    names = {f"encoder.{path}.{factor}": f"{path}.{factor}" for path in paths for factor in ("lora_A", "lora_B")}
+    names |= {"head.weight": "head.weight", "head.bias": "head.bias"}
+    _make_distinct([classifier.get_parameter(name) for name in names])
+    model = _trace(classifier)
+    _make_overridable(model, names)
     _clean(model)
     entry = model.metadata_props.add()
     entry.key, entry.value = _METADATA_KEY, json.dumps(identity, sort_keys=True)
@@ -80,11 +84,20 @@ def write_onnx_adapter(inputs: Mapping[str, Floats], path: Path) -> None:
     del values
 
 
+def _make_distinct(parameters: Sequence[nn.Parameter]) -> None:
+    """The exporter merges equal constants, and two inputs must not become one."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in parameters:
+            parameter.normal_(generator=generator)
+
+
 def _trace(classifier: Classifier) -> Any:
     ids = torch.ones(_TRACED_BATCH, _TRACED_LENGTH, dtype=torch.int64)
     mask = torch.ones_like(ids)
     mask[1, 4:] = 0  # a mask of ones alone would let the exporter drop it
     dimensions = {0: torch.export.Dim("batch", min=1, max=65536), 1: torch.export.Dim("length", min=1, max=512)}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports each operator of torchvision, which we lack
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter deprecates parts of itself at every release
         program = torch.onnx.export(

@@ -44,8 +44,9 @@ def base_digest(folder: Path) -> Digest:
 def load_base(folder: Path) -> Base:
     """safetensors only, no remote code, no network."""
     digest = base_digest(folder)
-    transformers_logging.set_verbosity_error()  # a base brings heads that we leave out: expected, not worth a report
-    transformers_logging.disable_progress_bar()
+    # A base brings heads that we leave out: expected, not worth a report.
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         encoder = AutoModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32

@@ -13,7 +13,7 @@ def inject_lora(encoder: nn.Module, lora: Lora) -> list[str]:
     paths = target_paths(encoder, lora.target_modules)
     config = LoraConfig(
         r=lora.r,
-        lora_alpha=lora.lora_alpha,
+        lora_alpha=lora.lora_alpha,  # type: ignore[arg-type] # PEFT says int but only divides it
         lora_dropout=lora.lora_dropout,
         target_modules=paths,
         use_rslora=lora.use_rslora,

@@ -27,7 +27,8 @@ def accuracy(workbench: Workbench, result: TrainResult, rows: list[Row]) -> floa
     batch = tokenizer.pad(tokenizer.encode([text for text, _ in rows]))
     with torch.no_grad():
         answers = classifier(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)).argmax(dim=1)
-    return sum(result.labels[answer] == label for answer, (_, label) in zip(answers, rows, strict=True)) / len(rows)
+    found = [result.labels[answer] == label for answer, (_, label) in zip(answers.tolist(), rows, strict=True)]
+    return sum(found) / len(found)
 
 
 @pytest.mark.parametrize("r", [0, 2])

@@ -1,0 +1,128 @@
+"""A merge is the weighted sum of its sources' updates, under one head."""
+
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas.jobs import MergeMethod, MergeSpec
+from tests.support.workbench import Workbench, random_adapter
+from workers.merge.handler import handle
+from workers.merge.methods import METHODS
+from workers.model.adapter import Adapter, read_adapter
+from workers.model.base import base_digest
+from workers.runtime.errors import JobError
+
+BASE = f"sha256:{1:064x}"
+Update = npt.NDArray[np.float64]
+
+
+def updates(adapter: Adapter) -> dict[str, Update]:
+    return {
+        path: adapter.metadata.scaling * (factors.b.astype(np.float64) @ factors.a.astype(np.float64))
+        for path, factors in adapter.factors.items()
+    }
+
+
+def weighted_sum(adapters: list[Adapter], weights: list[float]) -> dict[str, Update]:
+    total: dict[str, Update] = {}
+    for adapter, weight in zip(adapters, weights, strict=True):
+        for path, update in updates(adapter).items():
+            total[path] = total.get(path, np.zeros_like(update)) + weight * update
+    return total
+
+
+def merge(workbench: Workbench, adapters: list[Adapter], weights: list[float]) -> Adapter:
+    sources = [
+        {"model_version": workbench.store(adapter, number), "weight": weight}
+        for number, (adapter, weight) in enumerate(zip(adapters, weights, strict=True), start=1)
+    ]
+    result = handle(MergeSpec.model_validate({"model": "merged", "sources": sources}), workbench.context())
+    merged = read_adapter(workbench.artifacts.fetch(result.adapter))
+    assert result.r == merged.metadata.r
+    return merged
+
+
+def assert_same(found: dict[str, Update], expected: dict[str, Update]) -> None:
+    assert found.keys() == expected.keys()
+    for path in expected:
+        # float32 factors, products of norm about 30: six digits.
+        np.testing.assert_allclose(found[path], expected[path], atol=1e-5, rtol=1e-5)
+
+
+def test_every_method_of_the_contract_exists() -> None:
+    assert set(METHODS) == set(get_args(MergeMethod))
+
+
+def test_it_is_the_weighted_sum_whatever_rank_alpha_and_scaling(workbench: Workbench) -> None:
+    adapters = [
+        random_adapter(BASE, r=2, seed=1),
+        random_adapter(BASE, r=5, seed=2, lora_alpha=3.0),
+        random_adapter(BASE, r=4, seed=3, use_rslora=True),
+    ]
+    merged = merge(workbench, adapters, [0.5, -0.25, 2.0])
+    assert_same(updates(merged), weighted_sum(adapters, [0.5, -0.25, 2.0]))
+    assert merged.metadata.r == 2 + 5 + 4
+
+
+def test_the_head_is_the_sources_head(workbench: Workbench) -> None:
+    adapters = [random_adapter(BASE, r=2, seed=1), random_adapter(BASE, r=2, seed=2)]
+    np.testing.assert_array_equal(merge(workbench, adapters, [1, 1]).head.weight, adapters[0].head.weight)
+
+
+def test_sources_may_change_different_modules(workbench: Workbench) -> None:
+    adapters = [
+        random_adapter(BASE, r=2, seed=1, target_modules=("query",)),
+        random_adapter(BASE, r=3, seed=2, target_modules=("key", "value")),
+    ]
+    merged = merge(workbench, adapters, [1.0, 0.5])
+    assert_same(updates(merged), weighted_sum(adapters, [1.0, 0.5]))
+    assert merged.metadata.target_modules == ("key", "query", "value")
+
+
+def test_heads_alone_merge_to_the_head_alone(workbench: Workbench) -> None:
+    merged = merge(workbench, [random_adapter(BASE, r=0, seed=1), random_adapter(BASE, r=0, seed=2)], [1, 1])
+    assert merged.metadata.r == 0
+    assert not merged.factors
+
+
+@settings(max_examples=25, deadline=None)
+@given(r=st.integers(1, 9), alpha=st.floats(0.5, 64), rslora=st.booleans(), weight=st.floats(0, 1))
+def test_merging_a_version_with_itself_returns_it(r: int, alpha: float, rslora: bool, weight: float) -> None:
+    adapter = random_adapter(BASE, r=r, seed=r, lora_alpha=alpha, use_rslora=rslora)
+    factors = METHODS["cat"]([adapter, adapter], [weight, 1 - weight])
+    merged = {path: both.b.astype(np.float64) @ both.a.astype(np.float64) for path, both in factors.items()}
+    for path, update in updates(adapter).items():
+        np.testing.assert_allclose(merged[path], update, atol=1e-5 * alpha, rtol=1e-5)
+
+
+def test_linear_is_refused_and_why_is_true(workbench: Workbench) -> None:
+    """Averaging A and B separately is not the average of the updates."""
+    first, second = random_adapter(BASE, r=2, seed=1), random_adapter(BASE, r=2, seed=2)
+    path = next(iter(first.factors))
+    a = (first.factors[path].a + second.factors[path].a) / 2
+    b = (first.factors[path].b + second.factors[path].b) / 2
+    linear = first.metadata.scaling * (b @ a)
+    assert np.abs(linear - weighted_sum([first, second], [0.5, 0.5])[path]).max() > 0.1
+    sources = [{"model_version": workbench.store(adapter)} for adapter in (first, second)]
+    with pytest.raises(ValidationError, match="use `cat`"):
+        MergeSpec.model_validate({"model": "merged", "merge_method": "linear", "sources": sources})
+
+
+def test_versions_with_heads_of_their_own_are_refused_with_advice(workbench: Workbench) -> None:
+    refs = [workbench.store(random_adapter(BASE, r=2, seed=1, head_seed=seed)) for seed in (0, 1)]
+    with pytest.raises(ValidationError, match="frozen"):
+        MergeSpec.model_validate({"model": "merged", "sources": [{"model_version": ref} for ref in refs]})
+
+
+def test_a_file_that_is_not_what_its_registration_says_is_refused(workbench: Workbench) -> None:
+    digest = base_digest(workbench.base)
+    honest = workbench.store(random_adapter(digest, r=2, seed=1))
+    forged = honest.model_copy(update={"adapter": workbench.store(random_adapter(digest, 2, 1, head_seed=9)).adapter})
+    spec = MergeSpec.model_validate({"model": "merged", "sources": [{"model_version": m} for m in (honest, forged)]})
+    with pytest.raises(JobError, match="its registration says"):
+        handle(spec, workbench.context())
