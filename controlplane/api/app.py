@@ -7,7 +7,20 @@ from typing import Final
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controlplane.api import aliases, datasets, events, health, jobs, models, problems, tokens
+from controlplane.api import (
+    aliases,
+    datasets,
+    dead_letters,
+    deployments,
+    events,
+    gateways,
+    health,
+    jobs,
+    models,
+    problems,
+    rollouts,
+    tokens,
+)
 from controlplane.api.call import Site
 from controlplane.api.feed import Feed
 from controlplane.api.presence import Presence
@@ -23,6 +36,10 @@ ROUTERS: Final = (
     datasets.router,
     models.router,
     aliases.router,
+    deployments.router,
+    gateways.router,
+    rollouts.router,
+    dead_letters.router,
 )
 
 

@@ -59,16 +59,15 @@ def delivery_of(letter: DeadLetterRow) -> Delivery:
 
 
 def list_dead_letters(
-    session: Session, *, status: str | None, limit: int, after: tuple[str, str] | None = None
+    session: Session, *, status: str | None, limit: int, after: UUID | None = None
 ) -> list[DeadLetterRow]:
-    """Newest first; `after` is the (time, id) of the last one seen."""
+    """Newest first; `after` is the last one seen."""
     query = select(DeadLetterRow).order_by(col(DeadLetterRow.at).desc(), col(DeadLetterRow.id).desc()).limit(limit)
     if status is not None:
         query = query.where(DeadLetterRow.status == status)
     if after is not None:
-        last = session.get(DeadLetterRow, UUID(after[1]))
-        if last is not None:
-            query = query.where(tuple_(DeadLetterRow.at, DeadLetterRow.id) < (last.at, last.id))
+        last = get_dead_letter(session, after)
+        query = query.where(tuple_(col(DeadLetterRow.at), col(DeadLetterRow.id)) < (last.at, last.id))
     return list(session.exec(query))
 
 

@@ -1,0 +1,88 @@
+"""Dead letters over HTTP: who may see their bytes is an auditor, who sends them back or closes them an operator."""
+
+import base64
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel
+
+from controlplane.api.call import Auditor, Operator, Viewer
+from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.commands import dead_letters
+from controlplane.store.tables import DeadLetterRow
+
+router = APIRouter(tags=["dead letters"])
+Status = Literal["Open", "Replaying", "Replayed", "Discarded"]
+
+
+class DeadLetterView(BaseModel):
+    id: UUID
+    consumer: str
+    topic: str
+    """A Kafka topic; `event-log`: a fact that our reactions could not finish; `outbox`: one that Kafka refuses."""
+    partition: int
+    offset: int
+    """On `event-log` and `outbox`: the fact's seq."""
+    reason: str
+    attempts: int
+    status: Status
+    at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+
+
+class DeadLetterContent(DeadLetterView):
+    key: str | None
+    value: str | None
+    """As text where it is UTF-8."""
+    value_base64: str | None
+    headers: list[tuple[str, str]]
+
+
+def view(letter: DeadLetterRow) -> DeadLetterView:
+    return DeadLetterView.model_validate(letter, from_attributes=True)
+
+
+def content(letter: DeadLetterRow) -> DeadLetterContent:
+    message = dead_letters.delivery_of(letter).message
+    return DeadLetterContent(
+        **view(letter).model_dump(),
+        key=None if message.key is None else message.key.decode(errors="replace"),
+        value=None if message.value is None else message.value.decode(errors="replace"),
+        value_base64=None if message.value is None else base64.b64encode(message.value).decode(),
+        headers=[(name, value.decode(errors="replace")) for name, value in message.headers],
+    )
+
+
+@router.get("/v1/dead-letters")
+def get_dead_letters(
+    call: Viewer, status: Annotated[Status | None, Query()] = None, limit: Limit = 50, cursor: Cursor = None
+) -> Page[DeadLetterView]:
+    """Newest first, without their bytes."""
+    position = decode_cursor(cursor, str)
+    with call.read() as session:
+        after = UUID(str(position[0])) if position else None
+        rows = dead_letters.list_dead_letters(session, status=status, limit=limit + 1, after=after)
+    following = encode_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
+    return Page(items=[view(row) for row in rows[:limit]], next=following)
+
+
+@router.get("/v1/dead-letters/{letter_id}")
+def get_dead_letter(letter_id: UUID, call: Auditor) -> DeadLetterContent:
+    """The whole letter as it came."""
+    with call.read() as session:
+        return content(dead_letters.get_dead_letter(session, letter_id))
+
+
+@router.post("/v1/dead-letters/{letter_id}:replay", status_code=202, response_model=DeadLetterView)
+def post_replay(letter_id: UUID, call: Operator) -> Response:
+    """Its consumer tries again: Replayed in the transaction of its effect, or Open again with the reason."""
+    return call.write(lambda uow: view(dead_letters.replay_dead_letter(uow, letter_id)), status=202)
+
+
+@router.post("/v1/dead-letters/{letter_id}:discard", response_model=DeadLetterView)
+def post_discard(letter_id: UUID, call: Operator) -> Response:
+    """Close it without its effect. A fact that Kafka refused lets the later ones of its subject pass."""
+    return call.write(lambda uow: view(dead_letters.discard_dead_letter(uow, letter_id)))
