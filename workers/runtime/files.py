@@ -70,6 +70,15 @@ def publish_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def discard_staged(folder: Path) -> None:
+    """Remove what killed processes left behind. Only the holder of the folder's lock may say that it is left behind."""
+    for left in folder.glob(".staged-*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """One process at a time; a killed holder lets go."""

@@ -15,7 +15,16 @@ from pypi_simple import PYPI_SIMPLE_ENDPOINT, DistributionPackage, PyPISimple
 from pypi_simple.errors import NoSuchProjectError
 
 from workers.runtime.errors import SourceError
-from workers.runtime.files import CHUNK, HashingWriter, locked, publish, publish_folder, sha256_of, staged
+from workers.runtime.files import (
+    CHUNK,
+    HashingWriter,
+    discard_staged,
+    locked,
+    publish,
+    publish_folder,
+    sha256_of,
+    staged,
+)
 from workers.runtime.unpack import unpack
 
 MAX_ARCHIVE_BYTES = 2 << 30
@@ -64,6 +73,7 @@ def fetch(uri: str, cache: Path, packages: Sequence[str], index_url: str | None)
     folder = cache / "pypi" / f"{wanted.project}-{wanted.version}" / wanted.sha256
     unpacked = folder / hashlib.sha256("!".join(wanted.paths).encode()).hexdigest()
     with locked(folder / "lock"):
+        discard_staged(folder)
         if not unpacked.exists():
             archive = _archive(wanted, folder, index_url)
             with publish_folder(unpacked) as target:

@@ -7,7 +7,7 @@ from typing import Any
 import fsspec
 
 from workers.runtime.errors import SourceError
-from workers.runtime.files import locked, publish_folder
+from workers.runtime.files import discard_staged, locked, publish_folder
 
 
 def fetch(uri: str, cache: Path) -> Path:
@@ -27,6 +27,7 @@ def fetch_objects(filesystem: Any, path: str, uri: str, cache: Path) -> Path:
         version = hashlib.sha256(repr(sorted((name, _stamp(files[name])) for name in files)).encode()).hexdigest()
         target = cache / "s3" / hashlib.sha256(uri.encode()).hexdigest() / version
         with locked(target.parent / "lock"):
+            discard_staged(target.parent)
             if not target.exists():
                 with publish_folder(target) as folder:
                     for name in files:

@@ -1,64 +1,17 @@
-"""Curation: a row ends in one split or in the rejects with its reason; nothing leaks; the digest is stable."""
+"""Curation: a row ends in one split or in the rejects; nothing leaks; the digest is stable."""
 
-import json
 import random
 from collections import Counter
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.artifacts import DatasetManifest, DatasetRef
-from schemas.jobs import CurateResult, CurateSpec, Source, Splits
-from workers.curate.formats import lines
+from schemas.jobs import CurateSpec, Source, Splits
+from tests.support.curation import NO_SPLIT, curate, manifest_of, ref_of, rejects_of, rows, splits_of
 from workers.curate.handler import handle
-from workers.curate.operators import validity
-from workers.curate.rows import digest_of
 from workers.runtime.errors import JobError
-
-NO_SPLIT = Splits(validation=0, test=0)
-
-
-def rows(count: int, start: int = 0) -> list[dict[str, object]]:
-    return [
-        {
-            "text": f"this is review number {index}",
-            "label": "positive" if index % 2 else "negative",
-            "id": f"{index // 3}_{index}",
-        }
-        for index in range(start, start + count)
-    ]
-
-
-def curate(bench: Any, *sources: Source, **fields: Any) -> CurateResult:
-    return handle(CurateSpec(dataset="reviews", sources=sources, **fields), bench.context)
-
-
-def manifest_of(bench: Any, result: CurateResult) -> DatasetManifest:
-    return DatasetManifest.model_validate_json(bench.store.read(result.manifest))
-
-
-def splits_of(bench: Any, result: CurateResult) -> dict[str, list[dict[str, str]]]:
-    found: dict[str, list[dict[str, str]]] = {"train": [], "validation": [], "test": []}
-    for part in manifest_of(bench, result).parts:
-        part_rows = pq.read_table(bench.store.fetch(part.artifact)).to_pylist()
-        assert part.rows == len(part_rows)
-        found[part.split].extend(part_rows)
-    assert {split: len(found[split]) for split in found} == result.rows
-    return found
-
-
-def rejects_of(bench: Any, result: CurateResult) -> list[dict[str, Any]]:
-    if result.rejects is None:
-        return []
-    return [json.loads(line) for line in bench.store.read(result.rejects).splitlines()]
-
-
-def ref_of(result: CurateResult) -> DatasetRef:
-    return DatasetRef(id=uuid4(), dataset=result.dataset, version=1, digest=result.digest, manifest=result.manifest)
 
 
 def test_each_row_lands_in_one_split(bench: Any) -> None:
@@ -117,171 +70,6 @@ def test_two_sources_that_disagree_on_a_text_both_lose_it(bench: Any) -> None:
         0,
         1,
     }
-
-
-def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validity, "MAX_CHARACTERS", 3000)
-    bad: list[tuple[bytes, str]] = [
-        (b'{"text": "caf\xe9", "label": "positive"}', "undecodable"),
-        (b"\x80\x81\x82", "undecodable"),
-        (b'{"text": "broken', "malformed"),
-        (b"[1, 2]", "malformed"),
-        (b"42", "malformed"),
-        (b"[" * 100_000, "malformed"),
-        (b'{"text": "\\ud800 lone", "label": "positive"}', "undecodable"),
-        (b'{"label": "positive"}', "missing_column"),
-        (b'{"text": "no label"}', "missing_column"),
-        (b'{"text": null, "label": "positive"}', "null"),
-        (b'{"text": "x y", "label": null}', "null"),
-        (b'{"text": "x y", "label": ""}', "null"),
-        (b'{"text": 5, "label": "positive"}', "not_text"),
-        (b'{"text": "x y", "label": ["positive"]}', "not_text"),
-        (b'{"text": "a \\u0000 b", "label": "positive"}', "nul_character"),
-        (b'{"text": " \\n ", "label": "positive"}', "empty_text"),
-        (b'{"text": "' + b"x" * 4000 + b'", "label": "positive"}', "too_long"),
-        (b'{"text": "one", "label": "positive"}', "too_few_words"),
-        (b'{"text": "' + b"w " * 30 + b'", "label": "positive"}', "too_many_words"),
-        (b'{"text": "x y", "label": "\\udfff"}', "undecodable"),
-        (b'{"text": "x y", "label": 1.5}', "not_text"),
-        (b'{"text": "x y", "label": "angry"}', "unknown_label"),
-    ]
-    good = [json.dumps(row).encode() for row in rows(4)]
-    content = b"\xef\xbb\xbf" + b"\n".join([*good[:2], *(line for line, _ in bad), b"", *good[2:]])
-    result = curate(
-        bench,
-        Source(uri=bench.write("r.jsonl", content)),
-        labels=("negative", "positive"),
-        min_words=2,
-        max_words=20,
-        splits=NO_SPLIT,
-    )
-    assert result.rows["train"] == 4
-    rejects = rejects_of(bench, result)
-    assert [reject["reason"] for reject in rejects] == [reason for _, reason in bad]
-    assert [reject["line"] for reject in rejects] == list(range(3, 3 + len(bad)))
-    assert result.rejected == Counter(reason for _, reason in bad)
-    assert all(set(reject) == {"source", "line", "reason", "text_digest"} for reject in rejects)
-    assert rejects[-1]["text_digest"] == digest_of("x y")
-
-
-def test_an_endless_line_is_one_reject(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.curate.formats.jsonl.MAX_LINE", 1000)
-    monkeypatch.setattr(lines, "MAX_LINE", 1000)
-    good = [json.dumps(row).encode() for row in rows(4)]
-    content = b"\n".join([*good[:2], b"x" * 10_000, *good[2:]])
-    result = curate(bench, Source(uri=bench.write("r.jsonl", content)), splits=NO_SPLIT)
-    assert (result.rows["train"], result.rejected) == (4, {"too_long": 1})
-    assert [reject["line"] for reject in rejects_of(bench, result)] == [3]
-
-
-def test_csv_quotes_and_bad_rows(bench: Any) -> None:
-    content = (
-        b"label,text,extra\r\n"
-        b'positive,"a ""quoted"", and\nbroken line",1\r\n'
-        b"negative,plain,2\r\n"
-        b"positive\r\n"
-        b"negative,a,b,c,d\r\n"
-        b"positive,caf\xe9,1\r\n"
-    )
-    result = curate(bench, Source(uri=bench.write("r.csv", content)), splits=NO_SPLIT)
-    assert sorted(row["text"] for row in splits_of(bench, result)["train"]) == ['a "quoted", and\nbroken line', "plain"]
-    assert result.rejected == {"malformed": 1, "missing_column": 1, "undecodable": 1}
-
-
-def test_tsv_takes_quotes_as_characters_and_thresholds_make_labels(bench: Any) -> None:
-    content = (
-        'a_1\t-2.5\tan "unbalanced quote\na_2\t0.1\tneither\nb_1\t0.5\tfine\nc_1\tx\tno number\nnone\t1\tno group\n'
-    )
-    source = Source(
-        uri=bench.write("r.txt", content),
-        format="tsv",
-        header=False,
-        text="2",
-        label="1",
-        group="0",
-        group_pattern="^(.*)_",
-        label_thresholds=(-0.5, 0.5),
-    )
-    result = curate(bench, source, labels=("negative", "positive"), splits=NO_SPLIT)
-    found = {row["text"]: (row["label"], row["group"]) for row in splits_of(bench, result)["train"]}
-    assert found == {'an "unbalanced quote': ("negative", "a"), "fine": ("positive", "b")}
-    assert result.rejected == {
-        "group_pattern_mismatch": 1,
-        "label_between_thresholds": 1,
-        "label_not_a_number": 1,
-    }
-
-
-def test_parquet_rows_are_read(bench: Any) -> None:
-    path = bench.root / "files" / "r.parquet"
-    table = pa.table({"body": ["one good", None, "two bad"], "stars": [5, 3, 1], "unused": [b"x", b"y", b"z"]})
-    pq.write_table(table, path)
-    source = Source(uri=path.as_uri(), text="body", label="stars", label_thresholds=(2, 4))
-    result = curate(bench, source, labels=("negative", "positive"), splits=NO_SPLIT)
-    assert (result.rows["train"], result.rejected) == (2, {"null": 1})
-
-
-def test_a_parquet_string_that_is_not_utf8_costs_its_own_row(bench: Any) -> None:
-    path = bench.root / "files" / "r.parquet"
-    bad = pa.Array.from_buffers(pa.string(), 1, pa.array([b"caf\xe9 x"], pa.binary()).buffers())
-    table = pa.table(
-        {
-            "text": pa.chunked_array([bad, pa.array(["one good", "two bad"])]),
-            "label": pa.array(["a", "a", "b"]).dictionary_encode(),
-        }
-    )
-    pq.write_table(table, path)
-    result = curate(bench, Source(uri=path.as_uri()), splits=NO_SPLIT)
-    assert (result.rows["train"], result.rejected) == (2, {"undecodable": 1})
-
-
-def test_an_unclosed_quote_costs_what_it_swallows_and_no_more(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.curate.formats.delimited.MAX_LINE", 2000)
-    good = "".join(f"good row {index},{'ab'[index % 2]}\n" for index in range(1000))
-    content = f'text,label\n"never closed,a\n{good}nul \0 here,a\n'
-    result = curate(bench, Source(uri=bench.write("r.csv", content)), splits=NO_SPLIT)
-    assert result.rejected == {"nul_character": 1, "too_long": 1}
-    assert result.rows["train"] > 800
-
-
-def test_a_column_of_free_text_is_no_label(bench: Any) -> None:
-    free = [{"text": f"row {index}", "label": f"label {index}"} for index in range(101)]
-    with pytest.raises(JobError, match="found 101 different labels; expected at most 100"):
-        curate(bench, Source(uri=bench.jsonl("r.jsonl", free)), splits=NO_SPLIT)
-
-
-@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
-def test_a_column_that_no_row_has_is_named_with_those_that_there_are(bench: Any, suffix: str) -> None:
-    path = bench.root / "files" / f"r.{suffix}"
-    if suffix == "parquet":
-        pq.write_table(pa.table({"text": ["a"], "stars": ["b"]}), path)
-    else:
-        path.write_text('{"text": "a", "stars": "b"}\n' if suffix == "jsonl" else "text,stars\na,b\n")
-    with pytest.raises(JobError, match="field label names column 'label', which no row has"):
-        curate(bench, Source(uri=path.as_uri()))
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("r.jsonl", b"", "no row was accepted; rejected: none; 0 rows were drawn"),
-        ("r.jsonl", b"broken\n", "no row was accepted; rejected: malformed 1"),
-        ("r.jsonl", b'{"text": "a", "label": "x"}\n{"text": "b", "label": "x"}\n', "expected at least two labels"),
-        ("r.pdf", b"x", "set its field format to one of jsonl, csv, tsv, parquet"),
-        ("r.parquet", b"not parquet", "cannot be read as Parquet"),
-        ("r.csv", b"text,label,text\na,b,c\n", "names column 'text' twice"),
-    ],
-)
-def test_a_source_that_gives_nothing_is_refused(bench: Any, name: str, content: bytes, message: str) -> None:
-    with pytest.raises(JobError, match=message):
-        curate(bench, Source(uri=bench.write(name, content)))
-
-
-def test_a_missing_file_and_a_folder_are_refused(bench: Any) -> None:
-    with pytest.raises(JobError, match="no such file"):
-        curate(bench, Source(uri=f"file://{bench.root}/files/none.csv"))
-    with pytest.raises(JobError, match="expected one file"):
-        curate(bench, Source(uri=f"file://{bench.root}/files", format="csv"))
 
 
 @pytest.mark.parametrize(
@@ -405,14 +193,3 @@ def test_a_balanced_split_of_a_rare_label_leaves_it_rows_to_train_on(bench: Any)
     for split in ("validation", "test"):
         assert Counter(row["label"] for row in found[split]) == {"rare": 4, "common": 4}
     assert Counter(row["label"] for row in found["train"]) == {"rare": 12, "common": 372}
-
-
-def test_the_text_of_a_rejected_row_is_nowhere(bench: Any, tmp_path: Path) -> None:
-    secret = "a very private complaint"
-    planted = [{"text": secret, "label": "positive"}, {"text": secret, "label": "negative"}, *rows(4)]
-    result = curate(bench, Source(uri=bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
-    assert result.rejects is not None
-    assert secret.encode() not in bench.store.read(result.rejects)
-    assert secret.encode() not in bench.store.read(result.manifest)
-    assert secret not in repr(bench.reports)
-    assert {reject["text_digest"] for reject in rejects_of(bench, result)} == {digest_of(secret)}
