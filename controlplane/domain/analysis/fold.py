@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import floor
+from math import floor, fsum
 from typing import NamedTuple
 
 from controlplane.domain.analysis.blocks import Feed, advance
@@ -81,16 +81,13 @@ def _label_order(label: Label) -> tuple[float, int, str, bool, str]:
 def _sample_ratio(state: AnalysisState, arrivals: Seconds) -> tuple[tuple[GenerationState, ...], float]:
     """The counts of each generation, and the largest Bayes factor on the way: asked after every second."""
     generations = {entry.generation: entry for entry in state.generations}
+    factors = {entry.generation: entry.log_bayes_factor() for entry in state.generations}
     peak = state.sample_ratio_peak
     for _, present in sorted(arrivals.items()):
         for generation, counts in present.items():
-            entry = generations[generation]
-            generations[generation] = entry._replace(
-                stable_units=entry.stable_units + counts.stable_units,
-                canary_units=entry.canary_units + counts.canary_units,
-            )
-        now = state.model_copy(update={"generations": tuple(generations.values())})
-        peak = max(peak, now.sample_ratio_log_e())
+            generations[generation] = generations[generation].plus(counts)
+            factors[generation] = generations[generation].log_bayes_factor()
+        peak = max(peak, fsum(factors.values()))
     return tuple(generations.values()), peak
 
 

@@ -1,5 +1,6 @@
 """The analysis of one rollout between two folds: frozen, and through JSON and back bit for bit."""
 
+from math import fsum
 from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +37,14 @@ class GenerationState(NamedTuple):
     weight: float
     stable_units: int = 0
     canary_units: int = 0
+
+    def plus(self, counts: Counts) -> "GenerationState":
+        return self._replace(
+            stable_units=self.stable_units + counts.stable_units, canary_units=self.canary_units + counts.canary_units
+        )
+
+    def log_bayes_factor(self) -> float:
+        return log_bayes_factor(self.stable_units, self.canary_units, self.weight)
 
 
 class _State(BaseModel):
@@ -111,7 +120,7 @@ class AnalysisState(_State):
 
     def sample_ratio_log_e(self) -> float:
         """The product over generations, as a log."""
-        return sum(log_bayes_factor(entry.stable_units, entry.canary_units, entry.weight) for entry in self.generations)
+        return fsum(entry.log_bayes_factor() for entry in self.generations)
 
 
 def begin(policy: CanaryPolicy, started_at: float) -> AnalysisState:
