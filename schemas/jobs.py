@@ -86,7 +86,7 @@ class CurateSpec(Strict):
     splits: Splits = Splits()
     seed: Seed = 0
     parent: DatasetRef | None = None
-    # rows, and their splits, of the parent are kept as they are; new rows are added to train only unless it lacks a split
+    # the parent's rows keep their splits; new rows are added to train, and to another split only if it lacks that
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Self:

@@ -37,6 +37,10 @@ class ReleaseStage(Strict):
 Stage = Annotated[JobStage | ReleaseStage, Field(discriminator="kind")]
 
 
+StagePhase = Literal["Waiting", "Running", "Succeeded", "Failed", "Cancelled", "Skipped"]
+RunPhase = Literal["Running", "Succeeded", "Failed", "Cancelled"]
+
+
 class PipelineSpec(Strict):
     name: Name
     description: str = Field(default="", max_length=500)

@@ -36,7 +36,7 @@ Metric = Annotated[ErrorMetric | WrongMetric, Field(discriminator="name")]
 
 
 class MinAccuracy(Strict):
-    """The version's accuracy on a split: its interval's lower end, and not below the champion's by more than a margin."""
+    """The version's accuracy on a split: its interval's lower end, and the margin below the champion's."""
 
     gate: Literal["accuracy"] = "accuracy"
     minimum: Fraction

@@ -1,50 +1,25 @@
 """Aliases over HTTP: the ETag is the last move, and nobody moves one without naming it."""
 
-from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from controlplane.api.call import Releaser, Reply, Viewer
-from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.commands.aliases import set_alias
 from controlplane.domain.alias import etag, expected_move
 from controlplane.errors import NotFound
 from controlplane.projections import models
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.base import Strict
+from schemas.views.aliases import AliasRequest, Move
+from schemas.views.pages import Page
 
 router = APIRouter(tags=["models"])
 ROUTE = "/v1/models/{name}/aliases/{alias}"
 IfMatch = Annotated[str | None, Header(max_length=200)]
 IfNoneMatch = Annotated[str | None, Header(max_length=200)]
 REASON = Field(min_length=1, max_length=500)
-
-
-class AliasRequest(Strict):
-    model_version: str = Field(min_length=1, max_length=200)
-    """An id, `name/7` or `name@alias`."""
-    reason: str = REASON
-
-
-class Move(BaseModel):
-    """One move of an alias; `id` is the ETag that it gave the alias."""
-
-    id: UUID
-    model: str
-    alias: str
-    model_version_id: UUID | None
-    """None: the alias was removed."""
-    version: int | None
-    previous: UUID | None
-    actor: str
-    reason: str
-    evidence_digest: str | None
-    verified: bool | None
-    """None: no deployment followed it; False: no live gateway could prove that the version loads."""
-    at: datetime
 
 
 @router.get(ROUTE)

@@ -15,11 +15,12 @@ from sqlmodel import Session
 from controlplane.api.feed import Feed
 from controlplane.commands.idempotency import Attempt, find_answer, keep_answer
 from controlplane.commands.tokens import Principal, authenticate
-from controlplane.domain.roles import Role, may
+from controlplane.domain.roles import may
 from controlplane.errors import Forbidden, TooManyFailures, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.roles import Role
 
 ANY = TypeAdapter(Any)
 ROLES_OF_ROUTES: dict[Callable[..., Any], Role] = {}

@@ -1,42 +1,15 @@
 """Datasets over HTTP: immutable versions, newest first."""
 
-from datetime import datetime
-from uuid import UUID
-
 from fastapi import APIRouter
-from pydantic import BaseModel
 
 from controlplane.api.call import Viewer
-from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.projections import datasets
 from controlplane.store.tables import DatasetVersionRow
-from schemas.artifacts import ArtifactRef
+from schemas.views.datasets import DatasetVersionView, DatasetView
+from schemas.views.pages import Page
 
 router = APIRouter(tags=["datasets"])
-
-
-class DatasetView(BaseModel):
-    name: str
-    newest: int
-    """The newest version's number."""
-    versions: int
-
-
-class DatasetVersionView(BaseModel):
-    id: UUID
-    dataset: str
-    version: int
-    digest: str
-    """Over canonical rows, schema, splits and spec."""
-    manifest: ArtifactRef
-    rows: dict[str, int]
-    """Rows per split."""
-    rejected: dict[str, int]
-    """Rows per reason."""
-    rejects: ArtifactRef | None
-    parent: UUID | None
-    job_id: UUID
-    created_at: datetime
 
 
 @router.get("/v1/datasets")

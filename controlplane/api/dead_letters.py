@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from controlplane.api.call import Auditor, Operator, Viewer
-from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.commands import dead_letters
 from controlplane.store.tables import DeadLetterRow
+from schemas.views.pages import Page
 
 router = APIRouter(tags=["dead letters"])
 Status = Literal["Open", "Replaying", "Replayed", "Discarded"]

@@ -1,15 +1,13 @@
 """Deployments over HTTP: policies, desired states, what served when, and rollback."""
 
-from datetime import datetime
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime
 from sqlmodel import Session
 
 from controlplane.api.call import Gateway, Releaser, Reply, Viewer
-from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.commands import deployments, rollbacks
 from controlplane.commands.gateways import is_live, list_boots
 from controlplane.commands.generations import current_row, describe_generation, find_deployment
@@ -18,78 +16,12 @@ from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, Gen
 from controlplane.store.unit_of_work import UnitOfWork, database_time
 from schemas.artifacts import Name
 from schemas.rollouts import DeploymentSpec, RollbackRequest, RolloutPolicy
-from schemas.serving import Applied, Generation
+from schemas.serving import Generation
+from schemas.views.deployments import AppliedView, DeploymentView, DesiredView, GatewayView, RollbackView, ServedView
+from schemas.views.pages import Page
 
 router = APIRouter(tags=["deployments"])
 DeploymentName = Annotated[Name, Path()]
-
-
-class DesiredView(BaseModel):
-    """A generation as people read it: without the signing key."""
-
-    generation: int
-    stable: UUID | None
-    canary: UUID | None
-    weight: float
-    rollout_id: UUID | None
-    step: int
-    reason: str
-    actor: str
-    created_at: datetime
-
-
-class DeploymentView(BaseModel):
-    name: str
-    model: str
-    alias: str
-    policy: RolloutPolicy
-    generation: int
-    frozen: bool
-    frozen_reason: str | None
-    created_at: datetime
-    desired: DesiredView | None
-    """None before the first release."""
-
-
-class GatewayView(BaseModel):
-    gateway: str
-    boot: UUID
-    live: bool
-    registered_at: datetime
-    reported_at: datetime | None
-    generation: int
-    applied_weight: float
-    loaded: list[UUID]
-    watermark: int
-    late_seconds: int
-    late_units: int
-
-
-class AppliedView(Applied):
-    stable: UUID | None
-    canary: UUID | None
-
-
-class ServedView(BaseModel):
-    at: datetime
-    desired: DesiredView | None
-    applied: list[AppliedView]
-
-
-class RollbackView(BaseModel):
-    id: UUID
-    deployment: str
-    target: UUID
-    previous: UUID
-    phase: str
-    force: bool
-    deadline: datetime
-    unconfirmed: list[str]
-    """Gateways that did not prove that they can serve the target."""
-    reason: str
-    actor: str
-    created_at: datetime
-    finished_at: datetime | None
 
 
 @router.put("/v1/deployments/{name}", response_model=DeploymentView)

@@ -3,20 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel
 
 from controlplane.api.call import Viewer, Worker
 from controlplane.transport.event_log import last_seq, read_events
-from schemas.cloudevent import FeedEvent
+from schemas.views.events import FeedPage
 
 router = APIRouter(tags=["events"])
 Wait = Annotated[float, Query(ge=0, le=60)]
-
-
-class FeedPage(BaseModel):
-    items: list[FeedEvent]
-    last: int
-    """Pass it as `after` to read on."""
 
 
 async def _page(call: Viewer | Worker, after: int | None, types: list[str], limit: int, wait: float) -> FeedPage:

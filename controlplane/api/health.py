@@ -2,21 +2,13 @@
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
-from pydantic import BaseModel
 
 from controlplane.api.call import Site, Viewer
 from controlplane.projections import metrics
 from controlplane.store import schema
+from schemas.views.health import Info
 
 router = APIRouter(tags=["health"])
-
-
-class Info(BaseModel):
-    version: str
-    schema_version: int
-    source: str
-    mode: str
-    artifacts_url: str
 
 
 @router.get("/healthz")

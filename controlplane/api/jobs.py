@@ -1,22 +1,18 @@
 """Jobs over HTTP: operators ask for them, workers do them."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field, JsonValue
 
 from controlplane.api.call import Operator, Viewer, Worker
-from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.commands import claims, outcomes
 from controlplane.commands.jobs import request_job
 from controlplane.errors import Invalid
 from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs
 from controlplane.store.tables import JobLogRow, JobRow
-from schemas.base import Strict
 from schemas.jobs import (
-    Checkpoint,
     ClaimRequest,
     ClaimResponse,
     Completion,
@@ -25,56 +21,12 @@ from schemas.jobs import (
     HeartbeatResponse,
     JobKind,
     Phase,
-    Progress,
     Release,
 )
+from schemas.views.jobs import JobRequest, JobView, LogLine
+from schemas.views.pages import Page
 
 router = APIRouter(tags=["jobs"])
-
-
-class JobRequest(Strict):
-    kind: JobKind
-    spec: dict[str, JsonValue]
-    max_attempts: int = Field(default=3, ge=1, le=20)
-
-
-class JobView(BaseModel):
-    id: UUID
-    kind: str
-    phase: Phase
-    spec: dict[str, Any]
-    attempt: int
-    failures: int
-    """Attempts that count against `max_attempts`."""
-    max_attempts: int
-    owner: str | None
-    """The worker that runs it, or that ended it."""
-    lease_until: datetime | None
-    not_before: datetime | None
-    """A retry waits until then."""
-    cancel_requested: bool
-    progress: Progress | None
-    checkpoint: Checkpoint | None
-    result: dict[str, Any] | None
-    outputs: dict[str, str] | None
-    """What the result was registered as: `dataset` or `model_version`, by id."""
-    reason: str | None
-    """Why its latest attempt ended without a result."""
-    run_id: UUID | None
-    stage: str | None
-    actor: str
-    correlationid: str
-    created_at: datetime
-    started_at: datetime | None
-    """Of its first attempt."""
-    finished_at: datetime | None
-
-
-class LogLine(BaseModel):
-    seq: int
-    attempt: int
-    at: datetime
-    line: str
 
 
 def view(row: JobRow) -> JobView:

@@ -1,82 +1,19 @@
 """Models over HTTP: versions with what was learnt about them, and where they came from."""
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter
-from pydantic import BaseModel, JsonValue
 from sqlmodel import Session
 
 from controlplane.api.call import Viewer
-from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.projections import models
 from controlplane.store.tables import AttachmentRow, ModelVersionRow, RegisteredModelRow
-from schemas.artifacts import ArtifactRef
-from schemas.jobs import PrivacyLabel
+from schemas.views.models import Ancestor, AttachmentView, LineageView, ModelView, VersionDetail, VersionView
+from schemas.views.pages import Page
 
 router = APIRouter(tags=["models"])
-
-
-class ModelView(BaseModel):
-    name: str
-    created_at: datetime
-    versions: int
-    """The newest version's number."""
-    aliases: dict[str, int]
-    """Alias to version number."""
-
-
-class VersionView(BaseModel):
-    id: UUID
-    model: str
-    version: int
-    adapter: ArtifactRef
-    base_model: str
-    base_digest: str
-    feature_recipe: str
-    target_modules: list[str]
-    head_digest: str
-    labels: list[str]
-    max_length: int
-    privacy: PrivacyLabel | None
-    job_id: UUID
-    created_at: datetime
-    created_by: str
-
-
-class AttachmentView(BaseModel):
-    id: UUID
-    kind: str
-    digest: str
-    data: dict[str, JsonValue]
-    dataset_version_id: UUID | None
-    job_id: UUID
-    created_at: datetime
-
-
-class Ancestor(BaseModel):
-    """A version that this one was made of."""
-
-    id: UUID
-    name: str
-    version: int
-    digest: str
-    job_id: UUID
-
-
-class LineageView(BaseModel):
-    parents: list[UUID]
-    datasets: list[UUID]
-    """Of this version itself; the lists below go all the way back."""
-    model_versions: list[Ancestor]
-    dataset_versions: list[Ancestor]
-
-
-class VersionDetail(VersionView):
-    aliases: list[str]
-    attachments: list[AttachmentView]
-    lineage: LineageView
 
 
 @router.get("/v1/models")

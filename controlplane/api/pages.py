@@ -2,22 +2,15 @@
 
 import base64
 import json
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel
 
 from controlplane.errors import Invalid
 
 T = TypeVar("T")
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str | None, Query(max_length=500)]
-
-
-class Page(BaseModel, Generic[T]):
-    items: list[T]
-    next: str | None = None
-    """Pass it as `cursor` to read on; None: this was the last page."""
 
 
 def encode_cursor(*position: str | int) -> str:

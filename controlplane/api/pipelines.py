@@ -5,19 +5,19 @@ from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel
 
 from controlplane.api.call import Operator, Viewer
-from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.commands import pipelines as commands
 from controlplane.domain.document import load_document
-from controlplane.domain.pipeline import RunPhase, StagePhase
 from controlplane.errors import Invalid
 from controlplane.projections import pipelines
 from controlplane.projections.pipelines import RunFilter
 from controlplane.store.tables import PipelineRow, PipelineRunRow
-from schemas.base import Strict
 from schemas.pipelines import PipelineSpec
+from schemas.views.pages import Page
+from schemas.views.pipelines import CancelRequest, PipelineView, RunRequest, RunView
 
 router = APIRouter(tags=["pipelines"])
 
@@ -27,48 +27,6 @@ def document_body(schema: type[BaseModel]) -> dict[str, Any]:
     reference = {"schema": {"$ref": f"#/components/schemas/{schema.__name__}"}}
     content = dict.fromkeys(("application/yaml", "application/json"), reference)
     return {"requestBody": {"required": True, "content": content}}
-
-
-class PipelineView(BaseModel):
-    name: str
-    revision: int
-    spec: PipelineSpec
-    updated_at: datetime
-    updated_by: str
-
-
-class StageView(BaseModel):
-    phase: StagePhase
-    job_id: UUID | None
-    rollout_id: UUID | None
-    outputs: dict[str, str]
-    """What later stages may read as `${stages.<stage>.<output>}`."""
-    reason: str
-
-
-class RunView(BaseModel):
-    id: UUID
-    pipeline: str
-    phase: RunPhase
-    reason: str | None
-    stages: dict[str, StageView]
-    params: dict[str, JsonValue]
-    trigger: str | None
-    event: dict[str, JsonValue] | None
-    actor: str
-    correlationid: str
-    cancel_requested: str | None
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class RunRequest(Strict):
-    params: dict[str, JsonValue] = {}
-    """Overrides of the pipeline's own defaults."""
-
-
-class CancelRequest(Strict):
-    reason: str = Field(min_length=1, max_length=500)
 
 
 @router.put("/v1/pipelines/{name}", response_model=PipelineView, openapi_extra=document_body(PipelineSpec))

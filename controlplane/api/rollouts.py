@@ -5,10 +5,9 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, JsonValue
 
 from controlplane.api.call import Operator, Releaser, Viewer
-from controlplane.api.pages import Cursor, Limit, Page, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.commands import rollouts
 from controlplane.domain.roles import may
 from controlplane.errors import Forbidden
@@ -17,59 +16,11 @@ from controlplane.projections.models import find_version
 from controlplane.projections.why import explain_decision, find_decision, list_decisions
 from controlplane.store.serving_tables import DecisionRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
-from schemas.rollouts import GateVerdict, OperatorRequest, RolloutPhase, RolloutPolicy, RolloutRequest
+from schemas.rollouts import OperatorRequest, RolloutPolicy, RolloutRequest
+from schemas.views.pages import Page
+from schemas.views.rollouts import DecisionDetail, DecisionView, RolloutDetail, RolloutView
 
 router = APIRouter(tags=["rollouts"])
-
-
-class RolloutView(BaseModel):
-    id: UUID
-    deployment: str
-    model_version_id: UUID
-    previous: UUID | None
-    pipeline: str | None
-    run_id: UUID | None
-    phase: RolloutPhase
-    step: int
-    weight: float
-    gates: list[GateVerdict]
-    waived_gates: str | None
-    verdict: str | None
-    hold: str | None
-    """Why it is Paused: operator, inconclusive, invalid."""
-    reason: str
-    actor: str
-    correlationid: str
-    created_at: datetime
-    started_at: datetime | None
-    step_started_at: datetime | None
-    folded_at: datetime | None
-    finished_at: datetime | None
-    revision: int
-
-
-class RolloutDetail(RolloutView):
-    policy: RolloutPolicy
-    analysis: list[str]
-    """The evidence as it stands, in words; empty before the canary got weight."""
-
-
-class DecisionView(BaseModel):
-    id: UUID
-    rollout_id: UUID
-    kind: str
-    verdict: str
-    reason: str
-    actor: str
-    at: datetime
-    digest: str
-
-
-class DecisionDetail(DecisionView):
-    why: list[str]
-    recomputed: bool
-    """Judging the stored inputs again gives the same verdict, and they have their digest."""
-    inputs: dict[str, JsonValue]
 
 
 @router.post("/v1/rollouts", status_code=201, response_model=RolloutView)

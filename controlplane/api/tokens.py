@@ -1,38 +1,16 @@
 """Tokens over HTTP: for admins only."""
 
-from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field
 
 from controlplane.api.call import Admin
 from controlplane.commands import tokens
-from controlplane.domain.roles import Role
 from controlplane.store.tables import TokenRow
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.base import Strict
+from schemas.views.tokens import NewToken, TokenRequest, TokenView
 
 router = APIRouter(tags=["tokens"])
-
-
-class TokenRequest(Strict):
-    name: str = Field(min_length=1, max_length=100)
-    role: Role
-
-
-class TokenView(BaseModel):
-    id: UUID
-    name: str
-    role: str
-    created_at: datetime
-    created_by: str
-    revoked_at: datetime | None
-
-
-class NewToken(TokenView):
-    token: str
-    """Shown once."""
 
 
 def view(row: TokenRow) -> TokenView:

@@ -147,5 +147,3 @@ def become(module: str, context: typer.Context) -> NoReturn:
         "GRAFTWORK_API_URL": settings.resolved_api_url(),
     }
     os.execve(sys.executable, [sys.executable, "-m", module, *context.args], environment)
-
-

@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 
 from controlplane.commands.tokens import create_token
-from controlplane.domain.roles import Role
 from controlplane.errors import GraftworkError
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from schemas.jobs import JOB_KINDS
+from schemas.roles import Role
 
 FIRST_GATEWAY_PORT = 8710
 STOP_SECONDS = 10

@@ -8,10 +8,10 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select, update
 
-from controlplane.domain.roles import Role
 from controlplane.errors import Conflict, NotFound, Unauthorized
 from controlplane.store.tables import TokenRow
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.roles import Role
 
 
 @dataclass(frozen=True)

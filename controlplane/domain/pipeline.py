@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Self, get_args
 
 from pydantic import BaseModel
 
 from controlplane.domain.references import UnresolvedReference, substitute
 from controlplane.errors import Invalid
 from schemas.jobs import JobKind, JobSpec
-from schemas.pipelines import JobStage, PipelineSpec, ReleaseStage, references
+from schemas.pipelines import JobStage, PipelineSpec, ReleaseStage, RunPhase, StagePhase, references
 
-StagePhase = Literal["Waiting", "Running", "Succeeded", "Failed", "Cancelled", "Skipped"]
-RunPhase = Literal["Running", "Succeeded", "Failed", "Cancelled"]
 OVER: Final = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped"})
 OUTPUT: Final[dict[str, str]] = {"curate": "dataset", "release": "rollout"} | dict.fromkeys(
     ("train", "merge", "export", "evaluate", "attack"), "model_version"

@@ -1,8 +1,6 @@
 """Who may do what: it is the transition that is authorised, not the object."""
 
-from typing import Literal
-
-Role = Literal["viewer", "operator", "releaser", "auditor", "worker", "gateway", "admin"]
+from schemas.roles import Role
 
 INCLUDES: dict[Role, frozenset[Role]] = {
     "viewer": frozenset({"viewer"}),

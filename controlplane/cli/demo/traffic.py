@@ -1,0 +1,74 @@
+"""Users of the demo: rows sent to the gateway at a fixed rate, each answer's label sent back as feedback."""
+
+import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import httpx
+
+
+@dataclass
+class Tally:
+    """What the users saw, by variant."""
+
+    sent: int = 0
+    failed: int = 0
+    late: int = 0
+    served: dict[str, int] = field(default_factory=dict)
+    right: dict[str, int] = field(default_factory=dict)
+
+
+class Traffic:
+    """Open loop: requests leave when they are due, whether or not earlier ones have been answered."""
+
+    def __init__(self, rows: list[tuple[str, str]], gateway: str, api: str, token: str, per_second: float) -> None:
+        self.tally = Tally()
+        self._rows = rows
+        self._gateway = httpx.Client(base_url=gateway, timeout=10)
+        self._api = httpx.Client(base_url=api, timeout=10, headers={"Authorization": f"Bearer {token}"})
+        self._period = 1 / per_second
+        self._random = random.Random(20)
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> "Traffic":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._gateway.close()
+        self._api.close()
+
+    def _run(self) -> None:
+        with ThreadPoolExecutor(16) as pool:
+            due = time.monotonic()
+            while not self._stop.wait(max(0.0, due - time.monotonic())):
+                if time.monotonic() - due > 1:  # this machine cannot keep up: say so rather than pile up
+                    self.tally.late += 1
+                else:
+                    pool.submit(self._one, self._random.choice(self._rows))
+                due += self._period
+
+    def _one(self, row: tuple[str, str]) -> None:
+        text, label = row
+        try:
+            answer = self._gateway.post("/v1/predict", json={"texts": [text]})
+            answer.raise_for_status()
+            prediction = answer.json()["predictions"][0]
+            variant = answer.headers["x-variant"]
+            feedback = {"prediction_id": prediction["prediction_id"], "label": label}
+            self._api.post("/v1/feedback", json=feedback).raise_for_status()
+        except httpx.HTTPError:
+            with self._lock:
+                self.tally.sent += 1
+                self.tally.failed += 1
+            return
+        with self._lock:
+            self.tally.sent += 1
+            self.tally.served[variant] = self.tally.served.get(variant, 0) + 1
+            self.tally.right[variant] = self.tally.right.get(variant, 0) + (prediction["label"] == label)

@@ -1,0 +1,5 @@
+"""The roles that a token may have."""
+
+from typing import Literal
+
+Role = Literal["viewer", "operator", "releaser", "auditor", "worker", "gateway", "admin"]

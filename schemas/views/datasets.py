@@ -1,0 +1,32 @@
+"""Datasets as the API shows them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from schemas.artifacts import ArtifactRef
+
+
+class DatasetView(BaseModel):
+    name: str
+    newest: int
+    """The newest version's number."""
+    versions: int
+
+
+class DatasetVersionView(BaseModel):
+    id: UUID
+    dataset: str
+    version: int
+    digest: str
+    """Over canonical rows, schema, splits and spec."""
+    manifest: ArtifactRef
+    rows: dict[str, int]
+    """Rows per split."""
+    rejected: dict[str, int]
+    """Rows per reason."""
+    rejects: ArtifactRef | None
+    parent: UUID | None
+    job_id: UUID
+    created_at: datetime

@@ -1,0 +1,77 @@
+"""Deployments, gateways and rollbacks as the API shows them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from schemas.rollouts import RolloutPolicy
+from schemas.serving import Applied
+
+
+class DesiredView(BaseModel):
+    """A generation as people read it: without the signing key."""
+
+    generation: int
+    stable: UUID | None
+    canary: UUID | None
+    weight: float
+    rollout_id: UUID | None
+    step: int
+    reason: str
+    actor: str
+    created_at: datetime
+
+
+class DeploymentView(BaseModel):
+    name: str
+    model: str
+    alias: str
+    policy: RolloutPolicy
+    generation: int
+    frozen: bool
+    frozen_reason: str | None
+    created_at: datetime
+    desired: DesiredView | None
+    """None before the first release."""
+
+
+class GatewayView(BaseModel):
+    gateway: str
+    boot: UUID
+    live: bool
+    registered_at: datetime
+    reported_at: datetime | None
+    generation: int
+    applied_weight: float
+    loaded: list[UUID]
+    watermark: int
+    late_seconds: int
+    late_units: int
+
+
+class AppliedView(Applied):
+    stable: UUID | None
+    canary: UUID | None
+
+
+class ServedView(BaseModel):
+    at: datetime
+    desired: DesiredView | None
+    applied: list[AppliedView]
+
+
+class RollbackView(BaseModel):
+    id: UUID
+    deployment: str
+    target: UUID
+    previous: UUID
+    phase: str
+    force: bool
+    deadline: datetime
+    unconfirmed: list[str]
+    """Gateways that did not prove that they can serve the target."""
+    reason: str
+    actor: str
+    created_at: datetime
+    finished_at: datetime | None

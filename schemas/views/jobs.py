@@ -1,0 +1,55 @@
+"""Jobs as the API shows them."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, Field, JsonValue
+
+from schemas.base import Strict
+from schemas.jobs import Checkpoint, JobKind, Phase, Progress
+
+
+class JobRequest(Strict):
+    kind: JobKind
+    spec: dict[str, JsonValue]
+    max_attempts: int = Field(default=3, ge=1, le=20)
+
+
+class JobView(BaseModel):
+    id: UUID
+    kind: str
+    phase: Phase
+    spec: dict[str, Any]
+    attempt: int
+    failures: int
+    """Attempts that count against `max_attempts`."""
+    max_attempts: int
+    owner: str | None
+    """The worker that runs it, or that ended it."""
+    lease_until: datetime | None
+    not_before: datetime | None
+    """A retry waits until then."""
+    cancel_requested: bool
+    progress: Progress | None
+    checkpoint: Checkpoint | None
+    result: dict[str, Any] | None
+    outputs: dict[str, str] | None
+    """What the result was registered as: `dataset` or `model_version`, by id."""
+    reason: str | None
+    """Why its latest attempt ended without a result."""
+    run_id: UUID | None
+    stage: str | None
+    actor: str
+    correlationid: str
+    created_at: datetime
+    started_at: datetime | None
+    """Of its first attempt."""
+    finished_at: datetime | None
+
+
+class LogLine(BaseModel):
+    seq: int
+    attempt: int
+    at: datetime
+    line: str

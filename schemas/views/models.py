@@ -1,0 +1,70 @@
+"""Models and their versions as the API shows them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, JsonValue
+
+from schemas.artifacts import ArtifactRef
+from schemas.jobs import PrivacyLabel
+
+
+class ModelView(BaseModel):
+    name: str
+    created_at: datetime
+    versions: int
+    """The newest version's number."""
+    aliases: dict[str, int]
+    """Alias to version number."""
+
+
+class VersionView(BaseModel):
+    id: UUID
+    model: str
+    version: int
+    adapter: ArtifactRef
+    base_model: str
+    base_digest: str
+    feature_recipe: str
+    target_modules: list[str]
+    head_digest: str
+    labels: list[str]
+    max_length: int
+    privacy: PrivacyLabel | None
+    job_id: UUID
+    created_at: datetime
+    created_by: str
+
+
+class AttachmentView(BaseModel):
+    id: UUID
+    kind: str
+    digest: str
+    data: dict[str, JsonValue]
+    dataset_version_id: UUID | None
+    job_id: UUID
+    created_at: datetime
+
+
+class Ancestor(BaseModel):
+    """A version that this one was made of."""
+
+    id: UUID
+    name: str
+    version: int
+    digest: str
+    job_id: UUID
+
+
+class LineageView(BaseModel):
+    parents: list[UUID]
+    datasets: list[UUID]
+    """Of this version itself; the lists below go all the way back."""
+    model_versions: list[Ancestor]
+    dataset_versions: list[Ancestor]
+
+
+class VersionDetail(VersionView):
+    aliases: list[str]
+    attachments: list[AttachmentView]
+    lineage: LineageView

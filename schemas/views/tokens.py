@@ -1,0 +1,28 @@
+"""Tokens as the API shows them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from schemas.base import Strict
+from schemas.roles import Role
+
+
+class TokenRequest(Strict):
+    name: str = Field(min_length=1, max_length=100)
+    role: Role
+
+
+class TokenView(BaseModel):
+    id: UUID
+    name: str
+    role: str
+    created_at: datetime
+    created_by: str
+    revoked_at: datetime | None
+
+
+class NewToken(TokenView):
+    token: str
+    """Shown once."""

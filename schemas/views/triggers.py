@@ -1,0 +1,42 @@
+"""Triggers, and what each answered to an event, as the API shows them."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from schemas.pipelines import TriggerOutcome, TriggerSpec
+
+
+class TriggerView(BaseModel):
+    name: str
+    spec: TriggerSpec
+    updated_at: datetime
+    updated_by: str
+
+
+class EvaluationView(BaseModel):
+    seq: int
+    trigger: str | None
+    """None: no trigger listens to that type."""
+    source: str
+    event_id: str
+    event_type: str
+    outcome: TriggerOutcome
+    reason: str
+    dedupe_key: str | None
+    due_at: datetime | None
+    """When it fires, unless a later match comes before."""
+    run_id: UUID | None
+    at: datetime
+    """When that was decided."""
+
+
+class Receipt(BaseModel):
+    """What became of an event that came through the door."""
+
+    source: str
+    id: str
+    repeated: bool
+    """It had come before: these are the answers of the first time, and nothing was done."""
+    evaluations: list[EvaluationView]
