@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from controlplane.commands import leases, outcomes, retention
+from controlplane.commands.rollout_duty import fold_rollouts
 from controlplane.commands.singleton import Singleton
+from controlplane.commands.triggers import fire_due_triggers
 from controlplane.errors import LostLease
 from controlplane.settings import Settings
 from controlplane.store.database import Database
@@ -56,6 +58,8 @@ def prune(database: Database, settings: Settings) -> None:
 
 DUTIES: Final[tuple[Duty, ...]] = (
     Duty("expire_leases", 1.0, expire_leases),
+    Duty("fold_rollouts", 1.0, fold_rollouts),
+    Duty("fire_due_triggers", 0.5, fire_due_triggers),
     Duty("prune", 600.0, prune),
 )
 

@@ -15,11 +15,14 @@ from controlplane.api import (
     events,
     gateways,
     health,
+    inbound,
     jobs,
     models,
+    pipelines,
     problems,
     rollouts,
     tokens,
+    triggers,
 )
 from controlplane.api.call import Site
 from controlplane.api.feed import Feed
@@ -39,6 +42,9 @@ ROUTERS: Final = (
     deployments.router,
     gateways.router,
     rollouts.router,
+    pipelines.router,
+    triggers.router,
+    inbound.router,
     dead_letters.router,
 )
 

@@ -1,0 +1,275 @@
+"""Triggers answer every event that they listen to, once, and every answer is kept with its reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlmodel import col, delete, func, select, update
+
+from controlplane.commands.pipelines import REFUSALS, RunRequest, start_run
+from controlplane.domain.document import json_bytes
+from controlplane.domain.pipeline import with_params
+from controlplane.domain.trigger import DAY, Answer, Pace, check_trigger, match, pace_refusal
+from controlplane.errors import NotFound
+from controlplane.projections.causation import runs_behind
+from controlplane.projections.pipelines import find_pipeline
+from controlplane.settings import Settings
+from controlplane.store.database import Database
+from controlplane.store.insert import insert_once
+from controlplane.store.tables import TriggerEvaluationRow, TriggerRow
+from controlplane.store.unit_of_work import Cause, UnitOfWork, database_time
+from schemas.cloudevent import OUR_PREFIX
+from schemas.pipelines import PipelineSpec, TriggerSpec
+
+DUE_AT_ONCE = 100
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """An event as triggers see it, somebody else's or a fact of ours."""
+
+    document: Mapping[str, Any]
+    """Its attributes, and its data as `data`."""
+    causationid: str | None = None
+
+    @property
+    def source(self) -> str:
+        return str(self.document["source"])
+
+    @property
+    def id(self) -> str:
+        return str(self.document["id"])
+
+    @property
+    def type(self) -> str:
+        return str(self.document["type"])
+
+    @property
+    def is_ours(self) -> bool:
+        return self.type.startswith(OUR_PREFIX)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One trigger's recorded answer; `spec` is None when no trigger listens to that type."""
+
+    spec: TriggerSpec | None
+    answer: Answer
+    row: TriggerEvaluationRow
+
+
+def put_trigger(uow: UnitOfWork, spec: TriggerSpec) -> TriggerRow:
+    check_trigger(spec, PipelineSpec.model_validate(find_pipeline(uow.session, spec.pipeline).spec))
+    document = spec.model_dump(mode="json")
+    json_bytes(document, "body")
+    row = TriggerRow(name=spec.name, spec=document, updated_at=uow.now(), updated_by=uow.actor)
+    if not insert_once(uow, row):
+        values = {"spec": document, "updated_at": row.updated_at, "updated_by": row.updated_by}
+        uow.execute(
+            update(TriggerRow)
+            .where(col(TriggerRow.name) == spec.name)
+            .values(**values)
+            .execution_options(synchronize_session=False)
+        )
+    return row
+
+
+def delete_trigger(uow: UnitOfWork, name: str) -> None:
+    """Its evaluations stay: the same dedupe key does not fire again under the same name."""
+    if not uow.execute(delete(TriggerRow).where(col(TriggerRow.name) == name)):
+        raise NotFound(f"there is no trigger {name!r}")
+
+
+def ask_triggers(uow: UnitOfWork, incoming: Incoming) -> list[Asked]:
+    """The recorded answer of every trigger that listens to the event's type. Nothing starts yet: `let_fire` does."""
+    asked = []
+    for spec in _listeners(uow, incoming.type):
+        answer = _judge(uow, spec, incoming)
+        asked.append(_keep(uow, spec, incoming, answer))
+    return asked
+
+
+def note_unmatched(uow: UnitOfWork, incoming: Incoming) -> Asked:
+    """Nobody listens to that type: no error, and recorded so."""
+    answer = Answer("no_trigger_matched", f"no trigger listens to the type {incoming.type!r}")
+    row = _row(uow, None, incoming, answer)
+    insert_once(uow, row)
+    return Asked(None, answer, row)
+
+
+def let_fire(uow: UnitOfWork, incoming: Incoming, asked: list[Asked], cause: Cause) -> list[TriggerEvaluationRow]:
+    """Start the runs of those that fired, and give those that wait their cause; answers all evaluations."""
+    for one in asked:
+        if one.spec is not None and one.row.outcome == "fired":
+            _fire(uow, one.spec, one.row, _wish(one.spec, one.answer, incoming.document, cause))
+        elif one.row.outcome == "debouncing":
+            kept = {"document": dict(incoming.document), "cause": [cause.correlationid, cause.causationid]}
+            _set(uow, one.row, event=kept)
+    return [one.row for one in asked]
+
+
+def fire_due_triggers(database: Database, _settings: Settings) -> None:
+    """The reconciler's duty: what has waited long enough for a later match fires now."""
+    with database.read() as session:
+        due = session.exec(
+            select(TriggerEvaluationRow.seq)
+            .where(TriggerEvaluationRow.outcome == "debouncing")
+            .where(col(TriggerEvaluationRow.due_at) <= database_time(session))
+            .order_by(col(TriggerEvaluationRow.due_at))
+            .limit(DUE_AT_ONCE)
+        ).all()
+    for seq in due:
+        with database.begin("reconciler") as uow:
+            fire_due(uow, seq or 0)
+
+
+def fire_due(uow: UnitOfWork, seq: int) -> None:
+    """Fire one evaluation that was debouncing, unless something has come between. Twice is once."""
+    name = uow.session.exec(select(TriggerEvaluationRow.trigger).where(TriggerEvaluationRow.seq == seq)).first()
+    spec = next(iter(_locked(uow, [name or ""])), None)
+    query = select(TriggerEvaluationRow).where(
+        TriggerEvaluationRow.seq == seq, TriggerEvaluationRow.outcome == "debouncing"
+    )
+    row = uow.session.exec(query.with_for_update(), execution_options={"populate_existing": True}).first()
+    if row is None or row.event is None or row.due_at is None or row.due_at > uow.now():
+        return
+    document, (correlationid, causationid) = row.event["document"], row.event["cause"]
+    uow.session.expunge(row)
+    if spec is None:
+        return _set(uow, row, outcome="disabled", reason="the trigger was deleted", due_at=None, event=None)
+    answer = match(spec.model_copy(update={"debounce_seconds": 0.0}), document)
+    if answer.outcome == "fired":
+        answer = _impossible(uow, spec, answer) or pace_refusal(spec, _pace(uow, spec.name)) or answer
+    _set(uow, row, outcome=answer.outcome, reason=answer.reason, due_at=None, event=None, at=uow.now())
+    if answer.outcome == "fired":
+        _fire(uow, spec, row, _wish(spec, answer, document, Cause(correlationid, causationid)))
+
+
+# --- one answer -------------------------------------------------------------------------------------------------------
+
+
+def _listeners(uow: UnitOfWork, event_type: str) -> list[TriggerSpec]:
+    specs = [TriggerSpec.model_validate(spec) for spec in uow.session.exec(select(TriggerRow.spec))]
+    names = [spec.name for spec in specs if event_type in spec.types]
+    return [spec for spec in _locked(uow, names) if event_type in spec.types] if names else []
+
+
+def _locked(uow: UnitOfWork, names: list[str]) -> list[TriggerSpec]:
+    """By name, each locked until the transaction ends: cooldown and budget count what others fire at the same time."""
+    query = select(TriggerRow).where(col(TriggerRow.name).in_(names)).order_by(col(TriggerRow.name)).with_for_update()
+    rows = uow.session.exec(query, execution_options={"populate_existing": True})
+    return [TriggerSpec.model_validate(row.spec) for row in rows]
+
+
+def _judge(uow: UnitOfWork, spec: TriggerSpec, incoming: Incoming) -> Answer:
+    answer = match(spec, incoming.document)
+    if answer.outcome not in ("fired", "debouncing"):
+        return answer
+    return _loop(uow, spec, incoming) or _impossible(uow, spec, answer) or answer
+
+
+def _loop(uow: UnitOfWork, spec: TriggerSpec, incoming: Incoming) -> Answer | None:
+    """Only facts of ours have causes: outsiders cannot set them, so they can neither make a loop nor feign one."""
+    if not incoming.is_ours:
+        return None
+    data = incoming.document.get("data") or {}
+    for run in runs_behind(uow.session, incoming.type, data, incoming.causationid):
+        if run.trigger == spec.name:
+            return Answer("loop", f"the fact was caused by run {run.id}, which this trigger started")
+    return None
+
+
+def _impossible(uow: UnitOfWork, spec: TriggerSpec, answer: Answer) -> Answer | None:
+    """The pipeline may have changed since the trigger was checked against it."""
+    try:
+        with_params(PipelineSpec.model_validate(find_pipeline(uow.session, spec.pipeline).spec), answer.params)
+    except REFUSALS as error:
+        return Answer("invalid", error.detail)
+    return None
+
+
+def _keep(uow: UnitOfWork, spec: TriggerSpec, incoming: Incoming, answer: Answer) -> Asked:
+    """The unique index, not a look beforehand, says whether a key has fired."""
+    pace = _pace(uow, spec.name)
+    row = _row(uow, spec, incoming, answer)
+    if not insert_once(uow, row):
+        row.outcome, row.due_at = "duplicate", None
+        row.reason = f"the dedupe key {answer.dedupe_key!r} has fired already"
+        insert_once(uow, row)
+    elif row.outcome == "fired" and (refusal := pace_refusal(spec, pace)):
+        _set(uow, row, outcome=refusal.outcome, reason=refusal.reason)
+    elif row.outcome == "debouncing":
+        _supersede(uow, spec, row)
+    return Asked(spec, answer, row)
+
+
+def _row(uow: UnitOfWork, spec: TriggerSpec | None, incoming: Incoming, answer: Answer) -> TriggerEvaluationRow:
+    now = uow.now()
+    waits = spec is not None and answer.outcome == "debouncing"
+    return TriggerEvaluationRow(
+        trigger=spec.name if spec else None,
+        source=incoming.source,
+        event_id=incoming.id,
+        event_type=incoming.type,
+        outcome=answer.outcome,
+        reason=answer.reason,
+        dedupe_key=answer.dedupe_key,
+        due_at=now + timedelta(seconds=spec.debounce_seconds) if spec and waits else None,
+        at=now,
+    )
+
+
+def _supersede(uow: UnitOfWork, spec: TriggerSpec, by: TriggerEvaluationRow) -> None:
+    """The last match fires; the ones that waited before it do not, and their keys are free again."""
+    uow.execute(
+        update(TriggerEvaluationRow)
+        .where(
+            col(TriggerEvaluationRow.trigger) == spec.name,
+            col(TriggerEvaluationRow.outcome) == "debouncing",
+            col(TriggerEvaluationRow.seq) != by.seq,
+        )
+        .values(outcome="superseded", reason=f"event {by.event_id!r} came while it waited", due_at=None, event=None)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _pace(uow: UnitOfWork, trigger: str) -> Pace:
+    fired = select(func.max(TriggerEvaluationRow.at)).where(
+        TriggerEvaluationRow.trigger == trigger, TriggerEvaluationRow.outcome == "fired"
+    )
+    now = uow.now()
+    recent = select(func.count()).where(
+        TriggerEvaluationRow.trigger == trigger,
+        TriggerEvaluationRow.outcome == "fired",
+        TriggerEvaluationRow.at > now - DAY,
+    )
+    return Pace(now, uow.session.exec(fired).one(), uow.session.exec(recent).one())
+
+
+def _wish(spec: TriggerSpec, answer: Answer, document: Mapping[str, Any], cause: Cause) -> RunRequest:
+    return RunRequest(
+        pipeline=spec.pipeline,
+        params=answer.params,
+        actor=f"event:{document['source']}",
+        cause=cause,
+        trigger=spec.name,
+        event=document,
+    )
+
+
+def _fire(uow: UnitOfWork, spec: TriggerSpec, row: TriggerEvaluationRow, wish: RunRequest) -> None:
+    run = start_run(uow, wish)
+    _set(uow, row, run_id=run.id, reason=f"started run {run.id} of pipeline {spec.pipeline!r}")
+
+
+def _set(uow: UnitOfWork, row: TriggerEvaluationRow, **values: Any) -> None:
+    """Change an evaluation in the table and in our hands; it is never in the session."""
+    uow.execute(
+        update(TriggerEvaluationRow)
+        .where(col(TriggerEvaluationRow.seq) == row.seq)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    for name, value in values.items():
+        setattr(row, name, value)

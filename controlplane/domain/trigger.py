@@ -1,0 +1,105 @@
+"""What one trigger answers to one event, as far as the event, the trigger and its past can say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+
+from controlplane.domain.canonical import digest
+from controlplane.domain.pipeline import with_params
+from controlplane.domain.references import ABSENT, UnresolvedReference, find, substitute
+from controlplane.errors import Invalid
+from schemas.cloudevent import OUR_PREFIX
+from schemas.events import BY_TYPE
+from schemas.pipelines import PipelineSpec, TriggerOutcome, TriggerSpec, references
+
+DAY = timedelta(hours=24)
+LONGEST_KEY = 300
+
+
+@dataclass(frozen=True)
+class Answer:
+    outcome: TriggerOutcome
+    reason: str
+    dedupe_key: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """The run's, when it fires."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a trigger has fired."""
+
+    now: datetime
+    last_fired: datetime | None
+    fired_in_a_day: int
+
+
+def match(spec: TriggerSpec, event: Mapping[str, Any]) -> Answer:
+    """Whether this event alone lets the trigger fire (`fired`, or `debouncing` when it waits for more)."""
+    if not spec.enabled:
+        return Answer("disabled", f"trigger {spec.name!r} is disabled")
+    if event["source"] not in spec.sources:
+        return Answer(
+            "source_not_accepted", f"source {_short(event['source'])} is not one of {', '.join(spec.sources)}"
+        )
+    for path, wanted in spec.where.items():
+        found = find(event, path)
+        if found is ABSENT:
+            return Answer("condition_not_met", f"{path} is not there, expected {_short(wanted)}")
+        if not _equal(found, wanted):
+            return Answer("condition_not_met", f"{path} is {_short(found)}, expected {_short(wanted)}")
+    return _resolved(spec, event)
+
+
+def _resolved(spec: TriggerSpec, event: Mapping[str, Any]) -> Answer:
+    spaces = {"event": event}
+    try:
+        own = f"{event['source']} {event['id']}"
+        key = _as_key(own if spec.dedupe_key is None else substitute(spec.dedupe_key, spaces))
+        params = substitute(spec.params, spaces)
+    except UnresolvedReference as error:
+        return Answer("invalid", str(error))
+    if spec.debounce_seconds:
+        return Answer("debouncing", f"waits {spec.debounce_seconds:g} s for a later match", key, params)
+    return Answer("fired", "", key, params)
+
+
+def pace_refusal(spec: TriggerSpec, pace: Pace) -> Answer | None:
+    """Cooldown, then the budget of the last 24 hours; None when neither stands in the way."""
+    if pace.last_fired is not None:
+        left = (pace.last_fired + timedelta(seconds=spec.cooldown_seconds) - pace.now).total_seconds()
+        if left > 0:
+            return Answer("cooldown", f"fired less than {spec.cooldown_seconds:g} s ago; {left:.0f} s are left")
+    if pace.fired_in_a_day >= spec.daily_budget:
+        return Answer("budget", f"fired {pace.fired_in_a_day} times in 24 hours, the budget is {spec.daily_budget}")
+    return None
+
+
+def check_trigger(spec: TriggerSpec, pipeline: PipelineSpec) -> None:
+    """Raises Invalid for what could never fire."""
+    with_params(pipeline, spec.params)
+    for space, path in references([spec.params, spec.dedupe_key]):
+        if space != "event":
+            raise Invalid(f"${{{space}.{path}}}: a trigger may read ${{event.…}} only", field="params")
+    for name in spec.types:
+        if name.startswith(OUR_PREFIX) and name not in BY_TYPE:
+            near = get_close_matches(name, BY_TYPE, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise Invalid(f"there is no fact {name!r}{hint}", field="types")
+
+
+def _equal(found: Any, wanted: Any) -> bool:
+    """JSON equality: `true` is not 1."""
+    return isinstance(found, bool) == isinstance(wanted, bool) and bool(found == wanted)
+
+
+def _as_key(value: Any) -> str:
+    """A key that an index can hold."""
+    return value if isinstance(value, str) and len(value) <= LONGEST_KEY else digest(value)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:79] + "…"
