@@ -57,7 +57,7 @@ def export_base_graph(base: Base, identity: Identity) -> bytes:
 
 
 def read_identity(graph: Path) -> Identity:
-    entries = {entry.key: entry.value for entry in onnx.load(str(graph)).metadata_props}
+    entries = {entry.key: entry.value for entry in onnx.load(str(graph), load_external_data=False).metadata_props}
     if _METADATA_KEY not in entries:
         raise JobError("base_graph is no base graph of ours: it does not say which base it was exported from")
     identity: Identity = json.loads(entries[_METADATA_KEY])

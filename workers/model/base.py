@@ -26,6 +26,10 @@ class Base:
     digest: Digest
 
     @property
+    def max_length(self) -> int:
+        return int(self.config.max_position_embeddings)
+
+    @property
     def feature_size(self) -> int:
         return 2 * int(self.config.hidden_size)
 

@@ -79,6 +79,8 @@ def _prepare(spec: TrainSpec, context: Context) -> Run:
     if spec.lora.r == 0 and spec.head.type == "frozen":
         raise JobError("lora.r is 0 and the head is frozen: nothing is left to train")
     base = load_base(context.sources.fetch(spec.base_model))
+    if spec.max_length > base.max_length:
+        raise JobError(f"max_length is {spec.max_length}, this base takes at most {base.max_length} tokens")
     frozen = _read_frozen(spec.head, base, context) if isinstance(spec.head, FrozenHead) else None
     labels = frozen.metadata.labels if frozen else read_manifest(context.artifacts, spec.dataset).labels
     if len(labels) < 2:

@@ -1,5 +1,6 @@
 """The training loop: seeded, checkpointed, and the same whether or not it was interrupted."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from schemas.jobs import TrainSpec
 from workers.runtime.context import Context
+from workers.runtime.errors import JobError
 from workers.train.checkpoint import TrainingState, restore_state, save_state
 from workers.train.data import Examples, epoch_batches
 
@@ -24,6 +26,10 @@ def fit(model: nn.Module, loss: Loss, examples: Examples, spec: TrainSpec, conte
         batches = epoch_batches(examples, spec.batch_size, spec.seed, epoch)
         for batch in batches[state.step - epoch * steps_per_epoch :]:
             value = _step(state, loss, batch, spec, total)
+            if not math.isfinite(value):
+                raise JobError(
+                    f"the loss is {value} at step {state.step}: learning_rate {spec.learning_rate} is too high"
+                )
             context.progress(state.step, total, loss=value)
             if state.step % spec.checkpoint_steps == 0 and state.step < total:
                 _save(state, context)

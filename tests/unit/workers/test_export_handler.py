@@ -18,6 +18,7 @@ from workers.model.head import Classifier, merged_classifier
 from workers.model.session import GraphSession, Logits
 from workers.model.tokenize import TextTokenizer
 from workers.runtime.errors import JobError
+from workers.train.handler import handle as train
 
 TEXTS = ["", "superb film", "this movie was dull and " * 12, *(text for text, _ in planted_rows(40, seed=3))]
 # float32 logits of magnitude 10, summed in another order.
@@ -133,6 +134,21 @@ def test_an_export_says_what_it_measured(served: Served) -> None:
     graphs = [result.graph for result in served.exports.values()]
     assert len({graph.base_graph.digest for graph in graphs}) == 1
     assert len({graph.adapter.digest for graph in graphs}) == len(graphs)
+
+
+def test_what_was_trained_is_what_is_served(served: Served) -> None:
+    """From rows to answers through every part, with nothing of PyTorch in the last step."""
+    bench = served.workbench
+    spec = bench.train_spec(bench.dataset(train=planted_rows(240)), lora={"r": 3}, learning_rate=1e-2, epochs=2)
+    ref = bench.version(train(spec, bench.context()))
+    base_graph = served.exports["first"].graph.base_graph
+    graph = handle(ExportSpec(model_version=ref, base_graph=base_graph), bench.context()).graph
+    session = served.session()
+    session.load("trained", bench.artifacts.fetch(graph.adapter))
+    rows = planted_rows(100, seed=2)
+    answers = session.logits([text for text, _ in rows], "trained").argmax(axis=1)
+    right = sum(graph.labels[answer] == label for answer, (_, label) in zip(answers, rows, strict=True))
+    assert right / len(rows) > 0.85
 
 
 def test_the_same_base_gives_the_same_graph_bytes(served: Served) -> None:

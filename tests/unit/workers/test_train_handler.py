@@ -28,7 +28,7 @@ def accuracy(workbench: Workbench, result: TrainResult, rows: list[Row]) -> floa
     with torch.no_grad():
         answers = classifier(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)).argmax(dim=1)
     found = [result.labels[answer] == label for answer, (_, label) in zip(answers.tolist(), rows, strict=True)]
-    return sum(found) / len(found)
+    return float(sum(found) / len(found))
 
 
 @pytest.mark.parametrize("r", [0, 2])
@@ -161,6 +161,18 @@ def test_one_label_is_refused(workbench: Workbench) -> None:
 def test_an_unknown_target_module_is_named_with_what_there_is(workbench: Workbench) -> None:
     spec = workbench.train_spec(workbench.dataset(train=planted_rows(4)), lora={"target_modules": ["q_proj"]})
     with pytest.raises(JobError, match=r"q_proj.*query"):
+        handle(spec, workbench.context())
+
+
+def test_more_tokens_than_the_base_takes_are_refused(workbench: Workbench) -> None:
+    spec = workbench.train_spec(workbench.dataset(train=planted_rows(4)), max_length=65)
+    with pytest.raises(JobError, match="max_length is 65, this base takes at most 64"):
+        handle(spec, workbench.context())
+
+
+def test_a_diverging_run_fails_with_its_reason(workbench: Workbench) -> None:
+    spec = workbench.train_spec(workbench.dataset(train=planted_rows(40)), learning_rate=1e30)
+    with pytest.raises(JobError, match=r"learning_rate 1e\+30 is too high"):
         handle(spec, workbench.context())
 
 

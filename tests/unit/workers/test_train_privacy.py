@@ -65,7 +65,7 @@ def test_it_learns_more_than_a_constant_answer_and_says_its_price(workbench: Wor
         )
     answers = [result.labels[number] for number in logits.argmax(dim=1)]
     accuracy = sum(answer == label for answer, (_, label) in zip(answers, rows, strict=True)) / len(rows)
-    assert accuracy > 0.75  # a constant answer: 0.5; without noise: about 0.95
+    assert accuracy > 0.75  # a constant answer: 0.5; without noise: 0.91; lowest of 60 noise draws: 0.88
     assert result.privacy is not None
     assert result.privacy.epsilon <= 8
     assert result.privacy.noise_multiplier == pytest.approx(3.80, abs=0.05)  # knowledge: sqrt(40) / 1.666
