@@ -1,0 +1,142 @@
+"""The generated documents: AsyncAPI 3 of everything on Kafka, and one JSON Schema a type of event and a kind of job.
+
+`python -m schemas.asyncapi` writes them to `schemas/generated/`; a test holds the committed files to the code.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, TypeAdapter
+
+from schemas.cloudevent import CloudEvent, EventData, InboundEvent
+from schemas.events import EVENTS
+from schemas.jobs import JobResult, JobSpec
+from schemas.topics import DEAD_LETTER, FACT_TOPICS, INBOUND, topic_of
+
+GENERATED: Final = Path(__file__).parent / "generated"
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+Document = dict[str, Any]
+
+
+def members(union: Any) -> dict[str, type[BaseModel]]:
+    """Kind to class of a closed union such as JobSpec."""
+    return {cls.model_fields["kind"].default: cls for cls in get_args(get_args(union)[0])}
+
+
+SPECS: Final = members(JobSpec)
+RESULTS: Final = members(JobResult)
+
+
+def documents() -> dict[str, Document]:
+    """File name to document: everything that `schemas/generated/` holds."""
+    found = {f"events/{event.TYPE}.json": _schema(event, event.TYPE) for event in EVENTS}
+    found |= {f"jobs/{kind}.spec.json": _schema(spec, f"{kind} spec") for kind, spec in SPECS.items()}
+    found |= {f"jobs/{kind}.result.json": _schema(result, f"{kind} result") for kind, result in RESULTS.items()}
+    found["inbound.json"] = _schema(InboundEvent, "inbound event")
+    found["asyncapi.json"] = asyncapi()
+    return found
+
+
+def asyncapi() -> Document:
+    """What the control plane announces and what it hears, as AsyncAPI 3.0."""
+    messages = {event.TYPE: _message(event) for event in EVENTS}
+    messages["inbound"] = {
+        "title": "Somebody else's event",
+        "summary": _line(InboundEvent),
+        "description": "CloudEvents 1.0, binary or structured mode, of any type outside `dev.graftwork.`.",
+        "headers": {"type": "object", "required": ["ce_specversion", "ce_id", "ce_source", "ce_type"]},
+        "payload": True,
+    }
+    messages["dead-letter"] = {
+        "title": "A dead letter's copy",
+        "summary": "Key, value and headers as they came, and `dead-letter-*` headers that say from where and why.",
+        "payload": True,
+    }
+    channels = {topic: _channel(topic, _types_on(topic)) for topic in FACT_TOPICS}
+    channels |= {INBOUND: _channel(INBOUND, ["inbound"]), DEAD_LETTER: _channel(DEAD_LETTER, ["dead-letter"])}
+    operations = {f"announce.{topic}": _operation("send", topic) for topic in (*FACT_TOPICS, DEAD_LETTER)}
+    operations["hear.inbound"] = _operation("receive", INBOUND)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Graftwork events",
+            "version": "1",
+            "description": "CloudEvents 1.0 in Kafka's binary mode: attributes are `ce_*` headers, the value is the "
+            "data as JSON, the key is the subject. Within a version of a type only optional fields are added.",
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": channels,
+        "operations": operations,
+        "components": {"messages": messages, "schemas": {"attributes": _attributes()}},
+    }
+
+
+def write(folder: Path = GENERATED) -> None:
+    """Write every document, and remove files that no longer have one."""
+    wanted = {folder / name: _text(document) for name, document in documents().items()}
+    for stale in set(folder.glob("**/*.json")) - set(wanted) - {folder / "openapi.json"}:
+        stale.unlink()
+    for path, text in wanted.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def _text(document: Document) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _schema(model: type[BaseModel], title: str) -> Document:
+    # Validation mode: what a reader accepts. A writer's fields are all of them.
+    return {"$schema": DIALECT, **TypeAdapter(model).json_schema(), "title": title}
+
+
+def _message(event: type[EventData]) -> Document:
+    return {
+        "name": event.TYPE,
+        "title": event.__name__,
+        "summary": _line(event),
+        "contentType": "application/json",
+        "headers": {
+            "allOf": [
+                {"$ref": "#/components/schemas/attributes"},
+                {"type": "object", "properties": {"ce_type": {"const": event.TYPE}}},
+            ]
+        },
+        "payload": TypeAdapter(event).json_schema(),
+        "bindings": {"kafka": {"key": {"type": "string", "description": "The subject: `<aggregate>/<id>`."}}},
+    }
+
+
+def _attributes() -> Document:
+    """The envelope as Kafka headers."""
+    schema = TypeAdapter(CloudEvent).json_schema()
+    names = [name for name in schema["properties"] if name not in ("data", "datacontenttype")]
+    required = [f"ce_{name}" for name in names if CloudEvent.model_fields[name].is_required()]
+    return {
+        "type": "object",
+        "properties": {f"ce_{name}": {"type": "string"} for name in names}
+        | {"content-type": {"const": "application/json"}, "ce_specversion": {"const": "1.0"}},
+        "required": sorted([*required, "ce_specversion", "content-type"]),
+    }
+
+
+def _types_on(topic: str) -> list[str]:
+    return [event.TYPE for event in EVENTS if topic_of(event.TYPE) == topic]
+
+
+def _channel(topic: str, messages: list[str]) -> Document:
+    return {"address": topic, "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages}}
+
+
+def _operation(action: str, topic: str) -> Document:
+    return {"action": action, "channel": {"$ref": f"#/channels/{topic}"}}
+
+
+def _line(model: type[BaseModel]) -> str:
+    return (model.__doc__ or "").strip().splitlines()[0]
+
+
+if __name__ == "__main__":
+    write()
