@@ -1,45 +1,19 @@
 """Dead letters over HTTP: who may see their bytes is an auditor, who sends them back or closes them an operator."""
 
 import base64
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
 
 from controlplane.api.call import Auditor, Operator, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.commands import dead_letters
 from controlplane.store.tables import DeadLetterRow
+from schemas.views.dead_letters import DeadLetterContent, DeadLetterView, Status
 from schemas.views.pages import Page
 
 router = APIRouter(tags=["dead letters"])
-Status = Literal["Open", "Replaying", "Replayed", "Discarded"]
-
-
-class DeadLetterView(BaseModel):
-    id: UUID
-    consumer: str
-    topic: str
-    """A Kafka topic; `event-log`: a fact that our reactions could not finish; `outbox`: one that Kafka refuses."""
-    partition: int
-    offset: int
-    """On `event-log` and `outbox`: the fact's seq."""
-    reason: str
-    attempts: int
-    status: Status
-    at: datetime
-    closed_at: datetime | None
-    closed_by: str | None
-
-
-class DeadLetterContent(DeadLetterView):
-    key: str | None
-    value: str | None
-    """As text where it is UTF-8."""
-    value_base64: str | None
-    headers: list[tuple[str, str]]
 
 
 def view(letter: DeadLetterRow) -> DeadLetterView:

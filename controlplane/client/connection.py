@@ -1,0 +1,111 @@
+"""One HTTP connection to the API: typed answers, one exception, retries that have their effect once."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import httpx
+from pydantic import TypeAdapter
+
+from controlplane.errors import GraftworkError
+from schemas.views.pages import Page
+
+T = TypeVar("T")
+Document = Mapping[str, Any]
+RETRIES = 5
+
+
+class ApiError(GraftworkError):
+    """The API refused that"""
+
+    def __init__(self, status: int, slug: str, title: str, detail: str, field: str | None = None) -> None:
+        super().__init__(detail, field=field)
+        self.code = status
+        self.problem = slug
+        self.heading = title
+
+    def __str__(self) -> str:
+        return f"{self.heading}: {self.field + ': ' if self.field else ''}{self.detail}"
+
+
+class Unreachable(GraftworkError):
+    """No API answered"""
+
+
+class Connection:
+    """One API and one token. Whatever changes something carries an Idempotency-Key: a retry has its effect once."""
+
+    def __init__(self, url: str, token: str | None, timeout: float) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+        self._url = url
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, answer: type[T], path: str, params: Document | None = None, patience: float = 0) -> T:
+        return self.send(answer, "GET", path, params=params, timeout=30 + patience)
+
+    def post(self, answer: type[T], path: str, body: Document | None = None) -> T:
+        return self.send(answer, "POST", path, json=body)
+
+    def pages(self, item: type[T], path: str, filters: Document | None = None) -> Iterator[T]:
+        params = {key: str(value) for key, value in (filters or {}).items() if value is not None}
+        while True:
+            page = self.get(Page[item], path, params)  # type: ignore[valid-type]
+            yield from page.items
+            if page.next is None:
+                return
+            params["cursor"] = page.next
+
+    def send(self, answer: type[T], method: str, path: str, **request: Any) -> T:
+        return TypeAdapter(answer).validate_json(self.ask(method, path, **request).content)
+
+    def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
+        """The answer, once it is a good one. Raises ApiError with what the API said, or Unreachable."""
+        headers = {**(request.pop("headers", None) or {})}
+        if method != "GET":
+            headers["Idempotency-Key"] = str(uuid4())
+        response = self._answer(method, path, headers, request)
+        if not response.is_success:
+            raise _problem(response)
+        return response
+
+    def _answer(self, method: str, path: str, headers: dict[str, str], request: dict[str, Any]) -> httpx.Response:
+        """Retries what is safe to retry: everything, since a GET changes nothing and the rest carries a key."""
+        for attempt in range(RETRIES):
+            try:
+                response = self._http.request(method, path, headers=headers, **request)
+            except httpx.TransportError as error:
+                if attempt == RETRIES - 1:
+                    raise Unreachable(f"{self._url} does not answer ({type(error).__name__})") from error
+            else:
+                if response.status_code != 503 or attempt == RETRIES - 1:
+                    return response
+            time.sleep(0.2 * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+
+def until(look: Callable[[], T], final: tuple[str, ...], seconds: float, seen: Callable[[T], None] | None) -> T:
+    """Look until the thing's phase is a final one, telling `seen` each time. Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = look()
+        if seen:
+            seen(found)
+        if getattr(found, "phase", None) in final:
+            return found
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"it had not ended after {seconds:.0f} s")
+        time.sleep(0.3)
+
+
+def _problem(response: httpx.Response) -> ApiError:
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    slug = str(body.get("type", "")).rsplit("/", 1)[-1] or "http"
+    title = body.get("title") or f"HTTP {response.status_code}"
+    return ApiError(response.status_code, slug, title, body.get("detail", ""), body.get("field"))
