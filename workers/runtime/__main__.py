@@ -13,6 +13,7 @@ from workers.runtime.doorbell import HttpDoorbell
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.worker import Worker
 
+logger = logging.getLogger("workers.runtime")
 JOIN_SECONDS = 0.5
 
 
@@ -33,13 +34,18 @@ def main() -> int:
 
 def supervise(worker: Worker) -> int:
     """Run the worker in a thread: a signal's handler, which runs in the main one, may then take any lock."""
-    refusals: list[Refused] = []
+    status = 0
 
     def run() -> None:
+        nonlocal status
         try:
             worker.run()
         except Refused as refusal:
-            refusals.append(refusal)
+            status = 1
+            logger.error("the control plane refused this worker: %s", refusal)
+        except Exception:  # whoever started it starts it again; its job's lease expires
+            status = 1
+            logger.exception("the worker cannot go on")
 
     thread = threading.Thread(target=run, name="worker")
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -47,9 +53,7 @@ def supervise(worker: Worker) -> int:
     thread.start()
     while thread.is_alive():
         thread.join(JOIN_SECONDS)
-    for refusal in refusals:
-        logging.getLogger(__name__).error("the control plane refused this worker: %s", refusal)
-    return 1 if refusals else 0
+    return status
 
 
 if __name__ == "__main__":
