@@ -11,7 +11,7 @@ FILE = Path(__file__).parents[2] / "schemas" / "generated" / "openapi.json"
 
 
 def document() -> str:
-    app = create_app(Settings(), Database("sqlite://"))
+    app = create_app(Settings(), Database("sqlite:///never-opened.db"))
     return json.dumps(app.openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 

@@ -1,0 +1,225 @@
+"""A run as a pure state: order, once, failures, cancellation."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.domain.pipeline import (
+    OUTPUT,
+    OVER,
+    SPECS,
+    EndStage,
+    FinishRun,
+    RequestJob,
+    Run,
+    StageState,
+    StartRollout,
+    check_pipeline,
+    new_stages,
+    next_jobs,
+    with_params,
+)
+from controlplane.errors import Invalid
+from schemas.jobs import JOB_KINDS
+from schemas.pipelines import PipelineSpec
+
+SPEC = PipelineSpec.model_validate(
+    {
+        "name": "reviews",
+        "params": {"rows": 500},
+        "stages": {
+            "curate": {"kind": "curate", "spec": {"dataset": "reviews", "seed": "${params.rows}"}},
+            "train": {"kind": "train", "needs": ["curate"], "spec": {"dataset": "${stages.curate.dataset}"}},
+            "export": {
+                "kind": "export",
+                "needs": ["train"],
+                "spec": {"model_version": "${stages.train.model_version}"},
+            },
+            "evaluate": {
+                "kind": "evaluate",
+                "needs": ["export", "curate"],
+                "spec": {"model_version": "${stages.export.model_version}", "dataset": "${stages.curate.dataset}"},
+            },
+            "attack": {
+                "kind": "attack",
+                "needs": ["export"],
+                "spec": {"model_version": "${stages.export.model_version}"},
+            },
+            "release": {
+                "kind": "release",
+                "needs": ["evaluate", "attack"],
+                "deployment": "reviews",
+                "model_version": "${stages.evaluate.model_version}",
+            },
+        },
+    }
+)
+
+
+def begin(spec: PipelineSpec = SPEC, **values: Any) -> Run:
+    return Run(spec=spec, params=spec.params, event=None, stages=new_stages(spec), **values)
+
+
+def record(run: Run, action: object) -> Run:
+    match action:
+        case RequestJob():
+            return run.with_stage(action.stage, StageState(phase="Running", job_id=f"job-{action.stage}"))
+        case StartRollout():
+            return run.with_stage(action.stage, StageState(phase="Running", rollout_id="rollout"))
+        case EndStage():
+            return run.with_stage(action.stage, StageState(phase=action.phase, reason=action.reason))
+        case FinishRun():
+            return replace(run, phase=action.phase)
+    raise AssertionError(action)
+
+
+def settle(run: Run, asked: list[object] | None = None) -> Run:
+    while actions := next_jobs(run):
+        for action in actions:
+            run = record(run, action)
+            if asked is not None:
+                asked.append(action)
+    return run
+
+
+def end(run: Run, stage: str, phase: Any, reason: str = "") -> Run:
+    outputs = {OUTPUT[run.spec.stages[stage].kind]: f"{stage}-made"} if phase == "Succeeded" else {}
+    return run.with_stage(stage, replace(run.stages[stage], phase=phase, outputs=outputs, reason=reason))
+
+
+def running(run: Run) -> list[str]:
+    return [name for name, state in run.stages.items() if state.phase == "Running"]
+
+
+def test_stages_start_when_what_they_need_has_succeeded() -> None:
+    run, order = settle(begin()), []
+    while names := running(run):
+        order.append(names)
+        for name in names:
+            run = end(run, name, "Succeeded")
+        run = settle(run)
+    assert order == [["curate"], ["train"], ["export"], ["evaluate", "attack"], ["release"]]
+    assert run.phase == "Succeeded"
+
+
+def test_a_stage_gets_what_the_stages_before_it_made_and_params_with_their_type() -> None:
+    asked: list[object] = []
+    run = settle(begin(), asked)
+    settle(end(run, "curate", "Succeeded"), asked)
+    assert asked == [
+        RequestJob("curate", "curate", {"dataset": "reviews", "seed": 500}, 3),
+        RequestJob("train", "train", {"dataset": "curate-made"}, 3),
+    ]
+
+
+def test_after_a_failure_nothing_new_starts_and_the_run_ends_when_nothing_is_left() -> None:
+    run = settle(begin())
+    for name in ("curate", "train", "export"):
+        run = settle(end(run, name, "Succeeded"))
+    run = settle(end(run, "evaluate", "Failed", "out of memory"))
+    assert running(run) == ["attack"]
+    assert run.phase == "Running"
+    assert run.stages["release"].phase == "Skipped"
+    asked: list[object] = []
+    run = settle(end(run, "attack", "Succeeded"), asked)
+    assert asked == [FinishRun("Failed", "stage 'evaluate' failed: out of memory")]
+
+
+def test_a_reference_that_names_nothing_fails_the_run_with_the_reason() -> None:
+    stage = {"kind": "curate", "spec": {"dataset": "${event.data.name}"}}
+    spec = PipelineSpec.model_validate({"name": "p", "stages": {"a": stage}})
+    asked: list[object] = []
+    run = settle(replace(begin(spec), event={"data": {}}), asked)
+    assert run.phase == "Failed"
+    assert asked[-1] == FinishRun(
+        "Failed",
+        "stage 'a' failed: ${event.data.name} cannot be resolved: event.data has no 'name' (it has: nothing)",
+    )
+
+
+def test_a_run_without_an_event_says_so() -> None:
+    stage = {"kind": "curate", "spec": {"dataset": "${event.data.name}"}}
+    run = settle(begin(PipelineSpec.model_validate({"name": "p", "stages": {"a": stage}})))
+    assert "there is no 'event' here" in run.stages["a"].reason
+
+
+def test_a_cancelled_run_waits_for_what_runs() -> None:
+    run = settle(replace(settle(begin()), cancel_requested="cancelled by eve: wrong data"))
+    assert run.phase == "Running"
+    assert {s.phase for name, s in run.stages.items() if name != "curate"} == {"Cancelled"}
+    asked: list[object] = []
+    settle(end(run, "curate", "Cancelled", "its job was cancelled"), asked)
+    assert asked == [FinishRun("Cancelled", "cancelled by eve: wrong data")]
+
+
+@st.composite
+def pipelines(draw: st.DrawFn) -> PipelineSpec:
+    names = [f"s{n}" for n in range(draw(st.integers(1, 7)))]
+    stages = {
+        name: {"kind": "curate", "needs": draw(st.lists(st.sampled_from(names[:n]), unique=True)) if n else []}
+        for n, name in enumerate(names)
+    }
+    return PipelineSpec.model_validate({"name": "p", "stages": stages})
+
+
+@given(pipelines(), st.data())
+def test_no_stage_is_asked_for_twice_and_every_run_ends(spec: PipelineSpec, data: st.DataObject) -> None:
+    asked: list[object] = []
+    run = settle(begin(spec), asked)
+    while names := running(run):
+        name = data.draw(st.sampled_from(names))
+        run = end(run, name, data.draw(st.sampled_from(["Succeeded", "Succeeded", "Failed", "Cancelled"])), "why")
+        if data.draw(st.booleans()) and run.cancel_requested is None and data.draw(st.booleans()):
+            run = replace(run, cancel_requested="enough")
+        run = settle(run, asked)
+    requested = Counter(action.stage for action in asked if isinstance(action, RequestJob))
+    assert set(requested.values()) <= {1}
+    assert sum(isinstance(action, FinishRun) for action in asked) == 1
+    assert all(state.phase in OVER for state in run.stages.values())
+    assert next_jobs(run) == ()
+    for name in requested:
+        stage = run.spec.stages[name]
+        assert all(run.stages[need].phase == "Succeeded" for need in stage.needs)
+
+
+@given(pipelines())
+def test_looking_again_without_recording_changes_nothing(spec: PipelineSpec) -> None:
+    run = begin(spec)
+    assert next_jobs(run) == next_jobs(run)
+    assert all(state.phase == "Waiting" for state in run.stages.values())
+
+
+def test_a_stage_as_a_document_is_the_same_stage() -> None:
+    state = StageState("Succeeded", job_id="j", outputs={"dataset": "d"}, reason="r")
+    assert StageState.from_document(state.to_document()) == state
+
+
+def test_every_kind_has_a_spec_and_an_output() -> None:
+    assert set(SPECS) == set(JOB_KINDS)
+    assert set(OUTPUT) == {*JOB_KINDS, "release"}
+
+
+def test_params_that_the_pipeline_does_not_declare_are_refused() -> None:
+    assert with_params(SPEC, {"rows": 3}) == {"rows": 3}
+    with pytest.raises(Invalid, match="has no param 'epochs'; it has: rows"):
+        with_params(SPEC, {"epochs": 3})
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        ({"a": {"kind": "train", "spec": {"modell": "x"}}}, "stages.a.spec.modell: a train job has no such field"),
+        (
+            {"a": {"kind": "curate"}, "b": {"kind": "train", "needs": ["a"], "spec": {"dataset": "${stages.a.model}"}}},
+            "a curate stage has the output 'dataset' only",
+        ),
+    ],
+)
+def test_what_no_run_could_do_is_refused_with_its_path(stages: dict[str, Any], said: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        check_pipeline(PipelineSpec.model_validate({"name": "p", "stages": stages}))
+    assert said in refused.value.detail
