@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.jobs import Splits
+from schemas.jobs import CurateSpec, Source, Splits
+from workers.curate.manifest import dataset_digest
 from workers.curate.operators.deduplicate import deduplicate
 from workers.curate.operators.draw import draw
 from workers.curate.operators.normalize import normalize
@@ -124,3 +125,21 @@ def test_the_normal_form_is_a_fixed_point(text: str) -> None:
 )
 def test_texts_that_differ_in_form_only_are_equal(one: str, other: str) -> None:
     assert normalize(one) == normalize(other)
+
+
+def test_whole_units_above_the_rarest_label_go_back_to_train() -> None:
+    rows = [Row(f"t {index}", "a" if index < 6 else "b", None, f"t {index}", Place(0, index)) for index in range(100)]
+    division = divide(rows, Splits(validation=0, test=20, balanced=True), ("a", "b"), seed=0)
+    assert Counter(row.label for row in division.rows["test"]) == {"a": 6, "b": 6}
+    assert len(division.rows["train"]) == 88
+    assert division.rejects == []
+
+
+def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
+    source = Source(uri="file:///rows.csv")
+    spec = CurateSpec(dataset="reviews", sources=(source,))
+    rows = [Row(f"t {index}", "a", str(index), f"t {index}") for index in range(9)]
+    digest = dataset_digest({"train": rows[:5], "test": rows[5:]}, ("a", "b"), spec)
+    assert dataset_digest({"test": rows[:4:-1], "train": rows[4::-1]}, ("a", "b"), spec) == digest
+    assert dataset_digest({"train": rows[:4], "test": rows[4:]}, ("a", "b"), spec) != digest
+    assert dataset_digest({"train": rows[:5], "test": rows[5:]}, ("b", "a"), spec) != digest
