@@ -1,0 +1,70 @@
+"""The life of a job: whatever happens, a finished one never moves again."""
+
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controlplane.domain.job import (
+    FINAL,
+    HAPPENINGS,
+    LONGEST_BACKOFF_SECONDS,
+    PHASES,
+    TRANSITIONS,
+    Happening,
+    after_failure,
+    after_release,
+    backoff_seconds,
+    next_phase,
+)
+from schemas.jobs import Phase
+
+happenings = st.lists(st.sampled_from(HAPPENINGS), max_size=30)
+
+
+def live(phase: Phase, happened: list[Happening]) -> list[Phase]:
+    """The phases of a job to which all that happens, in order; what cannot happen changes nothing."""
+    phases = [phase]
+    for happening in happened:
+        phases.append(next_phase(phases[-1], happening) or phases[-1])
+    return phases
+
+
+@given(st.sampled_from(sorted(FINAL)), happenings)
+def test_a_finished_job_never_moves_again(phase: str, happened: list[Happening]) -> None:
+    assert set(live(cast(Phase, phase), happened)) == {phase}
+
+
+@given(happenings)
+def test_a_job_ends_only_once_and_only_through_the_table(happened: list[Happening]) -> None:
+    phases = live("Pending", happened)
+    ends = [after for before, after in zip(phases, phases[1:], strict=False) if after in FINAL and before not in FINAL]
+    assert len(ends) <= 1
+    moves = {(before, after) for before, after in zip(phases, phases[1:], strict=False) if before != after}
+    assert moves <= {(phase, after) for (phase, _), after in TRANSITIONS.items()}
+
+
+def test_every_phase_can_be_reached_and_every_unfinished_one_can_be_left() -> None:
+    assert set(TRANSITIONS.values()) == set(PHASES)
+    assert {phase for phase, _ in TRANSITIONS} == set(PHASES) - FINAL
+
+
+def test_only_a_running_job_can_succeed_or_fail() -> None:
+    assert {phase for phase, happening in TRANSITIONS if happening in ("completed", "failed")} == {"Running"}
+
+
+@given(st.integers(1, 30), st.integers(1, 20), st.booleans())
+def test_a_cancelled_job_is_not_tried_again(failures: int, max_attempts: int, retryable: bool) -> None:
+    assert after_failure(failures, max_attempts, retryable=retryable, cancel_requested=True) == "cancelled"
+    assert after_release(cancel_requested=True) == "cancelled"
+
+
+@given(st.integers(1, 30), st.integers(1, 20), st.booleans())
+def test_a_retry_needs_a_retryable_failure_and_an_attempt_left(failures: int, most: int, retryable: bool) -> None:
+    happening = after_failure(failures, most, retryable=retryable, cancel_requested=False)
+    assert (happening == "retried") == (retryable and failures < most)
+
+
+@given(st.integers(1, 10_000))
+def test_the_wait_grows_up_to_a_ceiling(failures: int) -> None:
+    assert backoff_seconds(failures) <= backoff_seconds(failures + 1) <= LONGEST_BACKOFF_SECONDS
