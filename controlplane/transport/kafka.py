@@ -93,7 +93,8 @@ class KafkaPublisher:
 
     def publish(self, records: Sequence[tuple[str, KafkaMessage]]) -> list[str | None]:
         outcomes = self._publish(records)
-        if len(records) > 1:  # a broker may refuse a whole batch for one of its records
+        if len(records) > 1:
+            # One refusal makes an idempotent producer fail everything after it with the same words: ask one by one.
             for place, refused in enumerate(outcomes):
                 if refused:
                     outcomes[place] = self._publish(records[place : place + 1])[0]
@@ -103,11 +104,14 @@ class KafkaPublisher:
         try:
             producer = self._open()
             futures = [self._send(producer, topic, message) for topic, message in records]
-            return [self._outcome(future) for future in futures]
+            outcomes = [self._outcome(future) for future in futures]
         except KafkaError as error:
             # Also after a fatal error (fenced, out of sequence), which this object would repeat for ever.
             self.close()
             raise Unavailable(f"publishing: {error}") from error
+        if any(outcomes):
+            self.close()
+        return outcomes
 
     def _send(self, producer: KafkaProducer, topic: str, message: KafkaMessage) -> Any:
         try:
@@ -212,7 +216,7 @@ class KafkaSource:
 
     def _open(self) -> KafkaConsumer:
         if self._consumer is None:
-            create_topics(self._settings)  # a member that joins before its topic exists would look again after 5 minutes
+            create_topics(self._settings)  # who joins before a topic exists looks again after 5 minutes only
             self._consumer = KafkaConsumer(
                 *self._topics,
                 **client_config(self._settings),
