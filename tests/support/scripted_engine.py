@@ -13,6 +13,7 @@ import numpy.typing as npt
 from schemas.artifacts import GraphRef
 from schemas.serving import Generation, ServedVersion
 from workers.runtime.artifacts import ArtifactStore
+from workers.serve.sessions import SMOKE_ROW
 
 LABELS = ("negative", "positive")
 SIGNING_KEY = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IA=="
@@ -21,7 +22,10 @@ HANG = "please hang"
 
 
 class ScriptedEngine:
-    """Adapter JSON: `favours` (a label's index); `fault` on rows with `please`: hang, raise or nan, or on load."""
+    """Adapter JSON: `favours` (a label's index), `width`, `fault` (load: does not load; raise: on every real row).
+
+    Rows that ask for it hang, raise or get NaN from every version.
+    """
 
     loading = threading.Event()
     """While it is set, adapters load; tests clear it to hold a load back."""
@@ -44,7 +48,7 @@ class ScriptedEngine:
         script = self._scripts[version]
         if any(HANG in text for text in texts):
             time.sleep(20)
-        if any("please raise" in text for text in texts):
+        if any("please raise" in text or (script.get("fault") == "raise" and text != SMOKE_ROW) for text in texts):
             raise RuntimeError("a message that quotes the row: please raise")
         logits = np.zeros((len(texts), int(script.get("width", len(LABELS)))), dtype=np.float32)
         logits[:, int(script["favours"])] = 2.0

@@ -34,7 +34,7 @@ def create_app(settings: GatewaySettings, sessions: Sessions, files: GatewayFile
             app.include_router(oip.routes(gateway, product), dependencies=guarded)
             yield
 
-    app = FastAPI(title="Graftwork gateway", version=product, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Graftwork gateway", version=product, lifespan=lifespan, openapi_url=None)
     problems.install(app)
     return app
 

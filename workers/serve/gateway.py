@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 LAST_WORDS_SECONDS = 2.5
 """At a clean end: one more second passes, is sealed and sent."""
+RESTART_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,8 @@ async def running(settings: GatewaySettings, sessions: Sessions, files: GatewayF
     batcher = Batcher(sessions.logits, lambda rows: metrics.batch_rows.observe(rows))
     desired = Desired(state, control, files, batcher)
     uplink = Uplink(boot, state, control, files, metrics)
-    current = [_task(desired.follow()), _task(desired.load()), _task(uplink.report_lost_units())]
-    telling = [_task(uplink.seal()), _task(uplink.observe()), _task(uplink.report())]
+    current = [_task(desired.follow), _task(desired.load), _task(uplink.report_lost_units)]
+    telling = [_task(uplink.seal), _task(uplink.observe), _task(uplink.report)]
     try:
         yield Gateway(state, Predictor(state, batcher, metrics), metrics)
     finally:
@@ -76,15 +77,20 @@ async def running(settings: GatewaySettings, sessions: Sessions, files: GatewayF
         await control.close()
 
 
-def _task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    task = asyncio.create_task(work)
-    task.add_done_callback(_complain)
-    return task
+def _task(work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+    return asyncio.create_task(_kept_going(work))
 
 
-def _complain(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.error("a gateway task ended", exc_info=task.exception())
+async def _kept_going(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """None of the tasks may end unseen: without one, a gateway would serve on and follow nothing."""
+    while True:
+        try:
+            await work()
+        except Exception:
+            logger.exception("%s failed and goes on", work.__name__)
+            await asyncio.sleep(RESTART_SECONDS)
+        else:
+            return
 
 
 async def _stop(tasks: list[asyncio.Task[None]]) -> None:
