@@ -134,7 +134,7 @@ def worker(context: typer.Context) -> None:
 
 
 def serve(context: typer.Context) -> None:
-    """The gateway: answers predictions, splits traffic, observes: `graftwork serve --deployment reviews --port 8710`."""
+    """Answers predictions, splits traffic, observes: `graftwork serve --deployment reviews --port 8710`."""
     become("workers.serve", context)
 
 

@@ -217,9 +217,8 @@ class Client:
         self, rollout_id: UUID | str, verb: str, reason: str, *, revision: int | None = None
     ) -> RolloutView:
         """`pause`, `resume`, `promote` or `abort`; with `revision`, refused when it has changed since."""
-        return self._api.post(
-            RolloutView, f"/v1/rollouts/{rollout_id}:{verb}", {"reason": reason, "revision": revision}
-        )
+        body = {"reason": reason, "revision": revision}
+        return self._api.post(RolloutView, f"/v1/rollouts/{rollout_id}:{verb}", body)
 
     def wait_for_rollout(
         self, rollout_id: UUID | str, *, seconds: float = 3600, seen: Callable[[RolloutDetail], None] | None = None

@@ -1,0 +1,104 @@
+"""Assembles `graftwork`: global options anywhere on the line, verbs by noun, one exit code a kind of trouble."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from pydantic import ValidationError
+
+from controlplane.cli import datasets, events, jobs, models, pipelines, processes, rollouts, tokens, up
+from controlplane.cli.demo import story
+from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal
+from controlplane.client import ApiError, Unreachable
+from controlplane.errors import GraftworkError
+from controlplane.projections.metrics import VERSION
+from controlplane.settings import Settings
+
+GLOBAL_OPTIONS = {"--json": 0, "--home": 1, "--api-url": 1, "--token-file": 1}
+"""May stand anywhere on the line; the number is how many values follow."""
+
+app = typer.Typer(
+    name="graftwork",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="New data becomes a promoted adapter, by events. [dim]Exit codes: 0 done, 1 done and ended badly, "
+    "2 refused, 3 no API answered. --json, --home, --api-url and --token-file may stand anywhere.[/dim]",
+)
+for register in (
+    up.register, story.register, processes.register, datasets.register, models.register, jobs.register,
+    pipelines.register, rollouts.register, events.register, tokens.register,
+):  # fmt: skip
+    register(app)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else")] = False,
+    home: Annotated[Path | None, typer.Option(help="where the embedded mode keeps everything")] = None,
+    api_url: Annotated[str | None, typer.Option(help="the API to talk to")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="a file that holds the bearer token")] = None,
+) -> None:
+    given: dict[str, Any] = {"home": home, "api_url": api_url, "token_file": token_file}
+    settings = Settings(**{key: value for key, value in given.items() if value is not None})
+    context.obj = Terminal(settings, as_json)
+
+
+@app.command()
+def version() -> None:
+    """This code's version."""
+    sys.stdout.write(VERSION + "\n")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run one verb and exit; whatever was refused is one line on stderr."""
+    line = hoist(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(lambda: app(line, standalone_mode=False, prog_name="graftwork")))
+
+
+def _run(verb: Callable[[], Any]) -> int:
+    try:
+        outcome = verb()
+        return outcome if isinstance(outcome, int) else 0
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except click.ClickException as error:
+        return _say(error.format_message(), REFUSED)
+    except Unreachable as error:
+        return _say(f"{error}; is `graftwork up` running?", UNREACHABLE)
+    except (ApiError, GraftworkError) as error:
+        return _say(str(error), REFUSED)
+    except ValidationError as error:
+        return _say("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()), REFUSED)
+    except TimeoutError as error:
+        return _say(str(error), FAILED)
+    except (KeyboardInterrupt, click.Abort):
+        return 130
+
+
+def _say(message: str, code: int) -> int:
+    sys.stderr.write("graftwork: " + " ".join(message.split()) + "\n")
+    return code
+
+
+def hoist(arguments: list[str]) -> list[str]:
+    """Move global options to the front, so that `graftwork job list --json` works as people type it."""
+    front: list[str] = []
+    rest: list[str] = []
+    queue = list(arguments)
+    while queue:
+        word = queue.pop(0)
+        name = word.split("=", 1)[0]
+        if word == "--" or word in ("worker", "serve"):  # what follows belongs to another program
+            return front + rest + [word, *queue]
+        if name not in GLOBAL_OPTIONS:
+            rest.append(word)
+            continue
+        front.append(word)
+        if GLOBAL_OPTIONS[name] and "=" not in word and queue:
+            front.append(queue.pop(0))
+    return front + rest

@@ -1,0 +1,225 @@
+"""`graftwork demo`: the main job on this machine, told so that a newcomer can follow it."""
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID, uuid4
+
+import typer
+import yaml
+
+from controlplane.cli.demo.rows import read_rows
+from controlplane.cli.demo.summary import tell
+from controlplane.cli.demo.traffic import Tally, Traffic
+from controlplane.cli.live import draw_rollout, draw_run, watch
+from controlplane.cli.output import FAILED, Terminal, refuse, terminal
+from controlplane.cli.pipelines import jobs_of
+from controlplane.cli.processes import mint_admin_token, open_database
+from controlplane.cli.supervisor import Supervisor
+from controlplane.client import Client
+from controlplane.store import schema
+from schemas.views.pipelines import RunView
+from schemas.views.rollouts import RolloutDetail
+
+MARK = "this-is-a-demo"
+SOURCE = "//example.com/collector"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of everything: the whole demo, or the shortened one that CI runs."""
+
+    first: int = 2700
+    """Rows of the first batch: 800 validation, 1,400 test, the rest to train on."""
+    second: int = 3000
+    per_second: float = 40
+    minimum_accuracy: float = 0.80
+    """Of the final champion on the test rows: the demo fails below it."""
+
+
+SHORT = Size(second=1500, per_second=50, minimum_accuracy=0.78)
+
+
+@dataclass
+class Story:
+    """What happened, for the summary."""
+
+    client: Client
+    screen: Terminal
+    size: Size
+    artifacts: Path
+    gateway: str = ""
+    runs: list[RunView] = field(default_factory=list)
+    rollouts: list[RolloutDetail] = field(default_factory=list)
+    traffic: list[Tally] = field(default_factory=list)
+    stages: list[tuple[str, float]] = field(default_factory=list)
+    """What took how many seconds of wall time."""
+
+    @contextmanager
+    def chapter(self, title: str) -> Iterator[None]:
+        self.screen.say(f"\n[bold]{len(self.stages) + 1}. {title}[/bold]")
+        began = time.monotonic()
+        yield
+        self.stages.append((title, time.monotonic() - began))
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(demo)
+
+
+def demo(
+    context: typer.Context,
+    short: Annotated[bool, typer.Option(help="fewer rows, as CI runs it")] = False,
+) -> None:
+    """Raw reviews to a first champion, a better one promoted by canary, a bad one rolled back."""
+    screen = terminal(context)
+    start_clean(screen.settings.home)
+    database = open_database(screen.settings)
+    schema.upgrade(database)
+    mint_admin_token(screen, database)
+    supervisor = Supervisor(screen.settings, database, screen.say)
+    stop = threading.Event()
+    watcher = threading.Thread(target=supervisor.watch, args=(stop,), daemon=True)
+    try:
+        supervisor.start()
+        watcher.start()
+        with screen.client() as client:
+            artifacts = screen.settings.home.absolute() / "artifacts"
+            story = Story(client, screen, SHORT if short else Size(), artifacts)
+            play(story, supervisor)
+            good = tell(story)
+    finally:
+        stop.set()
+        if watcher.is_alive():
+            watcher.join()
+        supervisor.stop()
+        database.close()
+    if not good:
+        raise typer.Exit(FAILED)
+
+
+def play(story: Story, supervisor: Supervisor) -> None:
+    """The journey, chapter by chapter."""
+    client, size = story.client, story.size
+    with story.chapter("Say what shall happen when data arrives: a deployment, a pipeline, a trigger"):
+        deployment = document("deployment")
+        client.put_deployment(deployment.pop("name"), deployment)
+        client.put_pipeline(document("pipeline"))
+        client.put_pipeline(document("flipped"))
+        client.put_trigger(document("trigger"))
+        story.gateway = wait_for_gateway(client, supervisor)
+    with story.chapter(f"An event: {size.first:,} reviews were collected → the first champion"):
+        arrive(story, offset=0, limit=size.first, parent=None, epochs=2)
+    with story.chapter(f"Another event: {size.second:,} more → retrained by trigger, and a canary under live traffic"):
+        arrive(story, offset=size.first, limit=size.second, parent="reviews@latest", epochs=1)
+    with story.chapter("A bad version: every label flipped, its gates waived → the canary must catch it"):
+        bad = follow_run(story, client.run_pipeline("flipped", {"offset": size.first + size.second}).id)
+        version = bad.stages["train"].outputs["model_version"]
+        reason = "demo: shows that a canary catches what a person waves through"
+        rollout = client.start_rollout("reviews", version, reason="flipped labels", waive_gates=reason)
+        follow_rollout(story, rollout.id)
+
+
+def arrive(story: Story, **data: Any) -> None:
+    """Publish that rows were collected, and follow what the trigger started to its end."""
+    event = {
+        "specversion": "1.0",
+        "id": str(uuid4()),
+        "source": SOURCE,
+        "type": "com.example.reviews.collected",
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+    receipt = story.client.publish_event(event)
+    answer = receipt.evaluations[0]
+    story.screen.say(f"   trigger [bold]{answer.trigger}[/bold]: {answer.outcome}: {answer.reason}")
+    if answer.run_id is None:
+        refuse(f"the trigger did not fire: {answer.outcome}: {answer.reason}", FAILED)
+    follow_run(story, answer.run_id)
+
+
+def follow_run(story: Story, run_id: UUID) -> RunView:
+    """To its end; a release stage is followed as the rollout that it is."""
+    client = story.client
+    waiting = draw_run(lambda run: jobs_of(client, run))
+    followed: set[UUID] = set()
+    while True:
+        run = watch(story.screen, lambda seen: until_release(client, run_id, followed, seen), waiting)
+        for stage in run.stages.values():
+            if stage.rollout_id and stage.rollout_id not in followed:
+                followed.add(stage.rollout_id)
+                follow_rollout(story, stage.rollout_id)
+        if run.phase != "Running":
+            break
+    story.runs.append(run)
+    for name, stage in run.stages.items():
+        story.screen.say(f"   {name:9s} {stage.phase} {stage.reason}")
+    if run.phase != "Succeeded":
+        refuse(f"the run of {run.pipeline} ended as {run.phase}: {run.reason}", FAILED)
+    return run
+
+
+def until_release(client: Client, run_id: UUID, followed: set[UUID], seen: Any) -> RunView:
+    """Until the run has ended or has started a rollout that nobody follows yet."""
+    while True:
+        run = client.get_run(run_id)
+        seen(run)
+        fresh = any(stage.rollout_id and stage.rollout_id not in followed for stage in run.stages.values())
+        if run.phase != "Running" or fresh:
+            return run
+        time.sleep(0.4)
+
+
+def follow_rollout(story: Story, rollout_id: UUID) -> RolloutDetail:
+    client = story.client
+    ended = watch(story.screen, lambda seen: client.wait_for_rollout(rollout_id, seconds=1800, seen=seen), draw_rollout)
+    story.rollouts.append(ended)
+    story.screen.say(f"   rollout: [bold]{ended.phase}[/bold]: {ended.reason}")
+    return ended
+
+
+@contextmanager
+def users(story: Story) -> Iterator[None]:
+    """Validation rows as live traffic, their labels as feedback. Test rows are never traffic."""
+    rows = read_rows(story.artifacts, story.client.get_dataset_version("reviews@latest").manifest, "validation")
+    settings = story.screen.settings
+    token = settings.resolved_token() or ""
+    traffic = Traffic(rows, story.gateway, settings.resolved_api_url(), token, story.size.per_second)
+    with traffic:
+        yield
+    story.traffic.append(traffic.tally)
+
+
+def wait_for_gateway(client: Client, supervisor: Supervisor, seconds: float = 90) -> str:
+    """The gateway's address, once it has registered."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if any(gateway.live for gateway in client.list_gateways("reviews")):
+            return f"http://127.0.0.1:{supervisor.gateway_ports['reviews']}"
+        time.sleep(0.3)
+    refuse(f"no gateway came up in {seconds:.0f} s; see the logs in {supervisor.settings.home / 'logs'}", FAILED)
+
+
+def document(name: str) -> dict[str, Any]:
+    found = yaml.safe_load((resources.files("controlplane.cli.demo") / f"{name}.yaml").read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def start_clean(home: Path) -> None:
+    """Wipe what an earlier demo left, and nothing else; downloads stay cached."""
+    if home.exists() and any(home.iterdir()) and not (home / MARK).exists():
+        refuse(f"{home} is not a demo's folder: choose another by --home, or move it away")
+    for entry in home.iterdir() if home.exists() else ():
+        if entry.name not in ("cache", MARK):
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (home / MARK).touch()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,0 +1,39 @@
+"""Documents that people write: YAML or JSON files, and `key=value` on the line."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from controlplane.cli.output import refuse
+
+
+def load(file: Path) -> dict[str, Any]:
+    """One YAML or JSON object; exit 2 with the place of the mistake otherwise."""
+    try:
+        document = yaml.safe_load(file.read_text())
+    except FileNotFoundError:
+        refuse(f"{file}: no such file")
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        refuse(f"{file}: not YAML: {error}")
+    if not isinstance(document, dict):
+        refuse(f"{file}: expected an object with keys, found {type(document).__name__}")
+    return document
+
+
+def named(file: Path) -> dict[str, Any]:
+    document = load(file)
+    if not isinstance(document.get("name"), str):
+        refuse(f"{file}: name: expected the name as a string, found {document.get('name')!r}")
+    return document
+
+
+def pairs(words: list[str]) -> dict[str, Any]:
+    """`limit=3000 parent=null` as {"limit": 3000, "parent": None}: values are YAML scalars."""
+    found: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            refuse(f"{word!r}: expected key=value")
+        found[key] = yaml.safe_load(value) if value else ""
+    return found

@@ -1,0 +1,117 @@
+"""`graftwork events …` and `graftwork dlq …`"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from controlplane.cli import documents
+from controlplane.cli.output import refuse, terminal
+from schemas.cloudevent import FeedEvent
+
+events = typer.Typer(no_args_is_help=True, help="The event log, and the door for other people's events.")
+dlq = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be read or finished, as it came.")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(events, name="events")
+    app.add_typer(dlq, name="dlq")
+
+
+@events.command("list")
+def list_(
+    context: typer.Context,
+    after: Annotated[int, typer.Option(help="a seq")] = 0,
+    type: Annotated[list[str] | None, typer.Option(help="only these types")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow")] = False,
+) -> None:
+    """Facts in their order. With --json one event a line."""
+    screen = terminal(context)
+    with screen.client() as client:
+        while True:
+            page = client.read_events(after, types=type, wait=20 if follow else 0)
+            for event in page.items:
+                if screen.as_json:
+                    sys.stdout.write(event.model_dump_json() + "\n")
+                else:
+                    screen.console.print(line(event), markup=False)
+            after = page.last
+            if not follow and not page.items:
+                return
+
+
+@events.command()
+def publish(
+    context: typer.Context,
+    type: Annotated[str, typer.Option(help="reverse-DNS, such as com.example.rows.collected")],
+    source: Annotated[str, typer.Option(help="a URI reference of yours")],
+    data: Annotated[str | None, typer.Option(help="JSON, or @file.json")] = None,
+    id: Annotated[str | None, typer.Option(help="its identity together with the source; default: a new one")] = None,
+    subject: str | None = None,
+) -> None:
+    """Hand in an event of yours; the answer says what each trigger made of it."""
+    screen = terminal(context)
+    event: dict[str, Any] = {"specversion": "1.0", "id": id or str(uuid4()), "source": source, "type": type}
+    if subject:
+        event["subject"] = subject
+    if data is not None:
+        event["data"] = payload(data)
+        event["datacontenttype"] = "application/json"
+    with screen.client() as client:
+        receipt = client.publish_event(event)
+    if screen.as_json:
+        screen.print_json(receipt)
+        return
+    screen.say(f"{receipt.id}: {'came before, nothing was done' if receipt.repeated else 'received'}")
+    screen.rows(receipt.evaluations, ("trigger", "outcome", "reason", "run_id"))
+
+
+@dlq.command("list")
+def list_letters(context: typer.Context, status: str | None = None) -> None:
+    screen = terminal(context)
+    with screen.client() as client:
+        letters = list(client.list_dead_letters(status=status))
+    screen.rows(letters, ("id", "at", "consumer", "topic", "status", "attempts", "reason"), empty="no dead letters")
+
+
+@dlq.command()
+def show(context: typer.Context, letter_id: str) -> None:
+    """The whole letter: role auditor."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.get_dead_letter(letter_id))
+
+
+@dlq.command()
+def replay(context: typer.Context, letter_id: str) -> None:
+    """Its consumer tries again."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.replay_dead_letter(letter_id))
+
+
+@dlq.command()
+def discard(context: typer.Context, letter_id: str) -> None:
+    """Close it without its effect."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.discard_dead_letter(letter_id))
+
+
+def line(event: FeedEvent) -> str:
+    short = event.type.removeprefix("dev.graftwork.").removesuffix(".v1")
+    shown = {k: v for k, v in event.data.items() if v not in (None, [], "") and not k.endswith("_id")}
+    facts = " ".join(f"{k}={v}" for k, v in shown.items())
+    return f"{event.seq:6d} {event.time:%H:%M:%S} {short:32s} {event.subject.split('/')[0]:12s} {facts}"
+
+
+def payload(given: str) -> Any:
+    if given.startswith("@"):
+        return documents.load(Path(given[1:]))
+    try:
+        return json.loads(given)
+    except ValueError as error:
+        refuse(f"--data: not JSON: {error}")

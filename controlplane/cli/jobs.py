@@ -1,0 +1,104 @@
+"""`graftwork job …`"""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controlplane.cli import documents
+from controlplane.cli.live import draw_job, watch
+from controlplane.cli.output import FAILED, Terminal, terminal
+from controlplane.client import Client
+from schemas.views.jobs import JobView
+
+job = typer.Typer(no_args_is_help=True, help="Jobs: ask for one, follow it, cancel it.")
+Wait = Annotated[bool, typer.Option("-w", "--watch", help="follow it to its end; exit 1 unless it succeeds")]
+COLUMNS = ("id", "kind", "phase", "attempt", "stage", "owner", "created_at", "reason")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(job, name="job")
+
+
+@job.command("list")
+def list_(
+    context: typer.Context,
+    phase: str | None = None,
+    kind: str | None = None,
+    run: str | None = None,
+    limit: int = 50,
+) -> None:
+    """Newest first."""
+    screen = terminal(context)
+    with screen.client() as client:
+        found = [one for one, _ in zip(client.list_jobs(phase=phase, kind=kind, run=run), range(limit), strict=False)]
+    screen.rows(found, COLUMNS, empty="no jobs")
+
+
+@job.command()
+def get(context: typer.Context, job_id: str, wait: Wait = False) -> None:
+    """One job: its spec, progress and result."""
+    screen = terminal(context)
+    with screen.client() as client:
+        if wait:
+            follow(screen, client, client.get_job(job_id))
+        else:
+            screen.show(client.get_job(job_id))
+
+
+@job.command()
+def request(
+    context: typer.Context,
+    kind: str,
+    spec: Annotated[Path, typer.Argument(help="the spec, YAML or JSON")],
+    max_attempts: int = 3,
+    wait: Wait = False,
+) -> None:
+    """Ask for a job. Names in the spec (reviews@latest, sentiment@champion) are resolved by the API."""
+    screen = terminal(context)
+    with screen.client() as client:
+        asked = client.request_job(kind, documents.load(spec), max_attempts=max_attempts)
+        if wait:
+            follow(screen, client, asked)
+        else:
+            screen.show(asked)
+
+
+@job.command()
+def cancel(context: typer.Context, job_id: str) -> None:
+    """Pending: at once. Running: as soon as its worker hears of it."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.cancel_job(job_id))
+
+
+@job.command()
+def logs(
+    context: typer.Context,
+    job_id: str,
+    wait: Annotated[bool, typer.Option("-f", "--follow", help="until the job has ended")] = False,
+) -> None:
+    """What the job said."""
+    screen = terminal(context)
+    after = 0
+    with screen.client() as client:
+        while True:
+            ended = client.get_job(job_id).finished_at is not None
+            lines = client.get_logs(job_id, after)
+            if screen.as_json:
+                screen.print_json(lines)
+            for line in [] if screen.as_json else lines:
+                screen.console.print(f"{line.at:%H:%M:%S} {line.line}", markup=False)
+            after = lines[-1].seq if lines else after
+            if not wait or (ended and not lines):
+                return
+            time.sleep(0.5)
+
+
+def follow(screen: Terminal, client: Client, asked: JobView) -> None:
+    """To its end; exit 1 unless it succeeds."""
+    ended = watch(screen, lambda seen: client.wait_for_job(asked.id, seen=seen), draw_job)
+    screen.show(ended)
+    if ended.phase != "Succeeded":
+        raise typer.Exit(FAILED)

@@ -1,0 +1,193 @@
+"""`graftwork deployment …`, `graftwork rollout …`, `graftwork why …`"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from controlplane.cli import documents
+from controlplane.cli.jobs import Wait
+from controlplane.cli.live import draw_rollout, watch
+from controlplane.cli.models import Reason
+from controlplane.cli.output import FAILED, Terminal, terminal
+from controlplane.client import Client
+from schemas.views.rollouts import RolloutView
+
+deployment = typer.Typer(no_args_is_help=True, help="Deployments: what serves, by which policy; rollback.")
+rollout = typer.Typer(no_args_is_help=True, help="Rollouts: gates, canary, promotion.")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(deployment, name="deployment")
+    app.add_typer(rollout, name="rollout")
+    app.command()(why)
+
+
+@deployment.command()
+def apply(context: typer.Context, file: Path) -> None:
+    """Create a deployment or change its policy, from a YAML file."""
+    screen = terminal(context)
+    document = documents.named(file)
+    with screen.client() as client:
+        screen.show(client.put_deployment(document.pop("name"), document))
+
+
+@deployment.command("list")
+def list_deployments(context: typer.Context) -> None:
+    screen = terminal(context)
+    with screen.client() as client:
+        columns = ("name", "model", "alias", "generation", "desired.weight", "desired.reason", "frozen")
+        screen.rows(list(client.list_deployments()), columns, empty="no deployments")
+
+
+@deployment.command("get")
+def get_deployment(context: typer.Context, name: str) -> None:
+    """What it shall serve, and what its gateways say."""
+    screen = terminal(context)
+    with screen.client() as client:
+        found, gateways = client.get_deployment(name), client.list_gateways(name)
+    if screen.as_json:
+        screen.print_json({"deployment": found, "gateways": gateways})
+        return
+    screen.show(found)
+    screen.rows(gateways, ("gateway", "live", "generation", "applied_weight", "reported_at"), empty="no gateways")
+
+
+@deployment.command()
+def served(
+    context: typer.Context, name: str, at: Annotated[str | None, typer.Option(help="RFC 3339; default: now")] = None
+) -> None:
+    """What served at a time: what was desired, and what each gateway had said to apply."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.served(name, at))
+
+
+@deployment.command()
+def rollback(
+    context: typer.Context,
+    name: str,
+    reason: Reason,
+    target: Annotated[str | None, typer.Option(help="a version's id; default: the one before")] = None,
+    force: Annotated[bool, typer.Option(help="without proof that gateways can load it; audited")] = False,
+) -> None:
+    """Back to what served before: gateways load it and answer first, then the pointer moves."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.rollback(name, reason, target=target, force=force))
+
+
+@deployment.command()
+def rollbacks(context: typer.Context, name: str) -> None:
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.rows(client.list_rollbacks(name), ("id", "phase", "target", "unconfirmed", "actor", "reason"))
+
+
+@deployment.command()
+def resume(context: typer.Context, name: str) -> None:
+    """Let queued rollouts go on after a rollback froze them."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.resume_deployment(name))
+
+
+@rollout.command()
+def start(
+    context: typer.Context,
+    deployment: str,
+    version: Annotated[str, typer.Argument(help="id, name/7 or name@alias")],
+    reason: Reason,
+    waive_gates: Annotated[str | None, typer.Option(help="why gates shall not stop it; role releaser, audited")] = None,
+    wait: Wait = False,
+) -> None:
+    """Put a version on its way."""
+    screen = terminal(context)
+    with screen.client() as client:
+        started = client.start_rollout(deployment, version, reason=reason, waive_gates=waive_gates)
+        if wait:
+            follow(screen, client, started)
+        else:
+            screen.show(started)
+
+
+@rollout.command("list")
+def list_rollouts(
+    context: typer.Context, deployment: str | None = None, phase: str | None = None, limit: int = 30
+) -> None:
+    """Newest first."""
+    screen = terminal(context)
+    with screen.client() as client:
+        rollouts = client.list_rollouts(deployment=deployment, phase=phase)
+        found = [one for one, _ in zip(rollouts, range(limit), strict=False)]
+    screen.rows(found, ("id", "deployment", "phase", "step", "weight", "verdict", "reason"), empty="no rollouts")
+
+
+@rollout.command("get")
+def get_rollout(context: typer.Context, rollout_id: str, wait: Wait = False) -> None:
+    screen = terminal(context)
+    with screen.client() as client:
+        if wait:
+            follow(screen, client, client.get_rollout(rollout_id))
+        else:
+            screen.show(client.get_rollout(rollout_id))
+
+
+@rollout.command()
+def pause(context: typer.Context, rollout_id: str, reason: Reason) -> None:
+    """The ladder stands; harm is still watched."""
+    act(context, rollout_id, "pause", reason)
+
+
+@rollout.command("resume")
+def resume_rollout(context: typer.Context, rollout_id: str, reason: Reason) -> None:
+    act(context, rollout_id, "resume", reason)
+
+
+@rollout.command()
+def promote(context: typer.Context, rollout_id: str, reason: Reason) -> None:
+    """Skip the rest of the ladder: role releaser, kept with the evidence as it stands."""
+    act(context, rollout_id, "promote", reason)
+
+
+@rollout.command()
+def abort(context: typer.Context, rollout_id: str, reason: Reason) -> None:
+    """Back to stable alone."""
+    act(context, rollout_id, "abort", reason)
+
+
+@rollout.command()
+def decisions(context: typer.Context, rollout_id: str) -> None:
+    """Oldest first; `graftwork why ID` explains one."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.rows(client.list_decisions(rollout_id), ("at", "id", "kind", "verdict", "actor", "reason"))
+
+
+def why(context: typer.Context, decision_id: str) -> None:
+    """A decision in words, and whether its stored inputs give the same verdict again."""
+    screen = terminal(context)
+    with screen.client() as client:
+        found = client.why(decision_id)
+    if screen.as_json:
+        screen.print_json(found)
+        return
+    screen.say(f"[bold]{found.verdict}[/bold] · {found.kind} · {found.actor} · {found.at:%Y-%m-%d %H:%M:%S} UTC")
+    for line in found.why:
+        screen.console.print(f"  {line}", markup=False)
+    again = "the same verdict" if found.recomputed else "[red]ANOTHER verdict[/red]"
+    screen.say(f"[dim]recomputed from its stored inputs ({found.digest[:19]}…): {again}[/dim]")
+
+
+def act(context: typer.Context, rollout_id: str, verb: str, reason: str) -> None:
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.act_on_rollout(rollout_id, verb, reason))
+
+
+def follow(screen: Terminal, client: Client, started: RolloutView) -> None:
+    """To its end; exit 1 unless it is promoted."""
+    ended = watch(screen, lambda seen: client.wait_for_rollout(started.id, seen=seen), draw_rollout)
+    screen.show(ended)
+    if ended.phase != "Promoted":
+        raise typer.Exit(FAILED)

@@ -1,0 +1,35 @@
+"""`graftwork up`: everything on this machine."""
+
+import threading
+from typing import Annotated
+
+import typer
+
+from controlplane.cli.output import terminal
+from controlplane.cli.processes import mint_admin_token, open_database, until_stopped
+from controlplane.cli.supervisor import Supervisor
+from controlplane.store import schema
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+
+
+def up(
+    context: typer.Context,
+    workers: Annotated[int, typer.Option(min=0, max=64, help="worker processes, each for every kind of job")] = 1,
+) -> None:
+    """API, reconciler, reactions, workers, and a gateway for each deployment; Ctrl-C stops them all."""
+    screen = terminal(context)
+    database = open_database(screen.settings)
+    schema.upgrade(database)
+    mint_admin_token(screen, database)
+    supervisor = Supervisor(screen.settings, database, screen.say, workers)
+    stop: threading.Event = until_stopped()
+    try:
+        supervisor.start()
+        screen.say(f"Graftwork is up: {screen.settings.resolved_api_url()} · logs in {screen.settings.home / 'logs'}")
+        supervisor.watch(stop)
+    finally:
+        supervisor.stop()
+        database.close()
