@@ -1,0 +1,188 @@
+"""Deployments and rollback through the API: what serves, what served, and the way back."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from controlplane.store.database import Database
+from tests.support.releases import Gateway, Site, ok
+
+WHY = {"reason": "users complain"}
+
+
+@pytest.fixture
+def site(database: Database) -> Site:
+    site = Site(database)
+    site.deploy()
+    return site
+
+
+def promote(site: Site, gateway: Gateway) -> UUID:
+    """Another champion, by a releaser's word."""
+    version = site.version()
+    rollout = site.canary(gateway, version)
+    ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json=WHY))
+    return version
+
+
+def roll_back(site: Site, **body: Any) -> Any:
+    return site.client("releaser").post("/v1/deployments/reviews:rollback", json={**WHY, **body})
+
+
+def last_rollback(site: Site) -> Any:
+    return ok(site.client("viewer").get("/v1/deployments/reviews/rollbacks"))[0]
+
+
+def test_a_rollback_proves_the_target_before_the_pointer_moves(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    second = promote(site, gateway)
+    assert roll_back(site).status_code == 202
+    site.turn()
+    assert last_rollback(site)["phase"] == "Verifying"
+    assert site.deployment()["desired"]["stable"] == str(second)
+    gateway.report()
+    site.turn()
+    ended = last_rollback(site)
+    assert (ended["phase"], ended["target"], ended["unconfirmed"]) == ("Succeeded", str(first), [])
+    assert site.deployment()["desired"]["stable"] == str(first)
+    assert (site.moves()[0]["model_version_id"], site.moves()[0]["verified"]) == (str(first), True)
+
+
+def test_gateways_that_did_not_confirm_are_listed(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    promote(site, gateway)
+    broken = Gateway(site, "gateway-2")
+    roll_back(site)
+    gateway.report()
+    broken.report(ok_=False, detail="no space left")
+    site.turn()
+    assert last_rollback(site)["phase"] == "Verifying"
+    site.pass_time(200)
+    site.turn()
+    ended = last_rollback(site)
+    assert ended["phase"] == "Succeeded"
+    assert ended["unconfirmed"] == ["gateway-2 (no space left)"]
+    assert (site.moves()[0]["model_version_id"], site.moves()[0]["verified"]) == (str(first), False)
+
+
+def test_a_target_that_no_gateway_can_load_leaves_the_pointer(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    second = promote(site, gateway)
+    roll_back(site)
+    gateway.report(ok_=False, detail="damaged")
+    site.pass_time(200)
+    site.turn()
+    assert last_rollback(site)["phase"] == "Failed"
+    assert site.deployment()["desired"]["stable"] == str(second)
+    assert gateway.generation().probe is None
+
+
+def test_force_moves_at_once_and_says_so(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    promote(site, gateway)
+    answer = ok(roll_back(site, force=True))
+    assert (answer["phase"], answer["force"]) == ("Succeeded", True)
+    assert answer["unconfirmed"] == ["gateway-1 (no answer yet)"]
+    assert site.deployment()["desired"]["stable"] == str(first)
+    assert (site.moves()[0]["verified"], site.moves()[0]["actor"]) == (False, "releaser")
+    assert "forced" in site.moves()[0]["reason"]
+
+
+def test_without_a_predecessor_it_is_refused(site: Site) -> None:
+    assert roll_back(site).status_code == 409
+    version = site.first_champion()
+    assert roll_back(site).status_code == 409
+    assert roll_back(site, target=str(version)).status_code == 409
+    never = roll_back(site, target=str(site.version()))
+    assert never.status_code == 409
+    assert never.json()["field"] == "target"
+    assert not site.deployment()["frozen"]
+
+
+def test_a_second_rollback_goes_further_back_and_not_forth(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    second = promote(site, gateway)
+    promote(site, gateway)
+    ok(roll_back(site, force=True))
+    assert site.deployment()["desired"]["stable"] == str(second)
+    ok(roll_back(site, force=True))
+    assert site.deployment()["desired"]["stable"] == str(first)
+
+
+def test_it_aborts_the_canary_and_freezes_the_queue_until_resumed(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    promote(site, gateway)
+    site.canary(gateway)
+    site.release(site.version())
+    roll_back(site)
+    assert site.phases()[-2:] == ["Aborted", "Queued"]
+    assert (gateway.generation().canary, gateway.generation().weight) == (None, 0.0)
+    assert roll_back(site).status_code == 409
+    assert site.client("releaser").post("/v1/deployments/reviews:resume").status_code == 409
+    gateway.report()
+    site.turn()
+    assert site.phases()[-1] == "Queued"
+    third = site.release(site.version())
+    assert third["phase"] == "Queued"
+    assert ok(site.client("releaser").post("/v1/deployments/reviews:resume"))["frozen"] is False
+    assert site.phases()[-2:] == ["Verifying", "Queued"]
+
+
+def test_what_served_at_a_time_is_answered_from_both_sides(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    gateway.report()
+    between = datetime.now(UTC)
+    time.sleep(0.05)
+    second = promote(site, gateway)
+    gateway.report()
+    viewer = site.client("viewer")
+    then = ok(viewer.get("/v1/deployments/reviews/served", params={"at": between.isoformat()}))
+    now = ok(viewer.get("/v1/deployments/reviews/served"))
+    assert (then["desired"]["stable"], now["desired"]["stable"]) == (str(first), str(second))
+    assert [entry["stable"] for entry in then["applied"]] == [str(first)]
+    assert [entry["stable"] for entry in now["applied"]] == [str(second)]
+    before = ok(viewer.get("/v1/deployments/reviews/served", params={"at": "2020-01-01T00:00:00Z"}))
+    assert (before["desired"], before["applied"]) == (None, [])
+
+
+def test_the_generation_poll_answers_when_there_is_a_newer_one(site: Site) -> None:
+    client = site.client("gateway")
+    url = "/v1/deployments/reviews/generation"
+    first = ok(client.get(url))
+    assert (first["generation"], first["stable"]) == (0, None)
+    assert client.get(url, params={"after": 0, "wait": 0}).status_code == 204
+    site.first_champion()
+    newer = ok(client.get(url, params={"after": 0, "wait": 5}))
+    assert newer["stable"]["graph"]["labels"] == ["negative", "positive"]
+    assert site.client("viewer").get(url).status_code == 403
+
+
+def test_a_deployment_is_bound_to_its_alias_and_hides_its_key(site: Site) -> None:
+    releaser = site.client("releaser")
+    other = releaser.put("/v1/deployments/other", json={"model": "sentiment"})
+    assert other.status_code == 409
+    assert "follows sentiment@champion already" in other.json()["detail"]
+    moved = releaser.put("/v1/deployments/reviews", json={"model": "another"})
+    assert moved.status_code == 409
+    assert "signing_key" not in releaser.get("/v1/deployments/reviews").text
+    changed = site.deploy(verify_seconds=7)
+    assert changed["policy"]["verify_seconds"] == 7
+
+
+def test_a_deployment_adopts_what_its_alias_points_to(database: Database) -> None:
+    site = Site(database)
+    version = site.version()
+    body = {"model_version": str(version), "reason": "by hand"}
+    headers = {"if-none-match": "*"}
+    ok(site.client("releaser").put("/v1/models/sentiment/aliases/champion", json=body, headers=headers))
+    assert site.deploy()["desired"]["stable"] == str(version)

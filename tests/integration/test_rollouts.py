@@ -1,0 +1,456 @@
+"""Rollouts through the API: planted canaries, gates, the queue, and two people at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import select
+
+from controlplane.commands.rollouts import StartRollout, start_rollout
+from controlplane.store.database import Database
+from controlplane.store.serving_tables import ObservationRow
+from tests.support.releases import CANARY, Gateway, Learnt, Site, ok
+
+WORD = {"reason": "a person says so"}
+
+
+@pytest.fixture
+def site(database: Database) -> Site:
+    site = Site(database)
+    site.deploy()
+    return site
+
+
+def climb(site: Site, gateway: Gateway, rollout_id: str, *, seconds: int = 40, **traffic: Any) -> dict[str, Any]:
+    """Observed seconds, each followed by a fold, until the rollout has ended."""
+    for _ in range(seconds):
+        gateway.observe(400, **traffic)
+        site.turn()
+        rollout = site.rollout(rollout_id)
+        if rollout["finished_at"]:
+            return rollout
+        gateway.report()
+    return rollout
+
+
+# --- first release ----------------------------------------------------------------------------------------------------
+
+
+def test_first_release_without_a_gateway_moves_the_pointer_unverified(site: Site) -> None:
+    version = site.version()
+    rollout = site.release(version)
+    assert rollout["phase"] == "Verifying"
+    site.turn()
+    assert site.rollout(rollout["id"])["phase"] == "Promoted"
+    assert site.deployment()["desired"]["stable"] == str(version)
+    assert site.deployment()["desired"]["canary"] is None
+    move = site.moves()[0]
+    assert move["verified"] is False
+
+
+def test_first_release_with_a_gateway_waits_for_its_smoke_row(site: Site) -> None:
+    gateway = Gateway(site)
+    version = site.version()
+    rollout = site.release(version)
+    site.turn()
+    assert site.rollout(rollout["id"])["phase"] == "Verifying"
+    assert gateway.generation().stable is None
+    assert gateway.generation().probe_version is not None
+    gateway.report()
+    site.turn()
+    assert site.rollout(rollout["id"])["phase"] == "Promoted"
+    assert site.moves()[0]["verified"] is True
+    stable = gateway.generation().stable
+    assert stable is not None
+    assert stable.id == version
+
+
+def test_a_version_that_no_gateway_can_load_is_aborted(site: Site) -> None:
+    gateway = Gateway(site)
+    rollout = site.release(site.version())
+    gateway.report(ok_=False, detail="InvalidGraph: truncated")
+    site.pass_time(200)
+    site.turn()
+    rollout = site.rollout(rollout["id"])
+    assert rollout["phase"] == "Aborted"
+    assert "truncated" in rollout["reason"]
+    assert site.deployment()["desired"]["stable"] is None
+
+
+# --- the canary -------------------------------------------------------------------------------------------------------
+
+
+def test_a_healthy_canary_is_promoted(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    version = site.version()
+    rollout = site.canary(gateway, version)
+    assert rollout["weight"] == 0.1
+    ended = climb(site, gateway, rollout["id"])
+    assert (ended["phase"], ended["verdict"]) == ("Promoted", "SAFE")
+    assert site.deployment()["desired"]["stable"] == str(version)
+    assert site.moves()[0]["model_version_id"] == str(version)
+    decisions = site.decisions(rollout["id"])
+    assert [d["verdict"] for d in decisions] == ["Passed", "Verified", "ADVANCE", "SAFE"]
+    assert all(d["recomputed"] for d in decisions)
+    assert site.moves()[0]["evidence_digest"] == decisions[-1]["digest"]
+    assert any("evidence of harm" in line for line in decisions[-1]["why"])
+
+
+def test_a_canary_with_errors_is_rolled_back_to_weight_0(site: Site) -> None:
+    champion = site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    ended = climb(site, gateway, rollout["id"], canary_errors=0.3, stable_errors=0.01)
+    assert (ended["phase"], ended["verdict"], ended["weight"]) == ("RolledBack", "HARM", 0.0)
+    desired = gateway.generation()
+    assert (desired.canary, desired.weight) == (None, 0.0)
+    assert desired.stable is not None
+    assert desired.stable.id == champion
+    assert site.moves()[0]["model_version_id"] == str(champion)
+    assert site.decisions(rollout["id"])[-1]["recomputed"]
+
+
+def test_flipped_labels_are_rolled_back(site: Site) -> None:
+    metrics = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
+    site.deploy(canary={**CANARY, "metrics": metrics})
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    gateway.observe(400)
+    for number in range(40):
+        stable = gateway.prediction("stable", "positive")
+        canary = gateway.prediction("canary", "negative")
+        assert ok(gateway.feedback(stable, "positive" if number % 5 else "negative")) == {"counted": True}
+        assert ok(gateway.feedback(canary, "positive")) == {"counted": True}
+    site.pass_time(3)  # labels younger than two seconds wait
+    ended = climb(site, gateway, rollout["id"], seconds=1)
+    assert (ended["phase"], ended["verdict"]) == ("RolledBack", "HARM")
+    assert "`wrong`" in ended["reason"]
+    late = gateway.prediction("stable", "positive")
+    assert ok(gateway.feedback(late, "positive")) == {"counted": False}
+
+
+def test_units_in_the_wrong_ratio_make_it_invalid_for_good(site: Site) -> None:
+    site.deploy(canary={**CANARY, "invalid_grace_seconds": 0})
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    gateway.observe(400, canary_share=0.5)
+    site.turn()
+    standing = site.rollout(rollout["id"])
+    assert (standing["phase"], standing["verdict"], standing["hold"]) == ("Paused", "INVALID", "invalid")
+    assert standing["weight"] == 0.1
+    site.turn()
+    assert site.rollout(rollout["id"])["weight"] == 0.0
+    assert gateway.generation().canary is None
+    gateway.observe(400)
+    site.turn()
+    assert site.rollout(rollout["id"])["phase"] == "Paused"
+    refused = site.client("operator").post(f"/v1/rollouts/{rollout['id']}:resume", json=WORD)
+    assert refused.status_code == 409
+    assert "INVALID" in refused.json()["detail"]
+    ok(site.client("operator").post(f"/v1/rollouts/{rollout['id']}:abort", json=WORD))
+
+
+def test_silence_of_the_gateways_stops_the_ladder_and_ends_by_itself(site: Site) -> None:
+    site.deploy(canary={**CANARY, "invalid_grace_seconds": 30})
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    gateway.observe(400)
+    site.pass_time(100)
+    site.turn(2)
+    silent = site.rollout(rollout["id"])
+    assert (silent["phase"], silent["verdict"], silent["weight"]) == ("Paused", "INVALID", 0.1)
+    site.pass_time(100)
+    site.turn()
+    silent = site.rollout(rollout["id"])
+    assert (silent["phase"], silent["verdict"], silent["weight"]) == ("Paused", "INVALID", 0.0)
+    gateway.observe(0)
+    site.turn()
+    again = site.rollout(rollout["id"])
+    assert (again["phase"], again["verdict"], again["weight"]) == ("Progressing", None, 0.1)
+    verdicts = [d["verdict"] for d in site.decisions(rollout["id"])]
+    assert verdicts[-3:] == ["INVALID", "INVALID", "VALID"]
+
+
+def test_two_lost_boots_under_a_canary_make_it_invalid(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    for _ in range(2):
+        gateway.observe(400)
+        lost = gateway.seen(2, canary_errors=1.0, stable_errors=1.0, canary_share=0.5)
+        over = gateway.restart()
+        assert gateway.send_lost(over, [(gateway.second, lost)]).status_code == 204
+        assert gateway.send_lost(over, [(gateway.second, lost)]).status_code == 204  # a repeat changes nothing
+    site.turn(2)
+    standing = site.rollout(rollout["id"])
+    assert (standing["phase"], standing["verdict"], standing["weight"]) == ("Paused", "INVALID", 0.0)
+    assert "boots were lost" in standing["reason"]
+
+
+def test_lost_units_that_the_fold_has_passed_are_folded_behind_its_horizon(site: Site) -> None:
+    site.deploy(canary={**CANARY, "step_seconds": 1000})
+    site.first_champion()
+    gateway, other = Gateway(site), Gateway(site, "gateway-2")
+    rollout = site.release(site.version())
+    gateway.report()
+    other.report()
+    site.turn()
+    lost = gateway.seen(20, canary_errors=1.0, canary_share=1.0)
+    gateway.observe(0)
+    for _ in range(3):
+        other.observe(200)
+    over, second = gateway.restart(), gateway.second
+    site.pass_time(20)  # the first boot has been silent for too long
+    other.observe(0)
+    gateway.second = other.second
+    gateway.observe(0)
+    site.turn()
+    gateway.send_lost(over, [(second, lost)])
+    other.observe(100)
+    gateway.observe(0)
+    site.turn()
+    analysis = "\n".join(site.rollout(rollout["id"])["analysis"])
+    assert "canary 20 of 90 units" in analysis  # 60 in time, 20 lost, 10 beside them
+
+
+# --- observations -----------------------------------------------------------------------------------------------------
+
+
+def test_a_late_second_gets_409_and_is_recorded(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    gateway.observe(50)
+    gateway.observe(50)
+    site.turn()
+    late = Gateway(site, "gateway-2", first_second=gateway.second - 2)
+    refused = late.send(gateway.second - 2, [late.seen(30)])
+    assert refused.status_code == 409
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert late.send(gateway.second - 2, [late.seen(30)]).status_code == 409
+    listed = ok(site.client("viewer").get("/v1/deployments/reviews/gateways"))
+    recorded = next(item for item in listed if item["gateway"] == "gateway-2")
+    assert (recorded["late_seconds"], recorded["late_units"]) == (1, 30)
+    late.second = gateway.second
+    late.observe(10)
+
+
+def test_a_repeated_second_changes_nothing(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    seen = gateway.seen(100)
+    first = ok(gateway.send(gateway.second, [seen]))
+    assert first["lease_seconds"] == 15.0
+    assert ok(gateway.send(gateway.second, [seen])) == first
+    site.turn()
+    assert ok(gateway.send(gateway.second, [seen])) == first
+    with site.database.read() as session:
+        assert len(session.exec(select(ObservationRow)).all()) == 1
+
+
+def test_the_lease_is_renewed_only_while_somebody_folds(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    gateway.observe(10)
+    assert gateway.lease == 0.0
+    site.canary(gateway)
+    gateway.observe(10)
+    assert gateway.lease == 15.0
+    site.pass_time(40)
+    gateway.observe(10)
+    assert gateway.lease == 0.0
+    site.turn()
+    gateway.observe(10)
+    assert gateway.lease == 15.0
+
+
+def test_a_boot_that_is_not_registered_is_told_so(site: Site) -> None:
+    gateway = Gateway(site)
+    gateway.boot = UUID(int=1)
+    assert gateway.send(gateway.second, []).status_code == 404
+
+
+# --- feedback ---------------------------------------------------------------------------------------------------------
+
+
+def test_feedback_twice_gets_the_same_answer_and_counts_once(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    prediction = gateway.prediction("canary", "positive", unit="u")
+    assert ok(gateway.feedback(prediction, "positive")) == {"counted": True}
+    assert ok(gateway.feedback(prediction, "positive")) == {"counted": True}
+    other = gateway.feedback(prediction, "negative")
+    assert other.status_code == 409
+    second_row = gateway.prediction("canary", "positive", unit="u", row=1)
+    assert ok(gateway.feedback(second_row, "negative")) == {"counted": False}
+
+
+def test_feedback_with_a_strange_label_or_a_forged_id_is_refused(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    prediction = gateway.prediction("canary", "positive")
+    strange = gateway.feedback(prediction, "Positive")
+    assert strange.status_code == 422
+    assert "negative, positive" in strange.json()["detail"]
+    forged = gateway.feedback(prediction[:-2] + "AA", "positive")
+    assert forged.status_code == 422
+    assert forged.json()["field"] == "prediction_id"
+
+
+# --- gates ------------------------------------------------------------------------------------------------------------
+
+
+def test_missing_evidence_refuses_and_says_what_is_missing(site: Site) -> None:
+    site.deploy(gates=[{"gate": "parity"}, {"gate": "accuracy", "minimum": 0.7}])
+    rollout = site.release(site.version())
+    assert rollout["phase"] == "Aborted"
+    assert {g["gate"]: g["status"] for g in rollout["gates"]} == {
+        "graph": "Passed",
+        "parity": "Passed",
+        "accuracy": "Error",
+    }
+    assert "missing evidence" in rollout["reason"]
+    assert site.release(site.version(Learnt(accuracy=0.8)))["phase"] == "Verifying"
+
+
+def test_gates_compare_with_what_serves(site: Site) -> None:
+    gates = [{"gate": "accuracy", "minimum": 0.5, "not_below_champion_by": 0.01}]
+    site.deploy(gates=gates)
+    first = site.release(site.version(Learnt(accuracy=0.8)))
+    assert [g["status"] for g in first["gates"]] == ["Passed", "Passed", "NotApplicable"]
+    site.turn()
+    worse = site.release(site.version(Learnt(accuracy=0.75)))
+    assert worse["phase"] == "Aborted"
+    assert worse["gates"][-1]["status"] == "Failed"
+
+
+def test_waiving_gates_needs_the_role_and_leaves_its_mark(site: Site) -> None:
+    site.deploy(gates=[{"gate": "accuracy", "minimum": 0.9}])
+    version = site.version(Learnt(accuracy=0.6))
+    body = {"deployment": "reviews", "model_version": str(version), "reason": "r", "waive_gates": "a fire drill"}
+    assert site.client("operator").post("/v1/rollouts", json=body).status_code == 403
+    rollout = site.release(version, "releaser", waive_gates="a fire drill")
+    assert rollout["phase"] == "Verifying"
+    assert rollout["gates"][-1]["status"] == "Waived"
+    assert [(d["kind"], d["verdict"]) for d in site.decisions(rollout["id"])] == [
+        ("gates", "NotPassed"),
+        ("operator", "Waived"),
+    ]
+    assert all(d["recomputed"] for d in site.decisions(rollout["id"]))
+
+
+def test_a_version_without_a_graph_cannot_be_waived_through(site: Site) -> None:
+    rollout = site.release(site.version(Learnt(exported=False)), "releaser", waive_gates="try me")
+    assert rollout["phase"] == "Aborted"
+    assert "never exported" in rollout["reason"]
+
+
+# --- the queue and people ---------------------------------------------------------------------------------------------
+
+
+def test_the_next_one_queues_and_starts_when_the_first_has_ended(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    first = site.canary(gateway)
+    second = site.release(site.version())
+    assert second["phase"] == "Queued"
+    again = site.client("operator").post(
+        "/v1/rollouts",
+        json={"deployment": "reviews", "model_version": second["model_version_id"], "reason": "again"},
+    )
+    assert again.status_code == 409
+    ok(site.client("operator").post(f"/v1/rollouts/{first['id']}:abort", json=WORD))
+    assert site.phases() == ["Promoted", "Aborted", "Verifying"]
+
+
+def test_a_newer_version_of_the_same_pipeline_supersedes_a_queued_one(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    for pipeline in ("retrain", "other", "retrain"):
+        wish = StartRollout("reviews", site.version(), "by a pipeline", pipeline=pipeline)
+        with site.database.begin("pipeline") as uow:
+            start_rollout(uow, wish)
+    assert site.phases() == ["Promoted", "Progressing", "Superseded", "Queued", "Queued"]
+
+
+def test_pause_resume_and_the_revision(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    operator = site.client("operator")
+    url = f"/v1/rollouts/{rollout['id']}"
+    paused = ok(operator.post(f"{url}:pause", json={**WORD, "revision": rollout["revision"]}))
+    assert (paused["phase"], paused["weight"]) == ("Paused", 0.1)
+    stale = operator.post(f"{url}:resume", json={**WORD, "revision": rollout["revision"]})
+    assert stale.status_code == 409
+    for _ in range(3):
+        gateway.observe(400)
+        site.turn()
+    assert site.rollout(rollout["id"])["phase"] == "Paused"
+    assert ok(operator.post(f"{url}:resume", json=WORD))["phase"] == "Progressing"
+    assert climb(site, gateway, rollout["id"])["phase"] == "Promoted"
+
+
+def test_harm_is_acted_upon_while_paused(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    ok(site.client("operator").post(f"/v1/rollouts/{rollout['id']}:pause", json=WORD))
+    assert climb(site, gateway, rollout["id"], canary_errors=0.5)["phase"] == "RolledBack"
+
+
+def test_time_without_evidence_is_inconclusive_and_waits_for_a_person(site: Site) -> None:
+    site.deploy(canary={**CANARY, "max_seconds": 3600})
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    site.pass_time(4000)
+    gateway.observe(10)
+    site.turn()
+    held = site.rollout(rollout["id"])
+    assert (held["phase"], held["verdict"], held["weight"]) == ("Paused", "INCONCLUSIVE", 0.1)
+    site.turn()
+    assert site.rollout(rollout["id"])["phase"] == "Paused"
+    assert site.client("operator").post(f"/v1/rollouts/{rollout['id']}:promote", json=WORD).status_code == 403
+    promoted = ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json=WORD))
+    assert promoted["phase"] == "Promoted"
+    assert site.moves()[0]["actor"] == "releaser"
+
+
+def test_two_people_promote_at_once_and_it_happens_once(site: Site) -> None:
+    """100 tries; the loser is told 409."""
+    site.first_champion()
+    gateway = Gateway(site)
+    clients = [site.client("releaser"), site.client("admin")]
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(100):
+            rollout = site.canary(gateway)
+            generation = gateway.generation().generation
+            url = f"/v1/rollouts/{rollout['id']}:promote"
+            answers = list(pool.map(lambda client, url=url: client.post(url, json=WORD).status_code, clients))
+            assert sorted(answers) == [200, 409], number
+            assert gateway.generation().generation == generation + 1
+    assert len(site.moves()) == 50  # one page
+    assert set(site.phases()[:50]) == {"Promoted"}
+
+
+def test_a_retried_promotion_gets_the_stored_answer(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    client, url = site.client("releaser"), f"/v1/rollouts/{rollout['id']}:promote"
+    headers = {"idempotency-key": "once"}
+    first = client.post(url, json=WORD, headers=headers)
+    second = client.post(url, json=WORD, headers=headers)
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json() == second.json()
+    assert len(site.moves()) == 2
