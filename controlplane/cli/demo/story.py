@@ -178,8 +178,13 @@ def until_release(client: Client, run_id: UUID, followed: set[UUID], seen: Any) 
 
 
 def follow_rollout(story: Story, rollout_id: UUID) -> RolloutDetail:
+    """To its end, with users at the gateway when there is already something that serves them."""
     client = story.client
-    ended = watch(story.screen, lambda seen: client.wait_for_rollout(rollout_id, seconds=1800, seen=seen), draw_rollout)
+    served = client.get_rollout(rollout_id).previous is not None
+    with users(story) if served else nullcontext():
+        ended = watch(
+            story.screen, lambda seen: client.wait_for_rollout(rollout_id, seconds=1800, seen=seen), draw_rollout
+        )
     story.rollouts.append(ended)
     story.screen.say(f"   rollout: [bold]{ended.phase}[/bold]: {ended.reason}")
     return ended
