@@ -1,0 +1,209 @@
+"""What a finished job made: versions and attachments, registered in its own transaction, and found by their names."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import select
+
+from controlplane.commands.jobs import request_job
+from controlplane.commands.registry import outputs_of
+from controlplane.errors import Invalid
+from controlplane.store.database import Database
+from controlplane.store.tables import AttachmentRow, BaseGraphRow, DatasetVersionRow, JobRow, ModelVersionRow
+from schemas.artifacts import GraphRef
+from schemas.jobs import EvaluateResult, ExportResult, Interval, JobResult, MergeResult, PrivacyLabel, TrainResult
+from tests.support.jobs import CURATE, Jobs, artifact, curated, digest_of, trained
+
+TRAIN: dict[str, Any] = {"model": "sentiment", "base_model": "file:///base", "dataset": "reviews@latest"}
+HALF = Interval(value=0.5, low=0.4, high=0.6, n=100)
+
+
+@pytest.fixture
+def jobs(database: Database) -> Jobs:
+    return Jobs(database)
+
+
+def do(jobs: Jobs, kind: Any, spec: dict[str, Any], result: JobResult) -> JobRow:
+    jobs.request(kind, spec)
+    return jobs.complete(jobs.claimed(kind), result)
+
+
+def curate(jobs: Jobs, letter: str = "a", **spec: Any) -> UUID:
+    return UUID(outputs_of(do(jobs, "curate", {**CURATE, **spec}, curated(letter)))["dataset"])
+
+
+def train(jobs: Jobs, result: TrainResult | None = None, **spec: Any) -> UUID:
+    return UUID(outputs_of(do(jobs, "train", TRAIN | spec, result or trained()))["model_version"])
+
+
+def version(jobs: Jobs, identity: UUID) -> ModelVersionRow:
+    with jobs.database.read() as session:
+        return session.exec(select(ModelVersionRow).where(ModelVersionRow.id == identity)).one()
+
+
+def rows(jobs: Jobs, of: type[Any]) -> list[Any]:
+    with jobs.database.read() as session:
+        return list(session.exec(select(of)))
+
+
+def exported(version_id: UUID, letter: str = "1") -> ExportResult:
+    graph = GraphRef(
+        base_graph=artifact(letter),
+        adapter=artifact("2"),
+        tokenizer=artifact("3"),
+        base_digest=digest_of("c"),
+        feature_recipe="mid-last-mean-v1",
+        target_modules=("query", "value"),
+        labels=("bad", "good"),
+        max_length=64,
+    )
+    return ExportResult(model_version=version_id, graph=graph, max_abs_diff=0.0, label_agreement=1.0, rows=16)
+
+
+def evaluated(version_id: UUID, dataset: UUID, accuracy: Interval = HALF) -> EvaluateResult:
+    return EvaluateResult(
+        model_version=version_id, dataset=dataset, split="test", accuracy=accuracy, macro_f1=0.5, per_class={}
+    )
+
+
+def test_a_curation_makes_the_next_version(jobs: Jobs) -> None:
+    first, second = curate(jobs, "a"), curate(jobs, "b", parent="reviews@latest")
+    made = {row.id: row for row in rows(jobs, DatasetVersionRow)}
+    assert (made[first].version, made[second].version) == (1, 2)
+    assert made[second].parent == first
+
+
+def test_the_same_rows_again_are_the_latest_version(jobs: Jobs) -> None:
+    first = curate(jobs, "a")
+    assert curate(jobs, "a") == first
+    other = curate(jobs, "b")
+    again = curate(jobs, "a")  # as a step back: the latest differs
+    assert len({first, other, again}) == 3
+    assert [row.version for row in rows(jobs, DatasetVersionRow)] == [1, 2, 3]
+    assert jobs.types().count("dataset.version_created") == 3
+
+
+def test_a_training_registers_its_model_and_keeps_where_it_came_from(jobs: Jobs) -> None:
+    dataset = curate(jobs)
+    made = version(jobs, train(jobs))
+    assert (made.model, made.version, made.parents, made.privacy) == ("sentiment", 1, [], None)
+    assert made.datasets == [str(dataset)]
+    assert version(jobs, train(jobs)).version == 2
+    assert jobs.types().count("model.version_created") == 2
+
+
+def test_a_private_version_carries_what_it_cost(jobs: Jobs) -> None:
+    curate(jobs)
+    label = PrivacyLabel(
+        epsilon=7.9, delta=1e-5, noise_multiplier=1.0, max_grad_norm=0.5, steps=40, sample_rate=1.0,
+        accountant="prv", not_charged=("the choice of steps",),
+    )  # fmt: skip
+    made = version(jobs, train(jobs, trained(privacy=label), privacy={"epsilon": 8, "delta": 1e-5}))
+    assert made.privacy is not None
+    assert made.privacy["epsilon"] == pytest.approx(7.9)
+
+
+def test_a_merge_names_its_parents(jobs: Jobs) -> None:
+    curate(jobs)
+    one = train(jobs)
+    two = train(jobs, head={"type": "frozen", "model_version": "sentiment/1"})
+    assert version(jobs, two).parents == [str(one)]
+    merged = MergeResult(
+        **trained(model="both").model_dump(exclude={"kind", "rows", "steps", "validation_accuracy", "privacy"}), r=16
+    )
+    spec = {"model": "both", "sources": ["sentiment/1", {"model_version": str(two), "weight": 0.5}]}
+    made = UUID(outputs_of(do(jobs, "merge", spec, merged))["model_version"])
+    assert version(jobs, made).parents == [str(one), str(two)]
+
+
+def test_an_export_is_an_attachment_and_its_base_graph_is_reused(jobs: Jobs) -> None:
+    curate(jobs)
+    one, two = train(jobs), train(jobs)
+    do(jobs, "export", {"model_version": "sentiment/1"}, exported(one))
+    job_id = jobs.request("export", {"model_version": str(two)})
+    assert jobs.get(job_id).spec["base_graph"]["digest"] == digest_of("1")
+    jobs.complete(jobs.claimed("export"), exported(two, "9"))
+    assert [row.artifact["digest"] for row in rows(jobs, BaseGraphRow)] == [digest_of("1")]
+    assert {row.model_version_id for row in rows(jobs, AttachmentRow)} == {one, two}
+
+
+def test_an_evaluation_runs_on_the_latest_export_and_is_kept_once(jobs: Jobs) -> None:
+    dataset = curate(jobs)
+    made = train(jobs)
+    spec = {"model_version": "sentiment@latest", "dataset": "reviews@latest"}
+    with pytest.raises(Invalid, match="run an export job of it first"):
+        jobs.request("evaluate", spec)
+    do(jobs, "export", {"model_version": "sentiment/1"}, exported(made))
+    for _ in range(2):
+        do(jobs, "evaluate", spec, evaluated(made, dataset))
+    kinds = [row.kind for row in rows(jobs, AttachmentRow)]
+    assert sorted(kinds) == ["evaluation", "export"]
+    assert jobs.types().count("model.attachment_added") == 2
+
+
+def test_evidence_about_another_version_is_refused(jobs: Jobs) -> None:
+    dataset = curate(jobs)
+    made, other = train(jobs), train(jobs)
+    do(jobs, "export", {"model_version": "sentiment/1"}, exported(made))
+    jobs.request("evaluate", {"model_version": "sentiment/1", "dataset": "reviews/1"})
+    with pytest.raises(Invalid) as refused:
+        jobs.complete(jobs.claimed("evaluate"), evaluated(other, dataset))
+    assert refused.value.field == "result.model_version"
+
+
+def test_a_number_that_is_not_finite_is_refused(jobs: Jobs) -> None:
+    curate(jobs)
+    made = train(jobs)
+    jobs.request("export", {"model_version": "sentiment/1"})
+    with pytest.raises(Invalid, match="not finite"):
+        jobs.complete(jobs.claimed("export"), exported(made).model_copy(update={"max_abs_diff": float("inf")}))
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "field", "words"),
+    [
+        ("train", TRAIN | {"dataset": "revews@latest"}, "spec.dataset", "did you mean 'reviews'"),
+        ("export", {"model_version": "sentimnt@champion"}, "spec.model_version", "did you mean 'sentiment'"),
+        ("export", {"model_version": "sentiment/1", "base_graph": {}}, "spec.base_graph", "leave it out"),
+        ("merge", {"model": "m", "sources": ["sentiment/1", "nobody/1"]}, "spec.sources.1.model_version", "nobody/1"),
+        ("merge", {"model": "m", "merge_method": "linear", "sources": ["sentiment/1"] * 2}, "spec.merge_method", "cat"),
+        ("train", TRAIN | {"head": {"type": "frozen", "model_version": "x/1"}}, "spec.head.model_version", "x/1"),
+        ("train", TRAIN | {"epochs": 0}, "spec.epochs", "greater than or equal to 1"),
+    ],
+)
+def test_a_name_that_nothing_has_is_refused_with_the_nearest(
+    jobs: Jobs, kind: Any, spec: dict[str, Any], field: str, words: str
+) -> None:
+    curate(jobs)
+    train(jobs)
+    with pytest.raises(Invalid, match=words) as refused, jobs.database.begin("tester") as uow:
+        request_job(uow, kind, spec)
+    assert refused.value.field == field
+
+
+def test_of_a_whole_reference_only_the_id_is_believed(jobs: Jobs) -> None:
+    dataset = curate(jobs)
+    forged = {"id": str(dataset), "dataset": "reviews", "version": 7, "digest": digest_of("f")}
+    job_id = jobs.request("train", TRAIN | {"dataset": forged})
+    assert jobs.get(job_id).spec["dataset"]["digest"] == digest_of("a")
+
+
+def test_nothing_is_registered_when_the_transaction_fails(
+    jobs: Jobs, open_database: Callable[[], Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs.request()
+    claim = jobs.claimed()
+    facts = len(jobs.facts())
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the power is out")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("controlplane.store.unit_of_work.UnitOfWork.commit", broken)
+        with pytest.raises(RuntimeError):
+            jobs.complete(claim)
+    assert len(jobs.facts()) == facts
+    assert rows(jobs, DatasetVersionRow) == []
+    assert Jobs(open_database()).complete(claim).phase == "Succeeded"

@@ -1,0 +1,136 @@
+"""Jobs for tests: specs that resolve, results that answer them, and the commands in units of work of their own."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlmodel import select
+
+from controlplane.commands import claims, outcomes
+from controlplane.commands.jobs import request_job
+from controlplane.store.database import Database
+from controlplane.store.tables import EventRow, JobRow
+from schemas.artifacts import ArtifactRef
+from schemas.jobs import (
+    Checkpoint,
+    Claim,
+    ClaimRequest,
+    Completion,
+    CurateResult,
+    Failure,
+    Heartbeat,
+    HeartbeatResponse,
+    JobKind,
+    JobResult,
+    Progress,
+    Release,
+    TrainResult,
+)
+
+LEASE = 30.0
+CURATE: dict[str, Any] = {"dataset": "reviews", "sources": [{"uri": "file:///data/reviews.csv"}]}
+
+
+def digest_of(letter: str) -> str:
+    return "sha256:" + letter * 64
+
+
+def artifact(letter: str) -> ArtifactRef:
+    return ArtifactRef(digest=digest_of(letter), size=1, media_type="application/octet-stream")
+
+
+def curated(letter: str = "a", **changes: Any) -> CurateResult:
+    fields: dict[str, Any] = {
+        "dataset": "reviews",
+        "manifest": artifact(letter),
+        "digest": digest_of(letter),
+        "rows": {"train": 8, "validation": 1, "test": 1},
+        "rejected": {},
+    }
+    return CurateResult(**fields | changes)
+
+
+def trained(**changes: Any) -> TrainResult:
+    fields: dict[str, Any] = {
+        "model": "sentiment",
+        "adapter": artifact("b"),
+        "base_model": "file:///base",
+        "base_digest": digest_of("c"),
+        "feature_recipe": "mid-last-mean-v1",
+        "target_modules": ("query", "value"),
+        "head_digest": digest_of("d"),
+        "labels": ("bad", "good"),
+        "max_length": 64,
+        "rows": 8,
+        "steps": 1,
+    }
+    return TrainResult(**fields | changes)
+
+
+class Jobs:
+    """The commands as one worker or operator uses them, on one database."""
+
+    def __init__(self, database: Database, owner: str = "worker-1") -> None:
+        self.database = database
+        self.owner = owner
+
+    def request(self, kind: JobKind = "curate", spec: dict[str, Any] | None = None, **options: Any) -> UUID:
+        with self.database.begin("tester") as uow:
+            return request_job(uow, kind, CURATE if spec is None else spec, **options).id
+
+    def claim(self, *kinds: JobKind, claim_id: UUID | None = None, lease: float = LEASE) -> Claim | None:
+        request = ClaimRequest(kinds=kinds or ("curate",), claim_id=claim_id or uuid4(), owner=self.owner)
+        with self.database.begin(self.owner) as uow:
+            return claims.claim_job(uow, request, lease)
+
+    def claimed(self, *kinds: JobKind, lease: float = LEASE) -> Claim:
+        claim = self.claim(*kinds, lease=lease)
+        assert claim is not None
+        return claim
+
+    def beat(self, claim: Claim, *, step: int | None = None, **said: Any) -> HeartbeatResponse:
+        if step is not None:
+            said |= {
+                "progress": Progress(step=step, total=10),
+                "checkpoint": Checkpoint(artifact=artifact("e"), step=step),
+            }
+        with self.database.begin(self.owner) as uow:
+            beat = Heartbeat(attempt=claim.attempt, owner=self.owner, **said)
+            return claims.heartbeat(uow, claim.job_id, beat, LEASE)
+
+    def complete(self, claim: Claim, result: JobResult | None = None) -> JobRow:
+        with self.database.begin(self.owner) as uow:
+            completion = Completion(attempt=claim.attempt, owner=self.owner, result=result or curated())
+            return outcomes.complete_job(uow, claim.job_id, completion)
+
+    def fail(self, claim: Claim, reason: str = "broken", *, retryable: bool = True) -> JobRow:
+        with self.database.begin(self.owner) as uow:
+            failure = Failure(attempt=claim.attempt, owner=self.owner, reason=reason, retryable=retryable)
+            return outcomes.fail_job(uow, claim.job_id, failure)
+
+    def release(self, claim: Claim) -> JobRow:
+        with self.database.begin(self.owner) as uow:
+            release = Release(attempt=claim.attempt, owner=self.owner, reason="cannot")
+            return outcomes.release_job(uow, claim.job_id, release)
+
+    def cancel(self, job_id: UUID) -> JobRow:
+        with self.database.begin("tester") as uow:
+            return outcomes.cancel_job(uow, job_id)
+
+    def expire(self, lease: float = 0.0) -> int:
+        """As the reconciler does, with an API that has just said that it lives."""
+        with self.database.begin("api") as uow:
+            outcomes.keep_api_alive(uow, "api/1", LEASE)
+        with self.database.begin("reconciler") as uow:
+            return outcomes.expire_leases(uow, lease)
+
+    def get(self, job_id: UUID) -> JobRow:
+        with self.database.read() as session:
+            return session.exec(select(JobRow).where(JobRow.id == job_id)).one()
+
+    def facts(self) -> list[EventRow]:
+        with self.database.read() as session:
+            return list(session.exec(select(EventRow).order_by(EventRow.seq)))  # type: ignore[arg-type]
+
+    def types(self) -> list[str]:
+        """Of the facts, in order, without what they have in common: `job.requested`."""
+        return [fact.type.removeprefix("dev.graftwork.").removesuffix(".v1") for fact in self.facts()]
