@@ -429,10 +429,19 @@ class HeartbeatResponse(Tolerant):
     cancel_requested: bool
 
 
+class Usage(Tolerant):
+    """What one attempt's process took, with what it started and waited for."""
+
+    cpu_seconds: float = Field(ge=0)
+    peak_rss_bytes: int = Field(ge=0)
+    """Of the largest process among them."""
+
+
 class Completion(Strict):
     attempt: int
     owner: str
     result: JobResult
+    usage: Usage | None = None
 
 
 class Failure(Strict):

@@ -41,6 +41,7 @@ def complete_job(uow: UnitOfWork, job_id: UUID, completion: Completion) -> JobRo
     spec = SPEC.validate_python(job.spec)
     _check_result(spec, completion.result)
     job.result = completion.result.model_dump(mode="json")
+    job.usage = completion.usage.model_dump(mode="json") if completion.usage else None
     job.reason = None
     leave(uow, job, "completed")
     announce(uow, job, JobSucceeded(job_id=job.id, kind=job.kind, attempt=job.attempt))

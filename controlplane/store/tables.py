@@ -151,6 +151,7 @@ class JobRow(SQLModel, table=True):
     progress: dict[str, Any] | None = document(nullable=True)
     checkpoint: dict[str, Any] | None = document(nullable=True)
     result: dict[str, Any] | None = document(nullable=True)
+    usage: dict[str, Any] | None = document(nullable=True)
     outputs: dict[str, str] | None = document(nullable=True)  # what the result was registered as, for later stages
     log_lines: int = 0  # kept so far: a job's log has an end
     reason: str | None = text_column(nullable=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, JsonValue
 
 from schemas.base import Strict
-from schemas.jobs import Checkpoint, JobKind, Phase, Progress
+from schemas.jobs import Checkpoint, JobKind, Phase, Progress, Usage
 
 
 class JobRequest(Strict):
@@ -34,6 +34,8 @@ class JobView(BaseModel):
     progress: Progress | None
     checkpoint: Checkpoint | None
     result: dict[str, Any] | None
+    usage: Usage | None
+    """What the attempt that succeeded took."""
     outputs: dict[str, str] | None
     """What the result was registered as: `dataset` or `model_version`, by id."""
     reason: str | None

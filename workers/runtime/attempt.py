@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.jobs import Claim, Completion, Failure, Heartbeat, JobResult, JobSpec, Release
+from schemas.jobs import Claim, Completion, Failure, Heartbeat, JobResult, JobSpec, Release, Usage
 from workers.runtime.api import Api, LostLease, Refused, Unreachable
 from workers.runtime.messages import Fault, Said, Task
 from workers.runtime.news import News
@@ -43,6 +43,7 @@ class Attempt:
         self._beating = threading.Lock()
         self._ending: Ending = "ended"
         self._result: JobResult | None = None
+        self._usage: Usage | None = None
         self._fault: Fault | None = None
         self._unable: str | None = None
 
@@ -80,6 +81,7 @@ class Attempt:
         if said.checkpoint:
             self._hurry.set()
         self._result = said.result or self._result
+        self._usage = said.usage or self._usage
         self._fault = said.fault or self._fault
         self._unable = said.unable or self._unable
 
@@ -176,7 +178,7 @@ class Attempt:
             self._fail(self._fault or Fault(reason=process.how_it_ended(), retryable=True))
 
     def _complete(self, result: JobResult) -> None:
-        completion = Completion(attempt=self._claim.attempt, owner=self._owner, result=result)
+        completion = Completion(attempt=self._claim.attempt, owner=self._owner, result=result, usage=self._usage)
         try:
             self._until_answered(lambda: self._api.complete(self._claim.job_id, completion))
         except Refused as error:

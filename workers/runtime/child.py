@@ -5,6 +5,7 @@ import ctypes
 import importlib
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schemas.jobs import Checkpoint, JobResult, JobSpec, Progress
+from schemas.jobs import Checkpoint, JobResult, JobSpec, Progress, Usage
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError
@@ -71,13 +72,23 @@ def run(task: Task, pipe: ReportPipe) -> Said:
     except ImportError as error:
         return Said(unable=f"this worker cannot run {task.kind} jobs: {error}")
     try:
-        return Said(result=RESULT.validate_python(handle(SPEC.validate_python(task.spec), build_context(task, pipe))))
+        result = RESULT.validate_python(handle(SPEC.validate_python(task.spec), build_context(task, pipe)))
+        return Said(result=result, usage=usage())
     except JobError as error:
         return Said(fault=Fault(reason=error.reason, retryable=error.retryable))
     except MemoryError:
         return Said(fault=Fault(reason="out of memory", retryable=True))
     except Exception as error:
         return Said(fault=Fault(reason=describe(error, pipe), retryable=True))
+
+
+def usage() -> Usage:
+    """Of this process and of those that it waited for. Linux counts ru_maxrss in KiB, macOS in bytes."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return Usage(
+        cpu_seconds=sum(one.ru_utime + one.ru_stime for one in both),
+        peak_rss_bytes=max(one.ru_maxrss for one in both) * (1 if sys.platform == "darwin" else 1024),
+    )
 
 
 def build_context(task: Task, pipe: ReportPipe) -> Context:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.base import Strict
-from schemas.jobs import Checkpoint, JobKind, JobResult, Progress
+from schemas.jobs import Checkpoint, JobKind, JobResult, Progress, Usage
 from workers.runtime.settings import Stores
 
 
@@ -27,12 +27,13 @@ class Fault(Strict):
 
 
 class Said(Strict):
-    """One line of the process's report pipe: exactly one of these is set."""
+    """One line of the process's report pipe: exactly one of these is set, but for `usage`, which comes with a result."""
 
     progress: Progress | None = None
     checkpoint: Checkpoint | None = None
     log: str | None = None
     result: JobResult | None = None
+    usage: Usage | None = None
     fault: Fault | None = None
     unable: str | None = None
     """This worker cannot do the job at all: it lacks a library."""

@@ -360,6 +360,7 @@ def upgrade() -> None:
         sa.Column("progress", columns.JSON_DOCUMENT, nullable=True),
         sa.Column("checkpoint", columns.JSON_DOCUMENT, nullable=True),
         sa.Column("result", columns.JSON_DOCUMENT, nullable=True),
+        sa.Column("usage", columns.JSON_DOCUMENT, nullable=True),
         sa.Column("outputs", columns.JSON_DOCUMENT, nullable=True),
         sa.Column("log_lines", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
