@@ -7,6 +7,7 @@ from uuid import UUID
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from schemas.base import Tolerant
 from schemas.jobs import (
     Claim,
     ClaimRequest,
@@ -59,13 +60,13 @@ class Api:
         return self._post(f"/v1/jobs/{job_id}:heartbeat", beat, HeartbeatResponse)
 
     def complete(self, job_id: UUID, completion: Completion) -> None:
-        self._post(f"/v1/jobs/{job_id}:complete", completion, BaseModel)
+        self._post(f"/v1/jobs/{job_id}:complete", completion, Tolerant)
 
     def fail(self, job_id: UUID, failure: Failure) -> None:
-        self._post(f"/v1/jobs/{job_id}:fail", failure, BaseModel)
+        self._post(f"/v1/jobs/{job_id}:fail", failure, Tolerant)
 
     def release(self, job_id: UUID, release: Release) -> None:
-        self._post(f"/v1/jobs/{job_id}:release", release, BaseModel)
+        self._post(f"/v1/jobs/{job_id}:release", release, Tolerant)
 
     def get(self, path: str, params: dict[str, Any], answer: type[T], timeout: float) -> T:
         """One GET that the server may hold open for `timeout` seconds."""
@@ -87,7 +88,8 @@ class Api:
     def _post(self, path: str, body: BaseModel, answer: type[T]) -> T:
         headers = {"Content-Type": "application/json"}
         try:
-            response = self._client.post(path, content=body.model_dump_json(), headers=headers)
+            # Without what is not set, so that an older control plane does not meet a field that it does not know.
+            response = self._client.post(path, content=body.model_dump_json(exclude_none=True), headers=headers)
         except httpx.TransportError as error:
             raise Unreachable(f"{type(error).__name__}: {error}") from error
         return _answer(response, answer)
