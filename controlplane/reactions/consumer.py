@@ -12,7 +12,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from controlplane.commands import dead_letters
 from controlplane.commands.dead_letters import Burial
 from controlplane.commands.inbox import forget, is_first_time
-from controlplane.errors import Busy, LostLease
+from controlplane.errors import Busy, Invalid, LostLease, PayloadTooLarge
 from controlplane.store.database import Database
 from controlplane.store.tables import DeadLetterRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
@@ -49,6 +49,8 @@ class Reaction(Generic[E]):
     effect: Callable[[UnitOfWork, E], object]
     actor: Callable[[E], str]
     cause: Callable[[E], Cause]
+    has_own_inbox: bool = False
+    """The effect deduplicates by itself, because its events come by other doors too."""
 
 
 @dataclass
@@ -114,7 +116,7 @@ class Consumer(Generic[E]):
             event = self.reaction.read(delivery)
             if event is not None:
                 self._have_effect(event)
-        except UnreadableEvent as error:
+        except (UnreadableEvent, Invalid, PayloadTooLarge) as error:
             return self._buried(delivery, f"unreadable: {error}")
         except PASSING as error:
             log.warning("%s: %s at %s", self.reaction.consumer, error, _place(delivery))
@@ -130,8 +132,11 @@ class Consumer(Generic[E]):
 
     def _have_effect(self, event: E) -> None:
         with self._begin(event) as uow:
-            if is_first_time(uow, self.reaction.consumer, event.source, event.id):
+            if self._is_first_time(uow, event):
                 self.reaction.effect(uow, event)
+
+    def _is_first_time(self, uow: UnitOfWork, event: E) -> bool:
+        return self.reaction.has_own_inbox or is_first_time(uow, self.reaction.consumer, event.source, event.id)
 
     def _begin(self, event: E) -> AbstractContextManager[UnitOfWork]:
         return self.database.begin(self.reaction.actor(event), self.reaction.cause(event))
@@ -171,7 +176,7 @@ class Consumer(Generic[E]):
             with self._begin(event) as uow:
                 if dead_letters.close_replayed(uow, letter.id, letter.closed_by or self.reaction.consumer):
                     forget(uow, self.reaction.consumer, event.source, event.id)
-                    is_first_time(uow, self.reaction.consumer, event.source, event.id)
+                    self._is_first_time(uow, event)
                     self.reaction.effect(uow, event)
         except PASSING:
             raise

@@ -5,7 +5,6 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
 from controlplane.commands.cursors import FACTS
-from controlplane.commands.inbound import receive_event
 from controlplane.commands.singleton import Singleton
 from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.fact_source import FactSource
@@ -43,7 +42,7 @@ def build(database: Database, settings: Settings) -> list[Consumer[Any]]:
     inbound: Consumer[Any] = Consumer(
         database,
         KafkaSource(settings, [INBOUND], REACTIONS_GROUP),
-        inbound_reaction(receive_event),
+        inbound_reaction(),
         KafkaPublisher(settings),
     )
     return [facts, inbound]

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from controlplane.commands.cursors import FACTS
+from controlplane.commands.inbound import INBOUND_CONSUMER, receive_event
 from controlplane.reactions.consumer import Reaction
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from controlplane.transport.port import Delivery
 from schemas.cloudevent import FeedEvent, InboundEvent
 from schemas.kafka_binding import from_message, inbound_from_message
-from schemas.topics import REACTIONS_GROUP
 
 FactReaction = Callable[[UnitOfWork, FeedEvent], None]
 
@@ -24,14 +24,15 @@ def fact_reaction(reactions: Mapping[str, FactReaction]) -> Reaction[FeedEvent]:
     )
 
 
-def inbound_reaction(receive: Callable[[UnitOfWork, InboundEvent], object]) -> Reaction[InboundEvent]:
+def inbound_reaction() -> Reaction[InboundEvent]:
     """Somebody else's event acts as `event:<source>` and begins its own journey."""
     return Reaction(
-        consumer=REACTIONS_GROUP,
+        consumer=INBOUND_CONSUMER,
         read=lambda delivery: inbound_from_message(delivery.message),
-        effect=receive,
+        effect=receive_event,
         actor=lambda event: f"event:{event.source}",
         cause=lambda event: Cause(event.correlationid),
+        has_own_inbox=True,
     )
 
 
