@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from controlplane.commands.generations import Desired, find_graph, lock_deployment, set_generation
+from controlplane.domain.alias import check_alias_name
 from controlplane.errors import Conflict
 from controlplane.projections.models import find_follower
 from controlplane.store.insert import insert_once
@@ -24,6 +25,7 @@ def put_deployment(uow: UnitOfWork, name: str, spec: DeploymentSpec) -> tuple[De
     The model may be younger than its deployment: it is registered by name. An alias that points to a version already
     is served from the first generation on.
     """
+    check_alias_name(spec.alias)
     insert_once(uow, RegisteredModelRow(name=spec.model, created_at=uow.now()))
     row = DeploymentRow(
         name=name,

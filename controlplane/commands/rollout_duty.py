@@ -54,11 +54,11 @@ def advance_rollout(uow: UnitOfWork, deployment: str, rollout_id: UUID, silence_
 
 
 def _turns(session: Session, silence: float) -> Iterator[tuple[str, Cause | None, Turn]]:
-    rollouts = select(RolloutRow.id, RolloutRow.deployment, RolloutRow.correlationid).where(
-        col(RolloutRow.phase).in_(("Verifying", *sorted(ANALYSED)))
-    )
-    for rollout_id, deployment, correlationid in session.exec(rollouts):
-        yield f"rollout {rollout_id}", Cause(correlationid), _rollout_turn(deployment, rollout_id, silence)
+    names = (RolloutRow.id, RolloutRow.deployment, RolloutRow.correlationid, RolloutRow.started_event)
+    rollouts = select(*names).where(col(RolloutRow.phase).in_(("Verifying", *sorted(ANALYSED))))
+    for rollout_id, deployment, correlationid, started in session.exec(rollouts):
+        cause = Cause(correlationid, str(started))
+        yield f"rollout {rollout_id}", cause, _rollout_turn(deployment, rollout_id, silence)
     rollbacks = select(RollbackRow.id, RollbackRow.deployment).where(RollbackRow.phase == "Verifying")
     for rollback_id, deployment in session.exec(rollbacks):
         yield f"rollback {rollback_id}", None, _rollback_turn(deployment, rollback_id, silence)

@@ -1,5 +1,7 @@
 """What a rollout goes through: gates, verification, steps and its end; each change with its decision and its fact."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -58,8 +60,22 @@ def decision_of(kind: Any, verdict: str, reason: str, inputs: dict[str, Any]) ->
     return Decision(kind=kind, verdict=verdict, reason=reason, inputs=inputs, digest=digest(inputs))
 
 
+@contextmanager
+def journey(uow: UnitOfWork, row: RolloutRow) -> Iterator[None]:
+    """Whatever is announced meanwhile belongs to the rollout's journey, whoever's word or time it was that moved it."""
+    before, uow.cause = uow.cause, cause_of(row)
+    try:
+        yield
+    finally:
+        uow.cause = before
+
+
+def cause_of(row: RolloutRow) -> Cause:
+    return Cause(row.correlationid, str(row.started_event))
+
+
 def announce(uow: UnitOfWork, row: RolloutRow, fact: EventData) -> None:
-    uow.record(fact, f"rollout/{row.id}", Cause(row.correlationid, uow.cause.causationid if uow.cause else None))
+    uow.record(fact, f"rollout/{row.id}", cause_of(row))
 
 
 def announce_progress(uow: UnitOfWork, row: RolloutRow, reason: str) -> None:
@@ -74,6 +90,11 @@ def announce_progress(uow: UnitOfWork, row: RolloutRow, reason: str) -> None:
 
 def activate(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow) -> None:
     """The rollout is the deployment's active one now: its gates are judged, by today's policy and champion."""
+    with journey(uow, row):
+        _judge_and_go_on(uow, deployment, row)
+
+
+def _judge_and_go_on(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow) -> None:
     champion = stable_of(uow.session, deployment)
     change(uow, row, phase="Gating", policy=deployment.policy, previous=champion, started_at=uow.now())
     verdicts, decision = _judge(uow, row, champion)

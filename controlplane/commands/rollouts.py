@@ -8,13 +8,13 @@ from sqlmodel import Session, col, select
 from controlplane.commands.generations import lock_deployment, stable_of
 from controlplane.commands.rollout_phases import (
     activate,
-    announce,
     announce_progress,
     change,
     decision_of,
     enter_step,
     find_active,
     finish,
+    journey,
     keep_decision,
     leave,
     lock_rollout,
@@ -24,9 +24,9 @@ from controlplane.domain.rollout import Verb, check_verb
 from controlplane.errors import Conflict, Invalid, NotFound
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
-from controlplane.store.unit_of_work import UnitOfWork
+from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import RolloutStarted
-from schemas.rollouts import OperatorRequest
+from schemas.rollouts import OperatorRequest, RolloutPhase
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,7 @@ def start_rollout(uow: UnitOfWork, wish: StartRollout) -> RolloutRow:
     _check_version(uow, deployment, wish.model_version_id)
     _supersede(uow, deployment, wish)
     waits = deployment.frozen or find_active(uow, deployment.name) is not None
-    rollout_id = uuid4()
-    row = RolloutRow(
-        id=rollout_id,
-        deployment=deployment.name,
-        model_version_id=wish.model_version_id,
-        pipeline=wish.pipeline,
-        run_id=wish.run_id,
-        policy=deployment.policy,
-        waived_gates=wish.waive_gates,
-        gates=[],
-        reason=wish.reason,
-        actor=uow.actor,
-        correlationid=uow.cause.correlationid if uow.cause else str(rollout_id),
-        created_at=uow.now(),
-    )
-    uow.session.add(row)
-    phase = "Queued" if waits else "Gating"
-    fact = RolloutStarted(
-        rollout_id=row.id, deployment=row.deployment, model_version_id=row.model_version_id, phase=phase
-    )
-    announce(uow, row, fact)
+    row = _record(uow, deployment, wish, "Queued" if waits else "Gating")
     if not waits:
         activate(uow, deployment, row)
     return row
@@ -93,7 +73,8 @@ def resume_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) 
         raise Conflict(f"the rollout stands because it is {row.verdict} ({row.reason}): {advice}")
     _word(uow, row, "resume", request.reason)
     if row.weight == 0:
-        enter_step(uow, deployment, row, row.step, request.reason)
+        with journey(uow, row):
+            enter_step(uow, deployment, row, row.step, request.reason)
         return row
     change(uow, row, phase="Progressing", hold=None, reason=request.reason)
     announce_progress(uow, row, request.reason)
@@ -103,16 +84,18 @@ def resume_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) 
 def promote_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
     """Skip what is left of the ladder, on a person's word: kept as a decision with the evidence as it stood."""
     deployment, row = _hold(uow, rollout_id, "promote", request)
-    promote_now(uow, deployment, row, _word(uow, row, "promote", request.reason), verified=True)
+    with journey(uow, row):
+        promote_now(uow, deployment, row, _word(uow, row, "promote", request.reason), verified=True)
     return row
 
 
 def abort_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
     deployment, row = _hold(uow, rollout_id, "abort", request)
     decision = _word(uow, row, "abort", request.reason)
-    if row.phase != "Queued":
-        leave(uow, deployment, f"aborted: {request.reason}")
-    finish(uow, deployment, row, "Aborted", request.reason, decision)
+    with journey(uow, row):
+        if row.phase != "Queued":
+            leave(uow, deployment, f"aborted: {request.reason}")
+        finish(uow, deployment, row, "Aborted", request.reason, decision)
     return row
 
 
@@ -120,6 +103,35 @@ def find_rollout(session: Session, rollout_id: UUID) -> RolloutRow:
     row = session.get(RolloutRow, rollout_id)
     if row is None:
         raise NotFound(f"there is no rollout {rollout_id}")
+    return row
+
+
+def _record(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout, phase: RolloutPhase) -> RolloutRow:
+    rollout_id = uuid4()
+    correlationid = uow.cause.correlationid if uow.cause else str(rollout_id)
+    fact = RolloutStarted(
+        rollout_id=rollout_id,
+        deployment=deployment.name,
+        model_version_id=wish.model_version_id,
+        phase=phase,
+    )
+    asked_by = Cause(correlationid, uow.cause.causationid if uow.cause else None)
+    row = RolloutRow(
+        id=rollout_id,
+        deployment=deployment.name,
+        model_version_id=wish.model_version_id,
+        pipeline=wish.pipeline,
+        run_id=wish.run_id,
+        policy=deployment.policy,
+        waived_gates=wish.waive_gates,
+        gates=[],
+        reason=wish.reason,
+        actor=uow.actor,
+        correlationid=correlationid,
+        started_event=uow.record(fact, f"rollout/{rollout_id}", asked_by),
+        created_at=uow.now(),
+    )
+    uow.session.add(row)
     return row
 
 

@@ -168,6 +168,7 @@ class RolloutRow(SQLModel, table=True):
     paused_at: datetime | None = moment(nullable=True)  # or INVALID since
     actor: str
     correlationid: str
+    started_event: UUID  # the fact that it was asked for: the cause of its later ones
     created_at: datetime = moment(index=True)
     started_at: datetime | None = moment(nullable=True)
     finished_at: datetime | None = moment(nullable=True)

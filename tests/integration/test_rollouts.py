@@ -454,3 +454,30 @@ def test_a_retried_promotion_gets_the_stored_answer(site: Site) -> None:
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.json() == second.json()
     assert len(site.moves()) == 2
+
+
+def test_everything_a_rollout_announces_is_one_journey(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    waiting = site.release(site.version())
+    ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json=WORD))
+    events = ok(site.client("viewer").get("/v1/events", params={"after": 0, "limit": 1000}))["items"]
+    mine = [event for event in events if event["correlationid"] == rollout["correlationid"]]
+    assert [event["type"].removeprefix("dev.graftwork.") for event in mine] == [
+        "rollout.started.v1",
+        "deployment.generation_created.v1",
+        "rollout.advanced.v1",
+        "deployment.generation_created.v1",
+        "rollout.advanced.v1",
+        "deployment.generation_created.v1",
+        "model.alias_moved.v1",
+        "rollout.finished.v1",
+    ]
+    assert {event["causationid"] for event in mine[1:]} == {mine[0]["id"]}
+    next_ones = [event["type"] for event in events if event["correlationid"] == waiting["correlationid"]]
+    assert next_ones == [
+        "dev.graftwork.rollout.started.v1",
+        "dev.graftwork.deployment.generation_created.v1",
+        "dev.graftwork.rollout.advanced.v1",
+    ]

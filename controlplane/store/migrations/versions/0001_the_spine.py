@@ -591,6 +591,7 @@ def upgrade() -> None:
         sa.Column("paused_at", columns.UtcDateTime(), nullable=True),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("correlationid", sa.String(), nullable=False),
+        sa.Column("started_event", sa.Uuid(), nullable=False),
         sa.Column("created_at", columns.UtcDateTime(), nullable=False),
         sa.Column("started_at", columns.UtcDateTime(), nullable=True),
         sa.Column("finished_at", columns.UtcDateTime(), nullable=True),

@@ -1,0 +1,142 @@
+"""The rollout's table: what may follow what, and what evidence asks for in each situation."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from controlplane.domain.analysis.eprocess import Counts
+from controlplane.domain.analysis.verdict import Assessment, Ladder
+from controlplane.domain.rollout import (
+    ACTIVE,
+    FINAL,
+    TRANSITIONS,
+    VERBS,
+    Situation,
+    asked_for,
+    check_transition,
+    check_verb,
+    next_move,
+    predecessor,
+)
+from controlplane.errors import Conflict
+from schemas.rollouts import CanaryPolicy
+
+A, B, C = (UUID(int=number) for number in (1, 2, 3))
+POLICY = CanaryPolicy()
+
+
+def assessed(verdict: Any = None, rule: Any = "none", *, may_leave: bool = False, last: bool = False) -> Assessment:
+    return Assessment(
+        verdict=verdict,
+        rule=rule,
+        reason="planted",
+        ladder=Ladder(step=0, weight=0.05, last=last, may_leave=may_leave, reason="planted"),
+        metrics=(),
+        sample_ratio=0.0,
+        sample_ratio_needed=6.9,
+        unfolded=Counts(),
+        seconds=1.0,
+    )
+
+
+def at(phase: Any = "Progressing", **where: Any) -> Situation:
+    return Situation(**{"phase": phase, "hold": None, "verdict": None, "weight": 0.05, "invalid_seconds": 0.0, **where})
+
+
+def test_every_phase_is_active_final_or_queued() -> None:
+    assert ACTIVE | FINAL | {"Queued"} == TRANSITIONS.keys()
+    assert all(not TRANSITIONS[phase] for phase in FINAL)
+    assert all("Aborted" in TRANSITIONS[phase] for phase in ACTIVE | {"Queued"})
+
+
+@pytest.mark.parametrize("phase", sorted(FINAL))
+def test_what_is_final_stays(phase: Any) -> None:
+    with pytest.raises(Conflict):
+        check_transition(phase, "Progressing")
+    for verb in VERBS:
+        with pytest.raises(Conflict, match=phase):
+            check_verb(verb, phase)
+
+
+def test_traffic_comes_only_after_verification() -> None:
+    assert [phase for phase, following in TRANSITIONS.items() if "Progressing" in following] == [
+        "Verifying",
+        "Progressing",
+        "Paused",
+    ]
+
+
+@pytest.mark.parametrize("situation", [at(), at("Paused", hold="operator"), at("Paused", verdict="INVALID")])
+def test_harm_is_acted_upon_everywhere(situation: Situation) -> None:
+    assert next_move(POLICY, assessed("HARM", "harm"), situation) == "roll_back"
+
+
+@pytest.mark.parametrize(
+    ("assessment", "move"),
+    [
+        (assessed(), "stay"),
+        (assessed(may_leave=True), "advance"),
+        (assessed(may_leave=True, last=True), "stay"),
+        (assessed("SAFE", "safe", may_leave=True, last=True), "promote"),
+        (assessed("INCONCLUSIVE", "max_duration"), "hold"),
+        (assessed("INVALID", "sample_ratio"), "invalidate"),
+    ],
+)
+def test_progressing(assessment: Assessment, move: str) -> None:
+    assert next_move(POLICY, assessment, at()) == move
+
+
+@pytest.mark.parametrize(
+    "assessment", [assessed(may_leave=True), assessed("SAFE", "safe"), assessed("INCONCLUSIVE", "max_duration")]
+)
+def test_paused_the_ladder_stands(assessment: Assessment) -> None:
+    assert next_move(POLICY, assessment, at("Paused", hold="operator")) == "stay"
+
+
+@pytest.mark.parametrize(("choice", "move"), [("hold", "hold"), ("rollback", "roll_back"), ("promote", "promote")])
+def test_the_policy_says_what_inconclusive_means(choice: Any, move: str) -> None:
+    policy = CanaryPolicy(on_inconclusive=choice)
+    assert next_move(policy, assessed("INCONCLUSIVE", "max_duration"), at()) == move
+
+
+def test_invalid_keeps_its_weight_for_the_grace_and_no_longer() -> None:
+    invalid = assessed("INVALID", "sample_ratio")
+    assert next_move(POLICY, invalid, at("Paused", verdict="INVALID", invalid_seconds=299)) == "stay"
+    assert next_move(POLICY, invalid, at("Paused", verdict="INVALID", invalid_seconds=300)) == "withdraw"
+    assert next_move(POLICY, invalid, at("Paused", verdict="INVALID", invalid_seconds=300, weight=0.0)) == "stay"
+
+
+def test_lost_gateways_get_no_grace() -> None:
+    assert next_move(POLICY, assessed("INVALID", "lost_boots"), at("Paused", verdict="INVALID")) == "withdraw"
+
+
+def test_what_ends_by_itself_is_recovered_from() -> None:
+    assert next_move(POLICY, assessed(), at("Paused", hold="invalid", verdict="INVALID")) == "recover"
+
+
+def test_a_decision_is_asked_for_again() -> None:
+    assert asked_for("HARM", assessed("HARM", "harm"))
+    assert not asked_for("HARM", assessed())
+    assert asked_for("ADVANCE", assessed(may_leave=True))
+    assert not asked_for("ADVANCE", assessed("HARM", "harm", may_leave=True))
+    assert asked_for("VALID", assessed())
+    assert not asked_for("VALID", assessed("INVALID", "sample_ratio"))
+
+
+@pytest.mark.parametrize(
+    ("stables", "before"),
+    [
+        ([], None),
+        ([None, A], None),
+        ([None, A, A, B], A),
+        ([A, B, C], B),
+        ([A, B, C, B], A),
+        ([A, B, C, B, A], None),
+        ([A, B, A, C], A),
+    ],
+)
+def test_the_predecessor_is_what_was_there_before_and_not_what_was_left(
+    stables: list[UUID | None], before: UUID | None
+) -> None:
+    assert predecessor(stables) == before
