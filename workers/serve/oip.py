@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from schemas.serving import ServedVersion
 from workers.serve.gateway import Gateway
 from workers.serve.predict import Answer
 from workers.serve.problems import Problem
@@ -25,19 +26,7 @@ def routes(gateway: Gateway, version: str) -> APIRouter:
     async def model_metadata(model: str) -> dict[str, Any]:
         generation, stable = gateway.predictor.serving()
         _expect(model, stable.model)
-        served = [v for v in (stable, generation.canary) if v is not None]
-        return {
-            "name": model,
-            "versions": [str(v.version) for v in served],
-            "platform": "onnxruntime_onnx",
-            "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1]}],
-            "outputs": [
-                {"name": "label", "datatype": "BYTES", "shape": [-1]},
-                {"name": "scores", "datatype": "FP32", "shape": [-1, len(stable.graph.labels)]},
-                {"name": "prediction_id", "datatype": "BYTES", "shape": [-1]},
-            ],
-            "parameters": {"labels": list(stable.graph.labels), "limits": LIMITS},
-        }
+        return _metadata(stable, generation.canary)
 
     @router.get("/models/{model}/ready")
     async def model_ready(model: str) -> dict[str, Any]:
@@ -70,6 +59,21 @@ def health_routes(gateway: Gateway) -> APIRouter:
         return JSONResponse({"ready": gateway.ready}, 200 if gateway.ready else 503)
 
     return router
+
+
+def _metadata(stable: ServedVersion, canary: ServedVersion | None) -> dict[str, Any]:
+    return {
+        "name": stable.model,
+        "versions": [str(version.version) for version in (stable, canary) if version is not None],
+        "platform": "onnxruntime_onnx",
+        "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1]}],
+        "outputs": [
+            {"name": "label", "datatype": "BYTES", "shape": [-1]},
+            {"name": "scores", "datatype": "FP32", "shape": [-1, len(stable.graph.labels)]},
+            {"name": "prediction_id", "datatype": "BYTES", "shape": [-1]},
+        ],
+        "parameters": {"labels": list(stable.graph.labels), "limits": LIMITS},
+    }
 
 
 def _expect(model: str, served: str) -> None:

@@ -1,5 +1,6 @@
 """What a gateway tells the control plane: every second in order, every unit once, and what it applied."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,8 @@ import httpx
 from schemas.serving import GenerationSecond
 from tests.support.scripted_engine import HANG, ScriptedEngine
 from tests.support.waiting import wait_for
+from workers.serve.batcher import MAX_WAITING_ROWS
+from workers.serve.requests import MAX_ROWS
 from workers.serve.traffic import draw_arm
 
 
@@ -105,6 +108,22 @@ def test_a_canary_that_hangs_leaves_stable_alone(site: Any, client: httpx.Client
     assert units(site, 3, "stable")[1] == 0
     hung_units, errors = units(site, 2, "canary")
     assert hung_units == errors >= 1
+
+
+def test_a_full_queue_answers_retry_after_and_counts_as_an_error(site: Any) -> None:
+    site.release(1, deadline_seconds=2.0)
+    with site.gateway() as client, ThreadPoolExecutor(9) as pool:
+        wait_for(lambda: client.get("/readyz").status_code == 200, "ready")
+        many = {"texts": [HANG] * MAX_ROWS}
+        waiting = [pool.submit(client.post, "/v1/predict", json=many) for _ in range(MAX_WAITING_ROWS // MAX_ROWS + 1)]
+        statuses: list[httpx.Response] = []
+        wait_for(lambda: statuses.append(predict(client)) or statuses[-1].status_code == 503, "the queue is full")
+        assert statuses[-1].headers["retry-after"] == "1"
+        assert statuses[-1].headers["x-variant"] == "stable"
+        assert {future.result().status_code for future in waiting} <= {503, 504}
+        total = len(waiting) + len(statuses)
+        wait_for(lambda: units(site, 1, "stable")[0] == total, "all units")
+        assert units(site, 1, "stable") == (total, total)
 
 
 def test_a_canary_gets_its_share_and_says_so(site: Any, client: httpx.Client) -> None:
