@@ -95,7 +95,7 @@ def build_context(task: Task, pipe: ReportPipe) -> Context:
     stores = task.stores
     return Context(
         artifacts=ArtifactStore(stores.artifacts_url, stores.cache / "artifacts"),
-        sources=Sources(stores.cache / "sources", stores.file_roots, stores.pypi_packages, stores.pypi_index_url),
+        sources=Sources(stores.sources_cache, stores.file_roots, stores.pypi_packages, stores.pypi_index_url),
         workdir=task.workdir,
         report=pipe.report,
         checkpoint=task.checkpoint,

