@@ -17,7 +17,6 @@ from controlplane.domain.pipeline import (
     FinishRun,
     RequestJob,
     Run,
-    StagePhase,
     StageState,
     StartRollout,
     check_pipeline,
@@ -33,7 +32,7 @@ from controlplane.store.serving_tables import RolloutRow
 from controlplane.store.tables import JobRow, PipelineRow, PipelineRunRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import PipelineRunFinished, PipelineRunStarted
-from schemas.pipelines import PipelineSpec
+from schemas.pipelines import PipelineSpec, StagePhase
 
 REFUSALS = (Invalid, NotFound, Conflict)
 """What a stage's own spec can be wrong about; anything else is a fault of ours and undoes the transaction."""

@@ -10,6 +10,7 @@ import pytest
 from sqlmodel import col, func, select
 
 from controlplane.commands.inbound import receive_event
+from controlplane.commands.inbox import is_first_time
 from controlplane.commands.triggers import fire_due_triggers
 from controlplane.errors import PayloadTooLarge
 from controlplane.reactions.facts import REACTIONS, react
@@ -97,7 +98,8 @@ def hear_facts(site: Site) -> None:
             return
         after = events[0].seq
         with site.database.begin("reactions", Cause(events[0].correlationid, events[0].id)) as uow:
-            react(uow, events[0])
+            if is_first_time(uow, "reactions.facts", events[0].source, events[0].id):
+                react(uow, events[0])
 
 
 def move_clock(site: Site, seconds: float) -> None:
@@ -306,6 +308,37 @@ def test_a_loop_through_another_trigger_is_seen(site: Site) -> None:
     by_trigger = Counter(run["trigger"] for run in runs(site))
     assert by_trigger[None] == 1
     assert "loop" in outcomes(evaluations(site))
+
+
+def test_a_loop_through_a_rollout_is_seen_though_only_time_moved_it(site: Site) -> None:
+    """The reconciler moves the alias and no event led to that: the move's evidence does."""
+    site.deploy(gates=[])
+    worker = Worker(site)
+    ok(site.client("operator").post("/v1/pipelines/nightly:run", json={}))
+    worker.curate()
+    worker.train()
+    stages = PIPELINE["stages"] | {
+        "export": {"kind": "export", "needs": ["train"], "spec": {"model_version": "${stages.train.model_version}"}},
+        "release": {
+            "kind": "release",
+            "needs": ["export"],
+            "deployment": "reviews",
+            "model_version": "${stages.export.model_version}",
+        },
+    }
+    ok(site.client("operator").put("/v1/pipelines/nightly", json={**PIPELINE, "stages": stages}))
+    moved = {"types": ["dev.graftwork.model.alias_moved.v1"], "sources": ["graftwork"], "params": {}}
+    trigger(site, "on-move", **moved)
+    body, first = {"model_version": "sentiment/1", "reason": "by hand"}, {"If-None-Match": "*"}
+    ok(site.client("releaser").put("/v1/models/sentiment/aliases/challenger", json=body, headers=first))
+    hear_facts(site)
+    worker.curate()
+    worker.train()
+    worker.export()
+    site.turn(2)
+    hear_facts(site)
+    assert [move["actor"] for move in site.moves()] == ["reconciler"]
+    assert outcomes(evaluations(site, trigger="on-move")) == ["loop", "fired"]
 
 
 def test_an_outsider_cannot_feign_a_cause(site: Site) -> None:
