@@ -117,7 +117,12 @@ def test_a_full_queue_answers_retry_after_and_counts_as_an_error(site: Any) -> N
         many = {"texts": [HANG] * MAX_ROWS}
         waiting = [pool.submit(client.post, "/v1/predict", json=many) for _ in range(MAX_WAITING_ROWS // MAX_ROWS + 1)]
         statuses: list[httpx.Response] = []
-        wait_for(lambda: statuses.append(predict(client)) or statuses[-1].status_code == 503, "the queue is full")
+
+        def refused() -> bool:
+            statuses.append(client.post("/v1/predict", json=many))
+            return statuses[-1].status_code == 503
+
+        wait_for(refused, "the queue is full")
         assert statuses[-1].headers["retry-after"] == "1"
         assert statuses[-1].headers["x-variant"] == "stable"
         assert {future.result().status_code for future in waiting} <= {503, 504}
