@@ -11,7 +11,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
 from tests.support.ports import free_ports
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, is_alive
 from tests.support.waiting import wait_for
 
 KAFKA_SH = ROOT / "deploy" / "kafka" / "kafka.sh"
@@ -55,11 +55,11 @@ class Broker:
         """SIGKILL, as a power cut does it; `restart` brings it back with its data."""
         pid = self._pid()
         os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not _alive(pid), "the killed broker's process ends")
+        wait_for(lambda: not is_alive(pid), "the killed broker's process ends")
 
     def revive(self) -> None:
         """Whatever a test did to it, it serves again."""
-        if _alive(self._pid()):
+        if is_alive(self._pid()):
             self.resume()
         else:
             self.restart()
@@ -73,7 +73,7 @@ class Broker:
     def remove(self) -> None:
         """Kill it and delete its data."""
         if self.folder is not None:
-            if _alive(self._pid()):
+            if is_alive(self._pid()):
                 self.kill()
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -118,11 +118,3 @@ def _kafka_sh(*arguments: object) -> None:
         [str(KAFKA_SH), *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, f"{KAFKA_SH.name} {arguments[0]}: {done.stderr[-3000:]}"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"

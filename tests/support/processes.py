@@ -1,13 +1,33 @@
 """Real processes of ours for tests: started, killed, stopped and continued by their id, and none left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process that this one has started, and what those have started."""
+    try:
+        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    children = [int(word) for text in lists for word in text.split()]
+    return [*children, *(below for child in children for below in descendants(child))]
 
 
 class Process:
@@ -90,5 +110,15 @@ class Processes:
         return self.start(name, [sys.executable, *arguments], env)
 
     def kill_all(self) -> None:
+        """Also what they have started in groups of its own."""
+        below = [pid for process in self.all for pid in descendants(process.pid)]
         for process in self.all:
             process.kill()
+        for pid in below:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def last_words(self, lines: int = 40) -> Iterator[tuple[str, str]]:
+        """Name and end of every log under the folder, for the report of a test that failed."""
+        for log in sorted(self.folder.rglob("*.log")):
+            yield str(log.relative_to(self.folder)), "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

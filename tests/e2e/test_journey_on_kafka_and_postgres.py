@@ -1,0 +1,80 @@
+"""The main job with every process on its own, on real Kafka and PostgreSQL, driven and judged from outside."""
+
+import pytest
+
+from schemas.topics import ALL_TOPICS
+from tests.support import audit
+from tests.support.broker import Broker
+from tests.support.cluster import Cluster
+from tests.support.journey import DEPLOYMENT, MODEL, WAIVER, Journey
+from tests.support.kcat import Kcat
+
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
+
+
+def test_rows_become_a_champion_a_better_one_replaces_it_and_a_bad_one_does_not(
+    cluster: Cluster, kafka: Broker, postgres_url: str
+) -> None:
+    with cluster.client() as client:
+        journey = Journey(cluster, Kcat(kafka.bootstrap_servers), client)
+        journey.declare()
+        first_champion(journey)
+        second_champion_by_canary(journey)
+        bad_version_is_rolled_back(journey)
+        judge(journey, postgres_url)
+    assert cluster.faults() == []
+
+
+def first_champion(journey: Journey) -> None:
+    run = journey.arrive(0)
+    released = journey.rollout_ends(journey.rollout_of(run))
+    assert released.phase == "Promoted", released.reason
+    assert released.previous is None
+    journey.run_ends(run)
+    serving = journey.client.served(DEPLOYMENT).desired
+    assert serving is not None
+    assert serving.stable == released.model_version_id
+
+
+def second_champion_by_canary(journey: Journey) -> None:
+    run = journey.arrive(1, structured=True)
+    rollout = journey.rollout_of(run)
+    with journey.users() as users:
+        promoted = journey.rollout_ends(rollout)
+    assert promoted.phase == "Promoted", promoted.reason
+    assert promoted.verdict == "SAFE"
+    assert users.served["canary"] > 0
+    assert users.served["stable"] > 0
+    journey.run_ends(run)
+
+
+def bad_version_is_rolled_back(journey: Journey) -> None:
+    client = journey.client
+    run = journey.run_ends(client.run_pipeline("flipped").id)
+    version = run.stages["train"].outputs["model_version"]
+    rollout = client.start_rollout(DEPLOYMENT, version, reason="flipped labels", waive_gates=WAIVER)
+    with journey.users():
+        ended = journey.rollout_ends(rollout.id)
+    assert ended.phase == "RolledBack", ended.reason
+    assert ended.verdict == "HARM"
+    assert ended.waived_gates == WAIVER
+    assert client.get_model_version(f"{MODEL}@champion").id == journey.rollouts[1].model_version_id
+
+
+def judge(journey: Journey, postgres_url: str) -> None:
+    client, kcat = journey.client, journey.kcat
+    assert set(ALL_TOPICS) <= kcat.topics()
+    log = audit.read_log(postgres_url)
+    records = audit.every_fact_is_on_its_topic(kcat, log)
+    jobs = audit.each_job_ended_once(client, log, records)
+    assert {job.phase for job in jobs} == {"Succeeded"}
+    audit.each_train_job_made_one_version(client, jobs, log)
+    moves = audit.history_is_unbroken(client, MODEL, "champion")
+    assert [move.model_version_id for move in moves] == [r.model_version_id for r in journey.rollouts[:2]]
+    assert all(move.evidence_digest and move.verified for move in moves)
+    verdicts = audit.every_decision_can_be_recomputed(client)
+    told = [verdicts[str(rollout.id)] for rollout in journey.rollouts]
+    assert told[0][0] == "Passed"
+    assert told[1][-1] == "SAFE"
+    assert told[2][:2] == ["NotPassed", "Waived"]
+    assert told[2][-1] == "HARM"

@@ -1,0 +1,154 @@
+"""The demo's journey, small: the same documents and the same real base model and reviews, in fewer rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+from uuid import UUID, uuid4
+
+import yaml
+
+from controlplane.cli.demo.rows import read_rows
+from controlplane.client import Client
+from schemas.topics import INBOUND
+from schemas.views.pipelines import RunView
+from schemas.views.rollouts import RolloutDetail
+from tests.support.cluster import Cluster
+from tests.support.kcat import Kcat
+from tests.support.users import Users
+from tests.support.waiting import wait_for
+
+DEPLOYMENT, MODEL, TRIGGER = "reviews", "sentiment", "new-reviews"
+EVENT_TYPE, SOURCE = "com.example.reviews.collected", "//example.com/collector"
+HELD_OUT = 200
+"""Rows of validation and of test, each."""
+TRAIN_ROWS = 300
+BATCH = 2 * HELD_OUT + TRAIN_ROWS + 100
+"""Rows of an event: some are left over, as the splits are balanced."""
+JOB_SECONDS = 180
+CANARY: dict[str, Any] = {
+    "steps": [0.25, 0.5],
+    "step_seconds": 2,
+    "step_units": 20,
+    "tick_seconds": 1,
+    "lease_seconds": 10,
+    "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
+}
+"""Wide margins: the journey is to end by evidence, and in seconds."""
+WAIVER = "test: shows that a canary catches what a person waves through"
+
+
+def document(name: str) -> dict[str, Any]:
+    """One of the demo's."""
+    found = yaml.safe_load((resources.files("controlplane.cli.demo") / f"{name}.yaml").read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def deployment() -> dict[str, Any]:
+    spec = document("deployment")
+    spec["policy"] = {
+        "gates": [
+            {"gate": "parity", "max_abs_diff": 0.001},
+            {"gate": "accuracy", "minimum": 0.55, "not_below_champion_by": 0.2},
+            {"gate": "attack", "maximum": 1.0},
+        ],
+        "canary": CANARY,
+    }
+    return spec
+
+
+def pipelines() -> tuple[dict[str, Any], dict[str, Any]]:
+    good, flipped = document("pipeline"), document("flipped")
+    stages = good["stages"]
+    stages["curate"]["spec"]["splits"] = {"validation": HELD_OUT, "test": HELD_OUT, "balanced": True}
+    stages["attack"]["spec"]["rows"] = 3
+    flipped["params"].update(offset=3 * BATCH, limit=TRAIN_ROWS)
+    return good, flipped
+
+
+@dataclass
+class Journey:
+    """One cluster's way from nothing to a second champion, told from outside."""
+
+    cluster: Cluster
+    kcat: Kcat
+    client: Client
+    runs: list[RunView] = field(default_factory=list)
+    rollouts: list[RolloutDetail] = field(default_factory=list)
+
+    def declare(self) -> None:
+        """What shall happen when reviews arrive; and gateways for the deployment."""
+        spec = deployment()
+        self.client.put_deployment(spec.pop("name"), spec)
+        for wanted in pipelines():
+            self.client.put_pipeline(wanted)
+        self.client.put_trigger({**document("trigger"), "cooldown_seconds": 0})
+        self.cluster.start_gateways(DEPLOYMENT)
+
+    def arrive(self, number: int, *, structured: bool = False) -> UUID:
+        """Somebody publishes to Kafka that a batch of reviews was collected; answers the run that it has started."""
+        event_id = f"batch-{number}-{uuid4()}"
+        parent = "reviews@latest" if number else None
+        data = {"offset": number * BATCH, "limit": BATCH, "parent": parent, "epochs": 1}
+        attributes = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": EVENT_TYPE}
+        if structured:
+            envelope = {**attributes, "datacontenttype": "application/json", "data": data}
+            headers: dict[str, str] = {"content-type": "application/cloudevents+json"}
+            self.kcat.publish(INBOUND, event_id, headers, envelope)
+        else:
+            headers = {f"ce_{name}": value for name, value in attributes.items()}
+            self.kcat.publish(INBOUND, event_id, {**headers, "content-type": "application/json"}, data)
+        return wait_for(lambda: self._run_of(event_id), f"event {event_id} starts a run", seconds=60)
+
+    def job_runs(self, run_id: UUID, stage: str) -> tuple[UUID, str]:
+        """Waits until that stage's job runs; the job, and the name of the worker that does it."""
+
+        def look() -> tuple[UUID, str] | None:
+            job_id = self.client.get_run(run_id).stages[stage].job_id
+            job = self.client.get_job(job_id) if job_id else None
+            if job is None or job.phase != "Running" or job.progress is None or job.owner is None:
+                return None
+            return job.id, job.owner.rpartition("-")[0]
+
+        return wait_for(look, f"the job of {stage} runs and says how far it is", seconds=JOB_SECONDS)
+
+    def rollout_of(self, run_id: UUID) -> UUID:
+        def look() -> UUID | None:
+            run = self.client.get_run(run_id)
+            assert run.phase in ("Running", "Succeeded"), run.model_dump_json(indent=1)
+            return run.stages["release"].rollout_id
+
+        return wait_for(look, "the run puts its version on its way", seconds=JOB_SECONDS)
+
+    def rollout_ends(self, rollout_id: UUID) -> RolloutDetail:
+        ended = self.client.wait_for_rollout(rollout_id, seconds=JOB_SECONDS)
+        self.rollouts.append(ended)
+        return ended
+
+    def run_ends(self, run_id: UUID) -> RunView:
+        ended = self.client.wait_for_run(run_id, seconds=JOB_SECONDS)
+        assert ended.phase == "Succeeded", ended.model_dump_json(indent=1)
+        self.runs.append(ended)
+        return ended
+
+    @contextmanager
+    def users(self, per_second: float = 40) -> Iterator[Users]:
+        """Validation rows as live traffic to both gateways. Nobody is ever turned away."""
+        rows = read_rows(
+            self.cluster.artifacts, self.client.get_dataset_version("reviews@latest").manifest, "validation"
+        )
+        gateways = list(self.cluster.gateways.values())
+        with Users(gateways, self.cluster.api_url, self.cluster.token("operator"), rows, per_second) as users:
+            yield users
+        assert not users.failures, users.failures[:5]
+
+    def _run_of(self, event_id: str) -> UUID | None:
+        asked = list(self.client.list_evaluations(trigger=TRIGGER, event=event_id))
+        if not asked:
+            return None
+        assert asked[0].outcome == "fired", asked[0]
+        return asked[0].run_id
+
+

@@ -1,0 +1,77 @@
+"""Users at the gateways: rows sent at a steady rate, and each answer's true label sent back as feedback."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+
+import httpx
+
+FEEDBACK_SECONDS = 30.0
+"""A user who cannot reach the API tries again for so long."""
+
+
+class Users:
+    """Each gateway has one user, who asks again when answered, at most so often a second."""
+
+    def __init__(
+        self, gateways: Sequence[str], api: str, token: str, rows: Sequence[tuple[str, str]], per_second: float
+    ) -> None:
+        self.served: Counter[str] = Counter()
+        """Answers by variant."""
+        self.failures: list[str] = []
+        self._api = httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+        self._rows = rows
+        self._period = len(gateways) / per_second
+        self._stop = threading.Event()
+        self._tellers = ThreadPoolExecutor(len(gateways))
+        self._threads = [threading.Thread(target=self._use, args=(n, url)) for n, url in enumerate(gateways)]
+
+    def __enter__(self) -> "Users":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        self._tellers.shutdown()
+        self._api.close()
+
+    def _use(self, number: int, gateway: str) -> None:
+        dice = random.Random(number)
+        with httpx.Client(base_url=gateway, timeout=10) as client:
+            while not self._stop.is_set():
+                began = time.monotonic()
+                self._ask(client, *dice.choice(self._rows))
+                self._stop.wait(max(0.0, began + self._period - time.monotonic()))
+
+    def _ask(self, client: httpx.Client, text: str, label: str) -> None:
+        try:
+            answer = client.post("/v1/predict", json={"text": text})
+            answer.raise_for_status()
+        except httpx.HTTPError as error:
+            self.failures.append(f"{type(error).__name__}: {error}")
+            return
+        self.served[answer.headers["x-variant"]] += 1
+        # beside the next question: a control plane that is away keeps nobody from asking
+        self._tellers.submit(self._tell, answer.json()["predictions"][0]["prediction_id"], label)
+
+    def _tell(self, prediction_id: str, label: str) -> None:
+        deadline = time.monotonic() + FEEDBACK_SECONDS
+        while not self._stop.is_set():
+            try:
+                told = self._api.post("/v1/feedback", json={"prediction_id": prediction_id, "label": label})
+                told.raise_for_status()
+                return
+            except httpx.HTTPError as error:
+                if time.monotonic() > deadline:
+                    self.failures.append(f"feedback: {type(error).__name__}: {error}")
+                    return
+                self._stop.wait(0.3)
