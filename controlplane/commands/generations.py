@@ -65,16 +65,10 @@ def set_generation(
         )
     uow.session.refresh(deployment)
     row = GenerationRow(
+        **vars(desired),
         deployment=deployment.name,
         generation=number,
-        stable=desired.stable,
-        canary=desired.canary,
-        weight=desired.weight,
-        rollout_id=desired.rollout_id,
-        step=desired.step,
         salt=f"{desired.rollout_id}/{desired.step}" if desired.canary else "",
-        probe=desired.probe,
-        probe_version=desired.probe_version,
         reason=reason,
         actor=uow.actor,
         created_at=uow.now(),

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, select
 
 from controlplane.commands.aliases import ANY, move_alias
 from controlplane.commands.gateways import Proof, prove
@@ -36,12 +36,7 @@ def start_rollback(uow: UnitOfWork, name: str, request: RollbackRequest, silence
     stable = stable_of(uow.session, deployment)
     target = _target(uow, deployment, stable, request.target)
     assert stable is not None
-    uow.execute(
-        update(DeploymentRow)
-        .where(col(DeploymentRow.name) == name)
-        .values(frozen=True, frozen_reason=f"rollback: {request.reason}")
-    )
-    uow.session.refresh(deployment)
+    _freeze(uow, deployment, request.reason)
     _abort_active(uow, deployment, request.reason)
     policy, now = RolloutPolicy.model_validate(deployment.policy), uow.now()
     row = RollbackRow(
@@ -124,6 +119,12 @@ def _target(uow: UnitOfWork, deployment: DeploymentRow, stable: UUID | None, wan
     if find_graph(uow.session, wanted) is None:
         raise Conflict(f"version {wanted} has no export: there is no graph to serve", field="target")
     return wanted
+
+
+def _freeze(uow: UnitOfWork, deployment: DeploymentRow, reason: str) -> None:
+    """Before the active rollout ends: the next one must not begin."""
+    deployment.frozen, deployment.frozen_reason = True, f"rollback: {reason}"
+    uow.session.flush()
 
 
 def _abort_active(uow: UnitOfWork, deployment: DeploymentRow, reason: str) -> None:

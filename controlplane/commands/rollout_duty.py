@@ -24,13 +24,15 @@ Turn = Callable[[UnitOfWork], None]
 
 
 def fold_rollouts(database: Database, settings: Settings) -> None:
-    """Look at every rollout and rollback under way. One that cannot be advanced does not stop the others.
+    """Look at every rollout and rollback under way. One that cannot be advanced does not stop the others; what went
+    wrong is raised at the end, so that the reconciler counts it.
 
     Two reconcilers at once do no harm: a deployment's row is locked, and what one folded the other finds folded.
     """
     silence = settings.gateway_silence_seconds
     with database.read() as session:
         turns = list(_turns(session, silence))
+    faults: list[Exception] = []
     for name, cause, turn in turns:
         try:
             with database.begin(ACTOR, cause) as uow:
@@ -39,8 +41,11 @@ def fold_rollouts(database: Database, settings: Settings) -> None:
             raise
         except Busy as error:
             logger.warning("%s waits: %s", name, error.detail)
-        except Exception:
-            logger.exception("%s could not be advanced", name)
+        except Exception as fault:
+            fault.add_note(name)
+            faults.append(fault)
+    if faults:
+        raise ExceptionGroup("rollouts that could not be advanced", faults)
 
 
 def advance_rollout(uow: UnitOfWork, deployment: str, rollout_id: UUID, silence_seconds: float) -> None:

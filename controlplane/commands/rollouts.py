@@ -1,6 +1,7 @@
 """Rollouts as people and pipelines ask for them: start, pause, resume, promote, abort."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid4
 
 from sqlmodel import Session, col, select
@@ -20,13 +21,16 @@ from controlplane.commands.rollout_phases import (
     lock_rollout,
 )
 from controlplane.commands.rollout_phases import promote as promote_now
+from controlplane.domain.analysis.explain import decision_inputs
+from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.rollout import Verb, check_verb
 from controlplane.errors import Conflict, Invalid, NotFound
+from controlplane.projections.rollouts import last_heard
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import RolloutStarted
-from schemas.rollouts import OperatorRequest, RolloutPhase
+from schemas.rollouts import OperatorRequest, RolloutPhase, RolloutPolicy
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,8 @@ def _hold(uow: UnitOfWork, rollout_id: UUID, verb: Verb, request: OperatorReques
 
 
 def _word(uow: UnitOfWork, row: RolloutRow, verb: Verb, reason: str) -> DecisionRow:
-    inputs = {
+    """What a person decided, beside what the evidence said at that moment."""
+    inputs: dict[str, Any] = {
         "verb": verb,
         "reason": reason,
         "actor": uow.actor,
@@ -155,6 +160,10 @@ def _word(uow: UnitOfWork, row: RolloutRow, verb: Verb, reason: str) -> Decision
         "verdict": row.verdict,
         "revision": row.revision,
     }
+    if row.analysis is not None:
+        policy, state = RolloutPolicy.model_validate(row.policy).canary, AnalysisState.model_validate(row.analysis)
+        heard = last_heard(uow.session, row.deployment)
+        inputs["evidence"] = decision_inputs(policy, state, uow.now().timestamp(), heard)
     return keep_decision(uow, row, decision_of("operator", verb, reason, inputs))
 
 

@@ -61,7 +61,10 @@ def _canary(row: DecisionRow) -> tuple[list[str], bool]:
 
 def _said(row: DecisionRow) -> tuple[list[str], bool]:
     """A person's word and a probe's answers are what they are: there is nothing to compute."""
-    return [f"{name}: {value}" for name, value in sorted(row.inputs.items()) if not isinstance(value, dict)], True
+    lines = [f"{name}: {value}" for name, value in sorted(row.inputs.items()) if not isinstance(value, dict)]
+    if evidence := row.inputs.get("evidence"):
+        lines += ["the evidence at that moment:", *explain(recompute(evidence))]
+    return lines, True
 
 
 EXPLANATIONS: Final[dict[str, Callable[[Any], tuple[list[str], bool]]]] = {

@@ -1,5 +1,7 @@
 """Rollouts through the API: planted canaries, gates, the queue, and two people at once."""
 
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
@@ -8,8 +10,9 @@ import pytest
 from sqlmodel import select
 
 from controlplane.commands.rollouts import StartRollout, start_rollout
+from controlplane.domain.analysis.state import AnalysisState
 from controlplane.store.database import Database
-from controlplane.store.serving_tables import ObservationRow
+from controlplane.store.serving_tables import ObservationRow, RolloutRow
 from tests.support.releases import CANARY, Gateway, Learnt, Site, ok
 
 WORD = {"reason": "a person says so"}
@@ -424,6 +427,9 @@ def test_time_without_evidence_is_inconclusive_and_waits_for_a_person(site: Site
     promoted = ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json=WORD))
     assert promoted["phase"] == "Promoted"
     assert site.moves()[0]["actor"] == "releaser"
+    word = site.decisions(rollout["id"])[-1]
+    assert (word["kind"], word["verdict"], word["actor"]) == ("operator", "promote", "releaser")
+    assert any("verdict: INCONCLUSIVE" in line for line in word["why"])
 
 
 def test_two_people_promote_at_once_and_it_happens_once(site: Site) -> None:
@@ -481,3 +487,55 @@ def test_everything_a_rollout_announces_is_one_journey(site: Site) -> None:
         "dev.graftwork.deployment.generation_created.v1",
         "dev.graftwork.rollout.advanced.v1",
     ]
+
+
+def test_gateways_that_post_while_two_reconcilers_fold_lose_no_accepted_unit(site: Site) -> None:
+    site.deploy(canary={**CANARY, "step_seconds": 1000})
+    site.first_champion()
+    start = int(time.time()) + 1000
+    gateways = [Gateway(site, f"gateway-{number}", start) for number in range(3)]
+    rollout = site.release(site.version())
+    for gateway in gateways:
+        gateway.report()
+    site.turn()
+    seen, done = gateways[0].seen(20), threading.Event()
+
+    def post(gateway: Gateway) -> int:
+        answers = [gateway.send(start + second, [seen]).status_code for second in range(25)]
+        assert set(answers) <= {200, 409}
+        return 20 * answers.count(200)
+
+    def fold() -> None:
+        while not done.is_set():
+            site.turn()
+
+    with ThreadPoolExecutor(5) as pool:
+        folding = [pool.submit(fold) for _ in range(2)]
+        accepted = sum(pool.map(post, gateways))
+        done.set()
+        for future in folding:
+            future.result()
+    site.turn()
+    with site.database.read() as session:
+        row = session.get(RolloutRow, UUID(rollout["id"]))
+        assert row is not None
+        state = AnalysisState.model_validate(row.analysis)
+    assert state.horizon == start + 24
+    assert state.generations[0].stable_units + state.generations[0].canary_units == accepted
+    assert accepted > 0
+
+
+def test_a_damaged_rollout_does_not_stop_the_others(site: Site) -> None:
+    site.first_champion()
+    damaged = site.canary(Gateway(site))
+    with site.database.begin("test") as uow:
+        row = uow.session.get(RolloutRow, UUID(damaged["id"]))
+        assert row is not None
+        row.analysis = {"not": "a state"}
+    body = {"model": "sentiment", "alias": "second", "policy": {"gates": []}}
+    ok(site.client("releaser").put("/v1/deployments/second", json=body))
+    other = site.release(site.version(), deployment="second")
+    with pytest.raises(ExceptionGroup) as raised:
+        site.turn()
+    assert damaged["id"] in raised.value.exceptions[0].__notes__[0]
+    assert site.rollout(other["id"])["phase"] == "Promoted"
