@@ -1,10 +1,8 @@
 """What only a broker can do to us: die, stop, refuse; and what its clients' deaths must not do."""
 
-import gc
 import signal
 import threading
 import time
-import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
@@ -40,10 +38,6 @@ def transport(kafka: Broker, postgres_database: Database) -> Iterator[Transport]
     made.prepare()
     yield made
     made.close()
-    with warnings.catch_warnings():
-        # a client of kafka-python 3.0 that cannot reach its broker leaves two sockets to the garbage collector
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def published(broker: Broker, *topics: str) -> list[KafkaMessage]:

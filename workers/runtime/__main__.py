@@ -9,7 +9,7 @@ import threading
 
 from schemas.jobs import JOB_KINDS
 from workers.runtime.api import Api, Refused
-from workers.runtime.doorbell import HttpDoorbell
+from workers.runtime.doorbell import open_doorbell
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.worker import Worker
 
@@ -28,7 +28,7 @@ def main() -> int:
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     with Api(settings.api_url, settings.token_value()) as api:
-        doorbell = HttpDoorbell(api, arguments.kinds)
+        doorbell = open_doorbell(api, settings, arguments.kinds)
         return supervise(Worker(api, doorbell, settings, arguments.kinds, arguments.name))
 
 
