@@ -1,0 +1,70 @@
+"""Session mode through the API: a key counts once in a step, in observations and in labels."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from controlplane.domain.analysis.state import AnalysisState
+from controlplane.store.database import Database
+from controlplane.store.serving_tables import RolloutRow
+from tests.support.releases import CANARY, Gateway, Site, ok
+
+
+@pytest.fixture
+def site(database: Database) -> Site:
+    site = Site(database)
+    metrics = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
+    site.deploy(canary={**CANARY, "randomize": "session", "step_seconds": 1000, "metrics": metrics})
+    site.first_champion()
+    return site
+
+
+def state_of(site: Site) -> AnalysisState:
+    with site.database.read() as session:
+        row = session.get(RolloutRow, _rollout_id(site))
+        assert row is not None
+        return AnalysisState.model_validate(row.analysis)
+
+
+def _rollout_id(site: Site) -> UUID:
+    return UUID(ok(site.client("viewer").get("/v1/rollouts"))["items"][0]["id"])
+
+
+def keyed(gateway: Gateway, keys: range, arm: str) -> dict[str, Any]:
+    seen = gateway.seen(0)
+    seen["sessions"] = [{"key_hash": f"{key:032x}", "arm": arm, "error": False} for key in keys]
+    return seen
+
+
+def test_a_key_counts_once_in_a_step_however_many_gateways_saw_it(site: Site) -> None:
+    gateway, other = Gateway(site), Gateway(site, "gateway-2")
+    other.second = gateway.second
+    site.release(site.version())
+    gateway.report()
+    other.report()
+    site.turn()
+    assert gateway.generation().randomize == "session"
+    for one in (gateway, other):
+        seen = keyed(one, range(100, 190), "stable")
+        seen["sessions"] += keyed(one, range(10), "canary")["sessions"]
+        ok(one.send(one.second, [seen]))
+        ok(one.send(one.second + 1, [seen]))
+    site.turn()
+    units = state_of(site).generations[0]
+    assert (units.stable_units, units.canary_units) == (90, 10)
+
+
+def test_a_key_is_labelled_once_in_a_step(site: Site) -> None:
+    gateway = Gateway(site)
+    site.canary(gateway)
+    first = gateway.prediction("canary", "positive", unit="f" * 32)
+    again = gateway.prediction("canary", "negative", unit="f" * 32, row=3)
+    assert ok(gateway.feedback(first, "positive")) == {"counted": True}
+    assert ok(gateway.feedback(again, "positive")) == {"counted": False}
+    site.pass_time(3)
+    gateway.observe(0)
+    site.turn()
+    wrong = next(metric for metric in state_of(site).metrics if metric.name == "wrong")
+    assert wrong.in_step(0).canary_units == 1
+    assert wrong.in_step(0).canary_events == 0
