@@ -46,6 +46,9 @@ class ReportPipe:
         except BrokenPipeError:
             die()
 
+    def close(self) -> None:
+        self._out.close()
+
     def report(self, report: Report) -> None:
         if isinstance(report, Progress):
             self.say(Said(progress=report))

@@ -27,7 +27,7 @@ class Fault(Strict):
 
 
 class Said(Strict):
-    """One line of the process's report pipe: exactly one of these is set, but for `usage`, which comes with a result."""
+    """One line of the process's report pipe: one of these is set; `usage` comes with a result."""
 
     progress: Progress | None = None
     checkpoint: Checkpoint | None = None

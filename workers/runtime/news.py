@@ -71,11 +71,6 @@ class News:
         with self._lock:
             return not (self._progress or self._checkpoint or self._lines or self._dropped)
 
-    @property
-    def has_checkpoint(self) -> bool:
-        with self._lock:
-            return self._checkpoint is not None
-
     def _take_lines(self) -> list[str]:
         lines: list[str] = []
         characters = 0

@@ -1,0 +1,97 @@
+"""What a worker keeps while nobody listens, what a job's process may say, and what its settings mean."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from schemas.jobs import Checkpoint, Progress
+from tests.support.jobs import artifact
+from workers.runtime.child import ReportPipe, describe
+from workers.runtime.messages import Said
+from workers.runtime.news import MAX_BATCH_CHARACTERS, MAX_BATCH_LINES, MAX_KEPT_LINES, MAX_LINE_LENGTH, News
+from workers.runtime.settings import WorkerSettings
+
+
+def checkpoint(step: int) -> Checkpoint:
+    return Checkpoint(artifact=artifact("a"), step=step)
+
+
+def test_news_are_taken_once() -> None:
+    news = News()
+    for report in (Progress(step=1, total=2), Progress(step=2, total=2), checkpoint(1), "a line"):
+        news.hear(report)
+    batch = news.take()
+    assert (batch.progress, batch.checkpoint, batch.logs) == (Progress(step=2, total=2), checkpoint(1), ("a line",))
+    assert news.is_empty
+    assert news.take().is_empty
+
+
+def test_news_that_did_not_arrive_are_sent_again_behind_what_is_newer() -> None:
+    news = News()
+    news.hear(Progress(step=1, total=9))
+    news.hear(checkpoint(1))
+    news.hear("first")
+    lost = news.take()
+    news.hear(Progress(step=2, total=9))
+    news.hear("second")
+    news.put_back(lost)
+    batch = news.take()
+    assert batch.progress == Progress(step=2, total=9)
+    assert batch.checkpoint == checkpoint(1)
+    assert batch.logs == ("first", "second")
+
+
+def test_a_batch_fits_into_a_request() -> None:
+    news = News()
+    for number in range(2 * MAX_BATCH_LINES):
+        news.hear(f"{number} " + "\x01" * 2 * MAX_LINE_LENGTH)
+    batch = news.take()
+    assert all(len(line) == MAX_LINE_LENGTH for line in batch.logs)
+    assert sum(map(len, batch.logs)) <= MAX_BATCH_CHARACTERS + MAX_LINE_LENGTH
+    assert len(json.dumps(batch.logs)) < 1024 * 1024
+    assert not news.is_empty
+
+
+def test_of_too_many_lines_the_oldest_are_dropped_and_counted() -> None:
+    news = News()
+    for number in range(MAX_KEPT_LINES + 7):
+        news.hear(str(number))
+    assert news.take().logs[:2] == ("… 7 lines were dropped: more was logged than could be sent", "7")
+
+
+def test_a_metric_that_is_no_number_does_not_cost_the_heartbeat() -> None:
+    news = News()
+    news.hear(Progress(step=1, total=2, metrics={"loss": float("inf"), "lr": 0.1}))
+    batch = news.take()
+    assert batch.progress is not None
+    assert batch.progress.metrics == {"lr": 0.1}
+
+
+def test_an_unexpected_error_is_described_without_its_message() -> None:
+    read_end, write_end = os.pipe()
+    pipe = ReportPipe(write_end)
+    try:
+        raise ValueError("the text of somebody's row")
+    except ValueError as error:
+        reason = describe(error, pipe)
+    with os.fdopen(read_end, "rb") as reports:
+        said = Said.model_validate_json(reports.readline())
+    pipe.close()
+    assert reason.startswith("unexpected ValueError at test_worker_runtime.py:")
+    assert said.log is not None
+    assert "somebody" not in reason + said.log.split(": ", 1)[0]
+
+
+def test_folders_are_separated_as_in_path_and_packages_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAFTWORK_FILE_ROOTS", f"/data{os.pathsep}/more")
+    monkeypatch.setenv("GRAFTWORK_PYPI_PACKAGES", "one, two")
+    settings = WorkerSettings()
+    assert settings.file_roots == (Path("/data"), Path("/more"))
+    assert settings.pypi_packages == ("one", "two")
+
+
+def test_a_jobs_process_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAFTWORK_TOKEN", "s3cret")
+    assert "s3cret" not in WorkerSettings().stores().model_dump_json()
