@@ -27,6 +27,7 @@ from controlplane.api import (
 from controlplane.api.call import Site
 from controlplane.api.feed import Feed
 from controlplane.api.presence import Presence
+from controlplane.api.sign_ins import FailedSignIns
 from controlplane.projections.metrics import VERSION
 from controlplane.settings import Settings
 from controlplane.store.database import Database
@@ -60,7 +61,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
             yield
 
     app = FastAPI(title="Graftwork", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.site = Site(settings, database, feed)
+    app.state.site = Site(settings, database, feed, FailedSignIns(settings.failed_logins_per_minute))
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)

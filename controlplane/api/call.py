@@ -1,7 +1,6 @@
 """What an endpoint has at hand: who calls, one unit of work, and the answer that a retry gets again."""
 
-import time
-from collections import deque
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -9,14 +8,15 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from controlplane.api.feed import Feed
-from controlplane.commands.idempotency import Attempt, find_answer, keep_answer
+from controlplane.api.sign_ins import FailedSignIns
+from controlplane.commands.idempotency import Attempt, keep_answer, take_key
 from controlplane.commands.tokens import Principal, authenticate
+from controlplane.domain.document import refuse_unstorable
 from controlplane.domain.roles import may
-from controlplane.errors import Forbidden, TooManyFailures, Unauthorized
+from controlplane.errors import Forbidden, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
@@ -33,7 +33,7 @@ class Site:
     settings: Settings
     database: Database
     feed: Feed
-    failed_logins: deque[float] = field(default_factory=deque)
+    failed_sign_ins: FailedSignIns
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,9 @@ class Call:
         With an Idempotency-Key the stored answer wins over every precondition: a retried winner must not get 412.
         An answer with a secret is never stored, so such a call may not carry a key's promise.
         """
-        try:
-            return self._write_once(effect, status, secret)
-        except IntegrityError:
-            if self.idempotency_key is None:
-                raise
-            return self._write_once(effect, status, secret)  # the same key at the same time: the other one has won
-
-    def _write_once(self, effect: Effect, status: int, secret: bool) -> Response:
         attempt = None if secret else self._attempt()
         with self.site.database.begin(self.principal.name) as uow:
-            if attempt and (row := find_answer(uow, attempt)):
+            if attempt and (row := take_key(uow, attempt)):
                 return _response(row.status, {**row.headers, "idempotent-replayed": "true"}, row.body)
             reply = effect(uow)
             if not isinstance(reply, Reply):
@@ -85,7 +77,6 @@ class Call:
             body = "" if reply.body is None else ANY.dump_json(reply.body).decode()
             if attempt:
                 keep_answer(uow, attempt, code, reply.headers, body)
-                uow.session.flush()
             return _response(code, reply.headers, body)
 
     def _attempt(self) -> Attempt | None:
@@ -111,6 +102,7 @@ def authorise(role: Role) -> Callable[..., Call]:
         principal = _principal(site, authorization)
         if not may(principal.role, role):
             raise Forbidden(f"role {principal.role!r} may not do that: it needs {role!r}")
+        _refuse_unstorable(request)
         return Call(principal, site, request, idempotency_key)
 
     ROLES_OF_ROUTES[dependency] = role
@@ -121,17 +113,23 @@ def _principal(site: Site, authorization: str | None) -> Principal:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized("send the header `Authorization: Bearer <token>`")
-    failures, now = site.failed_logins, time.monotonic()
-    while failures and failures[0] < now - 60:
-        failures.popleft()
     try:
         with site.database.read() as session:
             return authenticate(session, token.strip())
     except Unauthorized:
-        if len(failures) >= site.settings.failed_logins_per_minute:
-            raise TooManyFailures("too many unknown tokens in the last minute; wait and try again") from None
-        failures.append(now)
+        site.failed_sign_ins.count()
         raise
+
+
+def _refuse_unstorable(request: Request) -> None:
+    """JSON that no database can hold is refused here, before a field of type Any carries it in."""
+    if "json" not in request.headers.get("content-type", ""):
+        return
+    try:
+        value = json.loads(request.state.body or b"null")
+    except (ValueError, RecursionError):
+        return  # FastAPI says so
+    refuse_unstorable(value, "body")
 
 
 Viewer = Annotated[Call, Depends(authorise("viewer"))]

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from controlplane.api.call import Auditor, Operator, Viewer
-from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, as_id, decode_cursor, encode_cursor
 from controlplane.commands import dead_letters
 from controlplane.store.tables import DeadLetterRow
 from schemas.views.dead_letters import DeadLetterContent, DeadLetterView, Status
@@ -38,7 +38,7 @@ def get_dead_letters(
     """Newest first, without their bytes."""
     position = decode_cursor(cursor, str)
     with call.read() as session:
-        after = UUID(str(position[0])) if position else None
+        after = as_id(str(position[0])) if position else None
         rows = dead_letters.list_dead_letters(session, status=status, limit=limit + 1, after=after)
     following = encode_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
     return Page(items=[view(row) for row in rows[:limit]], next=following)

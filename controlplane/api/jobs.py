@@ -6,10 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from controlplane.api.call import Operator, Viewer, Worker
-from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, as_id, decode_cursor, encode_cursor
 from controlplane.commands import claims, outcomes
 from controlplane.commands.jobs import request_job
-from controlplane.errors import Invalid
 from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs
 from controlplane.store.tables import JobLogRow, JobRow
 from schemas.jobs import (
@@ -52,8 +51,9 @@ def get_jobs(
 ) -> Page[JobView]:
     """Newest first; `run` is a pipeline run."""
     position = decode_cursor(cursor, int, str)
+    before = (int(position[0]), as_id(str(position[1]))) if position else None
     with call.read() as session:
-        rows = list_jobs(session, JobFilter(phase, kind, run), _position(position), limit + 1)
+        rows = list_jobs(session, JobFilter(phase, kind, run), before, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(
         items=[view(row) for row in rows[:limit]], next=encode_cursor(last.created_seq, str(last.id)) if last else None
@@ -119,15 +119,6 @@ def post_fail(job_id: UUID, body: Failure, call: Worker) -> Response:
 def post_release(job_id: UUID, body: Release, call: Worker) -> Response:
     """Hand it back with no attempt counted."""
     return call.write(lambda uow: view(outcomes.release_job(uow, job_id, body)))
-
-
-def _position(position: tuple[str | int, ...] | None) -> tuple[int, UUID] | None:
-    if position is None:
-        return None
-    try:
-        return int(position[0]), UUID(str(position[1]))
-    except ValueError as error:
-        raise Invalid("this cursor was not given out by this API", field="cursor") from error
 
 
 def _log_line(row: JobLogRow) -> LogLine:

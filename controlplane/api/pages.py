@@ -2,10 +2,13 @@
 
 import base64
 import json
+from datetime import datetime
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 from fastapi import Query
 
+from controlplane.domain.document import refuse_unstorable
 from controlplane.errors import Invalid
 
 T = TypeVar("T")
@@ -22,9 +25,35 @@ def decode_cursor(cursor: str | None, *types: type) -> tuple[str | int, ...] | N
     if cursor is None:
         return None
     try:
-        position = tuple(json.loads(base64.urlsafe_b64decode(cursor.encode())))
-    except ValueError as error:
+        position = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
+    except (ValueError, RecursionError) as error:
         raise Invalid("this cursor was not given out by this API", field="cursor") from error
-    if len(position) != len(types) or not all(isinstance(p, t) for p, t in zip(position, types, strict=True)):
+    if not isinstance(position, list) or [type(part) for part in position] != list(types):
         raise Invalid("this cursor belongs to another list", field="cursor")
-    return position
+    refuse_unstorable(position, "cursor")
+    return tuple(position)
+
+
+def decode_moment(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """A cursor of a list that goes by time and then by id."""
+    if (position := decode_cursor(cursor, str, str)) is None:
+        return None
+    return _moment(str(position[0])), as_id(str(position[1]))
+
+
+def as_id(part: str) -> UUID:
+    """A part of a cursor that is an id. Raises Invalid when it is none."""
+    try:
+        return UUID(part)
+    except ValueError as error:
+        raise Invalid("this cursor belongs to another list", field="cursor") from error
+
+
+def _moment(part: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(part)
+    except ValueError as error:
+        raise Invalid("this cursor belongs to another list", field="cursor") from error
+    if moment.tzinfo is None:
+        raise Invalid("this cursor belongs to another list", field="cursor")
+    return moment

@@ -1,6 +1,5 @@
 """Pipelines and their runs over HTTP. A pipeline's body is YAML or JSON."""
 
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -8,10 +7,9 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from controlplane.api.call import Operator, Viewer
-from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_cursor, decode_moment, encode_cursor
 from controlplane.commands import pipelines as commands
 from controlplane.domain.document import load_document
-from controlplane.errors import Invalid
 from controlplane.projections import pipelines
 from controlplane.projections.pipelines import RunFilter
 from controlplane.store.tables import PipelineRow, PipelineRunRow
@@ -70,7 +68,7 @@ def get_runs(
     """Newest first."""
     wanted = RunFilter(pipeline, phase, trigger)
     with call.read() as session:
-        rows = pipelines.list_runs(session, wanted, _place(cursor), limit + 1)
+        rows = pipelines.list_runs(session, wanted, decode_moment(cursor), limit + 1)
     items = [run_view(row) for row in rows[:limit]]
     last = (items[-1].created_at.isoformat(), str(items[-1].id)) if len(rows) > limit else None
     return Page(items=items, next=encode_cursor(*last) if last else None)
@@ -94,12 +92,3 @@ def view(row: PipelineRow) -> PipelineView:
 
 def run_view(row: PipelineRunRow) -> RunView:
     return RunView.model_validate(row, from_attributes=True)
-
-
-def _place(cursor: str | None) -> tuple[datetime, UUID] | None:
-    if (place := decode_cursor(cursor, str, str)) is None:
-        return None
-    try:
-        return datetime.fromisoformat(str(place[0])), UUID(str(place[1]))
-    except ValueError as error:
-        raise Invalid("this cursor belongs to another list", field="cursor") from error

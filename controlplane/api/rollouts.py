@@ -1,13 +1,12 @@
 """Rollouts over HTTP: start one, follow it, have a word in it, and ask why."""
 
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from controlplane.api.call import Operator, Releaser, Viewer
-from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
 from controlplane.commands import rollouts
 from controlplane.domain.roles import may
 from controlplane.errors import Forbidden
@@ -16,7 +15,7 @@ from controlplane.projections.models import find_version
 from controlplane.projections.why import explain_decision, find_decision, list_decisions
 from controlplane.store.serving_tables import DecisionRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
-from schemas.rollouts import OperatorRequest, RolloutPolicy, RolloutRequest
+from schemas.rollouts import OperatorRequest, RolloutPhase, RolloutPolicy, RolloutRequest
 from schemas.views.pages import Page
 from schemas.views.rollouts import DecisionDetail, DecisionView, RolloutDetail, RolloutView
 
@@ -41,14 +40,13 @@ def post_rollout(body: RolloutRequest, call: Operator) -> Response:
 def get_rollouts(
     call: Viewer,
     deployment: Annotated[str | None, Query(max_length=64)] = None,
+    phase: RolloutPhase | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[RolloutView]:
     """Newest first."""
-    before = decode_cursor(cursor, str, str)
-    position = (datetime.fromisoformat(str(before[0])), UUID(str(before[1]))) if before else None
     with call.read() as session:
-        rows = reading.list_rollouts(session, deployment, position, limit + 1)
+        rows = reading.list_rollouts(session, deployment, phase, decode_moment(cursor), limit + 1)
     items = [_view(row) for row in rows[:limit]]
     last = items[-1] if len(rows) > limit else None
     return Page(items=items, next=encode_cursor(last.created_at.isoformat(), str(last.id)) if last else None)

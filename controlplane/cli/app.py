@@ -1,18 +1,21 @@
 """Assembles `graftwork`: global options anywhere on the line, verbs by noun, one exit code a kind of trouble."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import click
+import httpx
 import typer
 from pydantic import ValidationError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from controlplane.cli import datasets, events, jobs, models, pipelines, processes, rollouts, tokens, up
 from controlplane.cli.demo import story
-from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal
-from controlplane.client import ApiError, Unreachable
+from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refuse, terminal
+from controlplane.client import Unreachable
 from controlplane.errors import GraftworkError
 from controlplane.projections.metrics import VERSION
 from controlplane.settings import Settings
@@ -44,14 +47,26 @@ def options(
     token_file: Annotated[Path | None, typer.Option(help="a file that holds the bearer token")] = None,
 ) -> None:
     given: dict[str, Any] = {"home": home, "api_url": api_url, "token_file": token_file}
-    settings = Settings(**{key: value for key, value in given.items() if value is not None})
-    context.obj = Terminal(settings, as_json)
+    context.obj = Terminal(read_settings(**{key: value for key, value in given.items() if value is not None}), as_json)
+
+
+def read_settings(**given: Any) -> Settings:
+    """From the line and the environment; exit 2 with the variable, its value and what was expected otherwise."""
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        wrong = [f"GRAFTWORK_{str(e['loc'][0]).upper()}: {e['input']!r}: {e['msg']}" for e in error.errors()]
+        refuse("; ".join(wrong))
 
 
 @app.command()
-def version() -> None:
+def version(context: typer.Context) -> None:
     """This code's version."""
-    sys.stdout.write(VERSION + "\n")
+    screen = terminal(context)
+    if screen.as_json:
+        screen.print_json({"version": VERSION})
+    else:
+        screen.say(VERSION)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,18 +81,35 @@ def _run(verb: Callable[[], Any]) -> int:
         return outcome if isinstance(outcome, int) else 0
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
-    except click.ClickException as error:
-        return _say(error.format_message(), REFUSED)
-    except Unreachable as error:
-        return _say(f"{error}; is `graftwork up` running?", UNREACHABLE)
-    except (ApiError, GraftworkError) as error:
-        return _say(str(error), REFUSED)
-    except ValidationError as error:
-        return _say("; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()), REFUSED)
-    except TimeoutError as error:
-        return _say(str(error), FAILED)
+    except BrokenPipeError:  # `graftwork job list | head`: the reader has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except Exception as error:
+        message, code = _trouble(error)
+        return _say(message, code)
+
+
+def _trouble(error: Exception) -> tuple[str, int]:
+    """What to say of an error, and the exit code. What nobody expected is raised again."""
+    match error:
+        case click.ClickException():
+            return error.format_message(), REFUSED
+        case Unreachable():
+            return f"{error}; is `graftwork up` running?", UNREACHABLE
+        case GraftworkError() | httpx.InvalidURL():
+            return str(error), REFUSED
+        case ValidationError():
+            return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()), REFUSED
+        case TimeoutError():
+            return str(error), FAILED
+        case OSError():
+            return f"{error.filename or 'system'}: {error.strerror or error}", REFUSED
+        case OperationalError() | ArgumentError():
+            return f"the database cannot be opened: {error}", REFUSED
+        case _:
+            raise error
 
 
 def _say(message: str, code: int) -> int:
@@ -93,7 +125,7 @@ def hoist(arguments: list[str]) -> list[str]:
     while queue:
         word = queue.pop(0)
         name = word.split("=", 1)[0]
-        if word == "--" or word in ("worker", "serve"):  # what follows belongs to another program
+        if word == "--" or (not rest and word in ("worker", "serve")):  # what follows belongs to another program
             return front + rest + [word, *queue]
         if name not in GLOBAL_OPTIONS:
             rest.append(word)

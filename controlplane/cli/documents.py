@@ -12,8 +12,8 @@ def load(file: Path) -> dict[str, Any]:
     """One YAML or JSON object; exit 2 with the place of the mistake otherwise."""
     try:
         document = yaml.safe_load(file.read_text())
-    except FileNotFoundError:
-        refuse(f"{file}: no such file")
+    except OSError as error:
+        refuse(f"{file}: {error.strerror}")
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         refuse(f"{file}: not YAML: {error}")
     if not isinstance(document, dict):
@@ -35,5 +35,8 @@ def pairs(words: list[str]) -> dict[str, Any]:
         key, equals, value = word.partition("=")
         if not equals:
             refuse(f"{word!r}: expected key=value")
-        found[key] = yaml.safe_load(value) if value else ""
+        try:
+            found[key] = yaml.safe_load(value) if value else ""
+        except yaml.YAMLError as error:
+            refuse(f"{word!r}: not a YAML value: {error}")
     return found

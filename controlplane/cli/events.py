@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
+from rich.markup import escape
 
 from controlplane.cli import documents
 from controlplane.cli.output import refuse, terminal
@@ -65,7 +66,7 @@ def publish(
     if screen.as_json:
         screen.print_json(receipt)
         return
-    screen.say(f"{receipt.id}: {'came before, nothing was done' if receipt.repeated else 'received'}")
+    screen.say(f"{escape(receipt.id)}: {'came before, nothing was done' if receipt.repeated else 'received'}")
     screen.rows(receipt.evaluations, ("trigger", "outcome", "reason", "run_id"))
 
 

@@ -40,7 +40,7 @@ def bar(progress: Progress | None, width: int = 24) -> RenderableType:
         return Text("")
     grid = Table.grid(padding=(0, 1))
     words = f"{progress.step}/{progress.total} {progress.message}"
-    grid.add_row(ProgressBar(progress.total, progress.step, width=width), words.strip())
+    grid.add_row(ProgressBar(progress.total, progress.step, width=width), Text(words.strip()))
     return grid
 
 

@@ -10,6 +10,7 @@ import typer
 from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from controlplane.client import Client
 from controlplane.settings import Settings
@@ -35,7 +36,7 @@ class Terminal:
         return Client(self.settings.resolved_api_url(), self.settings.resolved_token())
 
     def say(self, text: str) -> None:
-        """For people; silent with --json."""
+        """For people, with rich's markup: escape what is not ours. Silent with --json."""
         if not self.as_json:
             self.console.print(text)
 
@@ -49,7 +50,7 @@ class Terminal:
         table.add_column(overflow="fold")
         for key, item in ANY.dump_python(value, mode="json").items():
             if item not in (None, [], {}, ""):
-                table.add_row(key, cell(item))
+                table.add_row(key, Text(cell(item)))
         self.console.print(table)
 
     def rows(self, values: Sequence[Any], columns: Iterable[str], *, empty: str = "none") -> None:
@@ -66,7 +67,7 @@ class Terminal:
         for name in names:
             table.add_column(name.split(".")[-1], overflow="fold")
         for item in items:
-            table.add_row(*(cell(dig(item, name)) for name in names))
+            table.add_row(*(Text(cell(dig(item, name))) for name in names))
         self.console.print(table)
 
     def print_json(self, value: Any) -> None:

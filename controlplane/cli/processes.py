@@ -11,11 +11,13 @@ from typing import NoReturn
 
 import typer
 import uvicorn
+from rich.markup import escape
 
 from controlplane import reconciler as reconciling
 from controlplane import relay as relaying
 from controlplane.api.app import create_app
 from controlplane.cli.output import Terminal, refuse, terminal
+from controlplane.cli.secret_file import write_secret
 from controlplane.commands.tokens import bootstrap_admin
 from controlplane.reactions import loop as reacting
 from controlplane.settings import Settings
@@ -62,16 +64,14 @@ def mint_admin_token(screen: Terminal, database: Database) -> None:
     """The first admin token: from the environment, else into a 0600 file. It is printed nowhere."""
     settings = screen.settings
     given = settings.bootstrap_token.get_secret_value() if settings.bootstrap_token else None
+    file = settings.home / "admin.token"
     with database.begin("bootstrap") as uow:
         plain = bootstrap_admin(uow, given)
-    if plain is None or given is not None:
-        return
-    settings.home.mkdir(parents=True, exist_ok=True)
-    file = settings.home / "admin.token"
-    file.unlink(missing_ok=True)
-    with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-        handle.write(plain + "\n")
-    screen.say(f"the first admin token is in {file} (mode 0600)")
+        if plain is None or given is not None:
+            return
+        # Before the commit: a crash between the two leaves a token that opens nothing, not an admin whom nobody knows.
+        write_secret(file, plain)
+    screen.say(f"the first admin token is in {escape(str(file))} (mode 0600)")
 
 
 @contextlib.contextmanager

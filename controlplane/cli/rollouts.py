@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from controlplane.cli import documents
 from controlplane.cli.jobs import Wait
@@ -172,7 +173,9 @@ def why(context: typer.Context, decision_id: str) -> None:
     if screen.as_json:
         screen.print_json(found)
         return
-    screen.say(f"[bold]{found.verdict}[/bold] · {found.kind} · {found.actor} · {found.at:%Y-%m-%d %H:%M:%S} UTC")
+    screen.say(
+        f"[bold]{found.verdict}[/bold] · {found.kind} · {escape(found.actor)} · {found.at:%Y-%m-%d %H:%M:%S} UTC"
+    )
     for line in found.why:
         screen.console.print(f"  {line}", markup=False)
     again = "the same verdict" if found.recomputed else "[red]ANOTHER verdict[/red]"

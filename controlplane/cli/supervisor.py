@@ -14,8 +14,9 @@ from pathlib import Path
 
 import httpx
 
-from controlplane.commands.tokens import create_token
-from controlplane.errors import GraftworkError
+from controlplane.cli.secret_file import write_secret
+from controlplane.commands.tokens import authenticate, create_token
+from controlplane.errors import GraftworkError, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from schemas.jobs import JOB_KINDS
@@ -110,6 +111,7 @@ class Supervisor:
                     child.process.wait(STOP_SECONDS)
                 except subprocess.TimeoutExpired:
                     os.killpg(child.process.pid, signal.SIGKILL)
+                    child.process.wait()
 
     def _add(self, name: str, arguments: list[str], role: Role | None = None) -> None:
         environment = {
@@ -139,15 +141,21 @@ class Supervisor:
         self.say(f"gateway of {deployment}: http://127.0.0.1:{port}/v1/predict")
 
     def _role_token(self, role: Role) -> Path:
-        """A token of its own for each role, minted once, in a 0600 file."""
+        """A token of its own for each role, in a 0600 file; minted again when this database does not know it."""
         file = self.settings.home / "tokens" / f"{role}.token"
-        if not file.exists():
-            file.parent.mkdir(mode=0o700, exist_ok=True)
+        if not self._opens(file):
             with self.database.begin("graftwork up") as uow:
                 _, plain = create_token(uow, f"up-{role}", role)
-            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
-                handle.write(plain + "\n")
+            write_secret(file, plain)
         return file
+
+    def _opens(self, file: Path) -> bool:
+        try:
+            with self.database.read() as session:
+                authenticate(session, file.read_text().strip())
+        except (FileNotFoundError, Unauthorized):
+            return False
+        return True
 
     def _deployments(self) -> list[str]:
         try:

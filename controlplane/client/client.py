@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from controlplane.client.connection import Connection, Document, until
 from schemas.cloudevent import FeedEvent
 from schemas.roles import Role
+from schemas.serving import FeedbackAnswer
 from schemas.views.aliases import Move
 from schemas.views.datasets import DatasetVersionView, DatasetView
 from schemas.views.dead_letters import DeadLetterContent, DeadLetterView
@@ -85,6 +86,9 @@ class Client:
 
     def list_models(self) -> Iterator[ModelView]:
         return self._api.pages(ModelView, "/v1/models")
+
+    def get_model(self, name: str) -> ModelView:
+        return self._api.get(ModelView, f"/v1/models/{name}")
 
     def list_model_versions(self, name: str) -> Iterator[VersionView]:
         return self._api.pages(VersionView, f"/v1/models/{name}/versions")
@@ -231,6 +235,10 @@ class Client:
     def why(self, decision_id: UUID | str) -> DecisionDetail:
         return self._api.get(DecisionDetail, f"/v1/decisions/{decision_id}")
 
+    def give_feedback(self, prediction_id: str, label: str) -> FeedbackAnswer:
+        """The true label of one answer of a gateway."""
+        return self._api.post(FeedbackAnswer, "/v1/feedback", {"prediction_id": prediction_id, "label": label})
+
     # --- the rest -----------------------------------------------------------------------------------------------------
 
     def list_dead_letters(self, **filters: Any) -> Iterator[DeadLetterView]:
@@ -246,7 +254,9 @@ class Client:
         return self._api.post(DeadLetterView, f"/v1/dead-letters/{letter_id}:discard")
 
     def create_token(self, name: str, role: Role) -> NewToken:
-        return self._api.post(NewToken, "/v1/tokens", {"name": name, "role": role})
+        """Its plain text is in this answer only: an answer that was lost is Unreachable, and not asked for twice."""
+        body = {"name": name, "role": role}
+        return self._api.send(NewToken, "POST", "/v1/tokens", json=body, repeatable=False)
 
     def list_tokens(self) -> list[TokenView]:
         return self._api.get(list[TokenView], "/v1/tokens")

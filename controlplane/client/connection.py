@@ -13,7 +13,8 @@ from schemas.views.pages import Page
 
 T = TypeVar("T")
 Document = Mapping[str, Any]
-RETRIES = 5
+WAITS = (0.2, 0.4, 0.8, 1.6)
+"""Seconds before each repeat."""
 
 
 class ApiError(GraftworkError):
@@ -62,28 +63,32 @@ class Connection:
     def send(self, answer: type[T], method: str, path: str, **request: Any) -> T:
         return TypeAdapter(answer).validate_json(self.ask(method, path, **request).content)
 
-    def ask(self, method: str, path: str, **request: Any) -> httpx.Response:
-        """The answer, once it is a good one. Raises ApiError with what the API said, or Unreachable."""
+    def ask(self, method: str, path: str, *, repeatable: bool = True, **request: Any) -> httpx.Response:
+        """The answer, once it is a good one. Raises ApiError with what the API said, or Unreachable.
+
+        `repeatable=False` where no stored answer makes a repeat harmless: then an answer that was lost stays lost.
+        """
         headers = {**(request.pop("headers", None) or {})}
         if method != "GET":
             headers["Idempotency-Key"] = str(uuid4())
-        response = self._answer(method, path, headers, request)
+        response = self._answer(
+            httpx.TransportError if repeatable else httpx.ConnectError, method, path, headers=headers, **request
+        )
         if not response.is_success:
             raise _problem(response)
         return response
 
-    def _answer(self, method: str, path: str, headers: dict[str, str], request: dict[str, Any]) -> httpx.Response:
-        """Retries what is safe to retry: everything, since a GET changes nothing and the rest carries a key."""
-        for attempt in range(RETRIES):
+    def _answer(self, passing: type[httpx.TransportError], method: str, path: str, **request: Any) -> httpx.Response:
+        """Asks again after 503 and after what passes: a GET changes nothing and the rest carries a key."""
+        for wait in (*WAITS, None):
             try:
-                response = self._http.request(method, path, headers=headers, **request)
-            except httpx.TransportError as error:
-                if attempt == RETRIES - 1:
-                    raise Unreachable(f"{self._url} does not answer ({type(error).__name__})") from error
-            else:
-                if response.status_code != 503 or attempt == RETRIES - 1:
+                response = self._http.request(method, path, **request)
+                if response.status_code != 503 or wait is None:
                     return response
-            time.sleep(0.2 * 2**attempt)
+            except (httpx.TransportError, httpx.InvalidURL) as error:
+                if wait is None or not isinstance(error, passing) or isinstance(error, httpx.UnsupportedProtocol):
+                    raise Unreachable(f"{self._url} does not answer ({type(error).__name__})") from error
+            time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
 

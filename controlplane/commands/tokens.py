@@ -5,10 +5,10 @@ import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select, update
 
-from controlplane.errors import Conflict, NotFound, Unauthorized
+from controlplane.errors import NotFound, Unauthorized
+from controlplane.store.insert import insert_once
 from controlplane.store.tables import TokenRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.roles import Role
@@ -28,25 +28,33 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def create_token(uow: UnitOfWork, name: str, role: Role, *, token: str | None = None) -> tuple[TokenRow, str]:
+def new_token() -> str:
+    return f"gw_{secrets.token_urlsafe(32)}"
+
+
+def create_token(uow: UnitOfWork, name: str, role: Role) -> tuple[TokenRow, str]:
     """Mint a token; the plain text is answered here and never again."""
-    plain = token or f"gw_{secrets.token_urlsafe(32)}"
+    plain = new_token()
     row = TokenRow(name=name, role=role, hash=hash_token(plain), created_at=uow.now(), created_by=uow.actor)
     uow.session.add(row)
     return row, plain
 
 
 def bootstrap_admin(uow: UnitOfWork, token: str | None) -> str | None:
-    """Mint the first admin token; None when there has been one. A unique row guards it against a second process."""
-    if uow.session.exec(select(TokenRow.id).where(col(TokenRow.bootstrap).is_(True))).first():
-        return None
-    row, plain = create_token(uow, "admin", "admin", token=token)
-    row.bootstrap = True
-    try:
-        uow.session.flush()
-    except IntegrityError as error:
-        raise Conflict("another process minted the first admin token just now") from error
-    return plain
+    """Mint the first admin token; None when there has been one.
+
+    A unique row guards it: of two processes at once the second waits for the first, and is told None.
+    """
+    plain = token or new_token()
+    row = TokenRow(
+        name="admin",
+        role="admin",
+        hash=hash_token(plain),
+        bootstrap=True,
+        created_at=uow.now(),
+        created_by=uow.actor,
+    )
+    return plain if insert_once(uow, row) else None
 
 
 def authenticate(session: Session, token: str) -> Principal:

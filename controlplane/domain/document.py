@@ -1,6 +1,7 @@
 """Reads documents that a stranger wrote: no tags, no key twice, no size that grows by aliases, nothing unstorable."""
 
 import json
+import math
 import re
 from typing import Any, Final
 
@@ -9,6 +10,9 @@ import yaml
 from controlplane.errors import Invalid
 
 MAX_NODES: Final = 20_000
+MAX_DEPTH: Final = 64
+MAX_INTEGER: Final = 2**63 - 1
+UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON escapes it, and not an escaped backslash before `u0000`."""
 
@@ -83,6 +87,32 @@ def json_bytes(value: Any, field: str) -> bytes:
     if NUL.search(body):
         raise Invalid(f"{field} holds the character U+0000, which a database cannot store", field=field)
     return body
+
+
+def refuse_unstorable(value: Any, field: str) -> None:
+    """Raise Invalid, naming the place, for JSON that a database cannot hold. Iterative: a stranger chose the depth."""
+    waiting = [(value, field, 0)]
+    while waiting:
+        item, place, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise Invalid(f"nested deeper than {MAX_DEPTH} levels", field=field)
+        if isinstance(item, dict):
+            waiting.extend((key, f"{field}: a key", depth) for key in item)
+            waiting.extend((inner, f"{place}.{key}"[:200], depth + 1) for key, inner in item.items())
+        elif isinstance(item, list):
+            waiting.extend((inner, f"{place}.{index}"[:200], depth + 1) for index, inner in enumerate(item))
+        elif problem := _unstorable(item):
+            raise Invalid(problem, field=place.encode("utf-8", "backslashreplace").decode())
+
+
+def _unstorable(item: Any) -> str | None:
+    if isinstance(item, str) and UNSTORABLE.search(item):
+        return "holds U+0000 or half of a surrogate pair, expected Unicode text that a database can store"
+    if isinstance(item, float) and not math.isfinite(item):
+        return f"{item} is not JSON, expected a finite number"
+    if isinstance(item, int) and abs(item) > MAX_INTEGER:
+        return f"an integer beyond 64 bits, expected at most {MAX_INTEGER}"
+    return None
 
 
 def _refuse_growth(value: Any) -> None:

@@ -13,13 +13,19 @@ from schemas.rollouts import RolloutPolicy
 
 
 def list_rollouts(
-    session: Session, deployment: str | None, before: tuple[datetime, UUID] | None, limit: int
+    session: Session,
+    deployment: str | None,
+    phase: str | None,
+    before: tuple[datetime, UUID] | None,
+    limit: int,
 ) -> list[RolloutRow]:
     """Newest first."""
     at, identity = col(RolloutRow.created_at), col(RolloutRow.id)
     query = select(RolloutRow)
     if deployment is not None:
         query = query.where(RolloutRow.deployment == deployment)
+    if phase is not None:
+        query = query.where(RolloutRow.phase == phase)
     if before is not None:
         query = query.where(or_(at < before[0], and_(at == before[0], identity < before[1])))
     return list(session.exec(query.order_by(at.desc(), identity.desc()).limit(limit)))

@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
-from controlplane.errors import Busy
+from controlplane.errors import Busy, GraftworkError, Invalid
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 
 BUSY_SECONDS = 10
@@ -18,6 +20,8 @@ POSTGRES_GUARDS = (
 )
 LOCK_STATES = frozenset({"55P03", "40001", "40P01", "25P03", "57P01"})
 """PostgreSQL: lock not available, serialization failure, deadlock, idle in transaction, terminated by the server."""
+
+UNSTORABLE = "the database cannot hold one of the values: U+0000, half of a surrogate pair, or a number too large"
 
 
 class Database:
@@ -35,14 +39,14 @@ class Database:
 
         Raises Busy (503) when the database's locks could not be had in time.
         """
-        connection = self.engine.connect().execution_options(immediate=True)
-        try:
-            with _busy_is_said_so(), Session(connection, autoflush=True, expire_on_commit=False) as session:
-                uow = UnitOfWork(session, actor=actor, cause=cause)
-                yield uow
-                announced = uow.commit()
-        finally:
-            connection.close()
+        with (
+            _trouble_is_said_so(),
+            self.engine.connect() as connection,
+            Session(connection.execution_options(immediate=True), autoflush=True, expire_on_commit=False) as session,
+        ):
+            uow = UnitOfWork(session, actor=actor, cause=cause)
+            yield uow
+            announced = uow.commit()
         if announced:
             for hear in self.on_commit:
                 hear()
@@ -50,7 +54,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A reading transaction: a snapshot, no lock."""
-        with _busy_is_said_so(), Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+        with _trouble_is_said_so(), Session(self.engine, autoflush=False, expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:
@@ -58,21 +62,33 @@ class Database:
 
 
 @contextmanager
-def _busy_is_said_so() -> Iterator[None]:
+def _trouble_is_said_so() -> Iterator[None]:
+    """Busy for locks and for a database that is away; Invalid for a value that it cannot hold."""
     try:
         yield
-    except OperationalError as error:
-        if _is_lock_trouble(error):
-            raise Busy("the database's write lock was not free in time; nothing was changed") from error
+    except (DBAPIError, PoolTimeout) as error:
+        if refusal := _refusal(error):
+            raise refusal from error
         raise
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) in LOCK_STATES:
-            raise Busy("the database's locks were not free in time; nothing was changed") from error
-        raise
+    except (OverflowError, UnicodeEncodeError) as error:  # SQLite's driver, unwrapped
+        raise Invalid(UNSTORABLE) from error
 
 
-def _is_lock_trouble(error: OperationalError) -> bool:
-    return "database is locked" in str(error.orig) or getattr(error.orig, "sqlstate", None) in LOCK_STATES
+def _refusal(error: DBAPIError | PoolTimeout) -> GraftworkError | None:
+    if isinstance(error, PoolTimeout):
+        return Busy("all connections to the database are taken; nothing was changed")
+    if getattr(error.orig, "sqlstate", None) in LOCK_STATES or "database is locked" in str(error.orig):
+        return Busy("the database's locks were not free in time; nothing was changed")
+    if isinstance(error, DataError):
+        return Invalid(UNSTORABLE)
+    if error.connection_invalidated or _could_not_connect(error):
+        return Busy("the database is away")
+    return None
+
+
+def _could_not_connect(error: DBAPIError) -> bool:
+    """psycopg's OperationalError without a state: no server answered, or the connection broke."""
+    return isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None
 
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:

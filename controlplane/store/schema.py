@@ -46,8 +46,8 @@ def upgrade(database: Database) -> None:
 
 def check(database: Database) -> None:
     """Raise SchemaTooOld or SchemaTooNew when this code cannot work on that schema."""
-    with database.engine.connect() as connection:
-        found = _versions(connection)
+    with database.read() as session:
+        found = _versions(session.connection())
     version, oldest_code = found or (0, 0)
     if version < SCHEMA_VERSION:
         raise SchemaTooOld(f"the schema is at version {version}, this code needs {SCHEMA_VERSION}")

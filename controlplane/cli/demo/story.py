@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import typer
 import yaml
+from rich.markup import escape
 
 from controlplane.cli.demo.rows import read_rows
 from controlplane.cli.demo.summary import tell
@@ -139,7 +140,7 @@ def arrive(story: Story, **data: Any) -> None:
     }
     receipt = story.client.publish_event(event)
     answer = receipt.evaluations[0]
-    story.screen.say(f"   trigger [bold]{answer.trigger}[/bold]: {answer.outcome}: {answer.reason}")
+    story.screen.say(f"   trigger [bold]{answer.trigger}[/bold]: {answer.outcome}: {escape(answer.reason)}")
     if answer.run_id is None:
         refuse(f"the trigger did not fire: {answer.outcome}: {answer.reason}", FAILED)
     follow_run(story, answer.run_id)
@@ -160,7 +161,7 @@ def follow_run(story: Story, run_id: UUID) -> RunView:
             break
     story.runs.append(run)
     for name, stage in run.stages.items():
-        story.screen.say(f"   {name:9s} {stage.phase} {stage.reason}")
+        story.screen.say(f"   {name:9s} {stage.phase} {escape(stage.reason)}")
     if run.phase != "Succeeded":
         refuse(f"the run of {run.pipeline} ended as {run.phase}: {run.reason}", FAILED)
     return run
@@ -186,7 +187,7 @@ def follow_rollout(story: Story, rollout_id: UUID) -> RolloutDetail:
             story.screen, lambda seen: client.wait_for_rollout(rollout_id, seconds=1800, seen=seen), draw_rollout
         )
     story.rollouts.append(ended)
-    story.screen.say(f"   rollout: [bold]{ended.phase}[/bold]: {ended.reason}")
+    story.screen.say(f"   rollout: [bold]{ended.phase}[/bold]: {escape(ended.reason)}")
     return ended
 
 
