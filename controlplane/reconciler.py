@@ -46,8 +46,7 @@ def expire_leases(database: Database, settings: Settings) -> None:
 def prune(database: Database, settings: Settings) -> None:
     """What is older than the retention, in batches."""
     for name, prune_batch in retention.prunings(relayed=settings.kafka_bootstrap_servers is not None).items():
-        pruned = batch = retention.BATCH
-        pruned = 0
+        pruned, batch = 0, retention.BATCH
         while batch >= retention.BATCH:
             with database.begin(LEASE) as uow:
                 batch = prune_batch(uow, retention.cutoff(uow, settings.retention_days))

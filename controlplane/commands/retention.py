@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import CTE, ColumnElement, and_, delete, exists, not_, or_
+from sqlalchemy import ColumnElement, and_, delete, exists, not_, or_, tuple_
 from sqlmodel import SQLModel, col, func, select
 
 from controlplane.commands.cursors import FACTS
@@ -101,6 +101,6 @@ def cutoff(uow: UnitOfWork, retention_days: float) -> datetime:
 def _delete(uow: UnitOfWork, row: type[SQLModel], condition: ColumnElement[bool]) -> int:
     """At most a batch, by primary key."""
     keys: list[Any] = list(row.__table__.primary_key.columns)  # type: ignore[attr-defined]
-    victims: CTE = select(*keys).where(condition).limit(BATCH).cte("victims")
-    same = and_(*(key == victims.c[key.name] for key in keys))
-    return uow.execute(delete(row).where(exists().where(same)).execution_options(synchronize_session=False))
+    # Not a common table expression: SQLite's driver then cannot say how many rows went.
+    batch = tuple_(*keys).in_(select(*keys).where(condition).limit(BATCH))
+    return uow.execute(delete(row).where(batch).execution_options(synchronize_session=False))

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import SQLModel, col, func, select
 
+from controlplane.commands import retention
 from controlplane.commands.cursors import FACTS
 from controlplane.commands.singleton import Singleton
 from controlplane.errors import LostLease
@@ -131,6 +132,15 @@ def test_events_stay_until_our_own_reactions_have_read_them(old_events: Database
     cursors(old_events, facts=4)
     prune(old_events, SETTINGS)
     assert seqs(old_events) == [5, 6]
+
+
+def test_more_than_a_batch_is_pruned_in_batches(old_events: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    cursors(old_events, facts=5)
+    with old_events.begin("test") as uow:
+        assert retention.prune_events(uow, uow.now(), relayed=False) == 2
+    prune(old_events, SETTINGS)
+    assert seqs(old_events) == [6]
 
 
 def test_events_stay_until_they_have_been_relayed(old_events: Database) -> None:
