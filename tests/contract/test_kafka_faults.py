@@ -2,13 +2,12 @@
 
 import signal
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from sqlmodel import select
 
@@ -26,6 +25,7 @@ from schemas.topics import ALL_TOPICS, DEAD_LETTER, FACT_TOPICS, INBOUND, PARTIT
 from tests.support.broker import Broker
 from tests.support.facts import announce
 from tests.support.processes import Processes
+from tests.support.topics import published
 from tests.support.transports import Transport, effects
 from tests.support.waiting import wait_for
 
@@ -38,23 +38,6 @@ def transport(kafka: Broker, postgres_database: Database) -> Iterator[Transport]
     made.prepare()
     yield made
     made.close()
-
-
-def published(broker: Broker, *topics: str) -> list[KafkaMessage]:
-    """Everything on these topics, each partition in its order."""
-    consumer = KafkaConsumer(*topics, bootstrap_servers=broker.bootstrap_servers, auto_offset_reset="earliest")
-    with closing(consumer):
-        ends: dict[object, int] = {}
-        wait_for(lambda: consumer.poll(timeout_ms=100) or consumer.assignment(), "partitions are assigned")
-        consumer.seek_to_beginning()
-        ends = consumer.end_offsets(consumer.assignment())
-        found: list[KafkaMessage] = []
-        deadline = time.monotonic() + 20
-        while any(consumer.position(p) < end for p, end in ends.items()):
-            assert time.monotonic() < deadline, "the topics could not be read to their end"
-            for records in consumer.poll(timeout_ms=200).values():
-                found += [KafkaMessage(r.key, r.value, tuple(r.headers)) for r in records]
-        return found
 
 
 def attempts_by_subject(messages: list[KafkaMessage]) -> dict[str, list[int]]:

@@ -1,0 +1,125 @@
+"""Who may call what: every route of the app times every role, held to one table."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from controlplane.api.app import create_app
+from controlplane.settings import Settings
+from controlplane.store.database import Database
+from schemas.roles import Role
+from tests.support.api_site import ROLES, ApiSite, operations
+
+READERS = "viewer operator releaser auditor admin"
+OPERATORS = "operator releaser admin"
+RELEASERS = "releaser admin"
+PUBLIC = "public"
+MAY = {
+    "GET /healthz": PUBLIC,
+    "GET /readyz": PUBLIC,
+    "GET /metrics": READERS,
+    "GET /v1/info": READERS,
+    "GET /v1/events": READERS,
+    "POST /v1/events": OPERATORS,
+    "GET /v1/doorbell": "worker admin",
+    "POST /v1/tokens": "admin",
+    "GET /v1/tokens": "admin",
+    "DELETE /v1/tokens/{token_id}": "admin",
+    "POST /v1/jobs": OPERATORS,
+    "GET /v1/jobs": READERS,
+    "GET /v1/jobs/{job_id}": READERS,
+    "GET /v1/jobs/{job_id}/logs": READERS,
+    "POST /v1/jobs/{job_id}:cancel": OPERATORS,
+    "POST /v1/jobs:claim": "worker admin",
+    "POST /v1/jobs/{job_id}:heartbeat": "worker admin",
+    "POST /v1/jobs/{job_id}:complete": "worker admin",
+    "POST /v1/jobs/{job_id}:fail": "worker admin",
+    "POST /v1/jobs/{job_id}:release": "worker admin",
+    "GET /v1/datasets": READERS,
+    "GET /v1/datasets/{name}/versions": READERS,
+    "GET /v1/dataset-versions/{reference}": READERS,
+    "GET /v1/models": READERS,
+    "GET /v1/models/{name}": READERS,
+    "GET /v1/models/{name}/versions": READERS,
+    "GET /v1/model-versions/{reference}": READERS,
+    "GET /v1/models/{name}/aliases/{alias}": READERS,
+    "PUT /v1/models/{name}/aliases/{alias}": RELEASERS,
+    "DELETE /v1/models/{name}/aliases/{alias}": RELEASERS,
+    "GET /v1/models/{name}/aliases/{alias}/history": READERS,
+    "PUT /v1/deployments/{name}": RELEASERS,
+    "GET /v1/deployments": READERS,
+    "GET /v1/deployments/{name}": READERS,
+    "GET /v1/deployments/{name}/generation": "gateway admin",
+    "GET /v1/deployments/{name}/gateways": READERS,
+    "GET /v1/deployments/{name}/served": READERS,
+    "GET /v1/deployments/{name}/rollbacks": READERS,
+    "POST /v1/deployments/{name}:rollback": RELEASERS,
+    "POST /v1/deployments/{name}:resume": RELEASERS,
+    "POST /v1/gateway/boots": "gateway admin",
+    "POST /v1/gateway/reports": "gateway admin",
+    "POST /v1/gateway/observations": "gateway admin",
+    "POST /v1/gateway/lost-units": "gateway admin",
+    "POST /v1/feedback": READERS,
+    "POST /v1/rollouts": OPERATORS,
+    "GET /v1/rollouts": READERS,
+    "GET /v1/rollouts/{rollout_id}": READERS,
+    "POST /v1/rollouts/{rollout_id}:pause": OPERATORS,
+    "POST /v1/rollouts/{rollout_id}:resume": OPERATORS,
+    "POST /v1/rollouts/{rollout_id}:promote": RELEASERS,
+    "POST /v1/rollouts/{rollout_id}:abort": OPERATORS,
+    "GET /v1/rollouts/{rollout_id}/decisions": READERS,
+    "GET /v1/decisions/{decision_id}": READERS,
+    "PUT /v1/pipelines/{name}": OPERATORS,
+    "GET /v1/pipelines": READERS,
+    "GET /v1/pipelines/{name}": READERS,
+    "POST /v1/pipelines/{name}:run": OPERATORS,
+    "GET /v1/pipeline-runs": READERS,
+    "GET /v1/pipeline-runs/{run_id}": READERS,
+    "POST /v1/pipeline-runs/{run_id}:cancel": OPERATORS,
+    "PUT /v1/triggers/{name}": OPERATORS,
+    "GET /v1/triggers": READERS,
+    "GET /v1/triggers/{name}": READERS,
+    "DELETE /v1/triggers/{name}": OPERATORS,
+    "GET /v1/trigger-evaluations": READERS,
+    "GET /v1/dead-letters": READERS,
+    "GET /v1/dead-letters/{letter_id}": "auditor admin",
+    "POST /v1/dead-letters/{letter_id}:replay": OPERATORS,
+    "POST /v1/dead-letters/{letter_id}:discard": OPERATORS,
+}
+"""Method and path to the roles that may call it. A new route fails the test until somebody decides here."""
+OPERATIONS = {
+    str(operation).replace(":path}", "}"): operation
+    for operation in operations(create_app(Settings(), Database("sqlite:///never-opened.db")))
+}
+
+
+@pytest.fixture(scope="module")
+def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> ApiSite:
+    """One for all: what a role may not do changes nothing, and what it may do finds nothing."""
+    file = tmp_path_factory.mktemp("authorisation") / "graftwork.db"
+    shutil.copy(sqlite_template, file)
+    return ApiSite(Database(f"sqlite:///{file}"))
+
+
+def test_every_route_is_in_the_table_and_every_entry_is_a_route() -> None:
+    assert set(OPERATIONS) == set(MAY)
+
+
+@pytest.mark.parametrize("role", [None, *ROLES])
+@pytest.mark.parametrize("name", sorted(set(OPERATIONS) & set(MAY)))
+def test_a_route_answers_the_roles_of_the_table_and_no_other(site: ApiSite, name: str, role: Role | None) -> None:
+    operation = OPERATIONS[name]
+    body = {"json": {}} if operation.changes else {}
+    answer = site.client(role).request(operation.method, operation.url, **body)
+    if MAY[name] == PUBLIC:
+        expected = {200}
+    elif role is None:
+        expected = {401}
+    elif role in MAY[name].split():
+        expected = {200, 204, 404, 422}
+    else:
+        expected = {403}
+    assert answer.status_code in expected, answer.text
+    if expected & {401, 403}:
+        assert answer.headers["content-type"] == "application/problem+json"
