@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -52,6 +52,13 @@ class Settings(BaseSettings):
     feed_subscribers: int = Field(default=200, ge=1)
     failed_logins_per_minute: int = Field(default=30, ge=1)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database_we_know(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(("postgresql+psycopg://", "sqlite:///")):
+            raise ValueError("expected postgresql+psycopg://user:password@host/name or sqlite:////a/file.db")
+        return value
 
     def resolved_database_url(self) -> str:
         if self.database_url:

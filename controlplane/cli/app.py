@@ -55,8 +55,12 @@ def read_settings(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        wrong = [f"GRAFTWORK_{str(e['loc'][0]).upper()}: {e['input']!r}: {e['msg']}" for e in error.errors()]
-        refuse("; ".join(wrong))
+        refuse("; ".join(_wrong_setting(str(one["loc"][0]), one) for one in error.errors()))
+
+
+def _wrong_setting(name: str, error: Any) -> str:
+    value = "" if "SecretStr" in str(Settings.model_fields[name].annotation) else f"{error['input']!r}: "
+    return f"GRAFTWORK_{name.upper()}: {value}{error['msg']}"
 
 
 @app.command()

@@ -1,0 +1,62 @@
+"""The real API on a database of its test, with a token for each role."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, get_args
+from uuid import UUID
+
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from controlplane.api.app import create_app
+from controlplane.commands.tokens import create_token
+from controlplane.settings import Settings
+from controlplane.store.database import Database
+from schemas.roles import Role
+
+ROLES: tuple[Role, ...] = get_args(Role)
+NOBODY = UUID(int=0)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One route and method, as OpenAPI tells it."""
+
+    method: str
+    path: str
+    document: dict[str, Any] = field(compare=False, hash=False, repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def url(self) -> str:
+        """The path with something in every place: an id that nothing has, or a name."""
+        return re.sub(r"\{(\w+)[^}]*\}", lambda found: str(NOBODY) if found[1].endswith("_id") else "nobody", self.path)
+
+    @property
+    def changes(self) -> bool:
+        return self.method in ("POST", "PUT")
+
+
+def operations(app: FastAPI) -> list[Operation]:
+    return [
+        Operation(method.upper(), path, document)
+        for path, methods in app.openapi()["paths"].items()
+        for method, document in methods.items()
+    ]
+
+
+class ApiSite:
+    """`client(role)` calls it in this process; `app` can be served on a socket."""
+
+    def __init__(self, database: Database, **settings: Any) -> None:
+        self.database = database
+        self.settings = Settings(**{"failed_logins_per_minute": 1000, **settings})
+        self.app = create_app(self.settings, database)
+        with database.begin("test") as uow:
+            self.tokens = {role: create_token(uow, role, role)[1] for role in ROLES}
+
+    def client(self, role: Role | None, **options: Any) -> TestClient:
+        headers = {"authorization": f"Bearer {self.tokens[role]}"} if role else {}
+        return TestClient(self.app, headers=headers, **options)
