@@ -52,7 +52,7 @@ class GatewayBoot(Strict):
     boot: UUID
     gateway: str = Field(min_length=1, max_length=200)
     deployment: Name
-    first_second: int
+    first_second: int = Field(ge=0)
 
 
 class Probed(Strict):
@@ -104,7 +104,7 @@ class Observation(Strict):
     """
 
     boot: UUID
-    second: int
+    second: int = Field(ge=0)
     generations: tuple[GenerationSecond, ...] = ()
 
 

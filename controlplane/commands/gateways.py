@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import floor
 from uuid import UUID
 
 from sqlmodel import Session, col, select, update
 
 from controlplane.commands.generations import find_deployment
-from controlplane.errors import Conflict, NotFound
+from controlplane.errors import Conflict, Invalid, NotFound
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import AppliedRow, GatewayBootRow
 from controlplane.store.unit_of_work import UnitOfWork
@@ -15,6 +16,8 @@ from schemas.serving import GatewayBoot, GatewayReport, Probed
 
 REMEMBERED_SECONDS = 3600
 """A gateway that fell silent within the last hour may still serve: it is listed as not confirmed."""
+
+CLOCK_AHEAD_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ def register_boot(uow: UnitOfWork, boot: GatewayBoot) -> None:
     """One life of a gateway begins, and its earlier ones are over. A repeat changes nothing."""
     find_deployment(uow.session, boot.deployment)
     now = uow.now()
+    check_clock(now, boot.first_second, "first_second")
     row = GatewayBootRow(
         boot=boot.boot,
         gateway=boot.gateway,
@@ -62,6 +66,17 @@ def register_boot(uow: UnitOfWork, boot: GatewayBoot) -> None:
         )
         .values(replaced=True)
     )
+
+
+def check_clock(now: datetime, second: int, field: str) -> None:
+    """Raises Invalid for a second too far ahead: the fold would follow it, and leave every right clock behind."""
+    ahead = second - floor(now.timestamp())
+    if ahead > CLOCK_AHEAD_SECONDS:
+        raise Invalid(
+            f"{field} {second} is {ahead} s ahead of the control plane's clock, at most {CLOCK_AHEAD_SECONDS} s "
+            "may be: set the gateway's clock",
+            field=field,
+        )
 
 
 def find_boot(session: Session, boot: UUID) -> GatewayBootRow:

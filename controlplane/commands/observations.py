@@ -4,12 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import floor
 from typing import Any, Final
 from uuid import UUID
 
 from sqlmodel import Session, col, select, update
 
-from controlplane.commands.gateways import find_boot
+from controlplane.commands.gateways import check_clock, find_boot
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import GatewayBootRow, GenerationRow, ObservationRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork
@@ -18,6 +19,8 @@ from schemas.serving import GenerationSecond, LostUnits, Observation, Observatio
 
 FOLD_AGE: Final = timedelta(seconds=30)
 """A canary whose rollout has not been folded for so long gets no more weight: nobody watches it."""
+OLDEST_SECONDS: Final = 24 * 3600
+"""An older second is late for any fold, which must not walk through the years that a wrong clock was behind."""
 OBSERVED_PHASES: Final = ("Progressing", "Paused")
 
 
@@ -43,8 +46,10 @@ class Watched:
 def take_observation(uow: UnitOfWork, observation: Observation) -> ObservationAnswer | Late:
     """Keep one second of one boot; a repeat is answered as it was. The answer is the only renewal of a lease."""
     boot = find_boot(uow.session, observation.boot)
-    rollout = _watched(uow, boot.deployment)
-    second, horizon = observation.second, rollout.horizon if rollout else -1
+    rollout, now = _watched(uow, boot.deployment), uow.now()
+    second = observation.second
+    check_clock(now, second, "second")
+    horizon = max(rollout.horizon if rollout else -1, floor(now.timestamp()) - OLDEST_SECONDS)
     repeated = second <= boot.watermark
     kept = repeated and uow.session.get(ObservationRow, (boot.boot, second)) is not None
     if second <= horizon and not kept:
@@ -63,7 +68,9 @@ def take_lost_units(uow: UnitOfWork, lost: LostUnits) -> None:
     They are known only now, so seconds that the fold has passed are put behind its horizon: an error that came late
     is not to be censored. Both arms' are shifted alike.
     """
-    boot = find_boot(uow.session, lost.boot)
+    boot, now = find_boot(uow.session, lost.boot), uow.now()
+    for observation in lost.seconds:
+        check_clock(now, observation.second, "seconds")
     taken = uow.execute(
         update(GatewayBootRow)
         .where(col(GatewayBootRow.boot) == boot.boot, col(GatewayBootRow.lost).is_(False))

@@ -279,6 +279,20 @@ def test_a_boot_that_is_not_registered_is_told_so(site: Site) -> None:
     assert gateway.send(gateway.second, []).status_code == 404
 
 
+def test_a_clock_that_is_far_off_moves_no_fold(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    now = int(time.time())
+    ahead = gateway.send(now + 1_000_000, [gateway.seen(10)])
+    assert (ahead.status_code, ahead.json()["field"]) == (422, "second")
+    assert "set the gateway's clock" in ahead.json()["detail"]
+    behind = Gateway(site, "gateway-2", first_second=1000)
+    assert behind.send(1000, [behind.seen(10)]).status_code == 409
+    body = {"boot": str(UUID(int=5)), "gateway": "g", "deployment": "reviews", "first_second": now + 1_000_000}
+    assert site.client("gateway").post("/v1/gateway/boots", json=body).status_code == 422
+
+
 # --- feedback ---------------------------------------------------------------------------------------------------------
 
 
