@@ -8,6 +8,7 @@ import typer
 
 from controlplane.cli.jobs import Wait, follow
 from controlplane.cli.output import refuse, terminal
+from controlplane.cli.supervisor import DATA
 
 dataset = typer.Typer(no_args_is_help=True, help="Datasets: immutable versions with splits that do not leak.")
 
@@ -54,7 +55,7 @@ def import_(
     screen = terminal(context)
     if not file.is_file():
         refuse(f"{file}: no such file")
-    folder = screen.settings.home.absolute() / "data"
+    folder = screen.settings.home.absolute() / DATA
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / file.name
     if copy.resolve() != file.resolve():

@@ -1,6 +1,7 @@
 """Runs every process of the embedded mode on one machine: starts, watches, restarts, stops."""
 
 import ctypes
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -24,6 +26,8 @@ from schemas.roles import Role
 
 FIRST_GATEWAY_PORT = 8710
 STOP_SECONDS = 10
+DATA = "data"
+"""Files of one's own, in the home folder."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -77,7 +81,7 @@ class Supervisor:
     def start(self) -> None:
         """Start all but the gateways, and wait until the API is ready. Raises CannotStart with the reason."""
         self._refuse_a_taken_port()
-        self.settings.home.joinpath("data").mkdir(parents=True, exist_ok=True)
+        self.settings.home.joinpath(DATA).mkdir(parents=True, exist_ok=True)
         (self.settings.home / "logs").mkdir(exist_ok=True)
         self._add("api", ["controlplane", "api"])
         self._wait_for_api()
@@ -121,6 +125,7 @@ class Supervisor:
             "GRAFTWORK_HOST": self.settings.host,
             "GRAFTWORK_PORT": str(self.settings.port),
             "GRAFTWORK_ARTIFACTS_URL": self.settings.resolved_artifacts_url(),
+            "GRAFTWORK_FILE_ROOTS": os.pathsep.join(self._file_roots()),
         }
         if role:
             environment.pop("GRAFTWORK_TOKEN", None)
@@ -129,16 +134,35 @@ class Supervisor:
         child.start()
         self.children.append(child)
 
+    def _file_roots(self) -> list[str]:
+        """What `graftwork dataset import` copies is readable to workers here; the user's own roots stay."""
+        given = os.environ.get("GRAFTWORK_FILE_ROOTS", "").split(os.pathsep)
+        return [str(self.settings.home.absolute() / DATA), *(root for root in given if root)]
+
     def _add_gateway(self, deployment: str) -> None:
-        port = next(p for p in range(FIRST_GATEWAY_PORT, 65536) if p not in self.gateway_ports.values() and _free(p))
+        taken = self.gateway_ports.values()
+        candidates = (self._former_port(deployment), *range(FIRST_GATEWAY_PORT, 65536))
+        port = next(p for p in candidates if p and p not in taken and _free(p))
         self.gateway_ports[deployment] = port
+        self._addresses().write_text(json.dumps({name: address(p) for name, p in self.gateway_ports.items()}))
         name = f"gateway-{deployment}"
         self._add(
             name,
             ["workers.serve", "--deployment", deployment, "--port", str(port), "--name", name],
             role="gateway",
         )
-        self.say(f"gateway of {deployment}: http://127.0.0.1:{port}/v1/predict")
+        self.say(f"gateway of {deployment}: {address(port)}/v1/predict")
+
+    def _addresses(self) -> Path:
+        """Where scripts look up each deployment's gateway."""
+        return self.settings.home / "gateways.json"
+
+    def _former_port(self, deployment: str) -> int | None:
+        """Its callers still have its address from the last time."""
+        try:
+            return urlsplit(str(json.loads(self._addresses().read_text())[deployment])).port
+        except (OSError, ValueError, KeyError):
+            return None
 
     def _role_token(self, role: Role) -> Path:
         """A token of its own for each role, in a 0600 file; minted again when this database does not know it."""
@@ -197,6 +221,11 @@ def _die_with_parent() -> None:
     """A supervisor that is SIGKILLed takes its processes with it."""
     if LIBC is not None:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def address(port: int) -> str:
+    """Of a gateway: they listen on loopback."""
+    return f"http://127.0.0.1:{port}"
 
 
 def _free(port: int, host: str = "127.0.0.1") -> bool:

@@ -26,7 +26,8 @@ def main() -> int:
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for noisy in ("httpx", "kafka"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     with Api(settings.api_url, settings.token_value()) as api:
         doorbell = open_doorbell(api, settings, arguments.kinds)
         return supervise(Worker(api, doorbell, settings, arguments.kinds, arguments.name))
