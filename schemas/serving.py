@@ -1,14 +1,15 @@
 """What a gateway and the control plane say to each other: generations, observations, feedback."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.artifacts import Fraction, GraphRef, Name
 from schemas.base import Strict, Tolerant
 
 Arm = Literal["stable", "canary"]
+GenerationNumber = Annotated[int, Field(ge=0, lt=2**31)]
 MetricName = Literal["error", "wrong"]
 Randomize = Literal["request", "session"]
 
@@ -66,7 +67,7 @@ class GatewayReport(Strict):
     """What a gateway has loaded and applies; each report is kept, and doubles as its heartbeat (one every 2 s)."""
 
     boot: UUID
-    generation: int
+    generation: GenerationNumber
     applied_weight: Fraction
     loaded: tuple[UUID, ...]
     """Versions ready to answer."""
@@ -76,8 +77,14 @@ class GatewayReport(Strict):
 class ArmCounts(Strict):
     """Units that arrived in one second on one arm, each counted once, and how many of them had each event."""
 
-    units: int = Field(ge=0)
+    units: int = Field(ge=0, le=10_000_000)
     error: int = Field(default=0, ge=0)
+
+    @model_validator(mode="after")
+    def _only_units_have_events(self) -> Self:
+        if self.error > self.units:
+            raise ValueError(f"{self.error} errors of {self.units} units: a unit counts once")
+        return self
 
 
 class SessionUnit(Strict):
@@ -89,7 +96,7 @@ class SessionUnit(Strict):
 class GenerationSecond(Strict):
     """Everything that arrived in one second under one generation."""
 
-    generation: int
+    generation: GenerationNumber
     applied_weight: Fraction
     stable: ArmCounts
     canary: ArmCounts

@@ -67,7 +67,7 @@ class GatewayBootRow(SQLModel, table=True):
     replaced: bool = False  # a later boot of the same gateway registered
     lost: bool = False  # the next boot has reported the units that this one never ended
     late_seconds: int = 0  # seconds that came after the fold had passed them: refused, and never folded
-    late_units: int = 0
+    late_units: int = big(0)
 
 
 class AppliedRow(SQLModel, table=True):

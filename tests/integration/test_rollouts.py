@@ -293,6 +293,16 @@ def test_a_clock_that_is_far_off_moves_no_fold(site: Site) -> None:
     assert site.client("gateway").post("/v1/gateway/boots", json=body).status_code == 422
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"generation": 2**40}, {"generation": -1}, {"stable": {"units": 2**70}}, {"stable": {"units": 1, "error": 2}}],
+    ids=["huge generation", "negative generation", "huge count", "more errors than units"],
+)
+def test_numbers_that_cannot_be_are_refused(site: Site, wrong: dict[str, Any]) -> None:
+    gateway = Gateway(site)
+    assert gateway.send(gateway.second, [{**gateway.seen(10), **wrong}]).status_code == 422
+
+
 # --- feedback ---------------------------------------------------------------------------------------------------------
 
 

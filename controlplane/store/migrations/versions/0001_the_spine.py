@@ -428,7 +428,7 @@ def upgrade() -> None:
         sa.Column("replaced", sa.Boolean(), nullable=False),
         sa.Column("lost", sa.Boolean(), nullable=False),
         sa.Column("late_seconds", sa.Integer(), nullable=False),
-        sa.Column("late_units", sa.Integer(), nullable=False),
+        sa.Column("late_units", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.ForeignKeyConstraint(
             ["deployment"],
             ["deployment.name"],
