@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import Session, col, select
 
 from controlplane.commands import dead_letters
@@ -89,7 +89,7 @@ class Relay:
         self._publisher.close()
         try:
             self._singleton.release()
-        except (Busy, OperationalError, InterfaceError) as error:
+        except (Busy, DBAPIError) as error:
             log.warning("relay: the lease was not given back, it expires by itself: %s", error)
 
     def _relay_batch(self, fence: int) -> int:

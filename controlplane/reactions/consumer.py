@@ -83,6 +83,8 @@ class Consumer(Generic[E]):
                     stop.wait(backoff(self.retry_seconds, failures))
         finally:
             self.source.close()
+            if self.mirror is not None:
+                self.mirror.close()
 
     def step(self, poll_seconds: float) -> int:
         """Take one batch to its exits; answers how many were done."""

@@ -1,17 +1,22 @@
 """Our own facts as a source: the event table by a cursor, read by the one process that holds the lease."""
 
+import logging
 import threading
 import time
 from collections.abc import Collection
 
+from sqlalchemy.exc import DBAPIError
+
 from controlplane.commands.cursors import cursor_of, move_cursor
 from controlplane.commands.dead_letters import EVENT_LOG
 from controlplane.commands.singleton import Singleton
-from controlplane.errors import LostLease
+from controlplane.errors import Busy, LostLease
 from controlplane.store.database import Database
 from controlplane.transport.event_log import read_events
 from controlplane.transport.port import Delivery
 from schemas.kafka_binding import to_message
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.2
 BATCH = 200
@@ -61,7 +66,10 @@ class FactSource:
 
     def close(self) -> None:
         self._database.on_commit.remove(self._changed.set)
-        self._singleton.release()
+        try:
+            self._singleton.release()
+        except (Busy, DBAPIError) as error:
+            log.warning("the lease %r was not given back, it expires by itself: %s", self._singleton.name, error)
 
     def _look(self) -> list[Delivery]:
         if self._singleton.hold() is None:

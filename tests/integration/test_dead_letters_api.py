@@ -10,11 +10,11 @@ from controlplane.api.app import create_app
 from controlplane.commands import dead_letters
 from controlplane.commands.dead_letters import Burial
 from controlplane.commands.tokens import create_token
-from controlplane.domain.roles import Role
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.transport.port import Delivery
 from schemas.kafka_binding import KafkaMessage
+from schemas.roles import Role
 
 
 @pytest.fixture
