@@ -1,0 +1,118 @@
+"""The event feed: in order, woken by any process, honest about what is pruned, and no burden to others."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from sqlmodel import col, delete
+
+from controlplane.store.database import Database
+from controlplane.store.tables import EventRow
+from tests.support.api_site import ApiSite
+from tests.support.facts import started
+from tests.support.http_server import serving
+from tests.support.jobs import CURATE
+from tests.support.processes import Processes
+from tests.support.waiting import wait_for
+
+LONG = 50
+"""Seconds of a wait that a test ends itself: its answer must come from an event."""
+
+
+def announce(database: Database, count: int = 1) -> None:
+    for number in range(count):
+        with database.begin("test") as uow:
+            uow.record(started("somebody", number), "job/somebody")
+
+
+@pytest.fixture
+def served(database: Database) -> Iterator[tuple[ApiSite, str]]:
+    site = ApiSite(database, feed_subscribers=110)
+    with serving(site.app) as url:
+        yield site, url
+
+
+def caller(site: ApiSite, url: str, role: Any = "viewer") -> httpx.Client:
+    headers = {"authorization": f"Bearer {site.tokens[role]}"}
+    return httpx.Client(base_url=url, headers=headers, timeout=LONG + 20, limits=httpx.Limits(max_connections=200))
+
+
+def test_facts_come_in_order_and_by_pages(database: Database) -> None:
+    site = ApiSite(database)
+    client = site.client("viewer")
+    assert client.get("/v1/events").json() == {"items": [], "last": 0}
+    announce(database, 5)
+    assert client.get("/v1/events").json()["items"] == []
+    last = client.get("/v1/events").json()["last"]
+    seen: list[int] = []
+    while (page := client.get("/v1/events", params={"after": seen[-1] if seen else 0, "limit": 2}).json())["items"]:
+        seen += [event["seq"] for event in page["items"]]
+        assert page["last"] == seen[-1]
+    assert seen == sorted(set(seen))
+    assert (len(seen), seen[-1]) == (5, last)
+    assert client.get("/v1/events", params={"after": last}).json() == {"items": [], "last": last}
+
+
+def test_types_are_filtered(database: Database) -> None:
+    site = ApiSite(database)
+    announce(database)
+    site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": CURATE})
+    wanted = {"after": 0, "type": ["dev.graftwork.job.requested.v1", "dev.graftwork.job.failed.v1"]}
+    items = site.client("viewer").get("/v1/events", params=wanted).json()["items"]
+    assert [event["type"] for event in items] == ["dev.graftwork.job.requested.v1"]
+    rung = site.client("worker").get("/v1/doorbell", params={"after": 0}).json()["items"]
+    assert [event["type"] for event in rung] == ["dev.graftwork.job.requested.v1"]
+
+
+def test_a_cursor_into_what_was_pruned_is_410_and_names_the_oldest_seq(database: Database) -> None:
+    site = ApiSite(database)
+    announce(database, 5)
+    with database.begin("test") as uow:
+        uow.execute(delete(EventRow).where(col(EventRow.seq) <= 3))
+    answer = site.client("viewer").get("/v1/events", params={"after": 2})
+    assert answer.status_code == 410
+    assert answer.json()["type"].endswith("/gone")
+    assert answer.json()["detail"].endswith("the oldest one is 4")
+    assert len(site.client("viewer").get("/v1/events", params={"after": 3}).json()["items"]) == 2
+
+
+def test_a_wait_ends_when_another_process_commits(
+    served: tuple[ApiSite, str], database_url: str, processes: Processes
+) -> None:
+    site, url = served
+    with caller(site, url) as client, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.get, "/v1/events", params={"after": 0, "wait": LONG})
+        writer = processes.python("writer", "-m", "tests.support.event_writer", database_url, "w", "1", "0")
+        assert writer.wait() == 0, writer.output()
+        answer = waiting.result(LONG - 5)
+    assert answer.json()["items"][0]["type"] == "dev.graftwork.job.started.v1"
+
+
+def test_a_wait_without_an_event_ends_empty(served: tuple[ApiSite, str]) -> None:
+    site, url = served
+    with caller(site, url) as client:
+        assert client.get("/v1/events", params={"after": 0, "wait": 0.1}).json() == {"items": [], "last": 0}
+
+
+def test_a_hundred_who_wait_hold_up_nobody_and_one_too_many_is_503(served: tuple[ApiSite, str]) -> None:
+    site, url = served
+    free = site.app.state.site.feed
+    with caller(site, url) as client, caller(site, url, "operator") as operator, ThreadPoolExecutor(110) as pool:
+        # each waits for a type that nobody announces: only the end of the wait, or the test's own event, ends it
+        wanted = {"after": 0, "wait": LONG, "type": "dev.graftwork.job.cancelled.v1"}
+        waiting: list[Future[httpx.Response]] = [
+            pool.submit(client.get, "/v1/events", params=wanted) for _ in range(110)
+        ]
+        wait_for(lambda: free._free == 0, "110 requests wait")
+        refused = client.get("/v1/events", params={"after": 0, "wait": 1})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        made = operator.post("/v1/jobs", json={"kind": "curate", "spec": CURATE})
+        assert made.status_code == 201
+        assert not any(one.done() for one in waiting)
+        assert operator.post(f"/v1/jobs/{made.json()['id']}:cancel").status_code == 200
+        answers = [one.result(LONG) for one in waiting]
+    assert {answer.status_code for answer in answers} == {200}
+    assert {len(answer.json()["items"]) for answer in answers} == {1}
+    assert free._free == 110
