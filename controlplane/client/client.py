@@ -242,6 +242,7 @@ class Client:
     # --- the rest -----------------------------------------------------------------------------------------------------
 
     def list_dead_letters(self, **filters: Any) -> Iterator[DeadLetterView]:
+        """Newest first; filters: status."""
         return self._api.pages(DeadLetterView, "/v1/dead-letters", filters)
 
     def get_dead_letter(self, letter_id: UUID | str) -> DeadLetterContent:

@@ -111,6 +111,7 @@ def _problem(response: httpx.Response) -> ApiError:
         body = response.json()
     except ValueError:
         body = {}
+    body = body if isinstance(body, dict) else {}
     slug = str(body.get("type", "")).rsplit("/", 1)[-1] or "http"
     title = body.get("title") or f"HTTP {response.status_code}"
     return ApiError(response.status_code, slug, title, body.get("detail", ""), body.get("field"))
