@@ -324,6 +324,8 @@ class EvaluateResult(Tolerant):
     model_version: UUID
     dataset: UUID
     split: str
+    rows_digest: Digest | None = None
+    """Of the rows that were asked, in whatever order: versions of a dataset that share a split share it."""
     accuracy: Interval
     macro_f1: Fraction
     per_class: dict[str, ClassScore]
@@ -352,6 +354,8 @@ class AttackResult(Tolerant):
     model_version: UUID
     dataset: UUID
     recipe: AttackRecipe
+    rows_digest: Digest | None = None
+    """Of the rows that were attacked, in whatever order."""
     success_rate: Interval
     """Of the rows that were answered right before the attack."""
     clean_accuracy: Interval

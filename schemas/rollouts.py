@@ -42,7 +42,7 @@ class MinAccuracy(Strict):
     minimum: Fraction
     # of the Wilson interval's lower bound
     not_below_champion_by: Fraction | None = None
-    # comparative: the point estimates on the same dataset version and split; not applicable to a first release
+    # comparative: the point estimates on the same rows; not applicable to a first release
 
 
 class MaxAttackSuccess(Strict):

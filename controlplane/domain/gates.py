@@ -11,6 +11,7 @@ from schemas.rollouts import ExportParity, Gate, GateStatus, GateVerdict, MaxAtt
 
 JUDGED_SPLITS: Final = ("test", "validation")
 """In this order; a score on a version's own training rows proves nothing."""
+Asked = EvaluateResult | AttackResult
 PASSING: Final[frozenset[GateStatus]] = frozenset({"Passed", "NotApplicable", "Waived"})
 
 
@@ -121,7 +122,7 @@ def _accuracy_compared(gate: MinAccuracy, evidence: Evidence) -> GateVerdict | N
         return _not_applicable(name)
     pair = _same_rows(evidence.candidate, evidence.champion)
     if pair is None:
-        return _missing(name, "no evaluation of both versions on the same dataset version and split")
+        return _missing(name, "no evaluation of both versions on the same rows")
     mine, theirs = pair
     good = mine.result.accuracy.value >= theirs.result.accuracy.value - margin
     reason = (
@@ -153,7 +154,7 @@ def _attack_compared(gate: MaxAttackSuccess, evidence: Evidence) -> GateVerdict 
         return _not_applicable(name)
     pair = _same_attack(evidence.candidate, evidence.champion)
     if pair is None:
-        return _missing(name, "no attack on both versions with the same recipe and dataset version")
+        return _missing(name, "no attack on both versions with the same recipe and the same rows")
     mine, theirs = pair
     good = mine.result.success_rate.value <= theirs.result.success_rate.value + margin
     reason = (
@@ -186,20 +187,27 @@ def _judged_evaluation(learnt: Learnt) -> Evaluation | None:
 
 def _same_rows(candidate: Learnt, champion: Learnt) -> tuple[Evaluation, Evaluation] | None:
     """The judged evaluation first; another one when the champion was never asked those rows."""
-    theirs = {(e.result.dataset, e.result.split): e for e in reversed(champion.evaluations)}
     for split in JUDGED_SPLITS:
         for mine in candidate.evaluations:
-            if mine.result.split == split and (other := theirs.get((mine.result.dataset, split))):
-                return mine, other
+            for theirs in champion.evaluations:
+                if mine.result.split == theirs.result.split == split and _asked_the_same(mine.result, theirs.result):
+                    return mine, theirs
     return None
 
 
 def _same_attack(candidate: Learnt, champion: Learnt) -> tuple[Attack, Attack] | None:
-    theirs = {(a.result.dataset, a.result.recipe): a for a in reversed(champion.attacks)}
     for mine in candidate.attacks:
-        if other := theirs.get((mine.result.dataset, mine.result.recipe)):
-            return mine, other
+        for theirs in champion.attacks:
+            if mine.result.recipe == theirs.result.recipe and _asked_the_same(mine.result, theirs.result):
+                return mine, theirs
     return None
+
+
+def _asked_the_same(mine: Asked, theirs: Asked) -> bool:
+    """A later version of a dataset keeps its parent's splits: other version, same rows."""
+    if mine.dataset == theirs.dataset:
+        return True
+    return mine.rows_digest is not None and mine.rows_digest == theirs.rows_digest
 
 
 def _interval(interval: Interval) -> str:

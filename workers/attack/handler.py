@@ -13,7 +13,7 @@ from schemas.artifacts import ArtifactRef, GraphRef
 from schemas.jobs import AttackResult, AttackSpec
 from workers.attack.environment import prepare
 from workers.attack.task import Example, LabeledText, Outcomes, Step, Task
-from workers.model.dataset import read_split
+from workers.model.dataset import read_split, rows_digest
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
@@ -33,7 +33,7 @@ def handle(spec: AttackSpec, context: Context) -> AttackResult:
 
     outcomes = run_isolated(task, context.workdir, report)
     context.log(f"network namespace of its own: {'yes' if outcomes.network_namespace else 'no, connections refused'}")
-    return _result(spec, outcomes.examples, context.artifacts)
+    return _result(spec, rows, outcomes.examples, context.artifacts)
 
 
 def run_isolated(task: Task, workdir: Path, report: Callable[[Step], None]) -> Outcomes:
@@ -103,7 +103,9 @@ def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], artifa
     )
 
 
-def _result(spec: AttackSpec, examples: Sequence[Example], artifacts: ArtifactStore) -> AttackResult:
+def _result(
+    spec: AttackSpec, rows: Sequence[LabeledText], examples: Sequence[Example], artifacts: ArtifactStore
+) -> AttackResult:
     attacked = [example for example in examples if example.outcome != "skipped"]
     succeeded = sum(example.outcome == "succeeded" for example in attacked)
     lines = "".join(example.model_dump_json() + "\n" for example in examples)
@@ -111,6 +113,7 @@ def _result(spec: AttackSpec, examples: Sequence[Example], artifacts: ArtifactSt
         model_version=spec.model_version.id,
         dataset=spec.dataset.id,
         recipe=spec.recipe,
+        rows_digest=rows_digest((row.text, row.label) for row in rows),
         success_rate=wilson(succeeded, len(attacked)),
         clean_accuracy=wilson(len(attacked), len(examples)),
         accuracy_under_attack=wilson(len(attacked) - succeeded, len(examples)),

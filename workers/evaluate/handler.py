@@ -3,7 +3,7 @@
 from schemas.artifacts import GraphRef
 from schemas.jobs import EvaluateResult, EvaluateSpec
 from workers.evaluate.metrics import accuracy, macro_f1, per_class
-from workers.model.dataset import Rows, read_split
+from workers.model.dataset import Rows, read_split, rows_digest
 from workers.model.session import GraphSession
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
@@ -20,6 +20,7 @@ def handle(spec: EvaluateSpec, context: Context) -> EvaluateResult:
         model_version=spec.model_version.id,
         dataset=spec.dataset.id,
         split=spec.split,
+        rows_digest=rows_digest(zip(rows.texts, rows.labels, strict=True)),
         accuracy=accuracy(rows.labels, predicted),
         macro_f1=macro_f1(scores),
         per_class=scores,

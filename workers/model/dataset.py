@@ -1,5 +1,8 @@
 """Reads the rows of a dataset version: its manifest, and the Parquet parts that the manifest lists."""
 
+import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +43,14 @@ def read_split(artifacts: ArtifactStore, dataset: DatasetRef, split: Split) -> R
         if part.split == split:
             _append(rows, artifacts, part.artifact, f"{dataset.dataset}/{dataset.version} split {split}")
     return rows
+
+
+def rows_digest(rows: Iterable[tuple[str, str]]) -> str:
+    """Of texts with their labels, in whatever order: who is asked the same is asked under the same digest."""
+    sha256 = hashlib.sha256()
+    for row in sorted(rows):
+        sha256.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    return "sha256:" + sha256.hexdigest()
 
 
 def _append(rows: Rows, artifacts: ArtifactStore, part: ArtifactRef, where: str) -> None:

@@ -85,6 +85,18 @@ def test_a_champion_that_was_asked_other_rows_is_missing_evidence(where: dict[st
     assert statuses(gate, candidate, champion) == ["Passed", "Error"]
 
 
+def test_another_version_of_the_dataset_with_the_same_rows_is_compared() -> None:
+    def asked(accuracy: float, dataset: UUID, rows: str) -> Learnt:
+        (found,) = evaluations(accuracy, dataset=dataset)
+        result = found.result.model_copy(update={"rows_digest": digest(rows)})
+        return Learnt(evaluations=(found.model_copy(update={"result": result}),))
+
+    gate, champion = MinAccuracy(minimum=0.5, not_below_champion_by=0.02), asked(0.8, DATASET, "these rows")
+    assert statuses(gate, asked(0.79, OTHER_ROWS, "these rows"), champion) == ["Passed", "Passed"]
+    assert statuses(gate, asked(0.75, OTHER_ROWS, "these rows"), champion) == ["Passed", "Failed"]
+    assert statuses(gate, asked(0.79, OTHER_ROWS, "other rows"), champion) == ["Passed", "Error"]
+
+
 def test_attacks_are_compared_on_the_same_rows() -> None:
     gate = MaxAttackSuccess(maximum=1, not_above_champion_by=0.05)
     candidate = Learnt(attacks=attacks(0.6))

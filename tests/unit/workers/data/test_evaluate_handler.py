@@ -28,6 +28,22 @@ def test_an_evaluation_counts_what_the_graph_answers(
     assert [(step.step, step.total) for step in steps] == [(3, 4), (4, 4)]
 
 
+def test_an_evaluation_says_which_rows_it_asked_whatever_their_order(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served = serve(bench.store, bench.root)
+    rows = [("good plot", "positive"), ("awful plot", "negative")]
+
+    def digest_of(split: list[Any]) -> str | None:
+        dataset = save_dataset(bench.store, {"test": split})
+        spec = EvaluateSpec(model_version=served.model, graph=served.graph, dataset=dataset)
+        return handle(spec, bench.context).rows_digest
+
+    assert digest_of(rows) == digest_of(rows[::-1]) is not None
+    assert digest_of(rows) != digest_of([*rows, ("fine", "positive")])
+    assert digest_of(rows) != digest_of([("good plot", "negative"), rows[1]])
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [([], "split test has no rows"), ([("good", "angry")], "labels that the model does not know: angry")],
