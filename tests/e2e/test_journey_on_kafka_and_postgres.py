@@ -9,7 +9,7 @@ from tests.support.cluster import Cluster
 from tests.support.journey import DEPLOYMENT, MODEL, WAIVER, Journey
 from tests.support.kcat import Kcat
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(1200)]
 
 
 def test_rows_become_a_champion_a_better_one_replaces_it_and_a_bad_one_does_not(
