@@ -43,9 +43,10 @@ fmt: install ## format and fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: install ## AsyncAPI, JSON Schema and OpenAPI from the code
+generate: install ## AsyncAPI, JSON Schema, OpenAPI and the README's tables from the code
 	@$(BIN)/python -m schemas.asyncapi
 	@$(BIN)/python -m controlplane.api.openapi
+	@$(BIN)/python -m deploy.reference_tables
 
 bench: install ## every number that we publish, as a ratio against its alternative
 	@$(BIN)/python -m pytest -q tests/bench $(ARGS)

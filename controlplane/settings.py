@@ -19,20 +19,25 @@ class Settings(BaseSettings):
     artifacts_url: str | None = None
     """`s3://bucket/prefix`, `file:///…`; None: a folder in `home`."""
     host: str = "127.0.0.1"
+    """Where the API listens."""
     port: int = Field(default=8700, ge=0, le=65535)
+    """Of the API."""
     source: str = "graftwork"
     """CloudEvents source of our facts."""
 
     api_url: str | None = None
     """Where clients find the API; None: this host and port."""
     token: SecretStr | None = None
+    """The caller's own."""
     token_file: Path | None = None
+    """Where the token is when it is not in the environment; None for the CLI: `admin.token` in `home`."""
     bootstrap_token: SecretStr | None = None
     """The first admin token, for deployments that inject secrets; None: minted into a 0600 file in `home`."""
 
     kafka_bootstrap_servers: str | None = None
     """None: embedded, the event table is the log."""
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """This and the ones below: as in Kafka's own clients."""
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
@@ -40,8 +45,10 @@ class Settings(BaseSettings):
     kafka_ssl_certfile: Path | None = None
     kafka_ssl_keyfile: Path | None = None
     kafka_replication_factor: int = Field(default=1, ge=1)
+    """Of the topics that we create."""
 
     job_lease_seconds: float = Field(default=30, gt=0)
+    """A worker that is silent for so long has lost its job."""
     singleton_lease_seconds: float = Field(default=10, gt=0)
     """Of the active relay, fact reader and reconciler."""
     gateway_silence_seconds: float = Field(default=10, gt=0)
@@ -49,9 +56,13 @@ class Settings(BaseSettings):
     retention_days: float = Field(default=14, gt=0)
     """Of events, inbox rows, observations, idempotency keys and finished dead letters."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    """Of one request."""
     feed_subscribers: int = Field(default=200, ge=1)
+    """So many requests may wait for events at once, in one process of the API."""
     failed_logins_per_minute: int = Field(default=30, ge=1)
+    """Unknown tokens beyond that are answered 429."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """To stderr."""
 
     @field_validator("database_url")
     @classmethod

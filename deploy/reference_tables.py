@@ -1,0 +1,92 @@
+"""Writes README's tables of settings and events from the code: `python -m deploy.reference_tables`.
+
+It stands outside the packages, because no package may know both the control plane and the workers.
+"""
+
+import ast
+import inspect
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from textwrap import dedent
+from typing import Final
+
+from pydantic_core import PydanticUndefined
+from pydantic_settings import BaseSettings
+
+from controlplane.settings import Settings
+from schemas.events import EVENTS
+from schemas.topics import topic_of
+from workers.runtime.settings import WorkerSettings
+from workers.serve.settings import GatewaySettings
+
+README: Final = Path(__file__).parents[1] / "README.md"
+READERS: Final[dict[str, type[BaseSettings]]] = {
+    "control plane": Settings,
+    "worker": WorkerSettings,
+    "gateway": GatewaySettings,
+}
+ON_THE_LINE: Final = {("gateway", name) for name in ("deployment", "name", "host", "port")}
+"""Options of `graftwork serve`, never read from the environment."""
+
+
+def settings_table() -> str:
+    """One line a variable; a process other than these reads none."""
+    lines = ["| variable | default | read by | means |", "|---|---|---|---|"]
+    for field in dict.fromkeys(name for cls in READERS.values() for name in cls.model_fields):
+        readers = [who for who, cls in READERS.items() if field in cls.model_fields and (who, field) not in ON_THE_LINE]
+        if readers:
+            default = next(filter(None, (_default(READERS[who], field) for who in readers)), "")
+            words = next(filter(None, (_docstrings(READERS[who]).get(field) for who in readers)), "")
+            lines.append(f"| `GRAFTWORK_{field.upper()}` | {default} | {', '.join(readers)} | {words} |")
+    return "\n".join(lines)
+
+
+def events_table() -> str:
+    lines = ["| event | topic | when it is true |", "|---|---|---|"]
+    lines += [f"| `{event.TYPE}` | `{topic_of(event.TYPE)}` | {_words(event.__doc__)} |" for event in EVENTS]
+    return "\n".join(lines)
+
+
+TABLES: Final = {"settings": settings_table, "events": events_table}
+
+
+def with_tables(text: str) -> str:
+    """A README whose tables are up to date: what stands between `<!-- name -->` and `<!-- /name -->`."""
+    for name, table in TABLES.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        if begin not in text or end not in text:
+            raise SystemExit(f"README.md: expected the markers {begin} and {end}")
+        text = re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{table()}\n{end}", text, flags=re.DOTALL)  # noqa: B023
+    return text
+
+
+def _default(cls: type[BaseSettings], field: str) -> str:
+    default = cls.model_fields[field].default
+    if default is None or default is PydanticUndefined or default == ():
+        return ""
+    return f"`{','.join(default)}`" if isinstance(default, tuple) else f"`{default}`"
+
+
+def _docstrings(cls: type[BaseSettings]) -> dict[str, str]:
+    """Field to the string below it: pydantic keeps none of them unless told to."""
+    (tree,) = ast.parse(dedent(inspect.getsource(cls))).body
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for field, below in zip(tree.body, tree.body[1:], strict=False):
+        match field, below:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
+                found[name] = _words(words)
+    return found
+
+
+def _words(docstring: str | None) -> str:
+    return " ".join(_escaped((docstring or "").split()))
+
+
+def _escaped(words: Iterable[str]) -> Iterable[str]:
+    return (word.replace("|", "\\|") for word in words)
+
+
+if __name__ == "__main__":
+    README.write_text(with_tables(README.read_text()))
