@@ -2,7 +2,6 @@
 
 import pytest
 
-from schemas.topics import ALL_TOPICS
 from tests.support import audit
 from tests.support.broker import Broker
 from tests.support.cluster import Cluster
@@ -62,18 +61,10 @@ def bad_version_is_rolled_back(journey: Journey) -> None:
 
 
 def judge(journey: Journey, postgres_url: str) -> None:
-    client, kcat = journey.client, journey.kcat
-    assert set(ALL_TOPICS) <= kcat.topics()
-    log = audit.read_log(postgres_url)
-    records = audit.every_fact_is_on_its_topic(kcat, log)
-    jobs = audit.each_job_ended_once(client, log, records)
-    assert {job.phase for job in jobs} == {"Succeeded"}
-    audit.each_train_job_made_one_version(client, jobs, log)
-    moves = audit.history_is_unbroken(client, MODEL, "champion")
-    assert [move.model_version_id for move in moves] == [r.model_version_id for r in journey.rollouts[:2]]
-    assert all(move.evidence_digest and move.verified for move in moves)
-    verdicts = audit.every_decision_can_be_recomputed(client)
-    told = [verdicts[str(rollout.id)] for rollout in journey.rollouts]
+    found = audit.judge(journey.client, journey.kcat, postgres_url, MODEL)
+    assert {job.phase for job in found.jobs} == {"Succeeded"}
+    assert [move.model_version_id for move in found.moves] == [r.model_version_id for r in journey.rollouts[:2]]
+    told = [found.verdicts[rollout.id] for rollout in journey.rollouts]
     assert told[0][0] == "Passed"
     assert told[1][-1] == "SAFE"
     assert told[2][:2] == ["NotPassed", "Waived"]

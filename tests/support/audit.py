@@ -1,21 +1,47 @@
 """What must be true after a journey whatever happened on the way, seen through the API, the topics and the database."""
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlmodel import col, select
 
 from controlplane.client import Client
 from controlplane.store.database import Database
-from controlplane.store.tables import EventRow
+from controlplane.store.tables import EventRow, JobRow
+from controlplane.store.unit_of_work import database_time
 from schemas.events import JobCancelled, JobFailed, JobSucceeded, ModelVersionCreated
-from schemas.topics import FACT_TOPICS, topic_of
+from schemas.topics import ALL_TOPICS, FACT_TOPICS, topic_of
 from schemas.views.aliases import Move
 from schemas.views.jobs import JobView
 from tests.support.kcat import Kcat, Record
 from tests.support.waiting import wait_for
 
 ENDS = {"Succeeded": JobSucceeded.TYPE, "Failed": JobFailed.TYPE, "Cancelled": JobCancelled.TYPE}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found besides that all is well."""
+
+    jobs: list[JobView]
+    moves: list[Move]
+    """Of the champion, oldest first."""
+    verdicts: dict[UUID, list[str]]
+    """Of each rollout, oldest first."""
+
+
+def judge(client: Client, kcat: Kcat, database_url: str, model: str) -> Findings:
+    """No job lost, no effect doubled, every fact told, every decision explained."""
+    assert set(ALL_TOPICS) <= kcat.topics()
+    log = read_log(database_url)
+    records = every_fact_is_on_its_topic(kcat, log)
+    jobs = each_job_ended_once(client, log, records)
+    each_train_job_made_one_version(client, jobs, log)
+    moves = history_is_unbroken(client, model, "champion")
+    assert all(move.evidence_digest and move.verified for move in moves), moves
+    return Findings(jobs, moves, every_decision_can_be_recomputed(client))
 
 
 def read_log(database_url: str) -> list[EventRow]:
@@ -26,6 +52,17 @@ def read_log(database_url: str) -> list[EventRow]:
             rows = list(session.exec(select(EventRow).order_by(col(EventRow.seq))))
             session.expunge_all()
             return rows
+    finally:
+        database.close()
+
+
+def lease_is_over(database_url: str, job_id: UUID) -> bool:
+    """By the database's clock."""
+    database = Database(database_url)
+    try:
+        with database.read() as session:
+            until = session.exec(select(JobRow.lease_until).where(JobRow.id == job_id)).one()
+            return until is not None and until < database_time(session)
     finally:
         database.close()
 
@@ -92,11 +129,11 @@ def history_is_unbroken(client: Client, model: str, alias: str) -> list[Move]:
     return moves
 
 
-def every_decision_can_be_recomputed(client: Client) -> dict[str, list[str]]:
+def every_decision_can_be_recomputed(client: Client) -> dict[UUID, list[str]]:
     """Verdicts by rollout, oldest first."""
-    verdicts: dict[str, list[str]] = {}
+    verdicts: dict[UUID, list[str]] = {}
     for rollout in client.list_rollouts():
         decisions = [client.why(decision.id) for decision in client.list_decisions(rollout.id)]
         assert all(decision.recomputed and decision.why for decision in decisions), decisions
-        verdicts[str(rollout.id)] = [decision.verdict for decision in decisions]
+        verdicts[rollout.id] = [decision.verdict for decision in decisions]
     return verdicts

@@ -116,6 +116,11 @@ class Journey:
 
         return wait_for(look, f"the job of {stage} runs and says how far it is", seconds=JOB_SECONDS)
 
+    def is_claimed(self, run_id: UUID, stage: str) -> bool:
+        """A worker has found that stage's job."""
+        job_id = self.client.get_run(run_id).stages[stage].job_id
+        return job_id is not None and self.client.get_job(job_id).attempt > 0
+
     def rollout_of(self, run_id: UUID) -> UUID:
         def look() -> UUID | None:
             run = self.client.get_run(run_id)
