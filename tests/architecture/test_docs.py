@@ -1,0 +1,85 @@
+"""What README.md says is so: its commands exist with their options, and its tables are generated."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from controlplane.cli.app import app, hoist
+from controlplane.settings import Settings
+from deploy.reference_tables import with_tables
+from schemas.events import EVENTS
+from workers.runtime.settings import WorkerSettings
+from workers.serve.settings import GatewaySettings
+
+README = Path(__file__).parents[2] / "README.md"
+TEXT = README.read_text()
+TYPED = re.compile(r"^(?:\$|#[^:`]*:) (?:[A-Z_]+=\S+ )*(graftwork [^#\n]*)", re.MULTILINE)
+"""A line of a code block: `$ graftwork …`, or `# file.yaml: graftwork …`."""
+NAMED = re.compile(r"`(graftwork [^`]+)`")
+GRAFTWORK = typer.main.get_command(app)
+
+
+def typed() -> list[str]:
+    """Whole commands: one a piece of a shell line."""
+    pieces = [piece.split(">")[0].strip() for line in TYPED.findall(TEXT) for piece in line.split("&")]
+    return [piece for piece in pieces if piece.startswith("graftwork ")]
+
+
+def resolve(line: str) -> tuple[click.Command, click.Context, list[str]]:
+    """The verb that a line calls, and what follows it."""
+    command: click.Command = GRAFTWORK
+    context = click.Context(command, info_name="graftwork")
+    words = hoist(shlex.split(line.replace("…", ""))[1:])
+    if isinstance(command, click.Group):
+        words = command.make_parser(context).parse_args(words)[1]
+    while isinstance(command, click.Group):
+        assert words, f"{line}: a verb is missing"
+        found = command.get_command(context, words[0])
+        assert found is not None, f"{line}: there is no {words[0]!r}"
+        command, context, words = found, click.Context(found, context, words[0]), words[1:]
+    return command, context, words
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(typed()) > 10
+    assert len(NAMED.findall(TEXT)) > 5
+
+
+@pytest.mark.parametrize("line", typed())
+def test_a_command_of_a_code_block_can_be_typed_as_it_stands(line: str) -> None:
+    command, context, words = resolve(line)
+    command.make_context(context.info_name, words, parent=context.parent)
+
+
+@pytest.mark.parametrize("line", sorted(set(NAMED.findall(TEXT))))
+def test_a_command_in_the_text_exists_with_its_options(line: str) -> None:
+    command, context, words = resolve(line)
+    context.ignore_unknown_options = command.context_settings.get("ignore_unknown_options", False)
+    context.allow_extra_args = True
+    command.make_parser(context).parse_args(words)
+
+
+def test_the_tables_are_up_to_date() -> None:
+    assert with_tables(TEXT) == TEXT, "run `make generate`"
+
+
+@pytest.mark.parametrize("settings", [Settings, WorkerSettings, GatewaySettings])
+def test_every_setting_is_in_the_table(settings: type[Settings]) -> None:
+    on_the_line = {"deployment", "name"} if settings is GatewaySettings else set()
+    missing = [name for name in settings.model_fields if f"`GRAFTWORK_{name.upper()}`" not in TEXT]
+    assert set(missing) == on_the_line
+
+
+def test_every_event_says_when_it_is_true() -> None:
+    inherited = EVENTS[0].__mro__[1].__doc__
+    assert [event.TYPE for event in EVENTS if event.__doc__ in (None, "", inherited)] == []
+    assert [event.TYPE for event in EVENTS if f"`{event.TYPE}`" not in TEXT] == []
+
+
+def test_every_file_that_it_links_to_is_there() -> None:
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", TEXT) if "://" not in link]
+    assert [link for link in links if link and not (README.parent / link).exists()] == []
