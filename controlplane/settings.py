@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """To stderr."""
 
+    @field_validator("token_file")
+    @classmethod
+    def _is_there(cls, value: Path | None) -> Path | None:
+        if value and not value.is_file():
+            raise ValueError("expected a file that holds a token")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _is_a_database_we_know(cls, value: SecretStr | None) -> SecretStr | None:
@@ -86,5 +93,7 @@ class Settings(BaseSettings):
         """The caller's token: from the environment, else from the file named there, else from the home folder."""
         if self.token:
             return self.token.get_secret_value()
-        file = self.token_file or self.home / "admin.token"
+        if self.token_file:
+            return self.token_file.read_text().strip()
+        file = self.home / "admin.token"
         return file.read_text().strip() if file.is_file() else None

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import httpx
 import typer
 from pydantic import ValidationError
@@ -59,8 +58,8 @@ def read_settings(**given: Any) -> Settings:
 
 
 def _wrong_setting(name: str, error: Any) -> str:
-    value = "" if "SecretStr" in str(Settings.model_fields[name].annotation) else f"{error['input']!r}: "
-    return f"GRAFTWORK_{name.upper()}: {value}{error['msg']}"
+    value = "" if "SecretStr" in str(Settings.model_fields[name].annotation) else f"{str(error['input'])!r}: "
+    return f"GRAFTWORK_{name.upper()}: {value}{error['msg'].removeprefix('Value error, ')}"
 
 
 @app.command()
@@ -83,12 +82,12 @@ def _run(verb: Callable[[], Any]) -> int:
     try:
         outcome = verb()
         return outcome if isinstance(outcome, int) else 0
-    except click.exceptions.Exit as stop:
+    except typer.Exit as stop:
         return int(stop.exit_code)
     except BrokenPipeError:  # `graftwork job list | head`: the reader has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return 130
     except Exception as error:
         message, code = _trouble(error)
@@ -98,7 +97,7 @@ def _run(verb: Callable[[], Any]) -> int:
 def _trouble(error: Exception) -> tuple[str, int]:
     """What to say of an error, and the exit code. What nobody expected is raised again."""
     match error:
-        case click.ClickException():
+        case typer.TyperException():
             return error.format_message(), REFUSED
         case Unreachable():
             return f"{error}; is `graftwork up` running?", UNREACHABLE

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from controlplane.cli.output import terminal
+from controlplane.cli.output import refuse, terminal
 from controlplane.client import ApiError, Client
 from schemas.views.models import AttachmentView
 
@@ -60,7 +60,7 @@ def alias_(
     """Point an alias at a version, if nobody moved it meanwhile."""
     screen = terminal(context)
     with screen.client() as client:
-        seen = UUID(expected) if expected else last_move(client, name, alias)
+        seen = move_id(expected) if expected else last_move(client, name, alias)
         screen.show(client.set_alias(name, alias, version, reason=reason, expected=seen))
 
 
@@ -72,6 +72,13 @@ def history(context: typer.Context, name: str, alias: str) -> None:
         screen.rows(
             list(client.alias_history(name, alias)), ("at", "version", "actor", "reason", "verified", "evidence_digest")
         )
+
+
+def move_id(given: str) -> UUID:
+    try:
+        return UUID(given)
+    except ValueError:
+        refuse(f"--expected: {given!r}: expected the id of a move, as `graftwork model history --json` shows it")
 
 
 def last_move(client: Client, name: str, alias: str) -> UUID | None:

@@ -3,10 +3,11 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
+from typer.core import TyperGroup
 
 from controlplane.cli.app import app, hoist
 from controlplane.settings import Settings
@@ -29,18 +30,18 @@ def typed() -> list[str]:
     return [piece for piece in pieces if piece.startswith("graftwork ")]
 
 
-def resolve(line: str) -> tuple[click.Command, click.Context, list[str]]:
+def resolve(line: str) -> tuple[Any, typer.Context, list[str]]:
     """The verb that a line calls, and what follows it."""
-    command: click.Command = GRAFTWORK
-    context = click.Context(command, info_name="graftwork")
+    command: Any = GRAFTWORK
+    context = typer.Context(command, info_name="graftwork")
     words = hoist(shlex.split(line.replace("…", ""))[1:])
-    if isinstance(command, click.Group):
+    if isinstance(command, TyperGroup):
         words = command.make_parser(context).parse_args(words)[1]
-    while isinstance(command, click.Group):
+    while isinstance(command, TyperGroup):
         assert words, f"{line}: a verb is missing"
         found = command.get_command(context, words[0])
         assert found is not None, f"{line}: there is no {words[0]!r}"
-        command, context, words = found, click.Context(found, context, words[0]), words[1:]
+        command, context, words = found, typer.Context(found, context, words[0]), words[1:]
     return command, context, words
 
 

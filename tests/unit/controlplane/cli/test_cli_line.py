@@ -1,0 +1,174 @@
+"""The command line: global options anywhere, help for every verb, one line and an exit code for what was refused."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.core import TyperGroup, TyperOption
+
+from controlplane.cli.app import GLOBAL_OPTIONS, app, hoist, main
+from controlplane.client import connection
+from controlplane.projections.metrics import VERSION
+from tests.support.ports import free_ports
+
+GRAFTWORK = typer.main.get_command(app)
+
+
+def verbs(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    yield path
+    if isinstance(command, TyperGroup):
+        for name, child in command.commands.items():
+            yield from verbs(child, (*path, name))
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def refusal(self) -> str:
+        """The one line on stderr, and nothing on stdout."""
+        assert self.out == ""
+        assert self.err.startswith("graftwork: ")
+        assert self.err.count("\n") == 1
+        return self.err.removeprefix("graftwork: ").rstrip()
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.chdir(tmp_path)
+    for name in ("GRAFTWORK_HOME", "GRAFTWORK_TOKEN", "GRAFTWORK_API_URL", "GRAFTWORK_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run_one(*arguments: str) -> Ran:
+        with pytest.raises(SystemExit) as stopped:
+            main(list(arguments))
+        said = capsys.readouterr()
+        return Ran(int(stopped.value.code or 0), said.out, said.err)
+
+    return run_one
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("job list --json", "--json job list"),
+        ("--json job list", "--json job list"),
+        ("job --home x list --json", "--home x --json job list"),
+        ("job list --home=x --phase Running", "--home=x job list --phase Running"),
+        ("job list --token-file t --api-url http://a", "--token-file t --api-url http://a job list"),
+        ("job list --home", "--home job list"),
+        ("worker train --json", "worker train --json"),
+        ("--home x worker train --home y", "--home x worker train --home y"),
+        ("serve --deployment d --json", "serve --deployment d --json"),
+        ("token create --name worker --role serve --json", "--json token create --name worker --role serve"),
+        ("job list -- --json", "job list -- --json"),
+        ("", ""),
+    ],
+)
+def test_global_options_may_stand_anywhere_and_what_another_program_reads_stays(line: str, expected: str) -> None:
+    assert hoist(line.split()) == expected.split()
+
+
+def test_the_hoisted_options_are_those_of_the_command() -> None:
+    known = {option: 0 if parameter.is_flag else 1 for parameter in GRAFTWORK.params
+             if isinstance(parameter, TyperOption) for option in parameter.opts}  # fmt: skip
+    assert {name: count for name, count in known.items() if not name.endswith("completion")} == GLOBAL_OPTIONS
+
+
+@pytest.mark.parametrize("path", list(verbs(GRAFTWORK)), ids=" ".join)
+def test_every_verb_has_help(run: Run, path: tuple[str, ...]) -> None:
+    ran = run(*path, "--help")
+    assert (ran.code, ran.err) == (0, "")
+    assert "Usage: graftwork" in ran.out
+
+
+def test_the_version_is_one_line_or_json(run: Run) -> None:
+    assert run("version").out == f"{VERSION}\n"
+    assert json.loads(run("version", "--json").out) == {"version": VERSION}
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        ("frobnicate", "No such command 'frobnicate'"),
+        ("job list --nonsense", "No such option: --nonsense"),
+        ("job get", "Missing argument 'job_id'"),
+        ("job list --limit many", "--limit': Input should be a valid integer"),
+        ("token create --name x --role root", "--role: 'root': expected one of viewer, "),
+        ("pipeline apply nowhere.yaml", "nowhere.yaml: No such file or directory"),
+        ("pipeline apply .", ".: Is a directory"),
+        ("pipeline apply list.yaml", "list.yaml: expected an object with keys, found list"),
+        ("pipeline apply nameless.yaml", "nameless.yaml: name: expected the name as a string, found None"),
+        ("job request train broken.yaml", "broken.yaml: not YAML: "),
+        ("job request train latin.yaml", "latin.yaml: not YAML: "),
+        ("pipeline run p limit", "'limit': expected key=value"),
+        ("pipeline run p limit=[1", "'limit=[1': not a YAML value: "),
+        ("events publish --type a.b --source //s --data {", "--data: not JSON: "),
+        ("dataset import d nowhere.csv", "nowhere.csv: no such file"),
+        ("relay", "GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS is not set"),
+        ("job list --token-file .", "GRAFTWORK_TOKEN_FILE: '.': expected a file that holds a token"),
+        ("job list --token-file nowhere", "GRAFTWORK_TOKEN_FILE: 'nowhere': expected a file that holds a token"),
+        ("model alias m a v --expected x --reason r", "--expected: 'x': expected the id of a move"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(run: Run, line: str, what: str) -> None:
+    Path("list.yaml").write_text("- 1")
+    Path("nameless.yaml").write_text("stages: []")
+    Path("broken.yaml").write_text("a: [")
+    Path("latin.yaml").write_bytes(b"name: \xe9")
+    ran = run(*line.split())
+    assert ran.code == 2
+    assert what in ran.refusal
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("PORT", "abc", "GRAFTWORK_PORT: 'abc': Input should be a valid integer"),
+        ("PORT", "70000", "GRAFTWORK_PORT: '70000': Input should be less than or equal to 65535"),
+        ("LOG_LEVEL", "LOUD", "GRAFTWORK_LOG_LEVEL: 'LOUD': Input should be 'DEBUG', 'INFO'"),
+        ("JOB_LEASE_SECONDS", "-1", "GRAFTWORK_JOB_LEASE_SECONDS: '-1': Input should be greater than 0"),
+        (
+            "DATABASE_URL",
+            "mysql://me:hidden@db/x",
+            "GRAFTWORK_DATABASE_URL: expected postgresql+psycopg://",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value_unless_it_is_a_secret(
+    run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+) -> None:
+    monkeypatch.setenv(f"GRAFTWORK_{name}", value)
+    ran = run("job", "list")
+    assert ran.code == 2
+    assert ran.refusal.startswith(what)
+    assert "hidden" not in ran.err
+
+
+@pytest.mark.parametrize("url", ["sqlite:////nowhere/at/all.db", "postgresql+psycopg://u:hidden@127.0.0.1:{port}/x"])
+def test_a_database_that_cannot_be_opened_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("GRAFTWORK_DATABASE_URL", url.format(port=free_ports(1)[0]))
+    ran = run("db", "upgrade")
+    assert ran.code == 2
+    assert ran.refusal.startswith("the database cannot be opened: ")
+    assert "hidden" not in ran.err
+
+
+def test_no_api_is_exit_3_and_says_what_to_start(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "WAITS", ())
+    ran = run("job", "list", "--api-url", f"http://127.0.0.1:{free_ports(1)[0]}", "--json")
+    assert ran.code == 3
+    assert ran.refusal.endswith("; is `graftwork up` running?")

@@ -1,0 +1,143 @@
+"""What the CLI prints: tables for people, JSON for machines; nothing that a stranger wrote is read as markup."""
+
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import typer
+from pydantic import BaseModel
+from rich.console import Console
+
+from controlplane.cli import documents
+from controlplane.cli.live import bar, watch
+from controlplane.cli.output import Terminal, ago, cell, dig
+from controlplane.settings import Settings
+from schemas.jobs import Progress
+
+
+class Thing(BaseModel):
+    name: str
+    at: datetime = datetime(2026, 1, 2, 3, 4, 5, 678, UTC)
+    rows: dict[str, int] = {"train": 8}
+    share: float = 1 / 3
+    reason: str | None = None
+
+
+def screen(*, as_json: bool = False) -> tuple[Terminal, io.StringIO]:
+    out = io.StringIO()
+    return Terminal(Settings(), as_json, Console(file=out, width=200, highlight=False)), out
+
+
+def test_rows_are_a_table_of_the_columns_asked_for() -> None:
+    terminal, out = screen()
+    terminal.rows([Thing(name="a"), Thing(name="b", rows={})], ("name", "rows.train", "at", "share", "reason"))
+    assert [line.split() for line in out.getvalue().splitlines()] == [
+        ["name", "train", "at", "share", "reason"],
+        ["a", "8", "2026-01-02", "03:04:05", "0.3333"],
+        ["b", "2026-01-02", "03:04:05", "0.3333"],
+    ]
+
+
+def test_no_rows_are_said_to_be_none() -> None:
+    terminal, out = screen()
+    terminal.rows([], ("name",), empty="no things")
+    assert out.getvalue() == "no things\n"
+
+
+def test_one_thing_is_shown_without_what_is_empty() -> None:
+    terminal, out = screen()
+    terminal.show(Thing(name="a", rows={}))
+    assert [line.split()[0] for line in out.getvalue().splitlines()] == ["name", "at", "share"]
+
+
+@pytest.mark.parametrize("text", ["[/nothing]", "[red]x", "[bold]", "closing [/] early", "[link=http://x]"])
+def test_what_a_stranger_wrote_is_text_and_no_markup(text: str) -> None:
+    terminal, out = screen()
+    terminal.rows([Thing(name=text)], ("name",))
+    terminal.show(Thing(name=text))
+    terminal.console.print(bar(Progress(step=1, total=2, message=text)))
+    assert out.getvalue().count(text) == 3
+
+
+def test_with_json_there_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal, out = screen(as_json=True)
+    terminal.say("for people")
+    terminal.rows([Thing(name="a")], ("name",))
+    assert json.loads(capsys.readouterr().out)[0]["rows"] == {"train": 8}
+    terminal.show(Thing(name="é"))
+    assert json.loads(capsys.readouterr().out)["name"] == "é"
+    assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, ""),
+        (0.123456, "0.1235"),
+        (True, "True"),
+        ({"a": 1, "b": [1, 2]}, "a=1  b=1, 2"),
+        ("2026-01-02T03:04:05.678Z", "2026-01-02 03:04:05"),
+        ("just some words that are long", "just some words that are long"),
+    ],
+)
+def test_a_cell_is_short(value: object, shown: str) -> None:
+    assert cell(value) == shown
+
+
+def test_a_dotted_path_ends_where_there_is_nothing() -> None:
+    assert dig({"a": {"b": 1}}, "a.b") == 1
+    assert dig({"a": None}, "a.b") is None
+    assert dig({}, "a.b.c") is None
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(5, "5s"), (120, "2m"), (7200, "2h"), (200_000, "2d"), (-5, "0s")])
+def test_how_long_ago_is_said_in_one_unit(seconds: float, shown: str) -> None:
+    assert ago(datetime.now(UTC) - timedelta(seconds=seconds)) == shown
+    assert ago(None) == ""
+
+
+def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
+    terminal, out = screen()
+
+    def follow(tell: Callable[[str], None]) -> str:
+        tell("on its way")
+        return "done"
+
+    assert watch(terminal, follow, str) == "done"
+    assert out.getvalue() == ""
+
+
+@pytest.mark.parametrize("progress", [None, Progress(step=0, total=0), Progress(step=3, total=10, message="epoch 1")])
+def test_progress_is_drawn_with_and_without_a_total(progress: Progress | None) -> None:
+    terminal, out = screen()
+    terminal.console.print(bar(progress))
+    assert ("3/10 epoch 1" in out.getvalue()) == (progress is not None and progress.total > 0)
+
+
+# --- documents --------------------------------------------------------------------------------------------------------
+
+
+def test_a_document_is_yaml_or_json(tmp_path: Path) -> None:
+    file = tmp_path / "one"
+    file.write_text("name: a\nlimit: 3\n")
+    assert documents.named(file) == {"name": "a", "limit": 3}
+    file.write_text('{"name": "a"}')
+    assert documents.load(file) == {"name": "a"}
+
+
+def test_pairs_are_yaml_values() -> None:
+    words = ["limit=3000", "parent=null", "name=x=y", "empty=", "on=true", "rate=0.5", "names=[a, b]"]
+    assert documents.pairs(words) == {
+        "limit": 3000, "parent": None, "name": "x=y", "empty": "", "on": True, "rate": 0.5, "names": ["a", "b"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["limit", "a=[1", "a={"])
+def test_what_is_no_pair_is_refused(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as stopped:
+        documents.pairs([word])
+    assert stopped.value.exit_code == 2
+    assert repr(word) in capsys.readouterr().err
