@@ -1,10 +1,16 @@
 """The one reader of the environment in the control plane; built once in `__main__` and handed down."""
 
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+try:
+    VERSION = version("graftwork")
+except PackageNotFoundError:
+    VERSION = "0+checkout"
 
 
 class Settings(BaseSettings):
@@ -85,6 +91,10 @@ class Settings(BaseSettings):
 
     def resolved_artifacts_url(self) -> str:
         return self.artifacts_url or (self.home.absolute() / "artifacts").as_uri()
+
+    def data_folder(self) -> Path:
+        """Files of one's own, which workers of `graftwork up` may read."""
+        return self.home.absolute() / "data"
 
     def resolved_api_url(self) -> str:
         return self.api_url or f"http://{self.host}:{self.port}"

@@ -28,8 +28,7 @@ from controlplane.api.call import Site
 from controlplane.api.feed import Feed
 from controlplane.api.presence import Presence
 from controlplane.api.sign_ins import FailedSignIns
-from controlplane.projections.metrics import VERSION
-from controlplane.settings import Settings
+from controlplane.settings import VERSION, Settings
 from controlplane.store.database import Database
 
 ROUTERS: Final = (

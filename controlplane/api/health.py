@@ -5,6 +5,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from controlplane.api.call import Site, Viewer
 from controlplane.projections import metrics
+from controlplane.settings import VERSION
 from controlplane.store import schema
 from schemas.views.health import Info
 
@@ -29,7 +30,7 @@ def get_ready(request: Request) -> dict[str, str]:
 def get_info(call: Viewer) -> Info:
     settings = call.site.settings
     return Info(
-        version=metrics.VERSION,
+        version=VERSION,
         schema_version=schema.SCHEMA_VERSION,
         source=settings.source,
         mode="kafka" if settings.kafka_bootstrap_servers else "embedded",

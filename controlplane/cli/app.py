@@ -9,15 +9,13 @@ from typing import Annotated, Any
 import httpx
 import typer
 from pydantic import ValidationError
-from sqlalchemy.exc import ArgumentError, OperationalError
 
 from controlplane.cli import datasets, events, jobs, models, pipelines, processes, rollouts, tokens, up
-from controlplane.cli.demo import story
+from controlplane.cli.demo import verb as demo
 from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refuse, terminal
 from controlplane.client import Unreachable
 from controlplane.errors import GraftworkError
-from controlplane.projections.metrics import VERSION
-from controlplane.settings import Settings
+from controlplane.settings import VERSION, Settings
 
 GLOBAL_OPTIONS = {"--json": 0, "--home": 1, "--api-url": 1, "--token-file": 1}
 """May stand anywhere on the line; the number is how many values follow."""
@@ -31,7 +29,7 @@ app = typer.Typer(
     "2 refused, 3 no API answered. --json, --home, --api-url and --token-file may stand anywhere.[/dim]",
 )
 for register in (
-    up.register, story.register, processes.register, datasets.register, models.register, jobs.register,
+    up.register, demo.register, processes.register, datasets.register, models.register, jobs.register,
     pipelines.register, rollouts.register, events.register, tokens.register,
 ):  # fmt: skip
     register(app)
@@ -109,10 +107,16 @@ def _trouble(error: Exception) -> tuple[str, int]:
             return str(error), FAILED
         case OSError():
             return f"{error.filename or 'system'}: {error.strerror or error}", REFUSED
-        case OperationalError() | ArgumentError():
-            return f"the database cannot be opened: {error}", REFUSED
         case _:
-            raise error
+            return _database_trouble(error)
+
+
+def _database_trouble(error: Exception) -> tuple[str, int]:
+    from sqlalchemy.exc import ArgumentError, OperationalError  # here: it takes a second, and most verbs open none
+
+    if isinstance(error, ArgumentError | OperationalError):
+        return f"the database cannot be opened: {error}", REFUSED
+    raise error
 
 
 def _say(message: str, code: int) -> int:

@@ -8,7 +8,6 @@ import typer
 
 from controlplane.cli.jobs import Wait, follow
 from controlplane.cli.output import refuse, terminal
-from controlplane.cli.supervisor import DATA
 
 dataset = typer.Typer(no_args_is_help=True, help="Datasets: immutable versions with splits that do not leak.")
 
@@ -55,7 +54,7 @@ def import_(
     screen = terminal(context)
     if not file.is_file():
         refuse(f"{file}: no such file")
-    folder = screen.settings.home.absolute() / DATA
+    folder = screen.settings.data_folder()
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / file.name
     if copy.resolve() != file.resolve():

@@ -26,8 +26,6 @@ from schemas.roles import Role
 
 FIRST_GATEWAY_PORT = 8710
 STOP_SECONDS = 10
-DATA = "data"
-"""Files of one's own, in the home folder."""
 PR_SET_PDEATHSIG = 1
 
 
@@ -81,7 +79,7 @@ class Supervisor:
     def start(self) -> None:
         """Start all but the gateways, and wait until the API is ready. Raises CannotStart with the reason."""
         self._refuse_a_taken_port()
-        self.settings.home.joinpath(DATA).mkdir(parents=True, exist_ok=True)
+        self.settings.data_folder().mkdir(parents=True, exist_ok=True)
         (self.settings.home / "logs").mkdir(exist_ok=True)
         self._add("api", ["controlplane", "api"])
         self._wait_for_api()
@@ -137,7 +135,7 @@ class Supervisor:
     def _file_roots(self) -> list[str]:
         """What `graftwork dataset import` copies is readable to workers here; the user's own roots stay."""
         given = os.environ.get("GRAFTWORK_FILE_ROOTS", "").split(os.pathsep)
-        return [str(self.settings.home.absolute() / DATA), *(root for root in given if root)]
+        return [str(self.settings.data_folder()), *(root for root in given if root)]
 
     def _add_gateway(self, deployment: str) -> None:
         taken = self.gateway_ports.values()

@@ -6,9 +6,6 @@ from typing import Annotated
 import typer
 
 from controlplane.cli.output import terminal
-from controlplane.cli.processes import mint_admin_token, open_database, until_stopped
-from controlplane.cli.supervisor import Supervisor
-from controlplane.store import schema
 
 
 def register(app: typer.Typer) -> None:
@@ -20,10 +17,12 @@ def up(
     workers: Annotated[int, typer.Option(min=0, max=64, help="worker processes, each for every kind of job")] = 1,
 ) -> None:
     """API, reconciler, reactions, workers, and a gateway for each deployment; Ctrl-C stops them all."""
+    # here: they take seconds to import, which the other verbs need not wait for
+    from controlplane.cli.machine import until_stopped, upgraded_database
+    from controlplane.cli.supervisor import Supervisor
+
     screen = terminal(context)
-    database = open_database(screen.settings)
-    schema.upgrade(database)
-    mint_admin_token(screen, database)
+    database = upgraded_database(screen)
     supervisor = Supervisor(screen.settings, database, screen.say, workers)
     stop: threading.Event = until_stopped()
     try:

@@ -1,17 +1,10 @@
 """Prometheus metrics from the state tables: every API replica answers the same."""
 
-from importlib.metadata import PackageNotFoundError, version
-
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlmodel import Session, col, func, select
 
 from controlplane.store.serving_tables import DeploymentRow, RolloutRow
 from controlplane.store.tables import CursorRow, DeadLetterRow, EventRow, JobRow, ParkedEventRow, PipelineRunRow
-
-try:
-    VERSION = version("graftwork")
-except PackageNotFoundError:
-    VERSION = "0+checkout"
 
 
 def render(session: Session) -> bytes:

@@ -32,6 +32,13 @@ def test_the_control_plane_loads_no_machine_learning_library(module: str) -> Non
     assert done.stdout.strip() == "[]"
 
 
+def test_a_verb_that_only_asks_the_api_does_not_load_what_processes_are_made_of() -> None:
+    heavy = ("sqlalchemy", "alembic", "fastapi", "uvicorn", "kafka", "pyarrow")
+    code = f"import sys, controlplane.cli.app; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("kind", JOB_KINDS)
 def test_every_job_kind_has_a_handler(kind: str) -> None:
     assert find_spec(f"workers.{kind}") is not None

@@ -15,8 +15,8 @@ from rich.console import Console
 from sqlmodel import col, select
 
 from controlplane.api.app import create_app
+from controlplane.cli.machine import mint_admin_token
 from controlplane.cli.output import Terminal
-from controlplane.cli.processes import mint_admin_token
 from controlplane.commands.tokens import hash_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database

@@ -9,7 +9,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID, uuid4
 
 import typer
@@ -20,12 +20,11 @@ from controlplane.cli.demo.rows import read_rows
 from controlplane.cli.demo.summary import tell
 from controlplane.cli.demo.traffic import Tally, Traffic
 from controlplane.cli.live import draw_rollout, draw_run, watch
-from controlplane.cli.output import FAILED, Terminal, refuse, terminal
+from controlplane.cli.machine import upgraded_database
+from controlplane.cli.output import FAILED, Terminal, refuse
 from controlplane.cli.pipelines import jobs_of
-from controlplane.cli.processes import mint_admin_token, open_database
 from controlplane.cli.supervisor import Supervisor
 from controlplane.client import Client
-from controlplane.store import schema
 from schemas.views.pipelines import RunView
 from schemas.views.rollouts import RolloutDetail
 
@@ -71,20 +70,10 @@ class Story:
         self.stages.append((title, time.monotonic() - began))
 
 
-def register(app: typer.Typer) -> None:
-    app.command()(demo)
-
-
-def demo(
-    context: typer.Context,
-    short: Annotated[bool, typer.Option(help="fewer rows, as CI runs it")] = False,
-) -> None:
+def run(screen: Terminal, size: Size) -> None:
     """Raw reviews to a first champion, a better one promoted by canary, a bad one rolled back."""
-    screen = terminal(context)
     start_clean(screen.settings.home)
-    database = open_database(screen.settings)
-    schema.upgrade(database)
-    mint_admin_token(screen, database)
+    database = upgraded_database(screen)
     supervisor = Supervisor(screen.settings, database, screen.say)
     stop = threading.Event()
     watcher = threading.Thread(target=supervisor.watch, args=(stop,), daemon=True)
@@ -93,7 +82,7 @@ def demo(
         watcher.start()
         with screen.client() as client:
             artifacts = screen.settings.home.absolute() / "artifacts"
-            story = Story(client, screen, SHORT if short else Size(), artifacts)
+            story = Story(client, screen, size, artifacts)
             play(story, supervisor)
             good = tell(story)
     finally:
