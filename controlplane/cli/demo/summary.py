@@ -7,6 +7,8 @@ from rich.table import Table
 from controlplane.cli.models import words
 from schemas.views.models import VersionDetail
 
+ENDS = ("SAFE", "HARM")
+
 if TYPE_CHECKING:
     from controlplane.cli.demo.story import Story
 
@@ -64,13 +66,19 @@ def version_table(versions: list[VersionDetail], champion: VersionDetail) -> Tab
 
 
 def tell_decisions(story: "Story") -> None:
+    """Each rollout's decisions in a line, and of the one that ended a canary its evidence."""
+    say = story.screen.console.print
     for rollout in story.rollouts:
+        version = story.client.get_model_version(rollout.model_version_id)
+        say(f"\n[bold]{version.model}/{version.version} → {rollout.deployment}: {rollout.phase}[/bold]")
         for decision in story.client.list_decisions(rollout.id):
             why = story.client.why(decision.id)
-            again = "recomputed: the same" if why.recomputed else "[red]recomputed: ANOTHER[/red]"
-            story.screen.say(f"\n[bold]{decision.verdict}[/bold] {decision.kind} [dim]{decision.id} · {again}[/dim]")
-            for line in why.why:
-                story.screen.console.print(f"  {line}", markup=False)
+            again = "" if why.recomputed else " [red](recomputed: ANOTHER verdict)[/red]"
+            say(f"  {decision.kind:12s} {decision.verdict:9s} {decision.reason}{again}")
+            if decision.verdict in ENDS:
+                say(f"[dim]  {'':22s} graftwork why {decision.id} → the same again, from its stored inputs:[/dim]")
+                for line in why.why:
+                    say(f"  {'':22s} {line}", markup=False, style="dim")
 
 
 def tell_traffic(story: "Story") -> None:
