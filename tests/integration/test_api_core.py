@@ -24,6 +24,7 @@ from controlplane.store.tables import TokenRow
 from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
 from tests.support.jobs import CURATE
+from tests.support.ports import free_ports
 from tests.support.processes import Processes
 
 
@@ -241,3 +242,14 @@ def test_an_instance_is_ready_when_its_schema_fits_and_503_when_it_is_too_old(si
 def test_info_says_what_this_is(site: ApiSite) -> None:
     info = site.client("viewer").get("/v1/info").json()
     assert (info["mode"], info["source"], info["schema_version"]) == ("embedded", "graftwork", 1)
+
+
+def test_an_instance_whose_database_is_away_says_503_and_try_again() -> None:
+    away = Database(f"postgresql+psycopg://nobody@127.0.0.1:{free_ports(1)[0]}/nothing")
+    client = TestClient(create_app(Settings(), away), headers={"authorization": "Bearer gw_x"})
+    for path in ("/readyz", "/v1/jobs", "/metrics"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert answer.json()["detail"] == "the database is away"
+    assert client.get("/healthz").status_code == 200
+    away.close()

@@ -1,0 +1,125 @@
+"""The CLI against the live API: its exit codes, its JSON, and who followed what to which end."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.cli.app import main
+from controlplane.store.database import Database
+from tests.support.api_site import ApiSite
+from tests.support.http_server import serving
+from tests.support.jobs import CURATE, Jobs, curated
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        assert self.err == ""
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+LISTS = (
+    "job list", "run list", "pipeline list", "trigger list", "trigger evaluations", "dataset list", "model list",
+    "deployment list", "rollout list", "dlq list",
+)  # fmt: skip
+
+
+@pytest.fixture
+def jobs(sqlite_database: Database) -> Jobs:
+    return Jobs(sqlite_database)
+
+
+@pytest.fixture
+def run(
+    sqlite_database: Database,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Run]:
+    site = ApiSite(sqlite_database)
+    token = tmp_path / "token"
+    token.write_text(site.tokens["admin"] + "\n")
+    monkeypatch.setenv("GRAFTWORK_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    with serving(site.app) as url:
+
+        def run_one(*arguments: str) -> Ran:
+            with pytest.raises(SystemExit) as stopped:
+                main([*arguments, "--api-url", url, "--token-file", str(token)])
+            said = capsys.readouterr()
+            return Ran(int(stopped.value.code or 0), said.out, said.err)
+
+        yield run_one
+
+
+@pytest.mark.parametrize("line", LISTS)
+def test_an_empty_list_is_said_and_is_an_empty_list_in_json(run: Run, line: str) -> None:
+    said = run(*line.split())
+    assert (said.code, said.err) == (0, "")
+    assert said.out.startswith("no")
+    assert run(*line.split(), "--json").json == []
+
+
+def test_a_job_is_requested_followed_and_shown(run: Run, jobs: Jobs, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(json.dumps(CURATE))
+    job = run("job", "request", "curate", str(spec), "--json").json["id"]
+    assert [one["id"] for one in run("job", "list", "--json").json] == [job]
+    jobs.complete(jobs.claimed(), curated())
+    followed = run("job", "get", job, "-w")
+    assert (followed.code, followed.err) == (0, "")
+    assert "Succeeded" in followed.out
+    assert run("--json", "job", "get", job).json["phase"] == "Succeeded"
+    assert "Succeeded" in run("job", "list").out
+
+
+def test_following_what_ends_badly_is_exit_1(run: Run, jobs: Jobs) -> None:
+    job = str(jobs.request())
+    assert run("job", "cancel", job).code == 0
+    ended = run("job", "get", job, "-w", "--json")
+    assert ended.code == 1
+    assert json.loads(ended.out)["phase"] == "Cancelled"
+
+
+def test_what_the_api_refuses_is_one_line_and_exit_2(run: Run, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(json.dumps({**CURATE, "min_words": -1}))
+    refused = run("job", "request", "curate", str(spec), "--json")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err.startswith("graftwork: The request is understood and wrong: spec.min_words: ")
+    assert refused.err.count("\n") == 1
+    missing = run("model", "get", "sentiment@champion")
+    assert missing.code == 2
+    assert missing.err.startswith("graftwork: There is no such thing: ")
+
+
+def test_a_minted_token_stands_alone_on_stdout(run: Run) -> None:
+    made = run("token", "create", "--role", "worker", "--name", "serve")
+    assert (made.code, made.err) == (0, "")
+    assert made.out.startswith("gw_")
+    assert made.out.count("\n") == 1
+    named = {one["name"]: one for one in run("token", "list", "--json").json}
+    assert named["serve"]["role"] == "worker"
+    assert made.out.strip() not in run("token", "list").out
+    assert run("token", "revoke", named["serve"]["id"]).out == "revoked\n"
+
+
+def test_events_are_published_and_listed_one_a_line(run: Run) -> None:
+    published = run("events", "publish", "--type", "com.example.rows", "--source", "//s", "--id", "e1", "--data", "[1]")
+    assert published.code == 0
+    assert published.out.startswith("e1: received")
+    again = run("events", "publish", "--type", "com.example.rows", "--source", "//s", "--id", "e1", "--json").json
+    assert again["repeated"] is True
+    lines = [json.loads(line) for line in run("events", "list", "--json").out.splitlines()]
+    assert [event["type"] for event in lines] == ["dev.graftwork.event.received.v1"]
+    assert "event.received" in run("events", "list").out
