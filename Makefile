@@ -52,7 +52,7 @@ bench: install ## every number that we publish, as a ratio against its alternati
 	@$(BIN)/python -m pytest -q tests/bench $(ARGS)
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --python-version 3.11 \
+	uv pip compile pyproject.toml --extra all --group dev --universal --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
 
 clean: ## the virtual environment and the demo's data
