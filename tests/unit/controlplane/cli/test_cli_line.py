@@ -12,7 +12,7 @@ from typer.core import TyperGroup, TyperOption
 
 from controlplane.cli.app import GLOBAL_OPTIONS, app, hoist, main
 from controlplane.client import connection
-from controlplane.projections.metrics import VERSION
+from controlplane.settings import VERSION
 from tests.support.ports import free_ports
 
 GRAFTWORK = typer.main.get_command(app)
