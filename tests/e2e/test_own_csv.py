@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_the_script_takes_a_csv_to_an_answer(processes: Processes, tmp_path: Pat
     machine = OwnMachine(processes, {"GRAFTWORK_SOURCES_CACHE": str(downloads)})
     machine.up()
     script = str(ROOT / "deploy" / "examples" / "own_csv.sh")
-    columns = {"TEXT": "remark", "LABEL": "kind", "GRAFTWORK": str(ROOT / ".venv" / "bin" / "graftwork")}
+    columns = {"TEXT": "remark", "LABEL": "kind", "GRAFTWORK": str(Path(sys.executable).with_name("graftwork"))}
     said = machine.command([script, str(csv), "remarks"], env=columns, seconds=600).stdout
     assert "Promoted" in said.splitlines(), said
     answer = json.loads(said.strip().splitlines()[-1])
