@@ -1,6 +1,7 @@
 """Generations: one desired state of a deployment after another, each a compare-and-swap on the one before."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import Session, col, select, update
@@ -53,6 +54,7 @@ def set_generation(
 ) -> GenerationRow:
     """Replace a deployment's desired state. Raises Conflict when the expected one is not the current one."""
     number = expected_generation + 1
+    graphs = _pin_graphs(uow.session, deployment.name, expected_generation, desired)
     moved = uow.execute(
         update(DeploymentRow)
         .where(col(DeploymentRow.name) == deployment.name, col(DeploymentRow.generation) == expected_generation)
@@ -69,6 +71,7 @@ def set_generation(
         deployment=deployment.name,
         generation=number,
         salt=f"{desired.rollout_id}/{desired.step}" if desired.canary else "",
+        graphs=graphs,
         reason=reason,
         actor=uow.actor,
         created_at=uow.now(),
@@ -92,14 +95,14 @@ def stable_of(session: Session, deployment: DeploymentRow) -> UUID | None:
 def describe_generation(session: Session, deployment: DeploymentRow) -> Generation:
     """The current desired state as gateways read it, signing key and all."""
     row = current_row(session, deployment) or GenerationRow(
-        deployment=deployment.name, generation=deployment.generation, reason="", actor=""
+        deployment=deployment.name, generation=deployment.generation, graphs={}, reason="", actor=""
     )
     policy = _canary_policy(session, deployment, row)
     return Generation(
         deployment=deployment.name,
         generation=row.generation,
-        stable=_served(session, row.stable),
-        canary=_served(session, row.canary),
+        stable=_served(session, row, row.stable),
+        canary=_served(session, row, row.canary),
         weight=row.weight,
         rollout_id=row.rollout_id,
         step=row.step,
@@ -109,14 +112,14 @@ def describe_generation(session: Session, deployment: DeploymentRow) -> Generati
         lease_seconds=policy.lease_seconds,
         signing_key=deployment.signing_key,
         probe=row.probe,
-        probe_version=_served(session, row.probe_version),
+        probe_version=_served(session, row, row.probe_version),
     )
 
 
 def find_graph(session: Session, version_id: UUID) -> GraphRef | None:
     """The graph of the version's latest export; None: there is nothing that could be served."""
     query = select(AttachmentRow).where(AttachmentRow.model_version_id == version_id, AttachmentRow.kind == "export")
-    row = session.exec(query.order_by(col(AttachmentRow.created_at).desc())).first()
+    row = session.exec(query.order_by(col(AttachmentRow.created_at).desc(), col(AttachmentRow.digest))).first()
     return ExportResult.model_validate(row.data).graph if row else None
 
 
@@ -125,12 +128,33 @@ def _canary_policy(session: Session, deployment: DeploymentRow, row: GenerationR
     return RolloutPolicy.model_validate(rollout.policy if rollout else deployment.policy).canary
 
 
-def _served(session: Session, version_id: UUID | None) -> ServedVersion | None:
+def _pin_graphs(session: Session, deployment: str, before: int, desired: Desired) -> dict[str, Any]:
+    """Which graph each version is served by: its latest when it comes, and the same from then on.
+
+    An export made meanwhile must not reach some gateways, or only those that restart. A rollout keeps its canary's
+    graph while the canary is withdrawn.
+    """
+    last = session.get(GenerationRow, (deployment, before))
+    known = last.graphs if last else {}
+    versions = {str(v): v for v in (desired.stable, desired.canary, desired.probe_version) if v is not None}
+    same_rollout = last is not None and last.rollout_id is not None and last.rollout_id == desired.rollout_id
+    kept = known if same_rollout else {name: known[name] for name in versions if name in known}
+    return {**kept, **{name: _latest_graph(session, versions[name]) for name in versions if name not in kept}}
+
+
+def _latest_graph(session: Session, version_id: UUID) -> dict[str, Any]:
+    graph = find_graph(session, version_id)
+    if graph is None:
+        raise Conflict(f"version {version_id} has no export: there is no graph to serve")
+    return graph.model_dump(mode="json")
+
+
+def _served(session: Session, row: GenerationRow, version_id: UUID | None) -> ServedVersion | None:
     if version_id is None:
         return None
-    version, graph = session.get(ModelVersionRow, version_id), find_graph(session, version_id)
-    if version is None or graph is None:
-        raise Conflict(f"version {version_id} has no export: there is no graph to serve")
+    version = session.get(ModelVersionRow, version_id)
+    assert version is not None  # versions are never deleted
+    graph = GraphRef.model_validate(row.graphs[str(version_id)])
     return ServedVersion(id=version.id, model=version.model, version=version.version, graph=graph)
 
 

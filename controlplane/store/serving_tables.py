@@ -41,6 +41,7 @@ class GenerationRow(SQLModel, table=True):
     rollout_id: UUID | None = None
     step: int = 0
     salt: str = ""
+    graphs: dict[str, Any] = document()  # version id -> GraphRef: what it is served by, whatever is exported later
     probe: UUID | None = None
     probe_version: UUID | None = None
     reason: str = text_column()

@@ -99,13 +99,13 @@ class Desired:
         newest = self._state.newest
         if newest is None or newest is self._state.in_force:
             return
-        if newest.stable is None or newest.stable.id in self._state.sessions.loaded:
+        if newest.stable is None or self._state.sessions.holds(newest.stable):
             self._state.in_force = newest
             self._files.keep(IN_FORCE, newest)
             logger.info("generation %d is in force", newest.generation)
 
     async def _loaded(self, version: ServedVersion | None) -> bool:
-        if version is None or version.id in self._state.sessions.loaded:
+        if version is None or self._state.sessions.holds(version):
             return True
         return not await self._try_load(version)
 
@@ -132,7 +132,7 @@ class Desired:
         return not fault
 
     async def _probe(self, version: ServedVersion) -> str:
-        if version.id not in self._state.sessions.loaded:
+        if not self._state.sessions.holds(version):
             return await self._try_load(version)
         try:
             smoking = in_thread(lambda: self._state.sessions.smoke(version.id), name="smoke")

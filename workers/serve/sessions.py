@@ -54,16 +54,25 @@ class Sessions:
         """Oldest first."""
         return tuple(self._loaded)
 
+    def holds(self, version: ServedVersion) -> bool:
+        """Loaded, and by this graph: it may have been exported again since."""
+        known = self._loaded.get(version.id)
+        return known is not None and known[0].graph == version.graph
+
     def load(self, version: ServedVersion) -> None:
-        """Fetch, load and smoke-test; a version that fails is not loaded."""
+        """Fetch, load and smoke-test; a version that fails is not loaded. One by another graph is replaced."""
         engine = self._engine(version)
         engine.load(str(version.id), self._artifacts.fetch(version.graph.adapter), version.graph.max_length)
         try:
             _smoke(engine, version)
         except Exception:
             engine.unload(str(version.id))
+            self._loaded.pop(version.id, None)
             raise
+        replaced = self._loaded.get(version.id)
         self._loaded[version.id] = (version, engine)
+        if replaced is not None and replaced[1] is not engine:
+            self._forget(*replaced)
         logger.info("loaded %s/%s (%s)", version.model, version.version, version.id)
 
     def smoke(self, version: UUID) -> None:
@@ -71,9 +80,11 @@ class Sessions:
         _smoke(engine, served)
 
     def unload(self, version: UUID) -> None:
+        self._forget(*self._loaded.pop(version))
+
+    def _forget(self, served: ServedVersion, engine: Engine) -> None:
         """A base session goes with its last version: it is the large part."""
-        served, engine = self._loaded.pop(version)
-        engine.unload(str(version))
+        engine.unload(str(served.id))
         if all(other is not engine for _, other in self._loaded.values()):
             self._engines.pop(_base_key(served), None)
 

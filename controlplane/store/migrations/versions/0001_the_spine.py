@@ -449,6 +449,7 @@ def upgrade() -> None:
         sa.Column("rollout_id", sa.Uuid(), nullable=True),
         sa.Column("step", sa.Integer(), nullable=False),
         sa.Column("salt", sa.String(), nullable=False),
+        sa.Column("graphs", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("probe", sa.Uuid(), nullable=True),
         sa.Column("probe_version", sa.Uuid(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
