@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from controlplane.commands.generations import Desired, find_graph, lock_deployment, set_generation
+from controlplane.commands.generations import Desired, current_row, find_graph, lock_deployment, set_generation
 from controlplane.domain.alias import check_alias_name
 from controlplane.errors import Conflict
 from controlplane.projections.models import find_follower
@@ -14,7 +14,7 @@ from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import DeploymentRow
 from controlplane.store.tables import AliasRow, RegisteredModelRow
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.rollouts import DeploymentSpec
+from schemas.rollouts import DeploymentSpec, RolloutPolicy
 
 KEY_BYTES = 32
 
@@ -58,8 +58,26 @@ def _update(uow: UnitOfWork, name: str, spec: DeploymentSpec) -> DeploymentRow:
             "create another deployment",
             field="model",
         )
+    told = _told(row)
     row.policy = spec.policy.model_dump(mode="json")
+    uow.session.flush()
+    if _told(row) != told:
+        _tell_gateways(uow, row)
     return row
+
+
+def _told(deployment: DeploymentRow) -> tuple[str, float, float]:
+    """What a generation says of the policy."""
+    canary = RolloutPolicy.model_validate(deployment.policy).canary
+    return canary.randomize, canary.deadline_seconds, canary.lease_seconds
+
+
+def _tell_gateways(uow: UnitOfWork, deployment: DeploymentRow) -> None:
+    """Gateways hear of generations only. A rollout or rollback under way has a policy or a probe of its own, and the
+    generation that ends it tells the rest."""
+    current = current_row(uow.session, deployment)
+    if current is not None and current.rollout_id is None and current.probe is None:
+        set_generation(uow, deployment, deployment.generation, Desired(stable=current.stable), "the policy changed")
 
 
 def _adopt(uow: UnitOfWork, deployment: DeploymentRow) -> None:
