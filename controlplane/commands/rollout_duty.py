@@ -11,12 +11,12 @@ from controlplane.commands.rollbacks import advance_rollback
 from controlplane.commands.rollout_fold import fold_rollout
 from controlplane.commands.rollout_phases import lock_rollout
 from controlplane.commands.verification import advance_verifying
-from controlplane.domain.rollout import ANALYSED
+from controlplane.domain.rollout import ANALYSED, fold_pause
 from controlplane.errors import Busy, LostLease
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import RollbackRow, RolloutRow
-from controlplane.store.unit_of_work import Cause, UnitOfWork
+from controlplane.store.unit_of_work import Cause, UnitOfWork, database_time
 
 logger = logging.getLogger(__name__)
 ACTOR = "reconciler"
@@ -59,11 +59,16 @@ def advance_rollout(uow: UnitOfWork, deployment: str, rollout_id: UUID, silence_
 
 
 def _turns(session: Session, silence: float) -> Iterator[tuple[str, Cause | None, Turn]]:
+    now = database_time(session)
     names = (RolloutRow.id, RolloutRow.deployment, RolloutRow.correlationid, RolloutRow.started_event)
-    rollouts = select(*names).where(col(RolloutRow.phase).in_(("Verifying", *sorted(ANALYSED))))
-    for rollout_id, deployment, correlationid, started in session.exec(rollouts):
-        cause = Cause(correlationid, str(started))
-        yield f"rollout {rollout_id}", cause, _rollout_turn(deployment, rollout_id, silence)
+    moments = (RolloutRow.started_at, RolloutRow.folded_at)
+    rollouts = select(*names, *moments).where(  # type: ignore[call-overload]
+        col(RolloutRow.phase).in_(("Verifying", *sorted(ANALYSED)))
+    )
+    for rollout_id, deployment, correlationid, event, started, folded in session.exec(rollouts):
+        if folded is None or (now - folded).total_seconds() >= fold_pause((now - started).total_seconds()):
+            cause = Cause(correlationid, str(event))
+            yield f"rollout {rollout_id}", cause, _rollout_turn(deployment, rollout_id, silence)
     rollbacks = select(RollbackRow.id, RollbackRow.deployment).where(RollbackRow.phase == "Verifying")
     for rollback_id, deployment in session.exec(rollbacks):
         yield f"rollback {rollback_id}", None, _rollback_turn(deployment, rollback_id, silence)

@@ -14,6 +14,8 @@ from controlplane.commands.rollout_phases import (
     change,
     decision_of,
     enter_step,
+    find_next,
+    give_way,
     keep_decision,
     promote,
     roll_back,
@@ -39,7 +41,8 @@ from schemas.rollouts import CanaryPolicy, RolloutPolicy
 from schemas.serving import Observation
 
 LABEL_DELAY_SECONDS: Final = 2
-"""A label may be stored at a time and committed a little later: younger ones wait."""
+"""A label may be stored at a time and committed a little later: younger ones wait. They are in the database's time, and
+never wait for T: the clock of a machine that slept is hours behind."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def _horizon(uow: UnitOfWork, deployment: str, policy: CanaryPolicy, now: float)
 
 
 def _batch(uow: UnitOfWork, rollout_id: UUID, state: AnalysisState, horizon: int, now: float) -> Batch:
-    labels_until = max(state.labels_horizon, min(horizon, floor(now) - LABEL_DELAY_SECONDS))
+    labels_until = max(state.labels_horizon, floor(now) - LABEL_DELAY_SECONDS)
     found = uow.session.exec(
         select(ObservationRow).where(
             ObservationRow.rollout_id == rollout_id, col(ObservationRow.second) > state.horizon
@@ -196,6 +199,9 @@ def _stand(turn: Turn, verdict: str, hold: str) -> None:
 def _withdraw(turn: Turn) -> None:
     reason = f"weight 0: {turn.assessment.reason}"
     turn.decide("INVALID", reason)
+    if not turn.assessment.ends_by_itself and find_next(turn.uow, turn.deployment) is not None:
+        give_way(turn.uow, turn.deployment, turn.row)
+        return
     withdraw(turn.uow, turn.deployment, turn.row, reason)
     announce_progress(turn.uow, turn.row, reason)
 

@@ -184,6 +184,13 @@ def withdraw(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow, reason
     change(uow, row, weight=0.0)
 
 
+def give_way(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow) -> None:
+    """What is INVALID for good ends by a new rollout only, and this is that end: it must not hold the queue."""
+    reason = f"gave way to the next rollout: {row.reason}"
+    leave(uow, deployment, reason)
+    finish(uow, deployment, row, "Aborted", reason)
+
+
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
@@ -257,13 +264,17 @@ def find_active(uow: UnitOfWork, deployment: str) -> RolloutRow | None:
     return uow.session.exec(query).first()
 
 
+def find_next(uow: UnitOfWork, deployment: DeploymentRow) -> RolloutRow | None:
+    """The oldest queued rollout, unless the queue is frozen."""
+    if deployment.frozen:
+        return None
+    queued = select(RolloutRow).where(RolloutRow.deployment == deployment.name, RolloutRow.phase == "Queued")
+    return uow.session.exec(queued.order_by(col(RolloutRow.created_at), col(RolloutRow.id))).first()
+
+
 def start_next(uow: UnitOfWork, deployment: DeploymentRow) -> None:
     """The oldest queued rollout becomes the active one, unless there is one or the queue is frozen."""
-    if deployment.frozen or find_active(uow, deployment.name) is not None:
-        return
-    queued = select(RolloutRow).where(RolloutRow.deployment == deployment.name, RolloutRow.phase == "Queued")
-    row = uow.session.exec(queued.order_by(col(RolloutRow.created_at), col(RolloutRow.id))).first()
-    if row is not None:
+    if find_active(uow, deployment.name) is None and (row := find_next(uow, deployment)) is not None:
         activate(uow, deployment, row)
 
 

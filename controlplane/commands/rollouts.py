@@ -15,6 +15,7 @@ from controlplane.commands.rollout_phases import (
     enter_step,
     find_active,
     finish,
+    give_way,
     journey,
     keep_decision,
     leave,
@@ -23,6 +24,7 @@ from controlplane.commands.rollout_phases import (
 from controlplane.commands.rollout_phases import promote as promote_now
 from controlplane.domain.analysis.explain import decision_inputs
 from controlplane.domain.analysis.state import AnalysisState
+from controlplane.domain.analysis.verdict import invalid_for_good
 from controlplane.domain.rollout import Verb, check_verb
 from controlplane.errors import Conflict, Invalid, NotFound
 from controlplane.projections.rollouts import last_heard
@@ -51,6 +53,7 @@ def start_rollout(uow: UnitOfWork, wish: StartRollout) -> RolloutRow:
     Raises NotFound, Invalid for a version of another model, Conflict for one that serves or is on its way already.
     """
     deployment = lock_deployment(uow, wish.deployment)
+    _replace_invalid(uow, deployment)
     _check_version(uow, deployment, wish.model_version_id)
     _supersede(uow, deployment, wish)
     waits = deployment.frozen or find_active(uow, deployment.name) is not None
@@ -188,6 +191,17 @@ def _check_version(uow: UnitOfWork, deployment: DeploymentRow, version_id: UUID)
             f"{version.model}/{version.version} is on its way already: rollout {found.id} is {found.phase}",
             field="model_version",
         )
+
+
+def _replace_invalid(uow: UnitOfWork, deployment: DeploymentRow) -> None:
+    active = find_active(uow, deployment.name)
+    if active is None or active.verdict != "INVALID" or active.analysis is None:
+        return
+    row = lock_rollout(uow, active.id)
+    policy, state = RolloutPolicy.model_validate(row.policy).canary, AnalysisState.model_validate(row.analysis)
+    if invalid_for_good(policy, state):
+        with journey(uow, row):
+            give_way(uow, deployment, row)
 
 
 def _supersede(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout) -> None:

@@ -33,6 +33,18 @@ VERBS: Final[dict[Verb, frozenset[RolloutPhase]]] = {
 ANALYSED: Final[frozenset[RolloutPhase]] = frozenset({"Progressing", "Paused"})
 Move = Literal["stay", "advance", "promote", "roll_back", "hold", "invalidate", "withdraw", "recover"]
 """hold: INCONCLUSIVE, a person decides; withdraw: weight 0 after INVALID; recover: it is valid again."""
+LONGEST_PAUSE_SECONDS: Final = 10.0
+"""A third of what a lease's renewal forgives."""
+
+
+def fold_pause(age_seconds: float) -> float:
+    """How long a rollout rests between two folds: at every look in its first hour, then up to a tick.
+
+    Hour by hour its state holds more blocks and costs more to read and to write, while evidence moves by whole blocks.
+    A fold gives the same however observations are batched.
+    """
+    hours = age_seconds / 3600
+    return min(LONGEST_PAUSE_SECONDS, hours) if hours > 1 else 0.0
 
 
 def check_transition(phase: RolloutPhase, to: RolloutPhase) -> None:

@@ -16,8 +16,8 @@ but for an observation's `second`, which is the gateways' arrival clock. In one 
    - `horizon`: T, the least watermark of the live boots. `observations`: `schemas.serving.Observation`s with
      `state.horizon < second <= T`, of live and of past boots, lost units too. Order does not matter. What lies at or
      below the state's horizon changes nothing (recording it as lost is the endpoint's work), what lies beyond T waits.
-   - `labels_until`: the storing second up to which no label can appear any more: `min(T, floor(database now) - 2)`.
-     It is separate from T because a gateway's clock may run ahead of the database's.
+   - `labels_until`: the storing second up to which no label can appear any more: `floor(database now) - 2`.
+     It has nothing to do with T: a gateway's clock may run ahead of the database's, or behind it.
      `labels`: `Label(generation, arm, wrong, stored_at, key)` with
      `state.labels_horizon < floor(stored_at) <= labels_until`. Pass only labels whose prediction was counted and, of a
      request, only its first labelled row. `key` is the session's key hash, None for a unit without one; the fold keeps

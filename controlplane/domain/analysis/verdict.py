@@ -100,6 +100,11 @@ def next_step(policy: CanaryPolicy, state: AnalysisState) -> Ladder:
     return _ladder(policy, state, _evidence(policy, state))
 
 
+def invalid_for_good(policy: CanaryPolicy, state: AnalysisState) -> bool:
+    """Only a new rollout ends this; silence ends by itself."""
+    return _invalid(policy, state) is not None
+
+
 def e_value(log_e: float) -> str:
     """An e-value as people read it; the largest ones do not fit a float."""
     return f"{exp(log_e):.3g}" if log_e < log(1e6) else f"10^{log_e / log(10):.1f}"
