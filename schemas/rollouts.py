@@ -94,6 +94,16 @@ class CanaryPolicy(Strict):
             raise ValueError("each metric may be named once")
         return self
 
+    @model_validator(mode="after")
+    def _one_slow_unit_silences_no_gateway(self) -> Self:
+        # a second is told when its slowest unit has met the deadline: until then nothing is heard of the gateway
+        for name in ("lease_seconds", "boot_silence_seconds"):
+            if self.deadline_seconds >= getattr(self, name):
+                raise ValueError(
+                    f"deadline_seconds is {self.deadline_seconds:g}: expected less than {name}, {getattr(self, name):g}"
+                )
+        return self
+
     def metric_names(self) -> tuple[MetricName, ...]:
         return tuple(metric.name for metric in self.metrics)
 

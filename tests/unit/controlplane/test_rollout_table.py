@@ -16,6 +16,7 @@ from controlplane.domain.rollout import (
     asked_for,
     check_transition,
     check_verb,
+    fold_pause,
     next_move,
     predecessor,
 )
@@ -113,6 +114,16 @@ def test_lost_gateways_get_no_grace() -> None:
 
 def test_what_ends_by_itself_is_recovered_from() -> None:
     assert next_move(POLICY, assessed(), at("Paused", hold="invalid", verdict="INVALID")) == "recover"
+
+
+def test_a_fold_rests_longer_the_longer_a_rollout_lasts() -> None:
+    assert [fold_pause(hours * 3600) for hours in (0, 0.5, 1, 5, 24)] == [0.0, 0.0, 0.0, 5.0, 10.0]
+
+
+@pytest.mark.parametrize("name", ["lease_seconds", "boot_silence_seconds"])
+def test_a_deadline_that_would_silence_a_gateway_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"deadline_seconds is 5: expected less than {name}, 5"):
+        CanaryPolicy.model_validate({name: 5})
 
 
 def test_a_decision_is_asked_for_again() -> None:

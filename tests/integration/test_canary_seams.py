@@ -1,0 +1,204 @@
+"""Where gateway, ingest, fold and queue meet: what no side alone can keep."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import select
+
+from controlplane.domain.canonical import digest
+from controlplane.store.database import Database
+from controlplane.store.serving_tables import RolloutRow
+from controlplane.store.tables import AttachmentRow, ModelVersionRow
+from schemas.artifacts import ArtifactRef
+from tests.support.releases import CANARY, Gateway, Site, artifact, export, ok
+
+LABELLED: dict[str, Any] = {
+    **CANARY,
+    "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}],
+}
+
+
+@pytest.fixture
+def site(database: Database) -> Site:
+    site = Site(database)
+    site.deploy()
+    return site
+
+
+def export_again(site: Site, version: UUID) -> ArtifactRef:
+    """Another graph for a version that has one; answers its adapter."""
+    result = export(version, 1e-6)
+    adapter = artifact(f"another graph of {version}")
+    result = result.model_copy(update={"graph": result.graph.model_copy(update={"adapter": adapter})})
+    data = result.model_dump(mode="json")
+    with site.database.begin("test") as uow:
+        row = uow.session.get(ModelVersionRow, version)
+        assert row is not None
+        uow.session.add(
+            AttachmentRow(
+                model_version_id=version,
+                kind="export",
+                digest=digest(data),
+                data=data,
+                job_id=row.job_id,
+                created_at=uow.now() + timedelta(seconds=1),
+            )
+        )
+    return adapter
+
+
+def analysis(site: Site, rollout: dict[str, Any]) -> str:
+    return "\n".join(site.rollout(rollout["id"])["analysis"])
+
+
+# --- clocks and quiet -------------------------------------------------------------------------------------------------
+
+
+def test_labels_do_not_wait_for_a_gateway_whose_machine_slept(site: Site) -> None:
+    site.deploy(canary=LABELLED)
+    site.first_champion()
+    gateway = Gateway(site)
+    gateway.second -= 4600  # an hour behind the database's clock
+    gateway.restart()
+    rollout = site.canary(gateway)
+    gateway.observe(400)
+    for number in range(40):
+        ok(gateway.feedback(gateway.prediction("stable", "positive"), "positive" if number % 5 else "negative"))
+        ok(gateway.feedback(gateway.prediction("canary", "negative"), "positive"))
+    site.pass_time(3)
+    gateway.observe(400)
+    site.turn()
+    assert site.rollout(rollout["id"])["phase"] == "RolledBack", analysis(site, rollout)
+
+
+def test_without_traffic_the_last_step_promotes_nothing(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    while site.rollout(rollout["id"])["step"] == 0:
+        gateway.observe(4000)
+        site.turn()
+        gateway.report()
+    for _ in range(5):
+        gateway.observe(0)
+        site.turn()
+    standing = site.rollout(rollout["id"])
+    assert (standing["phase"], standing["step"], standing["weight"]) == ("Progressing", 1, 0.5)
+
+
+def test_a_long_rollout_is_folded_less_often_and_its_lease_goes_on(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    with site.database.begin("test") as uow:
+        row = uow.session.get(RolloutRow, UUID(rollout["id"]))
+        assert row is not None
+        assert row.started_at is not None
+        row.started_at -= timedelta(hours=20)
+    gateway.observe(400)
+    site.turn()
+    assert "canary no units" in analysis(site, rollout)
+    assert gateway.lease == 15.0
+    site.pass_time(11)
+    site.turn()
+    assert "canary 0 of 40 units" in analysis(site, rollout)
+
+
+# --- the queue behind an INVALID rollout ------------------------------------------------------------------------------
+
+
+def invalid(site: Site, gateway: Gateway) -> dict[str, Any]:
+    """A rollout whose units do not reach the arms as its weight says, at the end of its grace."""
+    rollout = site.canary(gateway)
+    gateway.observe(400, canary_share=0.5)
+    site.turn()
+    assert site.rollout(rollout["id"])["verdict"] == "INVALID"
+    return rollout
+
+
+def test_a_new_rollout_ends_one_that_is_invalid_for_good(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    first = invalid(site, gateway)
+    again = site.release(UUID(first["model_version_id"]))
+    assert again["phase"] == "Verifying"
+    ended = site.rollout(first["id"])
+    assert (ended["phase"], ended["verdict"]) == ("Aborted", "INVALID")
+    assert "gave way" in ended["reason"]
+    assert gateway.generation().canary is None
+
+
+def test_a_queued_rollout_waits_for_the_grace_and_no_longer(site: Site) -> None:
+    site.deploy(canary={**CANARY, "invalid_grace_seconds": 0})
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    site.release(site.version())
+    gateway.observe(400, canary_share=0.5)
+    site.turn(2)
+    assert site.rollout(rollout["id"])["phase"] == "Aborted"
+    assert site.phases() == ["Promoted", "Aborted", "Verifying"]
+
+
+def test_silence_holds_the_queue_since_it_ends_by_itself(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    gateway.observe(400)
+    site.pass_time(100)
+    site.turn()
+    assert site.rollout(rollout["id"])["verdict"] == "INVALID"
+    assert site.release(site.version())["phase"] == "Queued"
+
+
+# --- what gateways are told -------------------------------------------------------------------------------------------
+
+
+def test_a_version_is_served_by_one_graph_however_often_it_is_exported(site: Site) -> None:
+    champion = site.first_champion()
+    gateway = Gateway(site)
+    candidate = site.version()
+    rollout = site.canary(gateway, candidate)
+    for version in (champion, candidate):
+        export_again(site, version)
+    served = gateway.generation()
+    assert served.stable is not None
+    assert served.canary is not None
+    assert served.stable.graph.adapter == artifact(f"graph of {champion}")
+    assert served.canary.graph.adapter == artifact(f"graph of {candidate}")
+    ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json={"reason": "a test"}))
+    promoted = gateway.generation().stable
+    assert promoted is not None
+    assert promoted.graph == served.canary.graph
+
+
+def test_a_later_rollout_takes_the_latest_graph(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    candidate = site.version()
+    rollout = site.canary(gateway, candidate)
+    ok(site.client("operator").post(f"/v1/rollouts/{rollout['id']}:abort", json={"reason": "a bad export"}))
+    adapter = export_again(site, candidate)
+    site.release(candidate)
+    probe = gateway.generation().probe_version
+    assert probe is not None
+    assert probe.graph.adapter == adapter
+
+
+def test_a_new_deadline_reaches_gateways_at_once_and_leaves_a_rollout_alone(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    before = gateway.generation()
+    site.deploy(canary={**CANARY, "deadline_seconds": 3})
+    told = gateway.generation()
+    assert (told.generation, told.deadline_seconds, told.stable) == (before.generation + 1, 3.0, before.stable)
+    site.deploy(canary={**CANARY, "deadline_seconds": 3, "step_units": 50})
+    assert gateway.generation() == told
+    site.canary(gateway)
+    during = gateway.generation()
+    site.deploy(canary={**CANARY, "deadline_seconds": 4})
+    assert gateway.generation() == during
+    with site.database.read() as session:
+        assert len(session.exec(select(RolloutRow)).all()) == 2
