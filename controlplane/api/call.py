@@ -60,6 +60,11 @@ class Call:
     def read(self) -> AbstractContextManager[Session]:
         return self.site.database.read()
 
+    async def gone(self) -> None:
+        """Returns when the caller has hung up."""
+        while (await self.request.receive())["type"] != "http.disconnect":
+            pass
+
     def write(self, effect: Effect, *, status: int = 200, secret: bool = False) -> Response:
         """Run one command in one unit of work and answer what it returns (a model, JSON, a Reply or None → 204).
 

@@ -64,7 +64,7 @@ async def get_generation(
             deployment = find_deployment(session, name)
             return describe_generation(session, deployment) if after is None or deployment.generation > after else None
 
-    found = await call.site.feed.wait_for(look, wait)
+    found = await call.site.feed.wait_for(look, wait, call.gone)
     if found is None:
         return Response(status_code=204)
     return Response(found.model_dump_json(), media_type="application/json")

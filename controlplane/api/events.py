@@ -22,7 +22,7 @@ async def _page(call: Viewer | Worker, after: int | None, types: list[str], limi
             items = read_events(session, after, limit=limit, types=types)
             return FeedPage(items=items, last=items[-1].seq) if items else None
 
-    return await feed.wait_for(look, wait) or FeedPage(items=[], last=after or 0)
+    return await feed.wait_for(look, wait, call.gone) or FeedPage(items=[], last=after or 0)
 
 
 @router.get("/v1/events")

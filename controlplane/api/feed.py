@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from controlplane.errors import Busy
@@ -40,25 +40,30 @@ class Feed:
             with contextlib.suppress(asyncio.CancelledError):
                 await watcher
 
-    async def wait_for(self, look: Callable[[], T | None], seconds: float) -> T | None:
+    async def wait_for(
+        self, look: Callable[[], T | None], seconds: float, gone: Callable[[], Awaitable[None]]
+    ) -> T | None:
         """Look, and look again whenever something was committed, until there is an answer or the time is up.
 
-        Raises Busy (503) when too many are waiting already.
+        A caller who is gone frees his place at once. Raises Busy (503) when too many are waiting already.
         """
         if self._free <= 0:
             raise Busy("too many requests are waiting for events; try again")
         self._free -= 1
+        left = asyncio.ensure_future(gone())
         try:
             deadline = asyncio.get_running_loop().time() + seconds
             while True:
                 changed = self._changed
                 found = await asyncio.to_thread(look)
-                left = deadline - asyncio.get_running_loop().time()
-                if found is not None or left <= 0:
+                remaining = deadline - asyncio.get_running_loop().time()
+                if found is not None or remaining <= 0 or left.done():
                     return found
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), left)
+                woken = asyncio.ensure_future(changed.wait())
+                await asyncio.wait((woken, left), timeout=remaining, return_when=asyncio.FIRST_COMPLETED)
+                woken.cancel()
         finally:
+            left.cancel()
             self._free += 1
 
     def _heard(self) -> None:

@@ -116,3 +116,13 @@ def test_a_hundred_who_wait_hold_up_nobody_and_one_too_many_is_503(served: tuple
     assert {answer.status_code for answer in answers} == {200}
     assert {len(answer.json()["items"]) for answer in answers} == {1}
     assert free._free == 110
+
+
+def test_who_hangs_up_gives_his_place_to_the_next(sqlite_database: Database) -> None:
+    site = ApiSite(sqlite_database, feed_subscribers=1)
+    feed = site.app.state.site.feed
+    with serving(site.app) as url:
+        for role, path in (("viewer", "/v1/events"), ("worker", "/v1/doorbell")):
+            with caller(site, url, role) as client, pytest.raises(httpx.ReadTimeout):
+                client.get(path, params={"after": 0, "wait": LONG}, timeout=0.5)
+            wait_for(lambda: feed._free == 1, "the place is free", seconds=LONG / 2)
