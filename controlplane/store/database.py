@@ -94,6 +94,7 @@ def _could_not_connect(error: DBAPIError) -> bool:
 def _sqlite_engine(url: str, pool_size: int) -> Engine:
     engine = create_engine(
         url,
+        hide_parameters=True,  # an error's text goes to logs and dead letters: rows and token hashes do not
         pool_size=pool_size,
         max_overflow=20,
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
@@ -119,6 +120,7 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
 def _postgres_engine(url: str, pool_size: int) -> Engine:
     return create_engine(
         url,
+        hide_parameters=True,
         pool_size=pool_size,
         max_overflow=20,
         pool_pre_ping=True,
