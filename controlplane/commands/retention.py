@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, delete, exists, not_, or_, tuple_
-from sqlmodel import SQLModel, col, func, select
+from sqlmodel import SQLModel, col, select
 
 from controlplane.commands.cursors import FACTS
 from controlplane.commands.dead_letters import RELAY
@@ -21,7 +21,9 @@ from controlplane.store.tables import (
     InboxRow,
     JobLogRow,
     JobRow,
+    LeaseRow,
     ParkedEventRow,
+    TriggerEvaluationRow,
 )
 from controlplane.store.unit_of_work import UnitOfWork
 
@@ -35,20 +37,42 @@ Prune = Callable[[UnitOfWork, datetime], int]
 
 def prune_events(uow: UnitOfWork, before: datetime, *, relayed: bool) -> int:
     """Facts that are old and that the relay (where there is one) and our own reactions are done with."""
-    readers = {FACTS, RELAY} if relayed else {FACTS}
+    readers = {FACTS, RELAY} if relayed or _relay_lived(uow, before) else {FACTS}
     cursors = dict(uow.session.exec(select(CursorRow.name, CursorRow.seq)).all())
     if not readers <= cursors.keys():
         return 0  # a reader that has not begun has had nothing
-    done = min(cursors[name] for name in cursors)
-    parked = uow.session.exec(select(func.min(ParkedEventRow.seq))).one()
-    if parked is not None:
-        done = min(done, parked - 1)
-    return _delete(uow, EventRow, and_(col(EventRow.seq) <= done, col(EventRow.time) < before))
+    done = min(cursors[name] for name in readers)
+    for stays in (_first_young(before), select(ParkedEventRow.seq).order_by(col(ParkedEventRow.seq)).limit(1)):
+        if (seq := uow.session.exec(stays).first()) is not None:
+            done = min(done, seq - 1)
+    return _delete(uow, EventRow, col(EventRow.seq) <= done)
+
+
+def _relay_lived(uow: UnitOfWork, before: datetime) -> bool:
+    """Whatever our settings say, a relay that has worked within the retention is one; an older one is gone for good."""
+    lived = select(LeaseRow.name).where(LeaseRow.name == RELAY, col(LeaseRow.until) >= before)
+    return uow.session.exec(lived).first() is not None
+
+
+def _first_young(before: datetime) -> Any:
+    """By seq, which is the order of time: looks at no row but the old ones, of which there are few."""
+    return select(EventRow.seq).where(col(EventRow.time) >= before).order_by(col(EventRow.seq)).limit(1)
 
 
 def prune_inbox(uow: UnitOfWork, before: datetime) -> int:
-    older = before - (uow.now() - before) * (INBOX_FACTOR - 1)
-    return _delete(uow, InboxRow, col(InboxRow.at) < older)
+    return _delete(uow, InboxRow, col(InboxRow.at) < _long_before(uow, before))
+
+
+def prune_trigger_evaluations(uow: UnitOfWork, before: datetime) -> int:
+    """Answers that started nothing, once an event that comes again is not known any more. What has fired stays: its
+    dedupe key never fires again."""
+    started_nothing = col(TriggerEvaluationRow.outcome).not_in(("fired", "debouncing"))
+    old = col(TriggerEvaluationRow.at) < _long_before(uow, before)
+    return _delete(uow, TriggerEvaluationRow, and_(old, started_nothing))
+
+
+def _long_before(uow: UnitOfWork, before: datetime) -> datetime:
+    return before - (uow.now() - before) * (INBOX_FACTOR - 1)
 
 
 def prune_observations(uow: UnitOfWork, before: datetime) -> int:
@@ -86,6 +110,7 @@ def prunings(*, relayed: bool) -> dict[str, Prune]:
     return {
         "events": lambda uow, before: prune_events(uow, before, relayed=relayed),
         "inbox": prune_inbox,
+        "trigger_evaluations": prune_trigger_evaluations,
         "observations": prune_observations,
         "idempotency_keys": prune_idempotency_keys,
         "dead_letters": prune_dead_letters,

@@ -26,6 +26,7 @@ from controlplane.store.tables import (
     JobLogRow,
     LeaseRow,
     ParkedEventRow,
+    TriggerEvaluationRow,
 )
 from tests.support.jobs import Jobs
 from tests.support.waiting import wait_for
@@ -150,6 +151,40 @@ def test_events_stay_until_they_have_been_relayed(old_events: Database) -> None:
     cursors(old_events, relay=3)
     prune(old_events, KAFKA)
     assert seqs(old_events) == [4, 5, 6]
+
+
+def test_a_relay_that_was_switched_off_holds_nothing_back_once_it_is_long_gone(old_events: Database) -> None:
+    cursors(old_events, facts=6, relay=3)
+    with old_events.begin("test") as uow:
+        uow.session.add(LeaseRow(name="relay", owner="relay:1", fence=1, until=uow.now()))
+    prune(old_events, SETTINGS)
+    assert seqs(old_events) == [4, 5, 6]  # our settings know no Kafka, and yet somebody relays
+    age(old_events, (LeaseRow, "until"))
+    prune(old_events, SETTINGS)
+    assert seqs(old_events) == []
+
+
+def test_only_the_oldest_events_are_looked_at(old_events: Database) -> None:
+    """A clock that was set back made a later event look older: it waits for those before it."""
+    cursors(old_events, facts=6)
+    with old_events.begin("test") as uow:
+        uow.execute(update(EventRow).where(col(EventRow.seq) == 3).values(time=uow.now()))
+    prune(old_events, SETTINGS)
+    assert seqs(old_events) == [3, 4, 5, 6]
+
+
+def test_answers_of_triggers_that_started_nothing_go_with_the_inbox(database: Database) -> None:
+    with database.begin("test") as uow:
+        for outcome in ("fired", "debouncing", "no_trigger_matched", "cooldown"):
+            values = {"event_id": outcome, "event_type": "t", "outcome": outcome, "reason": "", "dedupe_key": outcome}
+            uow.session.add(TriggerEvaluationRow(trigger="t", source="s", at=uow.now(), **values))
+    age(database, (TriggerEvaluationRow, "at"), days=20)
+    prune(database, SETTINGS)
+    assert count(database, TriggerEvaluationRow) == 4
+    age(database, (TriggerEvaluationRow, "at"), days=29)
+    prune(database, SETTINGS)
+    with database.read() as session:
+        assert set(session.exec(select(TriggerEvaluationRow.outcome))) == {"fired", "debouncing"}
 
 
 def test_a_parked_event_stays(old_events: Database) -> None:
