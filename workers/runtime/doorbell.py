@@ -133,6 +133,7 @@ def _client_config(settings: WorkerSettings) -> dict[str, Any]:
         "bootstrap_timeout_ms": 5_000,
         "request_timeout_ms": 5_000,
         "allow_auto_create_topics": False,
+        "enable_auto_commit": False,  # there is no group to commit for
         "client_id": "graftwork-worker",
     }
     return {name: value for name, value in given.items() if value is not None}
