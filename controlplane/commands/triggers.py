@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlmodel import col, delete, func, select, update
+from sqlmodel import Session, col, delete, func, select, update
 
 from controlplane.commands.pipelines import REFUSALS, RunRequest, start_run
 from controlplane.domain.document import json_bytes
@@ -88,6 +88,12 @@ def ask_triggers(uow: UnitOfWork, incoming: Incoming) -> list[Asked]:
         answer = _judge(uow, spec, incoming)
         asked.append(_keep(uow, spec, incoming, answer))
     return asked
+
+
+def listened_types(session: Session) -> frozenset[str]:
+    """Whatever any trigger listens to, enabled or not: that one is disabled is an answer too."""
+    specs = [TriggerSpec.model_validate(spec) for spec in session.exec(select(TriggerRow.spec))]
+    return frozenset(name for spec in specs for name in spec.types)
 
 
 def note_unmatched(uow: UnitOfWork, incoming: Incoming) -> Asked:

@@ -3,9 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
 
 from controlplane.commands.cursors import cursor_of, move_cursor
 from controlplane.commands.dead_letters import EVENT_LOG
@@ -21,14 +22,17 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.2
 BATCH = 200
 
+Wanted = Callable[[Session], Collection[str]]
+"""The types of facts that somebody listens to now."""
+
 
 class FactSource:
-    """Delivers the facts of some types in the one order; the others are passed over."""
+    """Delivers the facts of some types in the one order. The others are passed over: no inbox row, no transaction."""
 
-    def __init__(self, database: Database, singleton: Singleton, types: Collection[str]) -> None:
+    def __init__(self, database: Database, singleton: Singleton, wanted: Wanted) -> None:
         self._database = database
         self._singleton = singleton
-        self._types = frozenset(types)
+        self._wanted = wanted
         self._committed: int | None = None
         self._done = 0
         self._not_before = 0.0
@@ -81,7 +85,9 @@ class FactSource:
             if self._committed is None:
                 self._committed = self._done = cursor_of(session, self._singleton.name)
             events = read_events(session, self._done, limit=BATCH, check_retention=False)
-        wanted = [e for e in events if e.type in self._types]
+            # After the facts: whoever began to listen before a fact was committed is seen.
+            types = self._wanted(session) if events else ()
+        wanted = [e for e in events if e.type in types]
         if events and not wanted:
             self._done = events[-1].seq
             self.commit()

@@ -6,6 +6,7 @@ from typing import Any
 
 from controlplane.commands.cursors import FACTS
 from controlplane.commands.singleton import Singleton
+from controlplane.commands.triggers import listened_types
 from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.fact_source import FactSource
 from controlplane.reactions.facts import REACTIONS
@@ -33,7 +34,7 @@ def build(database: Database, settings: Settings) -> list[Consumer[Any]]:
     singleton = Singleton(database, FACTS, settings.singleton_lease_seconds)
     facts: Consumer[Any] = Consumer(
         database,
-        FactSource(database, singleton, REACTIONS),
+        FactSource(database, singleton, listened_types),
         fact_reaction(REACTIONS),
         KafkaPublisher(settings) if kafka else None,
     )

@@ -75,7 +75,7 @@ class Transport:
     def source(self, reader: str) -> Source:
         if self.settings is None:
             singleton = Singleton(self.database, reader, 5)
-            return FactSource(self.database, singleton, [event.TYPE for event in EVENTS])
+            return FactSource(self.database, singleton, lambda _: [event.TYPE for event in EVENTS])
         return KafkaSource(self.settings, FACT_TOPICS, reader)
 
     def consumer(
