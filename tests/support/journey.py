@@ -1,5 +1,6 @@
 """The demo's journey, small: the same documents and the same real base model and reviews, in fewer rows."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import yaml
 from controlplane.cli.demo.rows import read_rows
 from controlplane.client import Client
 from schemas.topics import INBOUND
+from schemas.views.jobs import JobView
 from schemas.views.pipelines import RunView
 from schemas.views.rollouts import RolloutDetail
 from tests.support.cluster import Cluster
@@ -19,6 +21,7 @@ from tests.support.kcat import Kcat
 from tests.support.users import Users
 from tests.support.waiting import wait_for
 
+logger = logging.getLogger(__name__)
 DEPLOYMENT, MODEL, TRIGGER = "reviews", "sentiment", "new-reviews"
 EVENT_TYPE, SOURCE = "com.example.reviews.collected", "//example.com/collector"
 HELD_OUT = 200
@@ -132,12 +135,18 @@ class Journey:
     def rollout_ends(self, rollout_id: UUID) -> RolloutDetail:
         ended = self.client.wait_for_rollout(rollout_id, seconds=JOB_SECONDS)
         self.rollouts.append(ended)
+        logger.info("rollout %s: %s: %s; %s", ended.phase, ended.reason, ended.analysis, _seconds(ended))
         return ended
 
     def run_ends(self, run_id: UUID) -> RunView:
         ended = self.client.wait_for_run(run_id, seconds=JOB_SECONDS)
         assert ended.phase == "Succeeded", ended.model_dump_json(indent=1)
         self.runs.append(ended)
+        logger.info("run of %s: %s", ended.pipeline, _seconds(ended))
+        for job in self.client.list_jobs(run=run_id):
+            cpu = job.usage.cpu_seconds if job.usage else 0
+            score = (job.result or {}).get("accuracy")
+            logger.info("job %s: attempt %d, %s, %.1f CPU s %s", job.kind, job.attempt, _seconds(job), cpu, score or "")
         return ended
 
     @contextmanager
@@ -157,3 +166,8 @@ class Journey:
             return None
         assert asked[0].outcome == "fired", asked[0]
         return asked[0].run_id
+
+
+def _seconds(ended: RunView | RolloutDetail | JobView) -> str:
+    since = ended.created_at
+    return f"{(ended.finished_at - since).total_seconds():.1f} s" if ended.finished_at else "not ended"
