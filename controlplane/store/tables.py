@@ -292,7 +292,7 @@ class AliasHistoryRow(SQLModel, table=True):
     at: datetime = moment(index=True)
 
 
-# --- pipelines and triggers ---------------------------------------------------------------------------------------------
+# --- pipelines and triggers -------------------------------------------------------------------------------------------
 
 
 class PipelineRow(SQLModel, table=True):
