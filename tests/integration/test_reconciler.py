@@ -176,8 +176,10 @@ def test_only_the_oldest_events_are_looked_at(old_events: Database) -> None:
 def test_answers_of_triggers_that_started_nothing_go_with_the_inbox(database: Database) -> None:
     with database.begin("test") as uow:
         for outcome in ("fired", "debouncing", "no_trigger_matched", "cooldown"):
-            values = {"event_id": outcome, "event_type": "t", "outcome": outcome, "reason": "", "dedupe_key": outcome}
-            uow.session.add(TriggerEvaluationRow(trigger="t", source="s", at=uow.now(), **values))
+            row = TriggerEvaluationRow(
+                trigger="t", source="s", event_id=outcome, event_type="t", outcome=outcome, reason="", at=uow.now()
+            )
+            uow.session.add(row)
     age(database, (TriggerEvaluationRow, "at"), days=20)
     prune(database, SETTINGS)
     assert count(database, TriggerEvaluationRow) == 4

@@ -10,7 +10,10 @@ from fsspec.implementations.local import LocalFileSystem
 
 from schemas.artifacts import ArtifactRef
 from workers.runtime.errors import ArtifactError
-from workers.runtime.files import CHUNK, HashingWriter, publish, sha256_of, staged
+from workers.runtime.files import CHUNK, HashingWriter, discard_staged, publish, sha256_of, staged
+
+ABANDONED_SECONDS = 86_400.0
+"""Nobody pauses so long between two writes: whoever began that file was killed."""
 
 
 class ArtifactStore:
@@ -24,6 +27,11 @@ class ArtifactStore:
         self._cache = cache
         self._remote, self._root = _open_root(root_url)
         self._local = Path(self._root) if isinstance(self._remote, LocalFileSystem) else cache
+
+    def sweep(self) -> None:
+        """Remove the halves of files that killed processes have left."""
+        for folder in {self._local, self._cache}:
+            discard_staged(folder / "tmp", ABANDONED_SECONDS)
 
     def put_file(self, path: Path, media_type: str) -> ArtifactRef:
         with path.open("rb") as data:

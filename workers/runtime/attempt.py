@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,8 +12,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.jobs import Claim, Completion, Failure, Heartbeat, JobResult, JobSpec, Release, Usage
 from workers.runtime.api import Api, LostLease, Refused, Unreachable
+from workers.runtime.files import scratch_folder
 from workers.runtime.messages import Fault, Said, Task
-from workers.runtime.news import News
+from workers.runtime.news import News, clean
 from workers.runtime.process import JobProcess
 from workers.runtime.settings import WorkerSettings
 
@@ -89,10 +89,8 @@ class Attempt:
     def _workdir(self) -> Iterator[Callable[[JobSpec], Task]]:
         """A folder of this attempt's own, which goes when it ends."""
         claim = self._claim
-        folder = self._settings.home.absolute() / "work" / f"{claim.job_id}-{claim.attempt}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        try:
+        folder = self._settings.scratch / f"{claim.job_id}-{claim.attempt}"
+        with scratch_folder(folder):
             yield lambda spec: Task(
                 kind=spec.kind,
                 spec=claim.spec,
@@ -101,8 +99,6 @@ class Attempt:
                 stores=self._settings.stores(),
                 worker_pid=os.getpid(),
             )
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     # --- the heartbeat ------------------------------------------------------------------------------------------------
 
@@ -188,13 +184,13 @@ class Attempt:
         failure = Failure(
             attempt=self._claim.attempt,
             owner=self._owner,
-            reason=fault.reason[:MAX_REASON] or "no reason was given",
+            reason=clean(fault.reason)[:MAX_REASON] or "no reason was given",
             retryable=fault.retryable,
         )
         self._until_answered(lambda: self._api.fail(self._claim.job_id, failure))
 
     def _release(self, reason: str) -> None:
-        release = Release(attempt=self._claim.attempt, owner=self._owner, reason=reason[:MAX_REASON])
+        release = Release(attempt=self._claim.attempt, owner=self._owner, reason=clean(reason)[:MAX_REASON])
         self._until_answered(lambda: self._api.release(self._claim.job_id, release))
 
     def _until_answered(self, tell: Callable[[], None]) -> None:

@@ -96,8 +96,10 @@ def usage() -> Usage:
 
 def build_context(task: Task, pipe: ReportPipe) -> Context:
     stores = task.stores
+    artifacts = ArtifactStore(stores.artifacts_url, stores.cache / "artifacts")
+    artifacts.sweep()
     return Context(
-        artifacts=ArtifactStore(stores.artifacts_url, stores.cache / "artifacts"),
+        artifacts=artifacts,
         sources=Sources(stores.sources_cache, stores.file_roots, stores.pypi_packages, stores.pypi_index_url),
         workdir=task.workdir,
         report=pipe.report,

@@ -5,12 +5,15 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, BinaryIO
 
 CHUNK = 1 << 20
+YOUNG_SECONDS = 60.0
+"""A scratch folder that is younger may not be locked yet."""
 
 
 class HashingWriter:
@@ -70,13 +73,51 @@ def publish_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def discard_staged(folder: Path) -> None:
-    """Remove what killed processes left behind. Only the holder of the folder's lock may say that it is left behind."""
+def discard_staged(folder: Path, older_than: float = 0.0) -> None:
+    """Remove what killed processes left behind: what nobody has written to for so many seconds.
+
+    Without an age only the holder of the folder's lock may say that it is left behind.
+    """
     for left in folder.glob(".staged-*"):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another process was faster
+            if time.time() - left.stat().st_mtime < older_than:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
+
+
+@contextlib.contextmanager
+def scratch_folder(folder: Path) -> Iterator[None]:
+    """An empty folder for as long as the block lasts, held so that `sweep_scratch` leaves it alone."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: then nobody sweeps there either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+def sweep_scratch(parent: Path) -> None:
+    """Remove the scratch folders of killed processes: a folder that nobody holds."""
+    for folder in parent.glob("*"):
+        with contextlib.suppress(OSError):  # held, or gone
+            if time.time() - folder.stat().st_mtime >= YOUNG_SECONDS:
+                _remove_unless_held(folder)
+
+
+def _remove_unless_held(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,11 @@ MAX_BATCH_CHARACTERS = 100_000
 """A character is at most 6 bytes as JSON: a heartbeat stays below the API's limit of 1 MiB."""
 
 
+def clean(text: str) -> str:
+    """Text that the control plane takes: for one U+0000 it would refuse all that comes with it."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
 @dataclass(frozen=True)
 class Batch:
     """What one heartbeat carries."""
@@ -42,12 +47,12 @@ class News:
         with self._lock:
             if isinstance(report, Progress):
                 # JSON has no NaN
-                finite = {name: value for name, value in report.metrics.items() if math.isfinite(value)}
-                self._progress = report.model_copy(update={"metrics": finite})
+                finite = {clean(name): value for name, value in report.metrics.items() if math.isfinite(value)}
+                self._progress = report.model_copy(update={"metrics": finite, "message": clean(report.message)})
             elif isinstance(report, Checkpoint):
                 self._checkpoint = report
             else:
-                self._lines.append(report.encode("utf-8", "replace").decode()[:MAX_LINE_LENGTH])
+                self._lines.append(clean(report)[:MAX_LINE_LENGTH])
                 if len(self._lines) > MAX_KEPT_LINES:
                     self._lines.popleft()
                     self._dropped += 1

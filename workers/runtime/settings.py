@@ -61,6 +61,11 @@ class WorkerSettings(BaseSettings):
             return self.token.get_secret_value()
         return self.token_file.read_text().strip() if self.token_file else None
 
+    @property
+    def scratch(self) -> Path:
+        """Every attempt of every worker of this home has a folder of its own in it."""
+        return self.home.absolute() / "work"
+
     def stores(self) -> "Stores":
         home = self.home.absolute()
         return Stores(

@@ -9,6 +9,7 @@ from schemas.jobs import Claim, ClaimRequest, JobKind
 from workers.runtime.api import Api, Unreachable
 from workers.runtime.attempt import Attempt
 from workers.runtime.doorbell import Doorbell
+from workers.runtime.files import sweep_scratch
 from workers.runtime.settings import WorkerSettings
 
 logger = logging.getLogger(__name__)
@@ -29,6 +30,7 @@ class Worker:
 
     def run(self) -> None:
         """Until told to stop. Raises Refused when the control plane does not take this worker's token."""
+        sweep_scratch(self._settings.scratch)
         threading.Thread(target=self._listen, name="doorbell", daemon=True).start()
         logger.info("worker %s does %s", self.owner, ", ".join(self._kinds))
         try:

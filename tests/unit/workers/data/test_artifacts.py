@@ -105,3 +105,14 @@ def test_a_context_reports_progress_checkpoints_and_lines(bench: Any) -> None:
     assert checkpoint.step == 7
     assert bench.store.read(checkpoint.artifact) == b"state"
     assert line == "a line"
+
+
+def test_halves_of_files_that_killed_processes_left_are_swept(tmp_path: Path) -> None:
+    store = ArtifactStore((tmp_path / "store").as_uri(), tmp_path / "cache")
+    kept = store.put_bytes(b"whole", "text/plain")
+    left, young = (tmp_path / "store" / "tmp" / f".staged-{name}" for name in ("left", "young"))
+    for path in (left, young):
+        path.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    store.sweep()
+    assert (left.exists(), young.exists(), store.read(kept)) == (False, True, b"whole")
