@@ -116,7 +116,10 @@ class Observation(Strict):
 
 
 class LostUnits(Strict):
-    """Units that an earlier boot of this gateway never ended: errors of their arm, under the old boot's id."""
+    """Units that an earlier boot of this gateway never ended: errors of their arm, under the old boot's id.
+
+    Without any, it says that nothing more comes of a boot: it has ended by itself.
+    """
 
     boot: UUID
     seconds: tuple[Observation, ...]

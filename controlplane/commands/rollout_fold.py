@@ -85,6 +85,7 @@ def _horizon(uow: UnitOfWork, deployment: str, policy: CanaryPolicy, now: float)
     """The least watermark of the live boots; with none, time stands still.
 
     A replaced boot counts until it has been silent for its time, or its lost units came: they must not come too late.
+    One that ended by itself does not.
     """
     since = datetime.fromtimestamp(now - policy.boot_silence_seconds, UTC)
     least = uow.session.exec(

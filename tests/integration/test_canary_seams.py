@@ -106,6 +106,24 @@ def test_a_long_rollout_is_folded_less_often_and_its_lease_goes_on(site: Site) -
     assert "canary 0 of 40 units" in analysis(site, rollout)
 
 
+def test_a_gateway_that_ended_by_itself_does_not_hold_the_fold_back(site: Site) -> None:
+    site.first_champion()
+    gateway, other = Gateway(site), Gateway(site, "gateway-2")
+    rollout = site.release(site.version())
+    gateway.report()
+    other.report()
+    site.turn()
+    gateway.observe(0)
+    for _ in range(3):
+        other.observe(50)
+    site.turn()
+    assert " 5 canary units" in analysis(site, rollout)
+    assert gateway.send_lost(gateway.boot, []).status_code == 204
+    site.turn()
+    assert "15 canary units" in analysis(site, rollout)
+    assert site.rollout(rollout["id"])["verdict"] is None
+
+
 # --- the queue behind an INVALID rollout ------------------------------------------------------------------------------
 
 

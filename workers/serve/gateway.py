@@ -70,7 +70,7 @@ async def running(settings: GatewaySettings, sessions: Sessions, files: GatewayF
     finally:
         await _stop(current)
         with suppress(TimeoutError):
-            await asyncio.wait_for(uplink.flushed(clock.second()), LAST_WORDS_SECONDS)
+            await asyncio.wait_for(uplink.end(clock.second()), LAST_WORDS_SECONDS)
         await _stop(telling)
         batcher.close_all()
         journal.close()

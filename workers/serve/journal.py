@@ -57,6 +57,11 @@ class Journal:
         if self._size > self._compact_at:
             self._compact()
 
+    @property
+    def empty(self) -> bool:
+        """Every unit that arrived has ended."""
+        return not self._open
+
     def close(self) -> None:
         """The boot ended by itself. What is still open stays on disk for the next boot."""
         os.close(self._fd)
@@ -67,7 +72,11 @@ class Journal:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         header = json.dumps({"boot": str(self._boot)}).encode() + b"\n"
         lines = b"".join([header, *self._open.values()])
-        os.write(fd, lines)
+        try:
+            os.write(fd, lines)
+        except OSError:
+            os.close(fd)  # tried again at every end: a full disk must not use up the descriptors as well
+            raise
         self._size = len(lines)
         return fd
 
@@ -97,7 +106,10 @@ class Journal:
 
 
 def read_lost_units(path: Path) -> LostUnits | None:
-    """What an earlier boot never ended, each an error of its arm; None when there is nothing to report."""
+    """What an earlier boot never ended, each an error of its arm; None when the file does not say which boot it was.
+
+    A boot that left nothing open is reported too: the fold need not wait for it.
+    """
     lines = path.read_bytes().split(b"\n")
     try:
         boot = UUID(json.loads(lines[0])["boot"])
@@ -106,8 +118,6 @@ def read_lost_units(path: Path) -> LostUnits | None:
     seconds: dict[int, list[Arrival]] = defaultdict(list)
     for arrival in _never_ended(lines[1:]):
         seconds[arrival.second].append(arrival)
-    if not seconds:
-        return None
     return LostUnits(boot=boot, seconds=tuple(_observation(boot, s, seconds[s]) for s in sorted(seconds)))
 
 

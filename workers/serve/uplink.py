@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 
-from schemas.serving import GatewayBoot, GatewayReport
+from schemas.serving import GatewayBoot, GatewayReport, LostUnits
 from workers.serve.control import ControlPlane, Refused, Unreachable
 from workers.serve.files import GatewayFiles
 from workers.serve.journal import read_lost_units
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 SEAL_SECONDS = 0.1
 REPORT_SECONDS = 2.0
 RETRY_SECONDS = 0.5
+KEPT_SECONDS = 24 * 3600
+"""Unsent: an older one comes too late for any fold, and a control plane may be away for weeks."""
 NOT_FOUND, CONFLICT = 404, 409
 
 
@@ -43,6 +46,9 @@ class Uplink:
         for observation in state.ledger.seal(generation, state.weight_at(state.clock.second())):
             self._unsent.append((observation.second, observation.model_dump_json()))
             self._sealed.set()
+            if len(self._unsent) > KEPT_SECONDS:
+                del self._unsent[1]  # the first one may be on its way
+                self._metrics.lost_seconds.inc()
         self._metrics.unsent_seconds.set(len(self._unsent))
 
     async def observe(self) -> None:
@@ -55,8 +61,17 @@ class Uplink:
                 self._unsent.popleft()
             self._sealed.clear()
 
-    async def flushed(self, second: int) -> None:
-        """Until everything up to this second is sealed and accepted."""
+    async def end(self, second: int) -> None:
+        """Everything up to this second is accepted, and nothing more comes: the fold need not wait for this boot.
+
+        With a unit still open the next boot says so, when it has reported that unit.
+        """
+        await self._flushed(second)
+        if self._state.journal.empty:
+            with suppress(Unreachable, Refused):
+                await self._control.report_lost(LostUnits(boot=self._boot.boot, seconds=()))
+
+    async def _flushed(self, second: int) -> None:
         await asyncio.sleep(self._state.clock.start_of(second + 1) - self._state.clock.now())
         self.seal_now()
         while self._unsent:
@@ -82,7 +97,8 @@ class Uplink:
         while lost is not None:
             try:
                 await self._control.report_lost(lost)
-                logger.warning("boot %s was lost with units that never ended: reported as errors", lost.boot)
+                if lost.seconds:
+                    logger.warning("boot %s was lost with units that never ended: reported as errors", lost.boot)
                 return
             except Refused as error:
                 # 404: that boot never reached the control plane, so it never held a lease

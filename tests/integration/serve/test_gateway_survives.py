@@ -11,11 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
+from schemas.serving import LostUnits
 from tests.support.ports import free_ports
 from tests.support.processes import Process, Processes
-from tests.support.scripted_engine import HANG
+from tests.support.scripted_engine import HANG, ScriptedEngine
 from tests.support.waiting import wait_for
+from workers.serve import uplink
 from workers.serve.files import GatewayBusy, GatewayFiles
+from workers.serve.sessions import Sessions
 
 PROGRAM = """
 import sys
@@ -120,6 +123,43 @@ def test_a_dead_control_plane_means_all_stable_within_the_lease(site: Any, clien
     seconds = [o.second for o in site.observed()]
     assert seconds == list(range(seconds[0], seconds[0] + len(seconds)))
     wait_for(lambda: variant() == "canary", "the lease is renewed")
+
+
+def test_a_gateway_that_ends_says_that_nothing_more_comes(site: Any) -> None:
+    site.release(1)
+    with site.gateway() as client:
+        wait_for(lambda: ready(client), "ready")
+        client.post("/v1/predict", json={"text": "one"})
+        [boot] = site.control.boots
+    assert site.control.lost == [LostUnits(boot=boot.boot, seconds=())]
+    assert sum(g.stable.units for o in site.observed() for g in o.generations) == 1
+
+
+def test_seconds_that_nobody_takes_do_not_pile_up_for_ever(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uplink, "KEPT_SECONDS", 2)
+    site.release(1)
+    site.control.refuse = lambda _second: 503
+    with site.gateway() as client:
+        wait_for(lambda: ready(client), "ready")
+        wait_for(lambda: "graftwork_gateway_lost_seconds_total 2.0" in client.get("/metrics").text, "two are dropped")
+        assert "graftwork_gateway_unsent_seconds 2.0" in client.get("/metrics").text
+        site.control.refuse = lambda _second: 200
+        wait_for(lambda: len(site.observed()) > 3, "later ones are told")
+    seconds = [o.second for o in site.observed()]
+    assert seconds == sorted(seconds)
+
+
+def test_a_version_that_was_exported_again_is_loaded_by_its_new_graph(site: Any) -> None:
+    again = site.version(1, favours=1)
+    assert again.id == site.stable.id
+    sessions = Sessions(site.store, ScriptedEngine)
+    sessions.load(site.stable)
+    assert sessions.holds(site.stable)
+    assert not sessions.holds(again)
+    assert sessions.logits(again.id, ["one"]).argmax() == 0
+    sessions.load(again)
+    assert (sessions.holds(site.stable), sessions.holds(again), len(sessions.loaded)) == (False, True, 1)
+    assert sessions.logits(again.id, ["one"]).argmax() == 1
 
 
 def test_a_restart_without_a_control_plane_serves_stable_from_disk(site: Any) -> None:

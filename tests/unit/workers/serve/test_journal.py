@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from uuid import UUID
 
+from schemas.serving import LostUnits
 from workers.serve.journal import Arrival, Journal, read_lost_units
 
 BOOT = UUID(int=9)
@@ -56,10 +57,13 @@ def test_a_boot_that_ended_by_itself_leaves_no_journal(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_to_report_from_a_boot_without_open_units_or_a_damaged_file(tmp_path: Path) -> None:
+def test_a_killed_boot_without_open_units_lost_nothing_and_a_damaged_file_says_nothing(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "a.journal", BOOT)
-    journal.end(journal.start(STABLE))
-    assert read_lost_units(tmp_path / "a.journal") is None
+    number = journal.start(STABLE)
+    assert not journal.empty
+    journal.end(number)
+    assert journal.empty
+    assert read_lost_units(tmp_path / "a.journal") == LostUnits(boot=BOOT, seconds=())
     journal.close()
     (tmp_path / "b.journal").write_bytes(b"\x00\xff nonsense")
     assert read_lost_units(tmp_path / "b.journal") is None
@@ -92,4 +96,14 @@ def test_a_disk_that_refuses_makes_it_unhealthy_and_raises_nothing(tmp_path: Pat
     journal.end(journal.start(STABLE))
     assert not journal.healthy
     os.close(full)
+    journal.close()
+
+
+def test_a_compaction_that_fails_again_and_again_uses_up_no_descriptors(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", BOOT, compact_at=500)
+    (tmp_path / "a.compacting").symlink_to("/dev/full")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(100):
+        journal.end(journal.start(STABLE))
+    assert len(os.listdir("/proc/self/fd")) == before
     journal.close()
