@@ -356,6 +356,8 @@ class AttackResult(Tolerant):
     recipe: AttackRecipe
     rows_digest: Digest | None = None
     """Of the rows that were attacked, in whatever order."""
+    query_budget: int | None = None
+    """Per row: more of it succeeds more often, so only equal ones compare."""
     success_rate: Interval
     """Of the rows that were answered right before the attack."""
     clean_accuracy: Interval

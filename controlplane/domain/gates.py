@@ -154,7 +154,7 @@ def _attack_compared(gate: MaxAttackSuccess, evidence: Evidence) -> GateVerdict 
         return _not_applicable(name)
     pair = _same_attack(evidence.candidate, evidence.champion)
     if pair is None:
-        return _missing(name, "no attack on both versions with the same recipe and the same rows")
+        return _missing(name, "no attack on both versions with the same recipe, query budget and rows")
     mine, theirs = pair
     good = mine.result.success_rate.value <= theirs.result.success_rate.value + margin
     reason = (
@@ -198,9 +198,13 @@ def _same_rows(candidate: Learnt, champion: Learnt) -> tuple[Evaluation, Evaluat
 def _same_attack(candidate: Learnt, champion: Learnt) -> tuple[Attack, Attack] | None:
     for mine in candidate.attacks:
         for theirs in champion.attacks:
-            if mine.result.recipe == theirs.result.recipe and _asked_the_same(mine.result, theirs.result):
+            if _strength(mine.result) == _strength(theirs.result) and _asked_the_same(mine.result, theirs.result):
                 return mine, theirs
     return None
+
+
+def _strength(attack: AttackResult) -> tuple[str, int | None]:
+    return attack.recipe, attack.query_budget
 
 
 def _asked_the_same(mine: Asked, theirs: Asked) -> bool:

@@ -114,6 +114,7 @@ def _result(
         dataset=spec.dataset.id,
         recipe=spec.recipe,
         rows_digest=rows_digest((row.text, row.label) for row in rows),
+        query_budget=spec.query_budget,
         success_rate=wilson(succeeded, len(attacked)),
         clean_accuracy=wilson(len(attacked), len(examples)),
         accuracy_under_attack=wilson(len(attacked) - succeeded, len(examples)),

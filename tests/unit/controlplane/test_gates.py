@@ -105,6 +105,14 @@ def test_attacks_are_compared_on_the_same_rows() -> None:
     assert statuses(gate, candidate, Learnt(attacks=attacks(0.58, OTHER_ROWS))) == ["Passed", "Error"]
 
 
+def test_a_stronger_attack_is_not_compared_with_a_weaker_one() -> None:
+    gate = MaxAttackSuccess(maximum=1, not_above_champion_by=0.05)
+    [found] = attacks(0.58)
+    weaker = found.model_copy(update={"result": found.result.model_copy(update={"query_budget": 10})})
+    assert statuses(gate, Learnt(attacks=(weaker,)), Learnt(attacks=(found,))) == ["Passed", "Error"]
+    assert statuses(gate, Learnt(attacks=(weaker,)), Learnt(attacks=(weaker,))) == ["Passed", "Passed"]
+
+
 def test_the_verdict_names_its_evidence() -> None:
     mine, theirs = evaluations(0.9), evaluations(0.8)
     gate = MinAccuracy(minimum=0.5, not_below_champion_by=0.02)
