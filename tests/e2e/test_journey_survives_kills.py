@@ -20,7 +20,7 @@ def test_a_killed_worker_broker_and_api_cost_time_and_nothing_else(
 ) -> None:
     with cluster.client() as client:
         journey = Journey(cluster, Kcat(mortal_kafka.bootstrap_servers), client)
-        journey.declare()
+        journey.declare(attacked=False)
         first = journey.arrive(0)
         orphaned = kill_the_worker_that_trains(journey, first)
         kill_the_broker_between_two_jobs(journey, first, mortal_kafka)

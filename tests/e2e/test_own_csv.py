@@ -38,8 +38,8 @@ def test_the_script_takes_a_csv_to_an_answer(processes: Processes, tmp_path: Pat
     machine = OwnMachine(processes, {"GRAFTWORK_SOURCES_CACHE": str(downloads)})
     machine.up()
     script = str(ROOT / "deploy" / "examples" / "own_csv.sh")
-    columns = {"TEXT": "remark", "LABEL": "kind", "GRAFTWORK": str(Path(sys.executable).with_name("graftwork"))}
-    said = machine.command([script, str(csv), "remarks"], env=columns, seconds=600).stdout
+    command = {"GRAFTWORK": str(Path(sys.executable).with_name("graftwork"))}
+    said = machine.command([script, str(csv), "remark", "kind", "remarks"], env=command, seconds=600).stdout
     assert "Promoted" in said.splitlines(), said
     answer = json.loads(said.strip().splitlines()[-1])
     assert answer["model"] == "remarks"

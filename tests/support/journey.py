@@ -24,10 +24,9 @@ from tests.support.waiting import wait_for
 logger = logging.getLogger(__name__)
 DEPLOYMENT, MODEL, TRIGGER = "reviews", "sentiment", "new-reviews"
 EVENT_TYPE, SOURCE = "com.example.reviews.collected", "//example.com/collector"
-HELD_OUT = 200
-"""Rows of validation and of test, each."""
-TRAIN_ROWS = 300
-FIRST_BATCH = 2 * HELD_OUT + TRAIN_ROWS
+VALIDATION, TEST, FIRST_TRAIN, MORE_TRAIN = 100, 200, 300, 200
+"""Rows."""
+FIRST_BATCH = VALIDATION + TEST + FIRST_TRAIN
 JOB_SECONDS = 400
 """A deadline for machines that do much else besides; nothing waits so long when all is well."""
 CANARY: dict[str, Any] = {
@@ -49,25 +48,26 @@ def document(name: str) -> dict[str, Any]:
     return found
 
 
-def deployment() -> dict[str, Any]:
+def deployment(*, attacked: bool) -> dict[str, Any]:
     spec = document("deployment")
-    spec["policy"] = {
-        "gates": [
-            {"gate": "parity", "max_abs_diff": 0.001},
-            {"gate": "accuracy", "minimum": 0.55, "not_below_champion_by": 0.2},
-            {"gate": "attack", "maximum": 1.0},
-        ],
-        "canary": CANARY,
-    }
+    gates: list[dict[str, Any]] = [
+        {"gate": "parity", "max_abs_diff": 0.001},
+        {"gate": "accuracy", "minimum": 0.55, "not_below_champion_by": 0.2},
+    ]
+    spec["policy"] = {"gates": gates + [{"gate": "attack", "maximum": 1.0}] * attacked, "canary": CANARY}
     return spec
 
 
-def pipelines() -> tuple[dict[str, Any], dict[str, Any]]:
+def pipelines(*, attacked: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     good, flipped = document("pipeline"), document("flipped")
     stages = good["stages"]
-    stages["curate"]["spec"]["splits"] = {"validation": HELD_OUT, "test": HELD_OUT, "balanced": True}
-    stages["attack"]["spec"]["rows"] = 3
-    flipped["params"].update(offset=FIRST_BATCH + TRAIN_ROWS, limit=TRAIN_ROWS)
+    stages["curate"]["spec"]["splits"] = {"validation": VALIDATION, "test": TEST, "balanced": True}
+    if attacked:
+        stages["attack"]["spec"]["rows"] = 3
+    else:
+        del stages["attack"]
+        stages["release"]["needs"].remove("attack")
+    flipped["params"].update(offset=FIRST_BATCH + MORE_TRAIN, limit=FIRST_TRAIN)
     return good, flipped
 
 
@@ -81,11 +81,11 @@ class Journey:
     runs: list[RunView] = field(default_factory=list)
     rollouts: list[RolloutDetail] = field(default_factory=list)
 
-    def declare(self) -> None:
-        """What shall happen when reviews arrive; and gateways for the deployment."""
-        spec = deployment()
+    def declare(self, *, attacked: bool = True) -> None:
+        """What shall happen when reviews arrive, with an audit or without; and gateways for the deployment."""
+        spec = deployment(attacked=attacked)
         self.client.put_deployment(spec.pop("name"), spec)
-        for wanted in pipelines():
+        for wanted in pipelines(attacked=attacked):
             self.client.put_pipeline(wanted)
         self.client.put_trigger({**document("trigger"), "cooldown_seconds": 0})
         self.cluster.start_gateways(DEPLOYMENT)
@@ -95,8 +95,8 @@ class Journey:
         event_id = f"batch-{number}-{uuid4()}"
         data: dict[str, Any] = {"offset": 0, "limit": FIRST_BATCH, "parent": None, "epochs": 1}
         if number:
-            offset = FIRST_BATCH + (number - 1) * TRAIN_ROWS
-            data |= {"offset": offset, "limit": TRAIN_ROWS, "parent": "reviews@latest"}
+            offset = FIRST_BATCH + (number - 1) * MORE_TRAIN
+            data |= {"offset": offset, "limit": MORE_TRAIN, "parent": "reviews@latest"}
         attributes = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": EVENT_TYPE}
         if structured:
             envelope = {**attributes, "datacontenttype": "application/json", "data": data}

@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T], what: str, *, seconds: float = 30) -> T:
+def wait_for(condition: Callable[[], T | None], what: str, *, seconds: float = 30) -> T:
     """The condition's first true answer; fails, saying what was awaited and its last answer, after the deadline."""
     deadline = time.monotonic() + seconds
     while True:
