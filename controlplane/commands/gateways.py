@@ -33,9 +33,9 @@ class Proof:
     def complete(self) -> bool:
         return bool(self.confirmed) and not self.unconfirmed
 
-    @property
-    def nobody_is_live(self) -> bool:
-        return not self.confirmed and not self.unconfirmed
+    def nobody_will_answer(self, *, over: bool) -> bool:
+        """No gateway is live. One heard of lately gets the time that there is: we may have been away, not it."""
+        return not self.confirmed and not self.unconfirmed and (over or not self.silent)
 
 
 def register_boot(uow: UnitOfWork, boot: GatewayBoot) -> None:

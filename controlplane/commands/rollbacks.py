@@ -67,7 +67,7 @@ def advance_rollback(uow: UnitOfWork, deployment: DeploymentRow, row: RollbackRo
     """
     proof = prove(uow, deployment.name, row.probe, silence_seconds)
     over = uow.now() >= row.deadline
-    if proof.complete or proof.nobody_is_live or (over and proof.confirmed):
+    if proof.complete or proof.nobody_will_answer(over=over) or (over and proof.confirmed):
         _move(uow, deployment, row, proof)
     elif over:
         reason = "no live gateway could load the target; the pointer has not moved"

@@ -15,10 +15,10 @@ def advance_verifying(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRo
     assert row.probe is not None
     assert row.probe_deadline is not None
     proof = prove(uow, deployment.name, row.probe, silence_seconds)
-    first = stable_of(uow.session, deployment) is None
-    if proof.complete or (first and proof.nobody_is_live):
+    first, over = stable_of(uow.session, deployment) is None, uow.now() >= row.probe_deadline
+    if proof.complete or (first and proof.nobody_will_answer(over=over)):
         _accept(uow, deployment, row, proof, first=first)
-    elif uow.now() >= row.probe_deadline:
+    elif over:
         reason = f"not verified in time: {', '.join(proof.unconfirmed) or 'no gateway is live'}"
         decision = _decide(uow, row, "NotVerified", reason, proof)
         leave(uow, deployment, reason)

@@ -1,13 +1,14 @@
 """Deployments and rollback through the API: what serves, what served, and the way back."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from controlplane.store.database import Database
+from controlplane.store.serving_tables import GatewayBootRow
 from tests.support.releases import Gateway, Site, ok
 
 WHY = {"reason": "users complain"}
@@ -81,6 +82,25 @@ def test_a_target_that_no_gateway_can_load_leaves_the_pointer(site: Site) -> Non
     assert last_rollback(site)["phase"] == "Failed"
     assert site.deployment()["desired"]["stable"] == str(second)
     assert gateway.generation().probe is None
+
+
+def test_gateways_get_their_time_when_the_control_plane_was_away(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    second = promote(site, gateway)
+    roll_back(site)
+    with site.database.begin("test") as uow:
+        boot = uow.session.get(GatewayBootRow, gateway.boot)
+        assert boot is not None
+        boot.registered_at = boot.reported_at = uow.now() - timedelta(seconds=60)
+    site.turn()
+    assert last_rollback(site)["phase"] == "Verifying"
+    assert site.deployment()["desired"]["stable"] == str(second)
+    site.pass_time(200)
+    site.turn()
+    ended = last_rollback(site)
+    assert (ended["phase"], ended["unconfirmed"]) == ("Succeeded", ["gateway-1 (silent)"])
+    assert (site.moves()[0]["model_version_id"], site.moves()[0]["verified"]) == (str(first), False)
 
 
 def test_force_moves_at_once_and_says_so(site: Site) -> None:
