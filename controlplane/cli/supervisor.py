@@ -15,12 +15,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+from sqlmodel import col, select
 
 from controlplane.cli.secret_file import write_secret
 from controlplane.commands.tokens import authenticate, create_token
-from controlplane.errors import GraftworkError, Unauthorized
+from controlplane.errors import Busy, GraftworkError, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
+from controlplane.store.serving_tables import DeploymentRow
 from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
 
@@ -100,7 +102,7 @@ class Supervisor:
                     child.not_before = time.monotonic() + min(30, 2**child.restarts)
                     self.say(f"{child.name} ended; starting it again ({child.log})")
                     child.start()
-            for deployment in self._deployments():
+            for deployment in self.deployments():
                 if deployment not in self.gateway_ports:
                     self._add_gateway(deployment)
 
@@ -179,15 +181,12 @@ class Supervisor:
             return False
         return True
 
-    def _deployments(self) -> list[str]:
+    def deployments(self) -> list[str]:
+        """All of them, however many; none while the database is busy: the next look asks again."""
         try:
-            answer = httpx.get(
-                f"{self.settings.resolved_api_url()}/v1/deployments",
-                headers={"Authorization": f"Bearer {self.settings.resolved_token()}"},
-                timeout=5,
-            )
-            return [item["name"] for item in answer.json()["items"]] if answer.is_success else []
-        except httpx.HTTPError:
+            with self.database.read() as session:
+                return list(session.exec(select(DeploymentRow.name).order_by(col(DeploymentRow.name))))
+        except Busy:
             return []
 
     def _refuse_a_taken_port(self) -> None:
