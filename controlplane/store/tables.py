@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 from controlplane.store.columns import big, document, identity, moment, reference, sequence
 from controlplane.store.columns import text as text_column
 
-# --- the spine ------------------------------------------------------------------------------------------------------
+# --- the spine -------------------------------------------------------------------------------------------------------
 
 
 class SchemaInfoRow(SQLModel, table=True):
@@ -126,7 +126,7 @@ class TokenRow(SQLModel, table=True):
     bootstrap: bool | None = Field(default=None, unique=True)  # at most one row says True: the guard that mints it once
 
 
-# --- jobs -----------------------------------------------------------------------------------------------------------
+# --- jobs ------------------------------------------------------------------------------------------------------------
 
 
 class JobRow(SQLModel, table=True):
@@ -185,7 +185,7 @@ class ApiReplicaRow(SQLModel, table=True):
     until: datetime = moment()
 
 
-# --- data and models --------------------------------------------------------------------------------------------------
+# --- data and models -------------------------------------------------------------------------------------------------
 
 
 class DatasetRow(SQLModel, table=True):
@@ -292,7 +292,7 @@ class AliasHistoryRow(SQLModel, table=True):
     at: datetime = moment(index=True)
 
 
-# --- pipelines and triggers -------------------------------------------------------------------------------------------
+# --- pipelines and triggers ------------------------------------------------------------------------------------------
 
 
 class PipelineRow(SQLModel, table=True):

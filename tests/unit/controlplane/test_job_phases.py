@@ -1,5 +1,6 @@
 """The life of a job: whatever happens, a finished one never moves again."""
 
+from itertools import pairwise
 from typing import cast
 
 from hypothesis import given
@@ -38,9 +39,9 @@ def test_a_finished_job_never_moves_again(phase: str, happened: list[Happening])
 @given(happenings)
 def test_a_job_ends_only_once_and_only_through_the_table(happened: list[Happening]) -> None:
     phases = live("Pending", happened)
-    ends = [after for before, after in zip(phases, phases[1:], strict=False) if after in FINAL and before not in FINAL]
+    ends = [after for before, after in pairwise(phases) if after in FINAL and before not in FINAL]
     assert len(ends) <= 1
-    moves = {(before, after) for before, after in zip(phases, phases[1:], strict=False) if before != after}
+    moves = {(before, after) for before, after in pairwise(phases) if before != after}
     assert moves <= {(phase, after) for (phase, _), after in TRANSITIONS.items()}
 
 
