@@ -16,7 +16,7 @@ from controlplane.commands.singleton import Singleton
 from controlplane.errors import Busy, LostLease
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.store.tables import DeadLetterRow, EventRow, ParkedEventRow
+from controlplane.store.spine_tables import DeadLetterRow, EventRow, ParkedEventRow
 from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.event_log import read_events, to_feed_event
 from controlplane.transport.kafka import KafkaPublisher, create_topics

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from controlplane.api.call import Auditor, Operator, Viewer
 from controlplane.api.pages import Cursor, Limit, as_id, decode_cursor, encode_cursor
 from controlplane.commands import dead_letters
-from controlplane.store.tables import DeadLetterRow
+from controlplane.store.spine_tables import DeadLetterRow
 from schemas.views.dead_letters import DeadLetterContent, DeadLetterView, Status
 from schemas.views.pages import Page
 

@@ -11,17 +11,8 @@ from controlplane.commands import claims, outcomes
 from controlplane.commands.jobs import request_job
 from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs
 from controlplane.store.tables import JobLogRow, JobRow
-from schemas.jobs import (
-    ClaimRequest,
-    ClaimResponse,
-    Completion,
-    Failure,
-    Heartbeat,
-    HeartbeatResponse,
-    JobKind,
-    Phase,
-    Release,
-)
+from schemas.claims import ClaimRequest, ClaimResponse, Completion, Failure, Heartbeat, HeartbeatResponse, Release
+from schemas.jobs import JobKind, Phase
 from schemas.views.jobs import JobRequest, JobView, LogLine
 from schemas.views.pages import Page
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from controlplane.api.call import Admin
 from controlplane.commands import tokens
-from controlplane.store.tables import TokenRow
+from controlplane.store.spine_tables import TokenRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.views.tokens import NewToken, TokenRequest, TokenView
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controlplane.cli.output import Terminal
-from schemas.jobs import Progress
+from schemas.claims import Progress
 from schemas.views.jobs import JobView
 from schemas.views.pipelines import RunView
 from schemas.views.rollouts import RolloutDetail

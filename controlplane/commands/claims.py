@@ -14,8 +14,8 @@ from controlplane.commands.jobs import announce, is_job
 from controlplane.errors import LostLease, NotFound
 from controlplane.store.tables import JobLogRow, JobRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
+from schemas.claims import Checkpoint, Claim, ClaimRequest, Heartbeat, HeartbeatResponse, Progress
 from schemas.events import JobStarted
-from schemas.jobs import Checkpoint, Claim, ClaimRequest, Heartbeat, HeartbeatResponse, Progress
 
 MAX_LOG_LINES = 20_000
 """Of one job: later ones are dropped, and the last kept line says so."""

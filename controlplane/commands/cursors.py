@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from controlplane.errors import LostLease
 from controlplane.store.insert import insert_once
-from controlplane.store.tables import CursorRow
+from controlplane.store.spine_tables import CursorRow
 from controlplane.store.unit_of_work import UnitOfWork
 
 FACTS: Final = "reactions.facts"

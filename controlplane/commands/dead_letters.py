@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from controlplane.errors import Conflict, NotFound
 from controlplane.store.insert import insert_once
-from controlplane.store.tables import DeadLetterRow, ParkedEventRow
+from controlplane.store.spine_tables import DeadLetterRow, ParkedEventRow
 from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.port import Delivery
 from schemas.kafka_binding import KafkaMessage

@@ -8,7 +8,7 @@ from sqlmodel import col, select, update
 
 from controlplane.errors import Invalid
 from controlplane.store.insert import insert_once
-from controlplane.store.tables import IdempotencyRow
+from controlplane.store.spine_tables import IdempotencyRow
 from controlplane.store.unit_of_work import UnitOfWork
 
 UNANSWERED = 0

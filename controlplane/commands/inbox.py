@@ -4,7 +4,7 @@ from sqlalchemy import delete
 from sqlmodel import col
 
 from controlplane.store.insert import insert_once
-from controlplane.store.tables import InboxRow
+from controlplane.store.spine_tables import InboxRow
 from controlplane.store.unit_of_work import UnitOfWork
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, select, update
 
 from controlplane.errors import LostLease
-from controlplane.store.tables import LeaseRow
+from controlplane.store.spine_tables import LeaseRow
 from controlplane.store.unit_of_work import UnitOfWork
 
 

@@ -18,9 +18,10 @@ from controlplane.errors import Invalid
 from controlplane.store.insert import insert_once
 from controlplane.store.tables import ApiReplicaRow, JobRow
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.claims import Completion, Failure, Release
 from schemas.cloudevent import EventData
 from schemas.events import JobCancelled, JobFailed, JobRequested, JobSucceeded
-from schemas.jobs import Completion, Failure, JobResult, JobSpec, Release
+from schemas.jobs import JobResult, JobSpec
 
 SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 MAX_REASON = 2000

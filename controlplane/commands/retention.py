@@ -12,19 +12,16 @@ from controlplane.commands.dead_letters import RELAY
 from controlplane.domain.job import FINAL
 from controlplane.domain.rollout import ACTIVE
 from controlplane.store.serving_tables import ObservationRow, RolloutRow
-from controlplane.store.tables import (
-    ApiReplicaRow,
+from controlplane.store.spine_tables import (
     CursorRow,
     DeadLetterRow,
     EventRow,
     IdempotencyRow,
     InboxRow,
-    JobLogRow,
-    JobRow,
     LeaseRow,
     ParkedEventRow,
-    TriggerEvaluationRow,
 )
+from controlplane.store.tables import ApiReplicaRow, JobLogRow, JobRow, TriggerEvaluationRow
 from controlplane.store.unit_of_work import UnitOfWork
 
 INBOX_FACTOR: Final = 2

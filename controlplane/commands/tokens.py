@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select, update
 
 from controlplane.errors import NotFound, Unauthorized
 from controlplane.store.insert import insert_once
-from controlplane.store.tables import TokenRow
+from controlplane.store.spine_tables import TokenRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.roles import Role
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlmodel import Session, select
 
 from controlplane.store.serving_tables import DecisionRow, RolloutRow
-from controlplane.store.tables import AliasHistoryRow, EventRow, JobRow, PipelineRunRow
+from controlplane.store.spine_tables import EventRow
+from controlplane.store.tables import AliasHistoryRow, JobRow, PipelineRunRow
 from schemas.cloudevent import OUR_PREFIX
 
 RUN_OF: Mapping[str, Any] = {

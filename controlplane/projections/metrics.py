@@ -4,7 +4,8 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlmodel import Session, col, func, select
 
 from controlplane.store.serving_tables import DeploymentRow, RolloutRow
-from controlplane.store.tables import CursorRow, DeadLetterRow, EventRow, JobRow, ParkedEventRow, PipelineRunRow
+from controlplane.store.spine_tables import CursorRow, DeadLetterRow, EventRow, ParkedEventRow
+from controlplane.store.tables import JobRow, PipelineRunRow
 
 
 def render(session: Session) -> bytes:

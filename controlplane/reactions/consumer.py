@@ -14,7 +14,7 @@ from controlplane.commands.dead_letters import Burial
 from controlplane.commands.inbox import forget, is_first_time
 from controlplane.errors import Busy, Invalid, LostLease, PayloadTooLarge
 from controlplane.store.database import Database
-from controlplane.store.tables import DeadLetterRow
+from controlplane.store.spine_tables import DeadLetterRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from controlplane.transport.port import Delivery, Publisher, Source, Unavailable
 from schemas.kafka_binding import KafkaMessage, UnreadableEvent

@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult, Executable, text
 from sqlmodel import Session
 
 from controlplane.errors import PayloadTooLarge
-from controlplane.store.tables import EventRow
+from controlplane.store.spine_tables import EventRow
 from schemas.cloudevent import MAX_EVENT_BYTES, EventData
 
 COMMIT_LOCK = 0x67726166  # "graf": one advisory lock for the order of events

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlmodel import Session, col, func, select
 
 from controlplane.errors import Gone
-from controlplane.store.tables import EventRow
+from controlplane.store.spine_tables import EventRow
 from schemas.cloudevent import FeedEvent
 
 

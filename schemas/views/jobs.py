@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, Field, JsonValue
 
 from schemas.base import Strict
-from schemas.jobs import Checkpoint, JobKind, Phase, Progress, Usage
+from schemas.claims import Checkpoint, Progress, Usage
+from schemas.jobs import JobKind, Phase
 
 
 class JobRequest(Strict):

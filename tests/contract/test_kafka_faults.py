@@ -16,7 +16,8 @@ from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.readers import inbound_reaction
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.store.tables import DeadLetterRow, ParkedEventRow, TriggerEvaluationRow
+from controlplane.store.spine_tables import DeadLetterRow, ParkedEventRow
+from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.transport.kafka import KafkaPublisher, KafkaSource
 from controlplane.transport.port import Unavailable
 from schemas.cloudevent import InboundEvent

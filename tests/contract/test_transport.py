@@ -11,7 +11,7 @@ from controlplane.commands.dead_letters import discard_dead_letter, replay_dead_
 from controlplane.errors import Conflict
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.store.tables import DeadLetterRow
+from controlplane.store.spine_tables import DeadLetterRow
 from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.port import Delivery, Source
 from schemas.cloudevent import FeedEvent

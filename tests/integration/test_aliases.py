@@ -10,7 +10,8 @@ from sqlmodel import func, select
 
 from controlplane.projections.models import find_version
 from controlplane.store.database import Database
-from controlplane.store.tables import AliasHistoryRow, EventRow
+from controlplane.store.spine_tables import EventRow
+from controlplane.store.tables import AliasHistoryRow
 from tests.support.releases import Site, ok
 
 URL = "/v1/models/sentiment/aliases/challenger"

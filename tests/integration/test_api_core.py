@@ -20,7 +20,7 @@ from controlplane.cli.output import Terminal
 from controlplane.commands.tokens import hash_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.store.tables import TokenRow
+from controlplane.store.spine_tables import TokenRow
 from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
 from tests.support.jobs import CURATE

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from controlplane.client import ApiError, Client, Unreachable
 from controlplane.client import connection as connections
 from controlplane.store.database import Database
-from controlplane.store.tables import TokenRow
+from controlplane.store.spine_tables import TokenRow
 from tests.support.api_site import ApiSite, operations
 from tests.support.http_server import serving
 from tests.support.jobs import CURATE, Jobs, curated

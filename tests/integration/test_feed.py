@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import col, delete
 
 from controlplane.store.database import Database
-from controlplane.store.tables import EventRow
+from controlplane.store.spine_tables import EventRow
 from tests.support.api_site import ApiSite
 from tests.support.facts import started
 from tests.support.http_server import serving

@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import select
 
 from controlplane.store.database import Database
-from controlplane.store.tables import IdempotencyRow, TokenRow
+from controlplane.store.spine_tables import IdempotencyRow, TokenRow
 from tests.support.api_site import ApiSite
 from tests.support.jobs import CURATE
 from tests.support.releases import Site as Releases

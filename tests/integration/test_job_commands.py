@@ -12,7 +12,7 @@ from controlplane.commands.jobs import request_job
 from controlplane.errors import Conflict, Invalid, LostLease, NotFound
 from controlplane.store.database import Database
 from controlplane.store.tables import ApiReplicaRow, JobLogRow, JobRow
-from schemas.jobs import ClaimRequest, Progress
+from schemas.claims import ClaimRequest, Progress
 from tests.support.jobs import CURATE, Jobs, curated
 
 EXPIRED = -1.0

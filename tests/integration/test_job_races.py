@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from controlplane.errors import LostLease
 from controlplane.store.database import Database
-from schemas.jobs import Claim
+from schemas.claims import Claim
 from tests.support.jobs import Jobs, curated
 
 TRIES = 100

@@ -10,7 +10,8 @@ from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.loop import build
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.store.tables import InboxRow, PipelineRow, TriggerEvaluationRow, TriggerRow
+from controlplane.store.spine_tables import InboxRow
+from controlplane.store.tables import PipelineRow, TriggerEvaluationRow, TriggerRow
 from schemas.cloudevent import FeedEvent
 from schemas.events import JobStarted
 from schemas.pipelines import PipelineSpec, TriggerSpec

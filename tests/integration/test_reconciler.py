@@ -16,18 +16,16 @@ from controlplane.reconciler import LEASE, Duty, Fenced, Reconciler, expire_leas
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import ObservationRow
-from controlplane.store.tables import (
-    ApiReplicaRow,
+from controlplane.store.spine_tables import (
     CursorRow,
     DeadLetterRow,
     EventRow,
     IdempotencyRow,
     InboxRow,
-    JobLogRow,
     LeaseRow,
     ParkedEventRow,
-    TriggerEvaluationRow,
 )
+from controlplane.store.tables import ApiReplicaRow, JobLogRow, TriggerEvaluationRow
 from tests.support.jobs import Jobs
 from tests.support.waiting import wait_for
 

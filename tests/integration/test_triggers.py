@@ -15,13 +15,8 @@ from controlplane.commands.triggers import fire_due_triggers
 from controlplane.errors import PayloadTooLarge
 from controlplane.reactions.facts import REACTIONS, react
 from controlplane.store.database import Database
-from controlplane.store.tables import (
-    EventRow,
-    InboxRow,
-    JobRow,
-    PipelineRunRow,
-    TriggerEvaluationRow,
-)
+from controlplane.store.spine_tables import EventRow, InboxRow
+from controlplane.store.tables import JobRow, PipelineRunRow, TriggerEvaluationRow
 from controlplane.store.unit_of_work import Cause
 from controlplane.transport.event_log import read_events
 from schemas.cloudevent import InboundEvent

@@ -9,7 +9,8 @@ from sqlmodel import col, select
 
 from controlplane.client import Client
 from controlplane.store.database import Database
-from controlplane.store.tables import EventRow, JobRow
+from controlplane.store.spine_tables import EventRow
+from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import database_time
 from schemas.events import JobCancelled, JobFailed, JobSucceeded, ModelVersionCreated
 from schemas.topics import ALL_TOPICS, FACT_TOPICS, topic_of

@@ -16,7 +16,7 @@ from sqlmodel import Session, func, select
 
 from controlplane.errors import Busy
 from controlplane.store.database import Database
-from controlplane.store.tables import EventRow, TokenRow
+from controlplane.store.spine_tables import EventRow, TokenRow
 from tests.support.facts import started
 
 

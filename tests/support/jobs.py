@@ -8,23 +8,21 @@ from sqlmodel import select
 from controlplane.commands import claims, outcomes
 from controlplane.commands.jobs import request_job
 from controlplane.store.database import Database
-from controlplane.store.tables import EventRow, JobRow
+from controlplane.store.spine_tables import EventRow
+from controlplane.store.tables import JobRow
 from schemas.artifacts import ArtifactRef
-from schemas.jobs import (
+from schemas.claims import (
     Checkpoint,
     Claim,
     ClaimRequest,
     Completion,
-    CurateResult,
     Failure,
     Heartbeat,
     HeartbeatResponse,
-    JobKind,
-    JobResult,
     Progress,
     Release,
-    TrainResult,
 )
+from schemas.jobs import CurateResult, JobKind, JobResult, TrainResult
 
 LEASE = 30.0
 CURATE: dict[str, Any] = {"dataset": "reviews", "sources": [{"uri": "file:///data/reviews.csv"}]}

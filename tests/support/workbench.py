@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetPart, DatasetRef, ModelRef
-from schemas.jobs import Checkpoint, Progress, TrainSpec, VersionResult
+from schemas.claims import Checkpoint, Progress
+from schemas.jobs import TrainSpec, VersionResult
 from workers.model.adapter import (
     MEDIA_TYPE,
     Adapter,

@@ -8,7 +8,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from schemas.base import Tolerant
-from schemas.jobs import (
+from schemas.claims import (
     Claim,
     ClaimRequest,
     ClaimResponse,

@@ -10,7 +10,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.jobs import Claim, Completion, Failure, Heartbeat, JobResult, JobSpec, Release, Usage
+from schemas.claims import Claim, Completion, Failure, Heartbeat, Release, Usage
+from schemas.jobs import JobResult, JobSpec
 from workers.runtime.api import Api, LostLease, Refused, Unreachable
 from workers.runtime.files import scratch_folder
 from workers.runtime.messages import Fault, Said, Task

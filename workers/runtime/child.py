@@ -15,7 +15,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from schemas.jobs import Checkpoint, JobResult, JobSpec, Progress, Usage
+from schemas.claims import Checkpoint, Progress, Usage
+from schemas.jobs import JobResult, JobSpec
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError

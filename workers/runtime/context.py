@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from schemas.jobs import Checkpoint, Progress
+from schemas.claims import Checkpoint, Progress
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.sources import Sources
 

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from schemas.base import Strict
-from schemas.jobs import Checkpoint, JobKind, JobResult, Progress, Usage
+from schemas.claims import Checkpoint, Progress, Usage
+from schemas.jobs import JobKind, JobResult
 from workers.runtime.settings import Stores
 
 

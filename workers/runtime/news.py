@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from schemas.jobs import Checkpoint, Progress
+from schemas.claims import Checkpoint, Progress
 
 MAX_LINE_LENGTH = 2000
 MAX_KEPT_LINES = 5_000

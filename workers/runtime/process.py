@@ -12,7 +12,10 @@ from pydantic import ValidationError
 
 from workers.runtime.messages import Said, Task
 
-SECRETS = frozenset({"GRAFTWORK_TOKEN", "GRAFTWORK_TOKEN_FILE", "GRAFTWORK_BOOTSTRAP_TOKEN", "GRAFTWORK_DATABASE_URL"})
+SECRETS = frozenset(
+    f"GRAFTWORK_{name}"
+    for name in ("TOKEN", "TOKEN_FILE", "BOOTSTRAP_TOKEN", "DATABASE_URL", "GATEWAY_TOKEN", "KAFKA_SASL_PASSWORD")
+)
 """A handler knows no HTTP and no database, so its process gets no way into either."""
 LAST_WORDS_SECONDS = 5.0
 

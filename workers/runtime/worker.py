@@ -5,7 +5,8 @@ import threading
 from collections.abc import Sequence
 from uuid import uuid4
 
-from schemas.jobs import Claim, ClaimRequest, JobKind
+from schemas.claims import Claim, ClaimRequest
+from schemas.jobs import JobKind
 from workers.runtime.api import Api, Unreachable
 from workers.runtime.attempt import Attempt
 from workers.runtime.doorbell import Doorbell

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from schemas.jobs import Checkpoint, Lora, TrainResult
+from schemas.claims import Checkpoint
+from schemas.jobs import Lora, TrainResult
 from tests.support.workbench import Row, Workbench, planted_rows
 from workers.model.adapter import Adapter, AdapterMetadata, read_adapter
 from workers.model.base import load_base

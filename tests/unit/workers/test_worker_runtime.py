@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.jobs import Checkpoint, Progress
+from schemas.claims import Checkpoint, Progress
 from tests.support.jobs import artifact
 from workers.runtime.child import ReportPipe, describe
 from workers.runtime.files import scratch_folder, sweep_scratch

@@ -15,7 +15,7 @@ from controlplane.cli import documents
 from controlplane.cli.live import bar, watch
 from controlplane.cli.output import Terminal, ago, cell, dig
 from controlplane.settings import Settings
-from schemas.jobs import Progress
+from schemas.claims import Progress
 
 
 class Thing(BaseModel):

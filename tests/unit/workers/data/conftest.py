@@ -17,7 +17,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from schemas.artifacts import DatasetManifest, DatasetPart, DatasetRef, GraphRef, ModelRef
-from schemas.jobs import Checkpoint
+from schemas.claims import Checkpoint
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.sources import Sources

@@ -10,7 +10,7 @@ import fsspec
 import pytest
 
 from schemas.artifacts import ArtifactRef
-from schemas.jobs import Checkpoint, Progress
+from schemas.claims import Checkpoint, Progress
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.errors import ArtifactError
 

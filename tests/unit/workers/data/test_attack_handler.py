@@ -10,7 +10,8 @@ from typing import Any, get_args
 
 import pytest
 
-from schemas.jobs import AttackRecipe, AttackSpec, Progress
+from schemas.claims import Progress
+from schemas.jobs import AttackRecipe, AttackSpec
 from workers.attack.environment import prepare
 from workers.attack.handler import handle
 from workers.runtime.errors import JobError

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from schemas.jobs import EvaluateSpec, Progress
+from schemas.claims import Progress
+from schemas.jobs import EvaluateSpec
 from workers.evaluate.handler import handle
 from workers.runtime.errors import JobError
 
