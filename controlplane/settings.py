@@ -28,8 +28,6 @@ class Settings(BaseSettings):
     """Where the API listens."""
     port: int = Field(default=8700, ge=0, le=65535)
     """Of the API."""
-    source: str = "graftwork"
-    """CloudEvents source of our facts."""
 
     api_url: str | None = None
     """Where clients find the API; None: this host and port."""

@@ -7,6 +7,7 @@ from controlplane.api.call import Site, Viewer
 from controlplane.projections import metrics
 from controlplane.settings import VERSION
 from controlplane.store import schema
+from controlplane.store.unit_of_work import UnitOfWork
 from schemas.views.health import Info
 
 router = APIRouter(tags=["health"])
@@ -32,7 +33,7 @@ def get_info(call: Viewer) -> Info:
     return Info(
         version=VERSION,
         schema_version=schema.SCHEMA_VERSION,
-        source=settings.source,
+        source=UnitOfWork.source,
         mode="kafka" if settings.kafka_bootstrap_servers else "embedded",
         artifacts_url=settings.resolved_artifacts_url(),
     )

@@ -205,7 +205,7 @@ def _replace_invalid(uow: UnitOfWork, deployment: DeploymentRow) -> None:
 
 
 def _supersede(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout) -> None:
-    """A newer version from the same pipeline replaces one that still waits."""
+    """A newer version from the same pipeline replaces one that still waits; two releases of one run both stay."""
     if wish.pipeline is None:
         return
     waiting = select(RolloutRow).where(
@@ -214,4 +214,6 @@ def _supersede(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout) -
         RolloutRow.pipeline == wish.pipeline,
     )
     for row in list(uow.session.exec(waiting)):
+        if wish.run_id is not None and row.run_id == wish.run_id:
+            continue  # its run has not recorded it yet, and would wait for it for ever
         finish(uow, deployment, row, "Superseded", f"pipeline {wish.pipeline!r} made a newer version")

@@ -31,6 +31,7 @@ class UnitOfWork:
     """
 
     source = "graftwork"
+    """CloudEvents source of our facts."""
 
     def __init__(self, session: Session, *, actor: str, cause: Cause | None = None) -> None:
         self.session = session

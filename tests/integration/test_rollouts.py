@@ -4,7 +4,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import select
@@ -407,6 +407,18 @@ def test_a_newer_version_of_the_same_pipeline_supersedes_a_queued_one(site: Site
         with site.database.begin("pipeline") as uow:
             start_rollout(uow, wish)
     assert site.phases() == ["Promoted", "Progressing", "Superseded", "Queued", "Queued"]
+
+
+def test_two_releases_of_one_run_both_stay_in_the_queue(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    run = uuid4()
+    for _ in range(2):
+        wish = StartRollout("reviews", site.version(), "by a pipeline", pipeline="retrain", run_id=run)
+        with site.database.begin("pipeline") as uow:
+            start_rollout(uow, wish)
+    assert site.phases() == ["Promoted", "Progressing", "Queued", "Queued"]
 
 
 def test_pause_resume_and_the_revision(site: Site) -> None:
