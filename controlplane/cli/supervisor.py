@@ -26,7 +26,7 @@ from controlplane.store.serving_tables import DeploymentRow
 from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
 
-FIRST_GATEWAY_PORT = 8710
+GATEWAY_PORTS_ABOVE_API = 10
 STOP_SECONDS = 10
 PR_SET_PDEATHSIG = 1
 
@@ -141,7 +141,7 @@ class Supervisor:
 
     def _add_gateway(self, deployment: str) -> None:
         taken = self.gateway_ports.values()
-        candidates = (self._former_port(deployment), *range(FIRST_GATEWAY_PORT, 65536))
+        candidates = (self._former_port(deployment), *range(self.settings.port + GATEWAY_PORTS_ABOVE_API, 65536))
         port = next(p for p in candidates if p and p not in taken and _free(p))
         self.gateway_ports[deployment] = port
         self._addresses().write_text(json.dumps({name: address(p) for name, p in self.gateway_ports.items()}))
