@@ -44,10 +44,9 @@ def write(database: Database, name: str, number: int, seconds: float, committed:
 
 def stop_in_the_first_commit() -> None:
     def before_commit(_session: Session) -> None:
-        hooks.remove(Session, "before_commit", before_commit)
         os.kill(os.getpid(), signal.SIGSTOP)
 
-    hooks.listen(Session, "before_commit", before_commit)
+    hooks.listen(Session, "before_commit", before_commit, once=True)
 
 
 if __name__ == "__main__":
