@@ -1,6 +1,7 @@
 """`graftwork job …`"""
 
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,7 @@ def list_(
     """Newest first."""
     screen = terminal(context)
     with screen.client() as client:
-        found = [one for one, _ in zip(client.list_jobs(phase=phase, kind=kind, run=run), range(limit), strict=False)]
+        found = list(islice(client.list_jobs(phase=phase, kind=kind, run=run), limit))
     screen.rows(found, COLUMNS, empty="no jobs")
 
 

@@ -1,5 +1,6 @@
 """`graftwork pipeline …`, `graftwork run …`, `graftwork trigger …`"""
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -69,7 +70,7 @@ def list_runs(context: typer.Context, pipeline: str | None = None, phase: str | 
     screen = terminal(context)
     with screen.client() as client:
         runs = client.list_runs(pipeline=pipeline, phase=phase)
-        found = [one for one, _ in zip(runs, range(limit), strict=False)]
+        found = list(islice(runs, limit))
     screen.rows(found, ("id", "pipeline", "phase", "trigger", "actor", "created_at", "reason"), empty="no runs")
 
 
@@ -132,7 +133,7 @@ def evaluations(
     screen = terminal(context)
     with screen.client() as client:
         asked = client.list_evaluations(trigger=name, event=event, outcome=outcome)
-        found = [one for one, _ in zip(asked, range(limit), strict=False)]
+        found = list(islice(asked, limit))
     screen.rows(found, ("at", "trigger", "event_type", "event_id", "outcome", "reason"), empty="no evaluations")
 
 

@@ -1,5 +1,6 @@
 """`graftwork deployment …`, `graftwork rollout …`, `graftwork why …`"""
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -120,7 +121,7 @@ def list_rollouts(
     screen = terminal(context)
     with screen.client() as client:
         rollouts = client.list_rollouts(deployment=deployment, phase=phase)
-        found = [one for one, _ in zip(rollouts, range(limit), strict=False)]
+        found = list(islice(rollouts, limit))
     screen.rows(found, ("id", "deployment", "phase", "step", "weight", "verdict", "reason"), empty="no rollouts")
 
 

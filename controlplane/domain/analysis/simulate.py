@@ -168,7 +168,6 @@ def incident(at: int, rates: Rates) -> Rates:
 
 
 BOTH: Final = CanaryPolicy(metrics=(ErrorMetric(), WrongMetric(name="wrong", margin=0.05)))
-ERRORS_ONLY: Final = CanaryPolicy(metrics=(ErrorMetric(),))
 BY_SESSION: Final = CanaryPolicy(metrics=(ErrorMetric(),), randomize="session")
 SPECIFIED: Final[tuple[tuple[CanaryPolicy, Scenario], ...]] = (
     (BOTH, Scenario("equal")),
