@@ -8,6 +8,8 @@ class GraftworkError(Exception):
 
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "error"
+    retry_after: int = 1
+    """Seconds, for those that say "later"."""
 
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
@@ -93,6 +95,10 @@ class TooManyFailures(GraftworkError):
 
     status = 429
     slug = "too-many-failures"
+
+    def __init__(self, detail: str, *, retry_after: int) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
 
 
 class Busy(GraftworkError):

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.secrets import ChosenSecret, GivenSecret
+
 try:
     VERSION = version("graftwork")
 except PackageNotFoundError:
@@ -20,7 +22,7 @@ class Settings(BaseSettings):
 
     home: Path = Path(".graftwork")
     """Where the embedded mode keeps everything: database, artifacts, cache, tokens, logs."""
-    database_url: SecretStr | None = None
+    database_url: GivenSecret = None
     """`postgresql+psycopg://…`; None: SQLite in `home`."""
     artifacts_url: str | None = None
     """`s3://bucket/prefix`, `file:///…`; None: a folder in `home`."""
@@ -31,11 +33,11 @@ class Settings(BaseSettings):
 
     api_url: str | None = None
     """Where clients find the API; None: this host and port."""
-    token: SecretStr | None = None
+    token: GivenSecret = None
     """The caller's own."""
     token_file: Path | None = None
     """Where the token is when it is not in the environment; None for the CLI: `admin.token` in `home`."""
-    bootstrap_token: SecretStr | None = None
+    bootstrap_token: ChosenSecret = None
     """The first admin token, for deployments that inject secrets; None: minted into a 0600 file in `home`."""
 
     kafka_bootstrap_servers: str | None = None
@@ -44,7 +46,7 @@ class Settings(BaseSettings):
     """This and the ones below: as in Kafka's own clients."""
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     kafka_sasl_username: str | None = None
-    kafka_sasl_password: SecretStr | None = None
+    kafka_sasl_password: GivenSecret = None
     kafka_ssl_cafile: Path | None = None
     kafka_ssl_certfile: Path | None = None
     kafka_ssl_keyfile: Path | None = None
@@ -64,7 +66,9 @@ class Settings(BaseSettings):
     feed_subscribers: int = Field(default=200, ge=1)
     """So many requests may wait for events at once, in one process of the API."""
     failed_logins_per_minute: int = Field(default=30, ge=1)
-    """Unknown tokens beyond that are answered 429."""
+    """Unknown tokens beyond that, from one address or with one beginning, are answered 429; good ones always pass."""
+    trusted_proxies: str | None = None
+    """Addresses, separated by commas, whose X-Forwarded-For says who calls; None: nobody's does."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """To stderr."""
 

@@ -27,9 +27,9 @@ from controlplane.api import (
 from controlplane.api.call import Site
 from controlplane.api.feed import Feed
 from controlplane.api.presence import Presence
-from controlplane.api.sign_ins import FailedSignIns
 from controlplane.settings import VERSION, Settings
 from controlplane.store.database import Database
+from schemas.sign_ins import FailedSignIns
 
 ROUTERS: Final = (
     health.router,

@@ -11,16 +11,16 @@ from pydantic import BaseModel, TypeAdapter
 from sqlmodel import Session
 
 from controlplane.api.feed import Feed
-from controlplane.api.sign_ins import FailedSignIns
 from controlplane.commands.idempotency import Attempt, keep_answer, take_key
 from controlplane.commands.tokens import Principal, authenticate
 from controlplane.domain.document import refuse_unstorable
 from controlplane.domain.roles import may
-from controlplane.errors import Forbidden, Unauthorized
+from controlplane.errors import Forbidden, TooManyFailures, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.roles import Role
+from schemas.sign_ins import FailedSignIns
 
 ANY = TypeAdapter(Any)
 ROLES_OF_ROUTES: dict[Callable[..., Any], Role] = {}
@@ -104,7 +104,7 @@ def authorise(role: Role) -> Callable[..., Call]:
         idempotency_key: Annotated[str | None, Header(max_length=255, min_length=1)] = None,
     ) -> Call:
         site: Site = request.app.state.site
-        principal = _principal(site, authorization)
+        principal = _principal(site, authorization, request.client.host if request.client else None)
         if not may(principal.role, role):
             raise Forbidden(f"role {principal.role!r} may not do that: it needs {role!r}")
         _refuse_unstorable(request)
@@ -114,7 +114,8 @@ def authorise(role: Role) -> Callable[..., Call]:
     return dependency
 
 
-def _principal(site: Site, authorization: str | None) -> Principal:
+def _principal(site: Site, authorization: str | None, address: str | None) -> Principal:
+    """The token is looked up first: whoever holds a good one passes, whatever others do from the same address."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Unauthorized("send the header `Authorization: Bearer <token>`")
@@ -122,8 +123,10 @@ def _principal(site: Site, authorization: str | None) -> Principal:
         with site.database.read() as session:
             return authenticate(session, token.strip())
     except Unauthorized:
-        site.failed_sign_ins.count()
-        raise
+        wait = site.failed_sign_ins.count(address, token.strip())
+        if wait is None:
+            raise
+    raise TooManyFailures("too many unknown tokens in the last minute; wait and try again", retry_after=wait)
 
 
 def _refuse_unstorable(request: Request) -> None:

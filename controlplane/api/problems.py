@@ -17,12 +17,14 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "https://graftwork.dev/problems/"
 
 
-def problem(status: int, slug: str, title: str, detail: str, **members: Any) -> Response:
+def problem(status: int, slug: str, title: str, detail: str, *, retry_after: int = 1, **members: Any) -> Response:
     """One problem document; `members` are RFC 9457 extension members."""
     body = {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail, **members}
-    headers = (
-        {"WWW-Authenticate": "Bearer"} if status == 401 else {"Retry-After": "1"} if status in (429, 503) else None
-    )
+    headers = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    elif status in (429, 503):
+        headers["Retry-After"] = str(retry_after)
     # ASCII: a refused value may hold half of a surrogate pair, which UTF-8 cannot
     return Response(json.dumps(body), status, headers, MEDIA_TYPE)
 
@@ -46,7 +48,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(GraftworkError)
     def _refused(_request: Request, error: GraftworkError) -> Response:
         members = {"field": error.field} if error.field else {}
-        return problem(error.status, error.slug, error.title, error.detail, **members)
+        return problem(error.status, error.slug, error.title, error.detail, retry_after=error.retry_after, **members)
 
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(ValidationError)

@@ -48,6 +48,8 @@ def api(context: typer.Context) -> None:
             port=settings.port,
             log_level="warning",
             access_log=False,
+            proxy_headers=settings.trusted_proxies is not None,
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=5,
         )
 

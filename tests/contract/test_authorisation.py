@@ -2,20 +2,23 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fastapi import APIRouter, FastAPI
 
 from controlplane.api.app import create_app
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from schemas.roles import Role
-from tests.support.api_site import ROLES, ApiSite, operations
+from tests.support.api_site import ROLES, ApiSite, Operation, operations, routes
 
 READERS = "viewer operator releaser auditor admin"
 OPERATORS = "operator releaser admin"
 RELEASERS = "releaser admin"
 PUBLIC = "public"
 MAY = {
+    "GET /openapi.json": PUBLIC,
     "GET /healthz": PUBLIC,
     "GET /readyz": PUBLIC,
     "GET /metrics": READERS,
@@ -88,9 +91,10 @@ MAY = {
     "POST /v1/dead-letters/{letter_id}:discard": OPERATORS,
 }
 """Method and path to the roles that may call it. A new route fails the test until somebody decides here."""
+APP = create_app(Settings(), Database("sqlite:///never-opened.db"))
 OPERATIONS = {
-    str(operation).replace(":path}", "}"): operation
-    for operation in operations(create_app(Settings(), Database("sqlite:///never-opened.db")))
+    "GET /openapi.json": Operation("GET", "/openapi.json", {}),  # tells of all others, and not of itself
+    **{str(operation).replace(":path}", "}"): operation for operation in operations(APP)},
 }
 
 
@@ -102,15 +106,36 @@ def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Api
     return ApiSite(Database(f"sqlite:///{file}"))
 
 
+def unlisted(app: FastAPI) -> set[str]:
+    return routes(app) ^ set(MAY)
+
+
 def test_every_route_is_in_the_table_and_every_entry_is_a_route() -> None:
+    assert unlisted(APP) == set()
     assert set(OPERATIONS) == set(MAY)
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told by OpenAPI", "hidden"])
+def test_a_route_that_is_in_no_table_is_found(told: bool) -> None:
+    planted = create_app(Settings(), Database("sqlite:///never-opened.db"))
+    router = APIRouter(prefix="/v1/planted")
+    router.add_api_route("/{name}", lambda: {}, methods=["DELETE"], include_in_schema=told)
+    planted.include_router(router)
+    assert unlisted(planted) == {"DELETE /v1/planted/{name}"}
+
+
+def test_a_door_of_another_kind_is_found() -> None:
+    planted = create_app(Settings(), Database("sqlite:///never-opened.db"))
+    planted.mount("/files", FastAPI())
+    with pytest.raises(AssertionError, match="/files"):
+        unlisted(planted)
 
 
 @pytest.mark.parametrize("role", [None, *ROLES])
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) & set(MAY)))
 def test_a_route_answers_the_roles_of_the_table_and_no_other(site: ApiSite, name: str, role: Role | None) -> None:
     operation = OPERATIONS[name]
-    body = {"json": {}} if operation.changes else {}
+    body: dict[str, Any] = {"json": {}} if operation.changes else {}
     answer = site.client(role).request(operation.method, operation.url, **body)
     if MAY[name] == PUBLIC:
         expected = {200}

@@ -1,12 +1,15 @@
 """The real API on a database of its test, with a token for each role."""
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, get_args
 from uuid import UUID
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
+from starlette.routing import Route
 
 from controlplane.api.app import create_app
 from controlplane.commands.tokens import create_token
@@ -45,6 +48,22 @@ def operations(app: FastAPI) -> list[Operation]:
         for path, methods in app.openapi()["paths"].items()
         for method, document in methods.items()
     ]
+
+
+def routes(app: FastAPI) -> set[str]:
+    """Every method and path that the app answers, also what OpenAPI does not tell of: `GET /healthz`."""
+    return {f"{method} {path}" for method, path in _walk(app.routes, "")}
+
+
+def _walk(found: Iterable[Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for route in found:
+        if (router := getattr(route, "original_router", None)) is not None:
+            yield from _walk(router.routes, prefix + route.include_context.prefix)
+        elif isinstance(route, Route | APIRoute):
+            for method in sorted((route.methods or set()) - {"HEAD"}):
+                yield method, prefix + route.path.replace(":path}", "}")
+        else:  # a mount or a web socket: a new kind of door, which somebody has to think about first
+            raise AssertionError(f"what may whom call here: {route!r}")
 
 
 class ApiSite:

@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.base import Strict
+from schemas.secrets import GivenSecret
 
 
 class WorkerSettings(BaseSettings):
@@ -16,7 +17,7 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GRAFTWORK_", extra="ignore", frozen=True)
 
     api_url: str = "http://127.0.0.1:8700"
-    token: SecretStr | None = None
+    token: GivenSecret = None
     """Of role worker. No job's process ever sees it."""
     token_file: Path | None = None
     home: Path = Path(".graftwork")
@@ -41,7 +42,7 @@ class WorkerSettings(BaseSettings):
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     kafka_sasl_username: str | None = None
-    kafka_sasl_password: SecretStr | None = None
+    kafka_sasl_password: GivenSecret = None
     kafka_ssl_cafile: Path | None = None
     kafka_ssl_certfile: Path | None = None
     kafka_ssl_keyfile: Path | None = None

@@ -47,6 +47,8 @@ def _serve(settings: GatewaySettings, open_engine: OpenEngine, files: GatewayFil
         ws="none",
         access_log=False,
         log_config=None,
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = uvicorn.Server(config)

@@ -1,5 +1,6 @@
 """Builds a gateway's HTTP application."""
 
+import hashlib
 import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from schemas.sign_ins import FailedSignIns
 from workers.serve import oip, problems
 from workers.serve.files import GatewayFiles
 from workers.serve.gateway import Gateway, running
@@ -27,7 +29,7 @@ def create_app(settings: GatewaySettings, sessions: Sessions, files: GatewayFile
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(settings, sessions, files) as gateway:
-            guarded = [Depends(_bearer(settings.gateway_token_value()))]
+            guarded = [Depends(_bearer(settings))]
             app.include_router(_health_routes(gateway))
             app.include_router(oip.health_routes(gateway))
             app.include_router(_predict_routes(gateway), dependencies=guarded)
@@ -90,15 +92,29 @@ def _body(answer: Answer) -> dict[str, Any]:
     }
 
 
-def _bearer(expected: str | None) -> Callable[[Request], Awaitable[None]]:
+def _bearer(settings: GatewaySettings) -> Callable[[Request], Awaitable[None]]:
+    expected = settings.gateway_token_value()
+    failed = FailedSignIns(settings.failed_logins_per_minute)
+
     async def check(request: Request) -> None:
         if expected is None:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        # bytes: compare_digest takes no other text than ASCII
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), expected.encode()):
-            raise Problem(
-                401, "unauthorized", "A token is needed", "expected `Authorization: Bearer` with this gateway's token"
-            )
+        if scheme.lower() == "bearer" and _equal(given, expected):
+            return
+        refusal = Problem(
+            401, "unauthorized", "A token is needed", "expected `Authorization: Bearer` with this gateway's token"
+        )
+        wait = failed.count(request.client.host if request.client else None, given) if given else None
+        if wait is not None:
+            refusal = Problem(429, "too-many-failures", "Too many failed sign-ins from here", "wait and try again")
+            refusal.headers["retry-after"] = str(wait)
+        raise refusal
 
     return check
+
+
+def _equal(given: str, expected: str) -> bool:
+    """In a time that depends on neither: digests are of one length."""
+    digests = [hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest() for token in (given, expected)]
+    return hmac.compare_digest(*digests)

@@ -4,10 +4,11 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.artifacts import Name
+from schemas.secrets import ChosenSecret, GivenSecret
 
 GatewayName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
 """Also the name of its folder."""
@@ -24,14 +25,18 @@ class GatewaySettings(BaseSettings):
     port: int = Field(ge=0, le=65535)
 
     api_url: str = "http://127.0.0.1:8700"
-    token: SecretStr | None = None
+    token: GivenSecret = None
     """The gateway's own, of role gateway."""
     token_file: Path | None = None
-    gateway_token: SecretStr | None = None
+    gateway_token: ChosenSecret = None
     """What callers must send as a bearer token; None: nothing, and then only loopback is served."""
     home: Path = Path(".graftwork")
     artifacts_url: str | None = None
     """None: a folder in `home`."""
+    failed_logins_per_minute: int = Field(default=30, ge=1)
+    """Unknown tokens beyond that, from one address or with one beginning, are answered 429; good ones always pass."""
+    trusted_proxies: str | None = None
+    """Addresses, separated by commas, whose X-Forwarded-For says who calls; None: nobody's does."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @model_validator(mode="after")

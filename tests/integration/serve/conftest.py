@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from schemas.serving import Generation, Observation, ServedVersion
 from tests.support.gateway_control_plane import FakeControlPlane
@@ -34,6 +35,8 @@ class Site:
         [self.port] = free_ports(1)
         self.stable = scripted_version(self.store, 1, favours=0)
         self.canary = scripted_version(self.store, 2, favours=1)
+        self.app: FastAPI | None = None
+        """The last gateway's."""
         self._control_server = ExitStack()
 
     @property
@@ -67,7 +70,8 @@ class Site:
         files = GatewayFiles(chosen.home, chosen.deployment, chosen.name)
         sessions = Sessions(self.store, ScriptedEngine)
         try:
-            with serving(create_app(chosen, sessions, files)) as url, httpx.Client(base_url=url, timeout=30) as client:
+            self.app = create_app(chosen, sessions, files)
+            with serving(self.app) as url, httpx.Client(base_url=url, timeout=30) as client:
                 yield client
         finally:
             files.close()

@@ -5,11 +5,13 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 
 from schemas.prediction_id import verify_prediction_id
 from tests.support.scripted_engine import SIGNING_KEY
 from tests.support.waiting import wait_for
 from workers.serve.requests import MAX_BODY_BYTES, MAX_CHARACTERS, MAX_ROWS
+from workers.serve.settings import GatewaySettings
 
 
 def claims_of(prediction: dict[str, Any]) -> Any:
@@ -166,16 +168,38 @@ def test_metrics_count_what_was_served(client: httpx.Client) -> None:
 
 def test_with_a_token_set_only_health_is_open(site: Any) -> None:
     site.release(1)
-    with site.gateway(gateway_token="letmein") as client:
+    with site.gateway(gateway_token="let-me-in-please-1") as client:
         wait_for(lambda: client.get("/readyz").status_code == 200, "ready")
         assert client.get("/v2/health/ready").status_code == 200
-        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic letmein"}):
+        for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic let-me-in-please-1"}):
             refused = client.post("/v1/predict", json={"text": "one"}, headers=headers)
             assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
             assert client.get("/v2/models/movies", headers=headers).status_code == 401
             assert client.get("/metrics", headers=headers).status_code == 401
-        answer = client.post("/v1/predict", json={"text": "one"}, headers={"authorization": "Bearer letmein"})
+        answer = client.post(
+            "/v1/predict", json={"text": "one"}, headers={"authorization": "Bearer let-me-in-please-1"}
+        )
         assert answer.status_code == 200
+
+
+def test_wrong_tokens_are_slowed_down_and_the_right_one_still_passes(site: Any) -> None:
+    site.release(1)
+    right = {"authorization": "Bearer let-me-in-please-1"}
+    with site.gateway(gateway_token="let-me-in-please-1", failed_logins_per_minute=3) as client:
+        wait_for(lambda: client.get("/readyz").status_code == 200, "ready")
+        wrong = [client.get("/metrics", headers={"authorization": f"Bearer {n}"}) for n in range(4)]
+        assert [answer.status_code for answer in wrong] == [401, 401, 401, 429]
+        assert 50 <= int(wrong[-1].headers["retry-after"]) <= 60
+        assert client.post("/v1/predict", json={"text": "one"}, headers=right).status_code == 200
+        page = client.get("/metrics", headers=right).text
+    assert 'requests_total{outcome="ok"' in page
+    assert page.count("requests_total{") == 1, "a refused caller is nobody's error"
+
+
+@pytest.mark.parametrize("token", ["", "short"])
+def test_a_gateway_that_others_reach_wants_a_token_worth_its_name(token: str) -> None:
+    with pytest.raises(ValidationError, match=r"GRAFTWORK_GATEWAY_TOKEN|at least 16 characters"):
+        GatewaySettings(deployment="reviews", name="g", host="0.0.0.0", port=0, gateway_token=token)
 
 
 def test_before_the_first_release_the_answer_is_not_ready(site: Any) -> None:

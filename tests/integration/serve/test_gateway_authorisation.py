@@ -1,0 +1,54 @@
+"""Who may call what of a gateway: every route of the running app, with and without its token."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.integration.serve.conftest import Site
+from tests.support.api_site import routes
+from tests.support.waiting import wait_for
+
+TOKEN = "let-me-in-please-1"
+PUBLIC, CALLERS = "public", "whoever has the gateway's token"
+MAY = {
+    "GET /healthz": PUBLIC,
+    "GET /readyz": PUBLIC,
+    "GET /v2/health/live": PUBLIC,
+    "GET /v2/health/ready": PUBLIC,
+    "GET /metrics": CALLERS,
+    "POST /v1/predict": CALLERS,
+    "GET /v2": CALLERS,
+    "GET /v2/models/{model}": CALLERS,
+    "GET /v2/models/{model}/ready": CALLERS,
+    "POST /v2/models/{model}/infer": CALLERS,
+}
+"""A new route fails the test until somebody decides here."""
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FastAPI, httpx.Client]]:
+    site = Site(tmp_path_factory.mktemp("site"))
+    site.start_control_plane()
+    site.release(1)
+    with site.gateway(gateway_token=TOKEN, failed_logins_per_minute=1000) as client:
+        wait_for(lambda: client.get("/readyz").status_code == 200, "ready")
+        assert site.app is not None
+        yield site.app, client
+    site.stop_control_plane()
+
+
+def test_every_route_is_in_the_table_and_every_entry_is_a_route(guarded: tuple[FastAPI, httpx.Client]) -> None:
+    assert routes(guarded[0]) == set(MAY)
+
+
+@pytest.mark.parametrize("token", [None, "wrong", TOKEN])
+@pytest.mark.parametrize("name", sorted(MAY))
+def test_a_route_answers_whom_the_table_says(guarded: tuple[FastAPI, httpx.Client], name: str, token: Any) -> None:
+    method, _, path = name.partition(" ")
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    answer = guarded[1].request(method, path.replace("{model}", "movies"), headers=headers)
+    expected = {200, 422} if MAY[name] == PUBLIC or token == TOKEN else {401}
+    assert answer.status_code in expected, answer.text
