@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo up test check fmt lint types contracts generate lock bench clean
+.PHONY: help install demo up test check fmt lint types contracts generate lock bench load clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,9 @@ generate: install ## AsyncAPI, JSON Schema, OpenAPI and the README's tables from
 
 bench: install ## every number that we publish, as a ratio against its alternative
 	@$(BIN)/python -m pytest -q tests/bench $(ARGS)
+
+load: install ## open-loop load on a system of its own; ARGS="--rate 60 --seconds 60 --topology kafka"
+	@$(BIN)/python -m tests.load $(ARGS)
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra all --group dev --universal --generate-hashes --python-version 3.11 \

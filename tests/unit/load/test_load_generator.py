@@ -1,0 +1,190 @@
+"""The load generator measures what it says: open loop, from the intended time, and it says when it fell behind."""
+
+import asyncio
+import json
+import math
+import random
+import statistics
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+import pytest
+
+from tests.load.__main__ import main
+from tests.load.arrivals import parse_mix, schedule
+from tests.load.generator import Done, run
+from tests.load.histogram import Histogram
+from tests.load.report import kept_up, to_json, to_text
+from tests.load.targets import TARGETS, World
+
+Respond = Callable[[asyncio.StreamWriter], Awaitable[None]]
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx-model-version: mood/1\r\n\r\n{}"
+
+
+@contextmanager
+def server(respond: Respond) -> Iterator[str]:
+    """Calls `respond` for every request that has arrived whole."""
+    loop = asyncio.new_event_loop()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.readuntil(b"\r\n\r\n"):
+            await respond(writer)
+
+    async def quiet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await talk(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    started = loop.run_until_complete(asyncio.start_server(quiet, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{started.sockets[0].getsockname()[1]}"
+    finally:
+        loop.call_soon_threadsafe(started.close)
+        asyncio.run_coroutine_threadsafe(_end_tasks(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _end_tasks() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def world(api: str) -> World:
+    return World(api, "token", [api], [("a fine film", "positive")], "mood")
+
+
+def test_a_server_that_stalls_is_charged_for_every_request_that_was_due_meanwhile() -> None:
+    """A closed loop would wait for the first answer for ever: this server gives none until all ten have come."""
+    waiting: list[asyncio.StreamWriter] = []
+
+    async def stall(writer: asyncio.StreamWriter) -> None:
+        waiting.append(writer)
+        if len(waiting) == 10:
+            for one in waiting:
+                one.write(ANSWER)
+
+    records: list[Done] = []
+    with server(stall) as url:
+        due = [(number * 0.02, "champion") for number in range(10)]
+        result = run(world(url), due, records.append)
+    assert result.tallies["champion"].ok == 10
+    latencies = sorted((done.done - done.intended for done in records), reverse=True)
+    # the last one is due 0.18 s after the first, the one before it 0.02 s later, …
+    assert all(latency >= 0.18 - 0.02 * place - 0.001 for place, latency in enumerate(latencies))
+    assert result.tallies["champion"].latency.percentile(50) is not None
+    assert (result.tallies["champion"].latency.percentile(50) or 0) >= 79
+
+
+def test_answers_are_told_apart_by_what_they_were() -> None:
+    turns = iter([ANSWER, b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n", b"", b"nonsense\r\n\r\n"])
+
+    async def vary(writer: asyncio.StreamWriter) -> None:
+        data = next(turns)
+        writer.write(data)
+        if not data:
+            writer.close()
+
+    records: list[Done] = []
+    with server(vary) as url:
+        result = run(world(url), [(0.1 * number, "champion") for number in range(4)], records.append)
+    assert Counter(done.outcome for done in records) == {
+        "200": 1,
+        "503": 1,
+        "the connection ended before the answer": 1,
+        "an answer that is no HTTP/1.1 with a length": 1,
+    }
+    assert [done.version for done in records if done.outcome == "200"] == ["mood/1"]
+    tally = result.tallies["champion"]
+    assert (tally.sent, tally.ok, sum(tally.errors.values())) == (4, 1, 3)
+    assert "1 x champion: 503" in to_text(to_json(result, {}))
+
+
+def test_nobody_listening_is_an_error_of_its_own() -> None:
+    async def never(writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    with server(never) as url:
+        pass
+    result = run(world(url), [(0.0, "champion")])
+    assert dict(result.tallies["champion"].errors) == {"no connection: ConnectionRefusedError": 1}
+
+
+def test_a_label_is_sent_for_an_answer_that_came_and_once() -> None:
+    prediction = json.dumps({"predictions": [{"prediction_id": "one.two"}]}).encode()
+    told: list[bytes] = []
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        told.append(b"")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(prediction), prediction))
+
+    with server(answer) as url:
+        result = run(world(url), [(0.0, "feedback"), (0.0, "predict"), (0.3, "feedback"), (0.3, "feedback")])
+    assert result.tallies["feedback"].sent == 1
+    assert result.tallies["feedback"].idle == 2
+
+
+def test_a_generator_that_fell_behind_says_so() -> None:
+    result = run(world("http://127.0.0.1:9"), [])
+    assert kept_up(result)
+    for _ in range(100):
+        result.lag.record(0.02)
+    assert not kept_up(result)
+    assert "FELL BEHIND" in to_text(to_json(result, {}))
+
+
+def test_percentiles_are_within_a_thousandth_of_the_exact_ones() -> None:
+    dice = random.Random(3)
+    values = [dice.lognormvariate(-5, 1.5) for _ in range(20_000)]
+    whole, halves = Histogram(), (Histogram(), Histogram())
+    for number, value in enumerate(values):
+        whole.record(value)
+        halves[number % 2].record(value)
+    ordered = sorted(values)
+    for percent in (50, 90, 99, 99.9):
+        exact = ordered[math.ceil(len(ordered) * percent / 100) - 1] * 1e3
+        assert whole.percentile(percent) == pytest.approx(exact, rel=1e-3)
+    halves[0].merge(halves[1])
+    assert halves[0] == whole
+    assert Histogram().percentile(99) is None
+
+
+def test_arrivals_keep_to_their_rate_and_their_shares() -> None:
+    mix = parse_mix("predict=3, event=1", TARGETS)
+    drawn = list(schedule(mix, rate=200, seconds=50, spacing="poisson", seed=7))
+    assert drawn == list(schedule(mix, rate=200, seconds=50, spacing="poisson", seed=7))
+    assert drawn == sorted(drawn)
+    assert len(drawn) == pytest.approx(10_000, rel=0.05)  # 5 standard deviations
+    assert sum(name == "predict" for _, name in drawn) / len(drawn) == pytest.approx(0.75, abs=0.025)
+    gaps = [later - earlier for (earlier, _), (later, _) in pairwise(drawn)]
+    assert statistics.stdev(gaps) == pytest.approx(statistics.mean(gaps), rel=0.1)  # exponential: as wide as its mean
+    even = [at for at, _ in schedule(mix, rate=4, seconds=1.1, spacing="fixed", seed=7)]
+    assert even == pytest.approx([0.25, 0.5, 0.75, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("mix", "says"),
+    [
+        ("prophecy=1", "unknown target 'prophecy': expected some of predict"),
+        ("predict=much", "expected NAME=SHARE"),
+        ("predict=-1", "not negative"),
+        ("predict=0", "add up to nothing"),
+    ],
+)
+def test_a_wrong_mix_is_refused_in_a_line(mix: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--mix", mix, "--api", "http://127.0.0.1:9"]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_what_a_running_system_needs_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--api", "http://127.0.0.1:9"]) == 2
+    assert "--api needs --token-file and --gateway and --rows too" in capsys.readouterr().err
