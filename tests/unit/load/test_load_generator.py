@@ -37,6 +37,8 @@ def server(respond: Respond) -> Iterator[str]:
         try:
             await talk(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
             writer.close()
 
     started = loop.run_until_complete(asyncio.start_server(quiet, "127.0.0.1", 0))
@@ -57,6 +59,7 @@ async def _end_tasks() -> None:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0)  # closed transports are let go in the loop's next turn
 
 
 def world(api: str) -> World:
