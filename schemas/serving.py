@@ -48,12 +48,17 @@ class Generation(Tolerant):
 
 
 class GatewayBoot(Strict):
-    """One life of one gateway. `first_second` is its wall clock at the start, in whole seconds since the epoch."""
+    """One life of one gateway. `first_second` is its clock at the start, in whole seconds since the epoch.
+
+    `sent_second` is the same clock when this is sent. A clock that is wrong by more than a slow request explains is
+    corrected once, here, for everything that this boot says later.
+    """
 
     boot: UUID
     gateway: str = Field(min_length=1, max_length=200)
     deployment: Name
-    first_second: int = Field(ge=0)
+    first_second: int = Field(ge=0, lt=2**40)
+    sent_second: int = Field(ge=0, lt=2**40)
 
 
 class Probed(Strict):

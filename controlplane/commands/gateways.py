@@ -18,6 +18,8 @@ REMEMBERED_SECONDS = 3600
 """A gateway that fell silent within the last hour may still serve: it is listed as not confirmed."""
 
 CLOCK_AHEAD_SECONDS = 3600
+CLOCK_TOLERANCE_SECONDS = 15
+"""A request may take so long, and the fold waits so long for a silent boot anyway: only more is a wrong clock."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,16 @@ def register_boot(uow: UnitOfWork, boot: GatewayBoot) -> None:
     """One life of a gateway begins, and its earlier ones are over. A repeat changes nothing."""
     find_deployment(uow.session, boot.deployment)
     now = uow.now()
-    check_clock(now, boot.first_second, "first_second")
+    offset = _clock_offset(now, boot.sent_second)
+    first_second = boot.first_second + offset
+    check_clock(now, first_second, "first_second")
     row = GatewayBootRow(
         boot=boot.boot,
         gateway=boot.gateway,
         deployment=boot.deployment,
-        first_second=boot.first_second,
-        watermark=boot.first_second - 1,
+        clock_offset=offset,
+        first_second=first_second,
+        watermark=first_second - 1,
         watermark_at=now,
         registered_at=now,
         loaded=[],
@@ -66,6 +71,11 @@ def register_boot(uow: UnitOfWork, boot: GatewayBoot) -> None:
         )
         .values(replaced=True)
     )
+
+
+def _clock_offset(now: datetime, sent_second: int) -> int:
+    behind = floor(now.timestamp()) - sent_second
+    return behind if abs(behind) > CLOCK_TOLERANCE_SECONDS else 0
 
 
 def check_clock(now: datetime, second: int, field: str) -> None:
@@ -143,5 +153,6 @@ def prove(uow: UnitOfWork, deployment: str, probe: UUID, silence_seconds: float)
 
 
 def _check_repeat(row: GatewayBootRow, boot: GatewayBoot) -> None:
-    if (row.gateway, row.deployment, row.first_second) != (boot.gateway, boot.deployment, boot.first_second):
+    first_second = row.first_second - row.clock_offset
+    if (row.gateway, row.deployment, first_second) != (boot.gateway, boot.deployment, boot.first_second):
         raise Conflict(f"boot {boot.boot} is registered as gateway {row.gateway!r} of {row.deployment!r}", field="boot")

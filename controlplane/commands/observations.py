@@ -47,19 +47,19 @@ def take_observation(uow: UnitOfWork, observation: Observation) -> ObservationAn
     """Keep one second of one boot; a repeat is answered as it was. The answer is the only renewal of a lease."""
     boot = find_boot(uow.session, observation.boot)
     rollout, now = _watched(uow, boot.deployment), uow.now()
-    second = observation.second
+    second = observation.second + boot.clock_offset
     check_clock(now, second, "second")
     horizon = max(rollout.horizon if rollout else -1, floor(now.timestamp()) - OLDEST_SECONDS)
     repeated = second <= boot.watermark
     kept = repeated and uow.session.get(ObservationRow, (boot.boot, second)) is not None
     if second <= horizon and not kept:
         if not repeated:
-            _record_late(uow, boot, observation)
-        return Late(second, horizon)
+            _record_late(uow, boot, second, observation)
+        return Late(observation.second, horizon - boot.clock_offset)
     if not repeated:
-        _keep(uow, boot, observation, rollout)
+        _keep(uow, boot, _row(boot, second, observation.generations, rollout))
     lease = _lease_seconds(uow, boot.deployment, observation, rollout)
-    return ObservationAnswer(watermark=max(second, boot.watermark), lease_seconds=lease)
+    return ObservationAnswer(watermark=max(second, boot.watermark) - boot.clock_offset, lease_seconds=lease)
 
 
 def take_lost_units(uow: UnitOfWork, lost: LostUnits) -> None:
@@ -70,7 +70,7 @@ def take_lost_units(uow: UnitOfWork, lost: LostUnits) -> None:
     """
     boot, now = find_boot(uow.session, lost.boot), uow.now()
     for observation in lost.seconds:
-        check_clock(now, observation.second, "seconds")
+        check_clock(now, observation.second + boot.clock_offset, "seconds")
     taken = uow.execute(
         update(GatewayBootRow)
         .where(col(GatewayBootRow.boot) == boot.boot, col(GatewayBootRow.lost).is_(False))
@@ -82,7 +82,7 @@ def take_lost_units(uow: UnitOfWork, lost: LostUnits) -> None:
     earliest = 1 + max(boot.watermark, rollout.horizon if rollout else -1)
     seconds: dict[int, list[GenerationSecond]] = defaultdict(list)
     for observation in lost.seconds:
-        seconds[max(observation.second, earliest)].extend(observation.generations)
+        seconds[max(observation.second + boot.clock_offset, earliest)].extend(observation.generations)
     for second, generations in seconds.items():
         row = _row(boot, second, generations, rollout)
         row.lost = True
@@ -100,29 +100,27 @@ def _watched(uow: UnitOfWork, deployment: str) -> Watched | None:
     return Watched(*found) if found else None
 
 
-def _record_late(uow: UnitOfWork, boot: GatewayBootRow, observation: Observation) -> None:
+def _record_late(uow: UnitOfWork, boot: GatewayBootRow, second: int, observation: Observation) -> None:
     # the watermark's time stays: a boot that is always late is not live, and the fold does not wait for it
     late = sum(_units(entry) for entry in observation.generations)
     uow.execute(
         update(GatewayBootRow)
         .where(col(GatewayBootRow.boot) == boot.boot)
         .values(
-            watermark=observation.second,
+            watermark=second,
             late_seconds=GatewayBootRow.late_seconds + 1,
             late_units=GatewayBootRow.late_units + late,
         )
     )
 
 
-def _keep(uow: UnitOfWork, boot: GatewayBootRow, observation: Observation, rollout: Watched | None) -> None:
-    if rollout is not None and not insert_once(
-        uow, _row(boot, observation.second, observation.generations, rollout)
-    ):  # the same request twice at once: the other one has moved the watermark
-        return
+def _keep(uow: UnitOfWork, boot: GatewayBootRow, row: ObservationRow) -> None:
+    if row.rollout_id is not None and not insert_once(uow, row):
+        return  # the same request twice at once: the other one has moved the watermark
     uow.execute(
         update(GatewayBootRow)
         .where(col(GatewayBootRow.boot) == boot.boot)
-        .values(watermark=observation.second, watermark_at=uow.now())
+        .values(watermark=row.second, watermark_at=uow.now())
     )
 
 

@@ -56,7 +56,8 @@ class GatewayBootRow(SQLModel, table=True):
     boot: UUID = Field(primary_key=True)
     gateway: str = Field(index=True)
     deployment: str = Field(foreign_key="deployment.name", index=True)
-    first_second: int = big()
+    clock_offset: int = big()  # added to every second that it names: its clock was so far behind when it registered
+    first_second: int = big()  # this and the watermark are in the database's time
     watermark: int = big()
     watermark_at: datetime = moment()  # when it was received: silence is measured from here
     registered_at: datetime = moment()

@@ -289,8 +289,42 @@ def test_a_clock_that_is_far_off_moves_no_fold(site: Site) -> None:
     assert "set the gateway's clock" in ahead.json()["detail"]
     behind = Gateway(site, "gateway-2", first_second=1000)
     assert behind.send(1000, [behind.seen(10)]).status_code == 409
-    body = {"boot": str(UUID(int=5)), "gateway": "g", "deployment": "reviews", "first_second": now + 1_000_000}
+    body = {"boot": str(UUID(int=5)), "gateway": "g", "deployment": "reviews"}
+    body |= {"first_second": now + 1_000_000, "sent_second": now}
     assert site.client("gateway").post("/v1/gateway/boots", json=body).status_code == 422
+
+
+@pytest.mark.parametrize("clock_behind", [3 * 3600, -3 * 3600], ids=["hours behind", "hours ahead"])
+def test_a_wrong_clock_is_corrected_when_its_boot_registers(site: Site, clock_behind: int) -> None:
+    site.first_champion()
+    right = Gateway(site)
+    rollout = site.canary(right)
+    wrong = Gateway(site, "gateway-2", first_second=right.second, clock_behind=clock_behind)
+    for _ in range(3):
+        right.observe(50)
+        answer = ok(wrong.send(wrong.second, [wrong.seen(50)]))
+        assert answer["watermark"] == wrong.second
+        wrong.second += 1
+    site.turn()
+    with site.database.read() as session:
+        row = session.get(RolloutRow, UUID(rollout["id"]))
+        assert row is not None
+        assert row.horizon == right.second - 1
+        observed = session.exec(select(ObservationRow.second).where(ObservationRow.boot == wrong.boot)).all()
+    assert sorted(observed) == [right.second - 3, right.second - 2, right.second - 1]
+
+
+def test_a_wrong_clock_is_corrected_for_lost_units_too(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site, clock_behind=3 * 3600)
+    site.canary(gateway)
+    gateway.observe(10)
+    over = gateway.restart()
+    lost = {"boot": str(over), "seconds": [{"boot": str(over), "second": gateway.second, "generations": []}]}
+    assert site.client("gateway").post("/v1/gateway/lost-units", json=lost).status_code == 204
+    with site.database.read() as session:
+        row = session.exec(select(ObservationRow).where(ObservationRow.lost)).one()
+    assert row.second == gateway.second + 3 * 3600
 
 
 @pytest.mark.parametrize(

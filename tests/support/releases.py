@@ -196,12 +196,15 @@ class Site:
 class Gateway:
     """Answers probes, reports and observes as a gateway would; traffic and faults are the test's."""
 
-    def __init__(self, site: Site, name: str = "gateway-1", first_second: int | None = None) -> None:
+    def __init__(
+        self, site: Site, name: str = "gateway-1", first_second: int | None = None, clock_behind: int = 0
+    ) -> None:
         self._client = site.client("gateway")
         self._viewer = site.client("viewer")
         self.name, self.boot = name, uuid4()
         # ahead of the database's clock, so that labels never wait for it
-        self.second = first_second if first_second is not None else int(time.time()) + 1000
+        self.second = (first_second if first_second is not None else int(time.time()) + 1000) - clock_behind
+        self._clock_behind = clock_behind
         self.lease = 0.0
         self._units = 0
         self.register()
@@ -212,6 +215,7 @@ class Gateway:
             "gateway": self.name,
             "deployment": "reviews",
             "first_second": self.second,
+            "sent_second": int(time.time()) - self._clock_behind,
         }
         assert self._client.post("/v1/gateway/boots", json=body).status_code == 204
 

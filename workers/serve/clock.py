@@ -1,13 +1,18 @@
-"""A boot's clock: wall-clock seconds that never step back."""
+"""A boot's clock: wall-clock seconds that never step back, and that go on while the machine sleeps."""
 
 import time
 from collections.abc import Callable
 
 
+def monotonic() -> float:
+    """On Linux `time.monotonic` stands still while a machine is suspended; leases and seconds must not."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 class BootClock:
     """The wall clock at the boot's start plus monotonic time since (canary.md section 2)."""
 
-    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = monotonic) -> None:
         self._monotonic = monotonic
         self._offset = wall() - monotonic()
         self.first_second = self.second()

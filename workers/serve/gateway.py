@@ -56,7 +56,11 @@ async def running(settings: GatewaySettings, sessions: Sessions, files: GatewayF
     metrics = Metrics()
     clock = BootClock()
     boot = GatewayBoot(
-        boot=uuid4(), gateway=settings.name, deployment=settings.deployment, first_second=clock.first_second
+        boot=uuid4(),
+        gateway=settings.name,
+        deployment=settings.deployment,
+        first_second=clock.first_second,
+        sent_second=clock.second(),
     )
     journal = Journal(files.journal(boot.boot), boot.boot)
     state = State(boot.boot, clock, journal, Ledger(boot.boot, clock, journal), sessions)

@@ -111,7 +111,7 @@ class Uplink:
         first = True
         while True:
             try:
-                await self._control.register(self._boot)
+                await self._control.register(self._present_boot())
             except (Unreachable, Refused) as error:
                 logger.log(logging.INFO if first else logging.DEBUG, "boot is not registered: %s", error)
                 first = False
@@ -119,6 +119,9 @@ class Uplink:
             else:
                 self._registered.set()
                 return
+
+    def _present_boot(self) -> GatewayBoot:
+        return self._boot.model_copy(update={"sent_second": self._state.clock.second()})
 
     async def _send(self, second: int, body: str) -> None:
         """Until it is accepted, or refused for good; the same bytes every time."""

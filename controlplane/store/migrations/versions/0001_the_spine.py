@@ -416,6 +416,7 @@ def upgrade() -> None:
         sa.Column("boot", sa.Uuid(), nullable=False),
         sa.Column("gateway", sa.String(), nullable=False),
         sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("clock_offset", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("first_second", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("watermark", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("watermark_at", columns.UtcDateTime(), nullable=False),
