@@ -48,8 +48,8 @@ generate: install ## AsyncAPI, JSON Schema, OpenAPI and the README's tables from
 	@$(BIN)/python -m controlplane.api.openapi
 	@$(BIN)/python -m deploy.reference_tables
 
-bench: install ## every number that we publish, as a ratio against its alternative
-	@$(BIN)/python -m pytest -q tests/bench $(ARGS)
+bench: install ## every number that we publish, as a ratio against its alternative (`make bench ARGS="--only relay"`)
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 load: install ## open-loop load on a system of its own; ARGS="--rate 60 --seconds 60 --topology kafka"
 	@$(BIN)/python -m tests.load $(ARGS)

@@ -1,0 +1,92 @@
+"""`python -m tests.bench`: every number that we publish, each beside its alternative in the same run."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from tests.bench import results as store
+from tests.bench.host import commit, is_busy, this_host, this_moment
+from tests.bench.parts import Missing, Options, Parts
+from tests.bench.report import Ratio
+from tests.bench.results import Measurement, Results
+from tests.bench.tables import compared, number, render
+
+BENCHMARKS: Final = ("commit_price",)
+"""Modules beside this one, each with `measure(options) -> list[Ratio]`."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(words)
+    if asked.render:
+        return _render(asked.render)
+    if unknown := sorted(set(asked.only) - set(BENCHMARKS)):
+        return _refuse(f"no benchmark {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}")
+    host = this_host()
+    file = asked.out or store.FOLDER / f"{host.slug}.json"
+    before = store.load(file).benchmarks if file.exists() else {}
+    found = Results(host, before)
+    print(host, flush=True)
+    try:
+        with Parts() as parts:
+            options = Options(parts, asked.rounds, asked.smoke)
+            for name in asked.only or BENCHMARKS:
+                found = found.with_measured(name, _measured(name, options))
+                store.save(found, file)  # after each: a run that is cut off keeps what it has
+    except Missing as error:
+        return _refuse(str(error))
+    print(f"\nwritten: {file}")
+    return 0
+
+
+def benchmark(name: str) -> Callable[[Options], list[Ratio]]:
+    measure: Callable[[Options], list[Ratio]] = importlib.import_module(f"tests.bench.{name}").measure
+    return measure
+
+
+def _measured(name: str, options: Options) -> Measurement:
+    began = this_moment()
+    busy = is_busy(began)
+    print(f"\n{name}", flush=True)
+    if busy:
+        print(f"!!! THE MACHINE IS NOT IDLE (load average {began.load}): DO NOT PUBLISH THESE NUMBERS !!!", flush=True)
+    ratios = tuple(benchmark(name)(options))
+    for ratio in ratios:
+        print(_line(ratio), flush=True)
+    return Measurement(commit(), began, this_moment(), ratios, busy)
+
+
+def _line(ratio: Ratio) -> str:
+    goal = "" if ratio.goal is None else f"  goal {ratio.goal}: {'met' if ratio.met else 'MISSED'}"
+    ours, other = (" ".join(map(number, values)) for values in (ratio.ours, ratio.alternative))
+    beside = f" | {ratio.against}: {other}" if other else ""
+    return f"  {ratio.name}: {compared(ratio)}{goal}\n    {ratio.unit}: {ours}{beside}"
+
+
+def _render(file: Path) -> int:
+    if not file.is_file():
+        return _refuse(f"{file}: no such file")
+    for written in render(store.load(file)):
+        print(f"written: {written}")
+    return 0
+
+
+def _refuse(why: str) -> int:
+    print(why, file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each side (default: 5)")
+    parser.add_argument("--out", type=Path, help="results, added to what the file has (default: one file a machine)")
+    parser.add_argument("--smoke", action="store_true", help="as little as possible: that it runs, not how fast")
+    parser.add_argument("--render", type=Path, metavar="RESULTS", help="only write tables of these results")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

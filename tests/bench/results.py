@@ -1,0 +1,71 @@
+"""Results as JSON: one file a machine, in which a benchmark that was measured again replaces what it said before."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tests.bench.host import Host, Moment
+from tests.bench.report import Goal, Ratio
+
+FOLDER: Final = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one benchmark said, when, and of which commit."""
+
+    commit: str
+    began: Moment
+    ended: Moment
+    ratios: tuple[Ratio, ...]
+    busy: bool
+    """Others were using the machine when it began: do not publish."""
+
+
+@dataclass(frozen=True)
+class Results:
+    host: Host
+    benchmarks: dict[str, Measurement] = field(default_factory=dict)
+
+    def with_measured(self, name: str, measurement: Measurement) -> "Results":
+        return Results(self.host, {**self.benchmarks, name: measurement})
+
+
+def load(file: Path) -> Results:
+    document = json.loads(file.read_text())
+    measured = {name: _measurement(value) for name, value in document["benchmarks"].items()}
+    return Results(Host(**document["host"]), measured)
+
+
+def save(results: Results, file: Path) -> None:
+    benchmarks = {
+        name: {**asdict(one), "ratios": [_judged(ratio) for ratio in one.ratios]}
+        for name, one in sorted(results.benchmarks.items())
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    document = {"host": asdict(results.host), "benchmarks": benchmarks}
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _judged(ratio: Ratio) -> dict[str, Any]:
+    """With what follows from the rounds, for readers of the file; it is not read back."""
+    low, high = ratio.spread
+    return {**asdict(ratio), "compared": {"median": ratio.median, "min": low, "max": high, "met": ratio.met}}
+
+
+def _measurement(value: dict[str, Any]) -> Measurement:
+    return Measurement(
+        commit=value["commit"],
+        began=Moment(**value["began"]),
+        ended=Moment(**value["ended"]),
+        ratios=tuple(_ratio(one) for one in value["ratios"]),
+        busy=value["busy"],
+    )
+
+
+def _ratio(value: dict[str, Any]) -> Ratio:
+    fields = {name: given for name, given in value.items() if name != "compared"}
+    if fields["goal"]:
+        fields["goal"] = Goal(**fields["goal"])
+    return Ratio(**fields | {name: tuple(fields[name]) for name in ("ours", "alternative")})

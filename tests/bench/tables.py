@@ -1,0 +1,79 @@
+"""Results as Markdown between a document's markers: short in README, whole in docs/benchmarks.md."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from tests.bench.report import Ratio
+from tests.bench.results import Results
+from tests.support.processes import ROOT
+
+BEGIN, END = "<!-- bench:start -->", "<!-- bench:end -->"
+HEAD: Final = ("| what | ours | alternative | compared: median (min to max) | goal |", "|---|---|---|---|---|")
+VERDICTS: Final = {True: "met", False: "**missed**", None: ""}
+
+
+def short(results: Results) -> str:
+    """What has a goal, and on which machine."""
+    rows = [_row(ratio) for ratio in _ratios(results) if ratio.goal]
+    return "\n".join([*HEAD, *rows, "", f"Measured on {results.host}."])
+
+
+def whole(results: Results) -> str:
+    """Everything, with its conditions."""
+    lines = [f"Machine: {results.host}.", ""]
+    for name, one in sorted(results.benchmarks.items()):
+        lines += [f"### {name}", "", *HEAD, *(_row(ratio) for ratio in one.ratios), ""]
+        lines += [f"- {ratio.name}: {ratio.note}" for ratio in one.ratios if ratio.note]
+        busy = " **The machine was not idle.**" if one.busy else ""
+        rounds = max(len(ratio.ours) for ratio in one.ratios)
+        lines += [f"- {rounds} rounds, {one.began.at}, commit {one.commit}, load average {one.began.load}.{busy}", ""]
+    return "\n".join(lines).rstrip()
+
+
+DOCUMENTS: Final[dict[Path, Callable[[Results], str]]] = {
+    ROOT / "README.md": short,
+    ROOT / "docs" / "benchmarks.md": whole,
+}
+
+
+def render(results: Results) -> list[Path]:
+    """Write the tables into every document that has the markers; answers which."""
+    written = []
+    for file, table in DOCUMENTS.items():
+        if file.is_file() and BEGIN in (text := file.read_text()):
+            file.write_text(with_table(text, table(results)))
+            written.append(file)
+    return written
+
+
+def with_table(text: str, table: str) -> str:
+    """The document with what stands between the markers replaced."""
+    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{table}\n{END}", text, flags=re.DOTALL)
+
+
+def _ratios(results: Results) -> Iterable[Ratio]:
+    return (ratio for _, one in sorted(results.benchmarks.items()) for ratio in one.ratios)
+
+
+def _row(ratio: Ratio) -> str:
+    ours = f"{number(median(ratio.ours))} {ratio.unit}"
+    other = (
+        f"{number(median(ratio.alternative))} {ratio.unit} ({ratio.against})" if ratio.alternative else ratio.against
+    )
+    goal = f"{ratio.goal}: {VERDICTS[ratio.met]}" if ratio.goal else ""
+    return f"| {ratio.name} | {ours} | {other} | {compared(ratio)} | {goal} |"
+
+
+def compared(ratio: Ratio) -> str:
+    """`0.83 (0.79 to 0.86)`."""
+    low, high = ratio.spread
+    unit = f" {ratio.unit}" if ratio.compare in ("ours", "ours - alternative") else ""
+    return f"{number(ratio.median)}{unit} ({number(low)} to {number(high)})"
+
+
+def number(value: float) -> str:
+    """Three digits that count; a large one whole."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
