@@ -1,0 +1,101 @@
+"""What one look at a site has found, for every check to judge."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import create_engine, text
+from sqlmodel import Session, col, select
+
+from controlplane.client import Client
+from controlplane.store.database import Database
+from controlplane.store.spine_tables import CursorRow, EventRow
+from controlplane.store.unit_of_work import database_time
+from tests.chaos.invariants.expected import Expected, Site
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of a topic."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    headers: dict[str, str]
+    value: bytes | None
+
+    @property
+    def place(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+@dataclass(frozen=True)
+class View:
+    """One snapshot of the database, and what has come to the log and to the topics since the look before.
+
+    The topics were read first: whatever is in them is in the log. `relayed` was read before the topics: whatever is
+    not above it is in them.
+    """
+
+    session: Session
+    client: Client
+    site: Site
+    expected: Expected
+    at_rest: bool
+    """Everything was given the time to end: what has not is lost."""
+    facts: list[EventRow]
+    records: list[Record]
+    relayed: int
+    now: datetime
+
+
+class Check(Protocol):
+    """Remembers what it has seen, so that a look costs what is new."""
+
+    def judge(self, view: View) -> Iterator[str]: ...
+
+
+class Snapshots:
+    """Read-only transactions in which the database stands still, and how far the log was read."""
+
+    def __init__(self, database_url: str) -> None:
+        self.seq = 0
+        if database_url.startswith("sqlite"):
+            self._engine = Database(database_url, pool_size=1).engine
+        else:  # without our guards: a look that hashes files is idle in its transaction, and holds no lock
+            self._engine = create_engine(
+                database_url,
+                isolation_level="REPEATABLE READ",
+                pool_pre_ping=True,
+                connect_args={"options": "-c timezone=UTC -c default_transaction_read_only=on", "connect_timeout": 10},
+            )
+
+    def open(self) -> Session:
+        session = Session(self._engine, autoflush=False, expire_on_commit=False)
+        session.execute(text("SELECT 1 FROM event LIMIT 1"))  # a snapshot begins with the first read
+        return session
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def relayed(self) -> int:
+        """How far the relay says that it is."""
+        with self.open() as session:
+            return session.exec(select(CursorRow.seq).where(CursorRow.name == "relay")).one_or_none() or 0
+
+    def new_facts(self, session: Session) -> list[EventRow]:
+        rows = list(session.exec(select(EventRow).where(col(EventRow.seq) > self.seq).order_by(col(EventRow.seq))))
+        session.expunge_all()
+        if rows:
+            self.seq = rows[-1].seq or 0
+        return rows
+
+    def now(self, session: Session) -> datetime:
+        return database_time(session)
+
+
+def short(event_type: str) -> str:
+    """`job.requested` of `dev.graftwork.job.requested.v1`."""
+    return event_type.removeprefix("dev.graftwork.").removesuffix(".v1")
