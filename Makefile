@@ -3,11 +3,12 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV ?= .venv
+SEEDS ?= 20
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo up test check fmt lint types contracts generate lock bench load clean
+.PHONY: help install demo up test check fmt lint types contracts generate lock bench load chaos clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,6 +54,10 @@ bench: install ## every number that we publish, as a ratio against its alternati
 
 load: install ## open-loop load on a system of its own; ARGS="--rate 60 --seconds 60 --topology kafka"
 	@$(BIN)/python -m tests.load $(ARGS)
+
+chaos: install ## kills, stops and cuts off every part, SEEDS rounds on each topology (replay: python -m tests.chaos --topology kafka|embedded --seed N)
+	@$(BIN)/python -m tests.chaos --topology kafka --seeds $(SEEDS) $(ARGS)
+	@$(BIN)/python -m tests.chaos --topology embedded --seeds $(SEEDS) $(ARGS)
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra all --group dev --universal --generate-hashes --python-version 3.11 \

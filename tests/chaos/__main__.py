@@ -1,0 +1,132 @@
+"""`python -m tests.chaos`: kills, stops and cuts off every part of a running site, seed after seed, and checks."""
+
+import argparse
+import json
+import logging
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.chaos import evidence, report
+from tests.chaos.embedded_site import EmbeddedSite
+from tests.chaos.kafka_site import KafkaSite
+from tests.chaos.plan import TOPOLOGIES, Topology, plan_round
+from tests.chaos.round import Outcome, Round
+from tests.chaos.site import ChaosSite
+from tests.chaos.start import open_site
+from tests.support import broker, postgres_server
+
+SITES: dict[Topology, Callable[[Path], ChaosSite]] = {"kafka": KafkaSite, "embedded": EmbeddedSite}
+MOST_FAILURES = 10
+"""Each costs a new site; after so many there is enough to read."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    asked = _arguments(arguments)
+    seeds = [asked.seed] if asked.seed is not None else list(range(asked.first, asked.first + asked.seeds))
+    if asked.plan:
+        for seed in seeds:
+            _say("\n".join(plan_round(seed, asked.topology).lines()))
+        return 0
+    if asked.topology == "kafka" and (reason := broker.missing() or postgres_server.missing() or _no_kcat()):
+        print(f"chaos: cannot run on kafka: {reason}", file=sys.stderr)  # noqa: T201
+        return 2
+    logging.basicConfig(level=logging.WARNING)
+    if asked.verbose:
+        logging.getLogger("tests.chaos").setLevel(logging.DEBUG)
+    outcomes = Campaign(asked.topology, seeds, asked.keep).run()
+    if asked.out:
+        asked.out.write_text(json.dumps(report.document(outcomes), indent=1) + "\n")
+    return _summary(asked.topology, outcomes, len(seeds))
+
+
+class Campaign:
+    """Seeds one after the other on one site; a new site after each failure, whose traces would fail the rest."""
+
+    def __init__(self, topology: Topology, seeds: Sequence[int], kept: Path) -> None:
+        self._topology, self._seeds, self._kept = topology, seeds, kept
+        self._site: ChaosSite | None = None
+
+    def run(self) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        try:
+            for seed in self._seeds:
+                outcomes.append(self._play(self._opened(), seed))
+                if outcomes[-1].violations:
+                    self._close()
+                if sum(bool(outcome.violations) for outcome in outcomes) >= MOST_FAILURES:
+                    _say(f"{MOST_FAILURES} seeds have failed: that is enough")
+                    break
+        finally:
+            self._close()
+        return outcomes
+
+    def _play(self, site: ChaosSite, seed: int) -> Outcome:
+        marks = evidence.LogMarks(site.logs)
+        plan = plan_round(seed, self._topology)
+        outcome = Round(site, plan, Outcome(plan)).play()
+        _say(report.line(outcome))
+        if outcome.violations:
+            folder = evidence.keep(outcome, marks, self._kept)
+            for violation in outcome.violations[:20]:
+                _say(f"  {violation[:1000]}")
+            _say(f"  logs, plan and violations: {folder}")
+            _say(f"  again: python -m tests.chaos --topology {self._topology} --seed {seed}")
+        return outcome
+
+    def _opened(self) -> ChaosSite:
+        if self._site is None:
+            folder = Path(tempfile.mkdtemp(prefix=f"graftwork-chaos-{self._topology}-"))
+            folder.chmod(0o755)
+            self._site = open_site(SITES[self._topology], folder)
+            _say(f"a new site on {self._topology}: {self._site.api_url}, logs in {self._site.logs}")
+        return self._site
+
+    def _close(self) -> None:
+        site, self._site = self._site, None
+        if site is not None:
+            site.close()
+            site.remove()
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--topology", choices=TOPOLOGIES, required=True)
+    parser.add_argument("--seeds", type=int, default=20, help="how many rounds (default: 20)")
+    parser.add_argument("--first", type=int, default=1, help="the first one's seed (default: 1)")
+    parser.add_argument("--seed", type=int, help="play this one alone, as after a failure")
+    parser.add_argument("--plan", action="store_true", help="only say what the rounds would do")
+    parser.add_argument("--out", type=Path, help="results as JSON into this file")
+    parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "graftwork-chaos-failures",
+                        help="folder for what failed rounds leave (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--verbose", action="store_true", help="the traces of what failed")
+    asked = parser.parse_args(arguments)
+    if asked.seeds < 1:
+        parser.error("--seeds: expected 1 or more")
+    if asked.out and not asked.out.absolute().parent.is_dir():
+        parser.error(f"--out: no such folder: {asked.out.absolute().parent}")
+    return asked
+
+
+def _summary(topology: Topology, outcomes: Sequence[Outcome], wanted: int) -> int:
+    failed = [outcome.plan.seed for outcome in outcomes if outcome.violations]
+    done = ", ".join(f"{count} {name}" for name, count in report.totals(outcomes).items())
+    _say(f"\n{topology}: {len(outcomes)} seeds, {len(failed)} failed {failed or ''}; {done}\n")
+    _say(report.table(outcomes))
+    for reason in sorted({reason for outcome in outcomes for reason in outcome.skipped}):
+        _say(f"\nNOT RUN: {reason}")
+    return 1 if failed or len(outcomes) < wanted else 0
+
+
+def _no_kcat() -> str | None:
+    return None if shutil.which("kcat") else "no `kcat` on the path (Debian: apt-get install kcat)"
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    sys.exit(main())

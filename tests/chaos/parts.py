@@ -1,0 +1,261 @@
+"""What can be killed, stopped and started again: processes of ours, the broker, the database, a whole machine."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tests.support.broker import KAFKA_SH, Broker
+from tests.support.postgres_server import POSTGRES_SH
+from tests.support.processes import Process, descendants, is_alive
+from tests.support.waiting import wait_for
+
+PATIENCE = 60.0
+
+
+class Part(Protocol):
+    """`start` after `kill`; `resume` after `pause`; `restart` ends it politely and starts it again."""
+
+    @property
+    def running(self) -> bool: ...
+    def kill(self) -> None: ...
+    def start(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def restart(self) -> None: ...
+
+
+@dataclass
+class OwnProcess:
+    """A process that the runner starts: `begin` answers a new life of it."""
+
+    begin: Callable[[], Process]
+    life: Process | None = None
+
+    @property
+    def running(self) -> bool:
+        return self.life is not None and self.life.running
+
+    def start(self) -> None:
+        if not self.running:
+            self.life = self.begin()
+
+    def kill(self) -> None:
+        if self.life is not None:
+            self.life.kill()
+
+    def pause(self) -> None:
+        if self.life is not None:
+            self.life.pause()
+
+    def resume(self) -> None:
+        if self.life is not None:
+            self.life.resume()
+
+    def restart(self) -> None:
+        if self.life is not None:
+            self.life.stop()
+        self.start()
+
+
+@dataclass(frozen=True)
+class Supervised:
+    """A child of `graftwork up`, found by its command line: its supervisor starts it again."""
+
+    up: OwnProcess
+    words: str
+
+    @property
+    def running(self) -> bool:
+        return self._pid() is not None
+
+    def start(self) -> None:
+        """Somebody else does that."""
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def pause(self) -> None:
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def restart(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if (pid := self._pid()) is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, number)
+
+    def _pid(self) -> int | None:
+        if self.up.life is None:
+            return None
+        return next((pid for pid in children(self.up.life.pid) if self.words in command_line(pid)), None)
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """`graftwork up` itself: killed alone, its children have to follow it."""
+
+    up: OwnProcess
+
+    @property
+    def running(self) -> bool:
+        return self.up.running
+
+    def start(self) -> None:
+        self.up.start()
+
+    def kill(self) -> None:
+        family = self._family()
+        self.up.kill()
+        wait_for(lambda: not any(map(is_alive, family)), "no child survives its supervisor", seconds=PATIENCE)
+
+    def pause(self) -> None:
+        self.up.pause()
+
+    def resume(self) -> None:
+        self.up.resume()
+
+    def restart(self) -> None:
+        self.up.restart()
+
+    def _family(self) -> list[int]:
+        return descendants(self.up.life.pid) if self.up.life else []
+
+
+class Everything(Supervisor):
+    """A power cut: the supervisor and all that it started, at once."""
+
+    def kill(self) -> None:
+        self._all(signal.SIGKILL)
+        family = self._family()
+        self.up.kill()
+        signal_all(family, signal.SIGKILL)
+        wait_for(lambda: not any(map(is_alive, family)), "everything ends", seconds=PATIENCE)
+
+    def pause(self) -> None:
+        self._all(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._all(signal.SIGCONT)
+
+    def _all(self, number: signal.Signals) -> None:
+        if self.up.life is not None:
+            signal_all([self.up.life.pid, *self._family()], number)
+
+
+@dataclass(frozen=True)
+class KafkaBroker:
+    broker: Broker
+
+    @property
+    def running(self) -> bool:
+        return is_alive(self._pid())
+
+    def start(self) -> None:
+        if not self.running:
+            self.broker.restart()
+
+    def kill(self) -> None:
+        if self.running:
+            self.broker.kill()
+
+    def pause(self) -> None:
+        self.broker.pause()
+
+    def resume(self) -> None:
+        self.broker.resume()
+
+    def restart(self) -> None:
+        run(KAFKA_SH, "stop", self._folder())
+        self.broker.restart()
+
+    def _folder(self) -> Path:
+        assert self.broker.folder is not None
+        return self.broker.folder
+
+    def _pid(self) -> int:
+        file = self._folder() / "pid"
+        return int(file.read_text()) if file.exists() else 0
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The postmaster, and with it every backend."""
+
+    folder: Path
+    port: int
+
+    @property
+    def running(self) -> bool:
+        return (pid := self._pid()) is not None and is_alive(pid)
+
+    def start(self) -> None:
+        wait_for(self._started, "PostgreSQL starts again", seconds=PATIENCE)
+
+    def kill(self) -> None:
+        """SIGKILL of the postmaster alone: its backends see that and end."""
+        if (pid := self._pid()) is not None:
+            backends = descendants(pid)
+            signal_all([pid], signal.SIGKILL)
+            wait_for(lambda: not any(map(is_alive, [pid, *backends])), "every backend ends", seconds=PATIENCE)
+
+    def pause(self) -> None:
+        if (pid := self._pid()) is not None:
+            signal_all([pid, *descendants(pid)], signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if (pid := self._pid()) is not None:
+            signal_all([pid, *descendants(pid)], signal.SIGCONT)
+
+    def restart(self) -> None:
+        """A fast shutdown: transactions are rolled back, connections closed."""
+        if (pid := self._pid()) is not None:
+            signal_all([pid], signal.SIGINT)
+            wait_for(lambda: not is_alive(pid), "PostgreSQL shuts down", seconds=PATIENCE)
+        self.start()
+
+    def _started(self) -> bool:
+        return self.running or run(POSTGRES_SH, "start", self.folder, self.port)
+
+    def _pid(self) -> int | None:
+        file = self.folder / "data" / "postmaster.pid"
+        try:
+            return int(file.read_text().splitlines()[0])
+        except (FileNotFoundError, ValueError, IndexError):
+            return None
+
+
+def run(*command: object) -> bool:
+    """Its output goes nowhere: a server would inherit a pipe and never end it."""
+    nothing = subprocess.DEVNULL
+    words = [str(word) for word in command]
+    return subprocess.run(words, stdin=nothing, stdout=nothing, stderr=nothing, timeout=120).returncode == 0
+
+
+def signal_all(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def children(pid: int) -> list[int]:
+    try:
+        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return [int(word) for text in lists for word in text.split()]
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -1,0 +1,151 @@
+"""What one seed does: a pure function of the seed and the topology, so that a round that failed can be played again."""
+
+import random
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+from schemas.jobs import JOB_KINDS, JobKind
+
+Topology = Literal["kafka", "embedded"]
+TOPOLOGIES: Final[tuple[Topology, ...]] = get_args(Topology)
+Action = Literal["kill", "stop", "restart", "partition", "fill_disk", "jump_clock"]
+PartKind = Literal[
+    "worker", "api", "relay", "reactions", "reconciler", "gateway", "broker", "postgres", "supervisor", "everything"
+]
+
+PARTS: Final[dict[Topology, dict[str, PartKind]]] = {
+    "kafka": {
+        "worker-1": "worker",
+        "worker-2": "worker",
+        "api": "api",
+        "relay": "relay",
+        "reactions": "reactions",
+        "reconciler": "reconciler",
+        "gateway-1": "gateway",
+        "gateway-2": "gateway",
+        "broker": "broker",
+        "postgres": "postgres",
+    },
+    "embedded": {
+        "worker-1": "worker",
+        "worker-2": "worker",
+        "api": "api",
+        "reactions": "reactions",
+        "reconciler": "reconciler",
+        "gateway-1": "gateway",
+        "supervisor": "supervisor",
+        "everything": "everything",
+    },
+}
+CLOCKED: Final = "worker-2"
+"""Its clock is the runner's to move."""
+LEASE_SECONDS: Final = 3.0
+LONGEST_PARTITION: Final = 60.0
+JUMPS: Final = (-86_400, -7_200, -90, 90, 7_200, 86_400)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`at` and `seconds` after the round's beginning and after the fault's own."""
+
+    action: Action
+    part: str
+    at: float
+    seconds: float
+    detail: str = ""
+
+    def __str__(self) -> str:
+        detail = f" ({self.detail})" if self.detail else ""
+        return f"{self.at:5.1f} s  {self.action} {self.part}{detail} for {self.seconds:.1f} s"
+
+
+@dataclass(frozen=True)
+class Journey:
+    """`dice` is a seed of its own: what a journey draws does not depend on how threads are scheduled."""
+
+    name: str
+    at: float
+    dice: int
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.at:5.1f} s  {self.name}{f' ({self.detail})' if self.detail else ''}"
+
+
+@dataclass(frozen=True)
+class RoundPlan:
+    topology: Topology
+    seed: int
+    kind: JobKind
+    """Which kind of job is done for real besides `curate`; every kind has its turn."""
+    journeys: tuple[Journey, ...]
+    faults: tuple[Fault, ...]
+    repeats: float
+    """The share of POSTs that the client sends again after their answer, or twice at once."""
+
+    def lines(self) -> list[str]:
+        head = f"seed {self.seed} on {self.topology}: {self.repeats:.0%} of POSTs repeated"
+        return [head, *(f"  journey {one}" for one in self.journeys), *(f"  fault   {one}" for one in self.faults)]
+
+
+def plan_round(seed: int, topology: Topology) -> RoundPlan:
+    dice = random.Random(f"{topology}/{seed}")
+    kind = JOB_KINDS[seed % len(JOB_KINDS)]
+    journeys = _journeys(dice, seed, kind)
+    faults = _faults(dice, topology)
+    return RoundPlan(topology, seed, kind, journeys, faults, dice.choice((0.2, 0.5, 1.0)))
+
+
+def _journeys(dice: random.Random, seed: int, kind: JobKind) -> tuple[Journey, ...]:
+    names: list[tuple[str, str]] = [("curate", ""), ("aliases", ""), ("events", "")]
+    names.append(("job", kind) if kind != "curate" else ("pipeline", dice.choice(("release", "chain"))))
+    names.append(("cancel", "") if seed % 4 == 0 else ("pipeline", "chain"))
+    if seed % 3 != 2:
+        names.append(("rollout", dice.choice(("let be", "let be", "promote", "abort", "pause"))))
+    else:
+        names.append(("rollback", dice.choice(("calm", "during a rollout", "forced"))))
+    return tuple(Journey(name, round(dice.uniform(0, 1.5), 2), dice.getrandbits(32), detail) for name, detail in names)
+
+
+def _faults(dice: random.Random, topology: Topology) -> tuple[Fault, ...]:
+    count = dice.choices((1, 2, 3), weights=(5, 4, 1))[0]
+    faults: list[Fault] = []
+    while len(faults) < count:
+        fault = _fault(dice, topology)
+        if not any(_collide(fault, other) for other in faults):
+            faults.append(fault)
+    return tuple(sorted(faults, key=lambda fault: fault.at))
+
+
+def _fault(dice: random.Random, topology: Topology) -> Fault:
+    at = round(dice.uniform(0.3, 3.5), 2)
+    special = dice.random()
+    if special < 0.08:
+        return Fault("partition", "gateways", at, _partition_seconds(dice), dice.choice(("black hole", "refused")))
+    if special < 0.14:
+        return Fault("fill_disk", "artifacts", at, round(dice.uniform(1, 4), 1))
+    if special < 0.20:
+        return Fault("jump_clock", CLOCKED, at, round(dice.uniform(1, 5), 1), f"{dice.choice(JUMPS):+d}")
+    part = dice.choice(list(PARTS[topology]))
+    action: Action = dice.choices(("kill", "stop", "restart"), weights=(5, 3, 2))[0]
+    return Fault(action, part, at, _seconds(dice, action))
+
+
+def _seconds(dice: random.Random, action: Action) -> float:
+    """A part stays killed or stopped so long; some stops outlast a lease, so that its owner wakes up as a zombie."""
+    if action == "stop":
+        return round(dice.choice((dice.uniform(0.3, 2), dice.uniform(1.3, 2) * LEASE_SECONDS)), 1)
+    return round(dice.uniform(0, 2), 1)
+
+
+def _partition_seconds(dice: random.Random) -> float:
+    return round(dice.choices((dice.uniform(5, 8), dice.uniform(8, 20), LONGEST_PARTITION), weights=(12, 3, 1))[0], 1)
+
+
+def _collide(one: Fault, other: Fault) -> bool:
+    """A part has one fault at a time; the supervisor is all of them, and does not start without its API."""
+    apart = ("artifacts", CLOCKED)
+    whole = ("supervisor", "everything")
+    return one.part == other.part or any(
+        a.part in whole and b.part not in apart for a, b in ((one, other), (other, one))
+    )

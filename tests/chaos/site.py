@@ -1,0 +1,110 @@
+"""What both topologies have in common: where things are, and their parts by name."""
+
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from tests.chaos.clock import MovableClock
+from tests.chaos.disk import SmallDisk
+from tests.chaos.parts import OwnProcess, Part
+from tests.chaos.peek import Peek
+from tests.chaos.plan import LEASE_SECONDS, Topology
+from tests.chaos.proxy import Proxy
+from tests.support.ports import free_ports
+from tests.support.processes import Processes
+from tests.support.workbench import build_tiny_base
+
+DEPLOYMENT, MODEL = "reviews", "sentiment"
+START_SECONDS = 120.0
+
+
+class ChaosSite(ABC):
+    """One long-lived site: every round happens on it. `start` before anything else, `close` at the end."""
+
+    topology: Topology
+    kafka_bootstrap: str | None = None
+
+    def __init__(self, folder: Path, admin_token: str) -> None:
+        self.folder = folder
+        self.admin_token = admin_token
+        (api_port,) = free_ports(1)
+        self.api_port = api_port
+        self.api_url = f"http://127.0.0.1:{api_port}"
+        self.logs = folder / "logs"
+        self.data = folder / "data"
+        for new in (self.logs, self.data):
+            new.mkdir(parents=True)
+        self.processes = Processes(self.logs)
+        self.disk = SmallDisk(folder / "artifacts")
+        self.proxy = Proxy(api_port)
+        self.clock = MovableClock(folder)
+        self.base = build_tiny_base(self.data / "tiny")
+        self.parts: dict[str, Part] = {}
+        self.tokens: dict[str, str] = {}
+        self.crashes: list[str] = []
+
+    @property
+    def artifacts_url(self) -> str:
+        return self.disk.folder.as_uri()
+
+    @property
+    @abstractmethod
+    def database_url(self) -> str: ...
+
+    @abstractmethod
+    def start(self) -> None:
+        """Everything but gateways, whose deployment has to exist."""
+
+    @abstractmethod
+    def start_gateways(self) -> None:
+        """Of the deployment, which exists now. Returns when they have been started."""
+
+    @abstractmethod
+    def gateways(self) -> dict[str, str]:
+        """Part to address."""
+
+    def close(self) -> None:
+        self.proxy.close()
+        self.processes.kill_all()
+        self.disk.remove()
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def peek(self) -> Peek:
+        return Peek(self.database_url)
+
+    def is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.api_url}/readyz", timeout=5).is_success
+        except httpx.HTTPError:
+            return False
+
+    def revive(self) -> None:
+        """What ended by itself is started again, as a service manager does it, and noted."""
+        for name, part in self.parts.items():
+            if isinstance(part, OwnProcess) and part.life is not None and not part.running:
+                last = part.life.output()[-1500:]
+                self.crashes.append(f"{name} ended by itself:\n{last}")
+                part.start()
+
+    def shared_environment(self, home: str) -> dict[str, str]:
+        """Short leases, so that a recovery is seconds; nothing that is promised is weaker."""
+        settings: Mapping[str, object] = {
+            "HOME": self.folder / "homes" / home,
+            "API_URL": self.proxy.url if home.startswith("gateway") else self.api_url,
+            "PORT": self.api_port,
+            "BOOTSTRAP_TOKEN": self.admin_token,
+            "ARTIFACTS_URL": self.artifacts_url,
+            "FILE_ROOTS": self.data,
+            "JOB_LEASE_SECONDS": LEASE_SECONDS,
+            "SINGLETON_LEASE_SECONDS": LEASE_SECONDS,
+            "GATEWAY_SILENCE_SECONDS": 5,
+            "WORKER_POLL_SECONDS": 1,
+            "WORKER_GRACE_SECONDS": 1,
+            "FAILED_LOGINS_PER_MINUTE": 10_000,
+        }
+        return {f"GRAFTWORK_{name}": str(value) for name, value in settings.items()}
