@@ -76,6 +76,13 @@ class PayloadTooLarge(GraftworkError):
     slug = "payload-too-large"
 
 
+class UnsupportedMedia(GraftworkError):
+    """The body is in a form that this route does not read"""
+
+    status = 415
+    slug = "unsupported-media-type"
+
+
 class Invalid(GraftworkError):
     """The request is understood and wrong"""
 

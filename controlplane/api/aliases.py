@@ -7,11 +7,13 @@ from pydantic import Field
 
 from controlplane.api.call import Releaser, Reply, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.paths import PathName
 from controlplane.commands.aliases import set_alias
 from controlplane.domain.alias import etag, expected_move
 from controlplane.errors import NotFound
 from controlplane.projections import models
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.problem import refusals
 from schemas.views.aliases import AliasRequest, Move
 from schemas.views.pages import Page
 
@@ -22,8 +24,8 @@ IfNoneMatch = Annotated[str | None, Header(max_length=200)]
 REASON = Field(min_length=1, max_length=500)
 
 
-@router.get(ROUTE)
-def get_alias(name: str, alias: str, call: Viewer, response: Response) -> Move:
+@router.get(ROUTE, responses=refusals(404))
+def get_alias(name: PathName, alias: PathName, call: Viewer, response: Response) -> Move:
     """The move that made it point where it points."""
     with call.read() as session:
         models.find_model(session, name)
@@ -34,10 +36,10 @@ def get_alias(name: str, alias: str, call: Viewer, response: Response) -> Move:
     return _move(move, version.version)
 
 
-@router.put(ROUTE, response_model=Move)
+@router.put(ROUTE, response_model=Move, responses=refusals(404, 409, 412, 428))
 def put_alias(
-    name: str,
-    alias: str,
+    name: PathName,
+    alias: PathName,
     body: AliasRequest,
     call: Releaser,
     if_match: IfMatch = None,
@@ -55,10 +57,10 @@ def put_alias(
     return call.write(effect)
 
 
-@router.delete(ROUTE, status_code=204)
+@router.delete(ROUTE, status_code=204, responses=refusals(404, 409, 412, 428))
 def delete_alias(
-    name: str,
-    alias: str,
+    name: PathName,
+    alias: PathName,
     call: Releaser,
     reason: Annotated[str, Query(min_length=1, max_length=500)],
     if_match: IfMatch = None,
@@ -71,8 +73,8 @@ def delete_alias(
     return call.write(effect)
 
 
-@router.get(ROUTE + "/history")
-def get_history(name: str, alias: str, call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[Move]:
+@router.get(ROUTE + "/history", responses=refusals(404))
+def get_history(name: PathName, alias: PathName, call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[Move]:
     """Every move, newest first."""
     below = decode_cursor(cursor, int)
     with call.read() as session:

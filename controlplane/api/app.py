@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controlplane.api import (
@@ -27,12 +28,13 @@ from controlplane.api import (
 from controlplane.api.call import Site
 from controlplane.api.feed import Feed
 from controlplane.api.presence import Presence
+from controlplane.errors import GraftworkError, PayloadTooLarge, UnsupportedMedia
 from controlplane.settings import VERSION, Settings
 from controlplane.store.database import Database
+from schemas.problem import refusals, with_problem_schemas
 from schemas.sign_ins import FailedSignIns
 
 ROUTERS: Final = (
-    health.router,
     events.router,
     tokens.router,
     jobs.router,
@@ -47,6 +49,9 @@ ROUTERS: Final = (
     inbound.router,
     dead_letters.router,
 )
+"""Each of their routes wants a token."""
+ANY_ROUTE: Final = (413, 415, 422, 503)
+"""What a route may refuse whatever it does: a body too large or encoded, a wrong request, a database that is busy."""
 
 
 def create_app(settings: Settings, database: Database) -> FastAPI:
@@ -59,11 +64,21 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         async with feed.running(), presence.running():
             yield
 
-    app = FastAPI(title="Graftwork", version=VERSION, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Graftwork",
+        version=VERSION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a path is right or wrong: a redirect would drop the body's promise and the token
+    )
     app.state.site = Site(settings, database, feed, FailedSignIns(settings.failed_logins_per_minute))
     problems.install(app)
+    app.include_router(health.router, responses=refusals(*ANY_ROUTE))
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, responses=refusals(401, 403, *ANY_ROUTE, 429))
+    describe = app.openapi
+    app.openapi = lambda: with_problem_schemas(describe())  # type: ignore[method-assign]
     app.add_middleware(LimitedBody, max_bytes=settings.max_body_bytes)
     return app
 
@@ -79,23 +94,15 @@ class LimitedBody:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = b""
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            if len(body) > self._max_bytes:
-                answer = problems.problem(
-                    413,
-                    "payload-too-large",
-                    "The body is larger than what we accept",
-                    f"at most {self._max_bytes} bytes",
-                )
-                await answer(scope, receive, send)
-                return
-            if not message.get("more_body"):
-                break
+        if (encoding := Headers(scope=scope).get("content-encoding", "identity").lower()) != "identity":
+            await _refuse(UnsupportedMedia(f"content-encoding {encoding!r}, expected none"), scope, receive, send)
+            return
+        body = await self._read(receive)
+        if body is None:
+            return
+        if len(body) > self._max_bytes:
+            await _refuse(PayloadTooLarge(f"at most {self._max_bytes} bytes"), scope, receive, send)
+            return
         scope.setdefault("state", {})["body"] = body
         sent = False
 
@@ -107,3 +114,19 @@ class LimitedBody:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, replay, send)
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The body, or as much of it as shows that it is too large; None when the caller has hung up."""
+        body = bytearray()
+        more = True
+        while more and len(body) <= self._max_bytes:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return bytes(body)
+
+
+async def _refuse(error: GraftworkError, scope: Scope, receive: Receive, send: Send) -> None:
+    await problems.refusal(error)(scope, receive, send)

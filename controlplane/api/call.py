@@ -6,11 +6,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Header, Request, Response, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, TypeAdapter
 from sqlmodel import Session
 
 from controlplane.api.feed import Feed
+from controlplane.api.problems import is_json
 from controlplane.commands.idempotency import Attempt, keep_answer, take_key
 from controlplane.commands.tokens import Principal, authenticate
 from controlplane.domain.document import refuse_unstorable
@@ -23,6 +25,7 @@ from schemas.roles import Role
 from schemas.sign_ins import FailedSignIns
 
 ANY = TypeAdapter(Any)
+BEARER = HTTPBearer(scheme_name="token", description="`graftwork token create` mints one.", auto_error=False)
 ROLES_OF_ROUTES: dict[Callable[..., Any], Role] = {}
 
 
@@ -100,11 +103,11 @@ def authorise(role: Role) -> Callable[..., Call]:
 
     def dependency(
         request: Request,
-        authorization: Annotated[str | None, Header()] = None,
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)] = None,
         idempotency_key: Annotated[str | None, Header(max_length=255, min_length=1)] = None,
     ) -> Call:
         site: Site = request.app.state.site
-        principal = _principal(site, authorization, request.client.host if request.client else None)
+        principal = _principal(site, bearer, request.client.host if request.client else None)
         if not may(principal.role, role):
             raise Forbidden(f"role {principal.role!r} may not do that: it needs {role!r}")
         _refuse_unstorable(request)
@@ -114,16 +117,16 @@ def authorise(role: Role) -> Callable[..., Call]:
     return dependency
 
 
-def _principal(site: Site, authorization: str | None, address: str | None) -> Principal:
+def _principal(site: Site, bearer: HTTPAuthorizationCredentials | None, address: str | None) -> Principal:
     """The token is looked up first: whoever holds a good one passes, whatever others do from the same address."""
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = bearer.credentials.strip() if bearer else ""
+    if not token:
         raise Unauthorized("send the header `Authorization: Bearer <token>`")
     try:
         with site.database.read() as session:
-            return authenticate(session, token.strip())
+            return authenticate(session, token)
     except Unauthorized:
-        wait = site.failed_sign_ins.count(address, token.strip())
+        wait = site.failed_sign_ins.count(address, token)
         if wait is None:
             raise
     raise TooManyFailures("too many unknown tokens in the last minute; wait and try again", retry_after=wait)
@@ -131,7 +134,7 @@ def _principal(site: Site, authorization: str | None, address: str | None) -> Pr
 
 def _refuse_unstorable(request: Request) -> None:
     """JSON that no database can hold is refused here, before a field of type Any carries it in."""
-    if "json" not in request.headers.get("content-type", ""):
+    if not is_json(request):
         return
     try:
         value = json.loads(request.state.body or b"null")

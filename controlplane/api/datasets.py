@@ -4,8 +4,10 @@ from fastapi import APIRouter
 
 from controlplane.api.call import Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.paths import PathName
 from controlplane.projections import datasets
 from controlplane.store.tables import DatasetVersionRow
+from schemas.problem import refusals
 from schemas.views.datasets import DatasetVersionView, DatasetView
 from schemas.views.pages import Page
 
@@ -21,8 +23,8 @@ def get_datasets(call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page
     return Page(items=items, next=encode_cursor(items[-1].name) if len(rows) > limit else None)
 
 
-@router.get("/v1/datasets/{name}/versions")
-def get_versions(name: str, call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[DatasetVersionView]:
+@router.get("/v1/datasets/{name}/versions", responses=refusals(404))
+def get_versions(name: PathName, call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[DatasetVersionView]:
     """Newest first."""
     below = decode_cursor(cursor, int)
     with call.read() as session:
@@ -31,7 +33,7 @@ def get_versions(name: str, call: Viewer, limit: Limit = 50, cursor: Cursor = No
     return Page(items=items, next=encode_cursor(items[-1].version) if len(rows) > limit else None)
 
 
-@router.get("/v1/dataset-versions/{reference:path}")
+@router.get("/v1/dataset-versions/{reference:path}", responses=refusals(404))
 def get_version(reference: str, call: Viewer) -> DatasetVersionView:
     """By id, `name/3` or `name@latest`."""
     with call.read() as session:

@@ -7,9 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from controlplane.api.call import Auditor, Operator, Viewer
-from controlplane.api.pages import Cursor, Limit, as_id, decode_cursor, encode_cursor
+from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
 from controlplane.commands import dead_letters
 from controlplane.store.spine_tables import DeadLetterRow
+from schemas.problem import refusals
 from schemas.views.dead_letters import DeadLetterContent, DeadLetterView, Status
 from schemas.views.pages import Page
 
@@ -36,28 +37,36 @@ def get_dead_letters(
     call: Viewer, status: Annotated[Status | None, Query()] = None, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[DeadLetterView]:
     """Newest first, without their bytes."""
-    position = decode_cursor(cursor, str)
     with call.read() as session:
-        after = as_id(str(position[0])) if position else None
-        rows = dead_letters.list_dead_letters(session, status=status, limit=limit + 1, after=after)
-    following = encode_cursor(str(rows[limit - 1].id)) if len(rows) > limit else None
-    return Page(items=[view(row) for row in rows[:limit]], next=following)
+        rows = dead_letters.list_dead_letters(session, status=status, limit=limit + 1, after=decode_moment(cursor))
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(
+        items=[view(row) for row in rows[:limit]],
+        next=encode_cursor(last.at.isoformat(), str(last.id)) if last else None,
+    )
 
 
-@router.get("/v1/dead-letters/{letter_id}")
+@router.get("/v1/dead-letters/{letter_id:segment}", responses=refusals(404))
 def get_dead_letter(letter_id: UUID, call: Auditor) -> DeadLetterContent:
     """The whole letter as it came."""
     with call.read() as session:
         return content(dead_letters.get_dead_letter(session, letter_id))
 
 
-@router.post("/v1/dead-letters/{letter_id}:replay", status_code=202, response_model=DeadLetterView)
+@router.post(
+    "/v1/dead-letters/{letter_id:segment}:replay",
+    status_code=202,
+    response_model=DeadLetterView,
+    responses=refusals(404, 409),
+)
 def post_replay(letter_id: UUID, call: Operator) -> Response:
     """Its consumer tries again: Replayed in the transaction of its effect, or Open again with the reason."""
     return call.write(lambda uow: view(dead_letters.replay_dead_letter(uow, letter_id)), status=202)
 
 
-@router.post("/v1/dead-letters/{letter_id}:discard", response_model=DeadLetterView)
+@router.post(
+    "/v1/dead-letters/{letter_id:segment}:discard", response_model=DeadLetterView, responses=refusals(404, 409)
+)
 def post_discard(letter_id: UUID, call: Operator) -> Response:
     """Close it without its effect. A fact that Kafka refused lets the later ones of its subject pass."""
     return call.write(lambda uow: view(dead_letters.discard_dead_letter(uow, letter_id)))

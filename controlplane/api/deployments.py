@@ -2,30 +2,34 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 from sqlmodel import Session
 
 from controlplane.api.call import Gateway, Releaser, Reply, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.paths import PathName
 from controlplane.commands import deployments, rollbacks
 from controlplane.commands.gateways import is_live, list_boots
 from controlplane.commands.generations import current_row, describe_generation, find_deployment
 from controlplane.projections.served import served_at
 from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, GenerationRow, RollbackRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
-from schemas.artifacts import Name
+from schemas.problem import refusals
 from schemas.rollouts import DeploymentSpec, RollbackRequest, RolloutPolicy
 from schemas.serving import Generation
 from schemas.views.deployments import AppliedView, DeploymentView, DesiredView, GatewayView, RollbackView, ServedView
 from schemas.views.pages import Page
 
 router = APIRouter(tags=["deployments"])
-DeploymentName = Annotated[Name, Path()]
 
 
-@router.put("/v1/deployments/{name}", response_model=DeploymentView)
-def put_deployment(name: DeploymentName, body: DeploymentSpec, call: Releaser) -> Response:
+@router.put(
+    "/v1/deployments/{name:segment}",
+    response_model=DeploymentView,
+    responses={201: {"model": DeploymentView}, **refusals(404, 409)},
+)
+def put_deployment(name: PathName, body: DeploymentSpec, call: Releaser) -> Response:
     """Create it (201) or change its policy (200). A rollout under way keeps the policy that it started with."""
 
     def effect(uow: UnitOfWork) -> Reply:
@@ -44,15 +48,19 @@ def get_deployments(call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> P
     return Page(items=items, next=encode_cursor(items[-1].name) if len(rows) > limit else None)
 
 
-@router.get("/v1/deployments/{name}")
-def get_deployment(name: DeploymentName, call: Viewer) -> DeploymentView:
+@router.get("/v1/deployments/{name:segment}", responses=refusals(404))
+def get_deployment(name: PathName, call: Viewer) -> DeploymentView:
     with call.read() as session:
         return _view(session, find_deployment(session, name))
 
 
-@router.get("/v1/deployments/{name}/generation", response_model=Generation)
+@router.get(
+    "/v1/deployments/{name:segment}/generation",
+    response_model=Generation,
+    responses={204: {"description": "Nothing newer"}, **refusals(404, 409)},
+)
 async def get_generation(
-    name: DeploymentName,
+    name: PathName,
     call: Gateway,
     after: Annotated[int | None, Query(ge=-1)] = None,
     wait: Annotated[float, Query(ge=0, le=60)] = 0,
@@ -70,8 +78,8 @@ async def get_generation(
     return Response(found.model_dump_json(), media_type="application/json")
 
 
-@router.get("/v1/deployments/{name}/gateways")
-def get_gateways(name: DeploymentName, call: Viewer) -> list[GatewayView]:
+@router.get("/v1/deployments/{name:segment}/gateways", responses=refusals(404))
+def get_gateways(name: PathName, call: Viewer) -> list[GatewayView]:
     """The last boot of each gateway, and whether it reported lately."""
     silence = call.site.settings.gateway_silence_seconds
     with call.read() as session:
@@ -80,8 +88,8 @@ def get_gateways(name: DeploymentName, call: Viewer) -> list[GatewayView]:
         return [_gateway(row, live=is_live(row, now, silence)) for row in list_boots(session, name)]
 
 
-@router.get("/v1/deployments/{name}/served")
-def get_served(name: DeploymentName, call: Viewer, at: AwareDatetime | None = None) -> ServedView:
+@router.get("/v1/deployments/{name:segment}/served", responses=refusals(404))
+def get_served(name: PathName, call: Viewer, at: AwareDatetime | None = None) -> ServedView:
     """What was desired at a time, and what each gateway had said to apply by then. Without `at`: now."""
     with call.read() as session:
         find_deployment(session, name)
@@ -94,23 +102,28 @@ def get_served(name: DeploymentName, call: Viewer, at: AwareDatetime | None = No
     return ServedView(at=at, desired=_desired(served.generation), applied=applied)
 
 
-@router.post("/v1/deployments/{name}:rollback", status_code=202, response_model=RollbackView)
-def post_rollback(name: DeploymentName, body: RollbackRequest, call: Releaser) -> Response:
+@router.post(
+    "/v1/deployments/{name:segment}:rollback",
+    status_code=202,
+    response_model=RollbackView,
+    responses=refusals(404, 409),
+)
+def post_rollback(name: PathName, body: RollbackRequest, call: Releaser) -> Response:
     """Roll back to what served before, or to `target`. Read on at `…/rollbacks`."""
     silence = call.site.settings.gateway_silence_seconds
     return call.write(lambda uow: _rollback(rollbacks.start_rollback(uow, name, body, silence)), status=202)
 
 
-@router.get("/v1/deployments/{name}/rollbacks")
-def get_rollbacks(name: DeploymentName, call: Viewer, limit: Limit = 50) -> list[RollbackView]:
+@router.get("/v1/deployments/{name:segment}/rollbacks", responses=refusals(404))
+def get_rollbacks(name: PathName, call: Viewer, limit: Limit = 50) -> list[RollbackView]:
     """Newest first."""
     with call.read() as session:
         find_deployment(session, name)
         return [_rollback(row) for row in rollbacks.list_rollbacks(session, name, limit)]
 
 
-@router.post("/v1/deployments/{name}:resume", response_model=DeploymentView)
-def post_resume(name: DeploymentName, call: Releaser) -> Response:
+@router.post("/v1/deployments/{name:segment}:resume", response_model=DeploymentView, responses=refusals(404, 409))
+def post_resume(name: PathName, call: Releaser) -> Response:
     """Let queued rollouts go on after a rollback froze them."""
     return call.write(lambda uow: _view(uow.session, rollbacks.resume_queue(uow, name)))
 

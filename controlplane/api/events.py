@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from controlplane.api.call import Viewer, Worker
 from controlplane.transport.event_log import last_seq, read_events
+from schemas.problem import refusals
 from schemas.views.events import FeedPage
 
 router = APIRouter(tags=["events"])
@@ -25,7 +26,7 @@ async def _page(call: Viewer | Worker, after: int | None, types: list[str], limi
     return await feed.wait_for(look, wait, call.gone) or FeedPage(items=[], last=after or 0)
 
 
-@router.get("/v1/events")
+@router.get("/v1/events", responses=refusals(410))
 async def get_events(
     call: Viewer,
     after: Annotated[int | None, Query(ge=0)] = None,
@@ -37,7 +38,7 @@ async def get_events(
     return await _page(call, after, type or [], limit, wait)
 
 
-@router.get("/v1/doorbell")
+@router.get("/v1/doorbell", responses=refusals(410))
 async def get_doorbell(call: Worker, after: Annotated[int | None, Query(ge=0)] = None, wait: Wait = 0) -> FeedPage:
     """The feed as a worker may read it: `job.requested` only."""
     return await _page(call, after, ["dev.graftwork.job.requested.v1"], 100, wait)

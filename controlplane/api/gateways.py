@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Response
 
 from controlplane.api.call import Gateway, Reply, Viewer
-from controlplane.api.problems import MEDIA_TYPE, TYPE_PREFIX
 from controlplane.commands import gateways
 from controlplane.commands.feedback import take_feedback
 from controlplane.commands.observations import Late, take_lost_units, take_observation
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, refusals
 from schemas.serving import (
     FeedbackAnswer,
     FeedbackRequest,
@@ -21,17 +21,17 @@ from schemas.serving import (
 router = APIRouter(tags=["gateways"])
 
 
-@router.post("/v1/gateway/boots", status_code=204)
+@router.post("/v1/gateway/boots", status_code=204, responses=refusals(404, 409))
 def post_boot(body: GatewayBoot, call: Gateway) -> Response:
     return call.write(lambda uow: gateways.register_boot(uow, body))
 
 
-@router.post("/v1/gateway/reports", status_code=204)
+@router.post("/v1/gateway/reports", status_code=204, responses=refusals(404))
 def post_report(body: GatewayReport, call: Gateway) -> Response:
     return call.write(lambda uow: gateways.take_report(uow, body))
 
 
-@router.post("/v1/gateway/observations", response_model=ObservationAnswer)
+@router.post("/v1/gateway/observations", response_model=ObservationAnswer, responses=refusals(404, 409))
 def post_observation(body: Observation, call: Gateway) -> Response:
     """One second. 409: the fold has passed it; the second is recorded as lost."""
 
@@ -42,12 +42,12 @@ def post_observation(body: Observation, call: Gateway) -> Response:
     return call.write(effect)
 
 
-@router.post("/v1/gateway/lost-units", status_code=204)
+@router.post("/v1/gateway/lost-units", status_code=204, responses=refusals(404))
 def post_lost_units(body: LostUnits, call: Gateway) -> Response:
     return call.write(lambda uow: take_lost_units(uow, body))
 
 
-@router.post("/v1/feedback", response_model=FeedbackAnswer)
+@router.post("/v1/feedback", response_model=FeedbackAnswer, responses=refusals(404, 409))
 def post_feedback(body: FeedbackRequest, call: Viewer) -> Response:
     """The label of one answer. The signed prediction id is the right to give it, once."""
     return call.write(lambda uow: FeedbackAnswer(counted=take_feedback(uow, body)))

@@ -13,6 +13,7 @@ from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_l
 from controlplane.store.tables import JobLogRow, JobRow
 from schemas.claims import ClaimRequest, ClaimResponse, Completion, Failure, Heartbeat, HeartbeatResponse, Release
 from schemas.jobs import JobKind, Phase
+from schemas.problem import refusals
 from schemas.views.jobs import JobRequest, JobView, LogLine
 from schemas.views.pages import Page
 
@@ -23,7 +24,7 @@ def view(row: JobRow) -> JobView:
     return JobView.model_validate(row, from_attributes=True)
 
 
-@router.post("/v1/jobs", status_code=201, response_model=JobView)
+@router.post("/v1/jobs", status_code=201, response_model=JobView, responses=refusals(404, 409))
 def post_job(body: JobRequest, call: Operator) -> Response:
     """Ask for a job. Names in the spec (`reviews@latest`, `sentiment@champion`) are resolved now."""
     return call.write(
@@ -51,13 +52,13 @@ def get_jobs(
     )
 
 
-@router.get("/v1/jobs/{job_id}")
+@router.get("/v1/jobs/{job_id:segment}", responses=refusals(404))
 def get_job(job_id: UUID, call: Viewer) -> JobView:
     with call.read() as session:
         return view(find_job(session, job_id))
 
 
-@router.get("/v1/jobs/{job_id}/logs")
+@router.get("/v1/jobs/{job_id:segment}/logs", responses=refusals(404))
 def get_logs(
     job_id: UUID,
     call: Viewer,
@@ -69,7 +70,7 @@ def get_logs(
         return [_log_line(row) for row in list_logs(session, job_id, after, limit)]
 
 
-@router.post("/v1/jobs/{job_id}:cancel", response_model=JobView)
+@router.post("/v1/jobs/{job_id:segment}:cancel", response_model=JobView, responses=refusals(404, 409))
 def post_cancel(job_id: UUID, call: Operator) -> Response:
     """Pending: cancelled at once. Running: `cancel_requested`, until its worker confirms or goes silent."""
     return call.write(lambda uow: view(outcomes.cancel_job(uow, job_id)))
@@ -88,25 +89,25 @@ def post_claim(body: ClaimRequest, call: Worker) -> Response | ClaimResponse:
     return call.write(lambda uow: ClaimResponse(claim=claims.claim_job(uow, body, lease)))
 
 
-@router.post("/v1/jobs/{job_id}:heartbeat", response_model=HeartbeatResponse)
+@router.post("/v1/jobs/{job_id:segment}:heartbeat", response_model=HeartbeatResponse, responses=refusals(404, 409))
 def post_heartbeat(job_id: UUID, body: Heartbeat, call: Worker) -> Response:
     """409 when the attempt is over: its worker kills it."""
     lease = call.site.settings.job_lease_seconds
     return call.write(lambda uow: claims.heartbeat(uow, job_id, body, lease))
 
 
-@router.post("/v1/jobs/{job_id}:complete", response_model=JobView)
+@router.post("/v1/jobs/{job_id:segment}:complete", response_model=JobView, responses=refusals(404, 409))
 def post_complete(job_id: UUID, body: Completion, call: Worker) -> Response:
     """A repeat by the attempt that completed gets 200 and the stored result; any other attempt 409."""
     return call.write(lambda uow: view(outcomes.complete_job(uow, job_id, body)))
 
 
-@router.post("/v1/jobs/{job_id}:fail", response_model=JobView)
+@router.post("/v1/jobs/{job_id:segment}:fail", response_model=JobView, responses=refusals(404, 409))
 def post_fail(job_id: UUID, body: Failure, call: Worker) -> Response:
     return call.write(lambda uow: view(outcomes.fail_job(uow, job_id, body)))
 
 
-@router.post("/v1/jobs/{job_id}:release", response_model=JobView)
+@router.post("/v1/jobs/{job_id:segment}:release", response_model=JobView, responses=refusals(404, 409))
 def post_release(job_id: UUID, body: Release, call: Worker) -> Response:
     """Hand it back with no attempt counted."""
     return call.write(lambda uow: view(outcomes.release_job(uow, job_id, body)))

@@ -8,8 +8,10 @@ from sqlmodel import Session
 
 from controlplane.api.call import Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.paths import PathName
 from controlplane.projections import models
 from controlplane.store.tables import AttachmentRow, ModelVersionRow, RegisteredModelRow
+from schemas.problem import refusals
 from schemas.views.models import Ancestor, AttachmentView, LineageView, ModelView, VersionDetail, VersionView
 from schemas.views.pages import Page
 
@@ -25,14 +27,14 @@ def get_models(call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[M
     return Page(items=items, next=encode_cursor(items[-1].name) if len(rows) > limit else None)
 
 
-@router.get("/v1/models/{name}")
-def get_model(name: str, call: Viewer) -> ModelView:
+@router.get("/v1/models/{name}", responses=refusals(404))
+def get_model(name: PathName, call: Viewer) -> ModelView:
     with call.read() as session:
         return _model_views(session, [models.find_model(session, name)])[0]
 
 
-@router.get("/v1/models/{name}/versions")
-def get_versions(name: str, call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[VersionView]:
+@router.get("/v1/models/{name}/versions", responses=refusals(404))
+def get_versions(name: PathName, call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[VersionView]:
     """Newest first."""
     below = decode_cursor(cursor, int)
     with call.read() as session:
@@ -42,7 +44,7 @@ def get_versions(name: str, call: Viewer, limit: Limit = 50, cursor: Cursor = No
     return Page(items=items, next=encode_cursor(items[-1].version) if len(rows) > limit else None)
 
 
-@router.get("/v1/model-versions/{reference:path}")
+@router.get("/v1/model-versions/{reference:path}", responses=refusals(404))
 def get_version(reference: str, call: Viewer) -> VersionDetail:
     """By id, `name/7`, `name@alias` or `name@latest`."""
     with call.read() as session:

@@ -8,12 +8,14 @@ from pydantic import BaseModel
 
 from controlplane.api.call import Operator, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, decode_moment, encode_cursor
+from controlplane.api.paths import PathName
 from controlplane.commands import pipelines as commands
 from controlplane.domain.document import load_document
 from controlplane.projections import pipelines
 from controlplane.projections.pipelines import RunFilter
 from controlplane.store.tables import PipelineRow, PipelineRunRow
 from schemas.pipelines import PipelineSpec
+from schemas.problem import refusals
 from schemas.views.pages import Page
 from schemas.views.pipelines import CancelRequest, PipelineView, RunRequest, RunView
 
@@ -27,8 +29,8 @@ def document_body(schema: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-@router.put("/v1/pipelines/{name}", response_model=PipelineView, openapi_extra=document_body(PipelineSpec))
-def put_pipeline(name: str, call: Operator) -> Response:
+@router.put("/v1/pipelines/{name:segment}", response_model=PipelineView, openapi_extra=document_body(PipelineSpec))
+def put_pipeline(name: PathName, call: Operator) -> Response:
     """Runs that have begun go on by the spec that they began with."""
     spec = PipelineSpec.model_validate(load_document(call.request.state.body, name))
     return call.write(lambda uow: view(commands.put_pipeline(uow, spec)))
@@ -43,14 +45,14 @@ def get_pipelines(call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Pag
     return Page(items=items, next=encode_cursor(items[-1].name) if len(rows) > limit else None)
 
 
-@router.get("/v1/pipelines/{name}")
-def get_pipeline(name: str, call: Viewer) -> PipelineView:
+@router.get("/v1/pipelines/{name:segment}", responses=refusals(404))
+def get_pipeline(name: PathName, call: Viewer) -> PipelineView:
     with call.read() as session:
         return view(pipelines.find_pipeline(session, name))
 
 
-@router.post("/v1/pipelines/{name}:run", status_code=201, response_model=RunView)
-def post_run(name: str, body: RunRequest, call: Operator) -> Response:
+@router.post("/v1/pipelines/{name:segment}:run", status_code=201, response_model=RunView, responses=refusals(404, 409))
+def post_run(name: PathName, body: RunRequest, call: Operator) -> Response:
     """A stage that cannot be requested fails the run, so look at the answer's phase."""
     request = commands.RunRequest(pipeline=name, params=body.params, actor=call.principal.name)
     return call.write(lambda uow: run_view(commands.start_run(uow, request)), status=201)
@@ -74,13 +76,13 @@ def get_runs(
     return Page(items=items, next=encode_cursor(*last) if last else None)
 
 
-@router.get("/v1/pipeline-runs/{run_id}")
+@router.get("/v1/pipeline-runs/{run_id:segment}", responses=refusals(404))
 def get_run(run_id: UUID, call: Viewer) -> RunView:
     with call.read() as session:
         return run_view(pipelines.find_run(session, run_id))
 
 
-@router.post("/v1/pipeline-runs/{run_id}:cancel", response_model=RunView)
+@router.post("/v1/pipeline-runs/{run_id:segment}:cancel", response_model=RunView, responses=refusals(404, 409))
 def post_cancel(run_id: UUID, body: CancelRequest, call: Operator) -> Response:
     """Its jobs are cancelled and the run ends when they have; a rollout that it started goes on to its own end."""
     return call.write(lambda uow: run_view(commands.cancel_run(uow, run_id, body.reason)))

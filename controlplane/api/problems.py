@@ -9,24 +9,28 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
-from controlplane.errors import GraftworkError
+from controlplane.errors import GraftworkError, Invalid, UnsupportedMedia
+from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
 
 logger = logging.getLogger(__name__)
-MEDIA_TYPE = "application/problem+json"
-TYPE_PREFIX = "https://graftwork.dev/problems/"
+METHODS = ("GET", "PUT", "POST", "DELETE")
+"""Of any route."""
 
 
 def problem(status: int, slug: str, title: str, detail: str, *, retry_after: int = 1, **members: Any) -> Response:
     """One problem document; `members` are RFC 9457 extension members."""
     body = {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail, **members}
-    headers = {}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    elif status in (429, 503):
-        headers["Retry-After"] = str(retry_after)
+    headers = headers_of(status, retry_after)
     # ASCII: a refused value may hold half of a surrogate pair, which UTF-8 cannot
     return Response(json.dumps(body), status, headers, MEDIA_TYPE)
+
+
+def refusal(error: GraftworkError) -> Response:
+    """What we refuse on purpose, as its class says."""
+    members = {"field": error.field} if error.field else {}
+    return problem(error.status, error.slug, error.title, error.detail, retry_after=error.retry_after, **members)
 
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
@@ -47,22 +51,43 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(GraftworkError)
     def _refused(_request: Request, error: GraftworkError) -> Response:
-        members = {"field": error.field} if error.field else {}
-        return problem(error.status, error.slug, error.title, error.detail, retry_after=error.retry_after, **members)
+        return refusal(error)
 
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(ValidationError)
-    def _invalid(_request: Request, error: RequestValidationError | ValidationError) -> Response:
+    def _invalid(request: Request, error: RequestValidationError | ValidationError) -> Response:
+        if any(tuple(e["loc"]) == ("body",) for e in error.errors()) and not is_json(request):
+            media = request.headers.get("content-type")
+            return refusal(UnsupportedMedia(f"content-type {media!r}, expected application/json", field="content-type"))
         errors = field_errors(error.errors())
         detail = "; ".join(f"{e['field']}: {e['expected']}" for e in errors[:5])
         return problem(422, "invalid", "The request is understood and wrong", detail, errors=errors)
 
     @app.exception_handler(HTTPException)
-    def _http(_request: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, "http", str(error.detail), str(error.detail))
+    def _http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 400:  # FastAPI's word for JSON that is not UTF-8 or too deep to read
+            return refusal(Invalid("the body is not JSON in UTF-8, or nested too deeply", field="body"))
+        answer = problem(error.status_code, "http", str(error.detail), str(error.detail))
+        if error.status_code == 405:
+            answer.headers["Allow"] = ", ".join(_allowed(app, request))
+        return answer
 
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> Response:
         # The class only: a message may quote a row or a secret.
         logger.error("unexpected %s in %s %s", type(error).__name__, request.method, request.url.path, exc_info=error)
         return problem(500, "internal", "Something unexpected went wrong", f"unexpected {type(error).__name__}")
+
+
+def is_json(request: Request) -> bool:
+    """By its content-type."""
+    return "json" in request.headers.get("content-type", "")
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """Every method of the path; Starlette's own answer knows those of one route only."""
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.routes)
+    ]

@@ -15,6 +15,7 @@ from controlplane.projections.models import find_version
 from controlplane.projections.why import explain_decision, find_decision, list_decisions
 from controlplane.store.serving_tables import DecisionRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
+from schemas.problem import refusals
 from schemas.rollouts import OperatorRequest, RolloutPhase, RolloutPolicy, RolloutRequest
 from schemas.views.pages import Page
 from schemas.views.rollouts import DecisionDetail, DecisionView, RolloutDetail, RolloutView
@@ -22,7 +23,7 @@ from schemas.views.rollouts import DecisionDetail, DecisionView, RolloutDetail, 
 router = APIRouter(tags=["rollouts"])
 
 
-@router.post("/v1/rollouts", status_code=201, response_model=RolloutView)
+@router.post("/v1/rollouts", status_code=201, response_model=RolloutView, responses=refusals(404, 409))
 def post_rollout(body: RolloutRequest, call: Operator) -> Response:
     """Gates are judged before this answers; behind an active rollout it queues. To waive gates needs role releaser."""
     if body.waive_gates is not None and not may(call.principal.role, "releaser"):
@@ -52,7 +53,7 @@ def get_rollouts(
     return Page(items=items, next=encode_cursor(last.created_at.isoformat(), str(last.id)) if last else None)
 
 
-@router.get("/v1/rollouts/{rollout_id}")
+@router.get("/v1/rollouts/{rollout_id:segment}", responses=refusals(404))
 def get_rollout(rollout_id: UUID, call: Viewer) -> RolloutDetail:
     with call.read() as session:
         row = rollouts.find_rollout(session, rollout_id)
@@ -60,29 +61,29 @@ def get_rollout(rollout_id: UUID, call: Viewer) -> RolloutDetail:
     return RolloutDetail(**_fields(row), policy=RolloutPolicy.model_validate(row.policy), analysis=lines)
 
 
-@router.post("/v1/rollouts/{rollout_id}:pause", response_model=RolloutView)
+@router.post("/v1/rollouts/{rollout_id:segment}:pause", response_model=RolloutView, responses=refusals(404, 409))
 def post_pause(rollout_id: UUID, body: OperatorRequest, call: Operator) -> Response:
     return call.write(lambda uow: _view(rollouts.pause_rollout(uow, rollout_id, body)))
 
 
-@router.post("/v1/rollouts/{rollout_id}:resume", response_model=RolloutView)
+@router.post("/v1/rollouts/{rollout_id:segment}:resume", response_model=RolloutView, responses=refusals(404, 409))
 def post_resume(rollout_id: UUID, body: OperatorRequest, call: Operator) -> Response:
     return call.write(lambda uow: _view(rollouts.resume_rollout(uow, rollout_id, body)))
 
 
-@router.post("/v1/rollouts/{rollout_id}:promote", response_model=RolloutView)
+@router.post("/v1/rollouts/{rollout_id:segment}:promote", response_model=RolloutView, responses=refusals(404, 409))
 def post_promote(rollout_id: UUID, body: OperatorRequest, call: Releaser) -> Response:
     """Skip the rest of the ladder: kept as a decision with its actor, reason and the evidence as it stood."""
     return call.write(lambda uow: _view(rollouts.promote_rollout(uow, rollout_id, body)))
 
 
-@router.post("/v1/rollouts/{rollout_id}:abort", response_model=RolloutView)
+@router.post("/v1/rollouts/{rollout_id:segment}:abort", response_model=RolloutView, responses=refusals(404, 409))
 def post_abort(rollout_id: UUID, body: OperatorRequest, call: Operator) -> Response:
     """Back to stable alone, or out of the queue."""
     return call.write(lambda uow: _view(rollouts.abort_rollout(uow, rollout_id, body)))
 
 
-@router.get("/v1/rollouts/{rollout_id}/decisions")
+@router.get("/v1/rollouts/{rollout_id:segment}/decisions", responses=refusals(404))
 def get_decisions(rollout_id: UUID, call: Viewer) -> list[DecisionView]:
     """Oldest first."""
     with call.read() as session:
@@ -90,7 +91,7 @@ def get_decisions(rollout_id: UUID, call: Viewer) -> list[DecisionView]:
         return [DecisionView(**_decision(row)) for row in list_decisions(session, rollout_id)]
 
 
-@router.get("/v1/decisions/{decision_id}")
+@router.get("/v1/decisions/{decision_id}", responses=refusals(404))
 def get_decision(decision_id: UUID, call: Viewer) -> DecisionDetail:
     """Why: in words, from the stored inputs, which are judged again while you wait."""
     with call.read() as session:

@@ -8,6 +8,7 @@ from controlplane.api.call import Admin
 from controlplane.commands import tokens
 from controlplane.store.spine_tables import TokenRow
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.problem import refusals
 from schemas.views.tokens import NewToken, TokenRequest, TokenView
 
 router = APIRouter(tags=["tokens"])
@@ -32,6 +33,6 @@ def get_tokens(call: Admin) -> list[TokenView]:
         return [view(row) for row in tokens.list_tokens(session)]
 
 
-@router.delete("/v1/tokens/{token_id}", status_code=204)
+@router.delete("/v1/tokens/{token_id}", status_code=204, responses=refusals(404))
 def delete_token(token_id: UUID, call: Admin) -> Response:
     return call.write(lambda uow: tokens.revoke_token(uow, token_id))

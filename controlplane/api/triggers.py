@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from controlplane.api.call import Operator, Viewer
 from controlplane.api.inbound import evaluation_view
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.paths import PathName
 from controlplane.api.pipelines import document_body
 from controlplane.commands import triggers as commands
 from controlplane.domain.document import load_document
@@ -12,14 +13,20 @@ from controlplane.projections import pipelines
 from controlplane.projections.pipelines import EvaluationFilter
 from controlplane.store.tables import TriggerRow
 from schemas.pipelines import TriggerOutcome, TriggerSpec
+from schemas.problem import refusals
 from schemas.views.pages import Page
 from schemas.views.triggers import EvaluationView, TriggerView
 
 router = APIRouter(tags=["triggers"])
 
 
-@router.put("/v1/triggers/{name}", response_model=TriggerView, openapi_extra=document_body(TriggerSpec))
-def put_trigger(name: str, call: Operator) -> Response:
+@router.put(
+    "/v1/triggers/{name}",
+    response_model=TriggerView,
+    responses=refusals(404),
+    openapi_extra=document_body(TriggerSpec),
+)
+def put_trigger(name: PathName, call: Operator) -> Response:
     """The body is YAML or JSON. The pipeline must exist and declare the params."""
     spec = TriggerSpec.model_validate(load_document(call.request.state.body, name))
     return call.write(lambda uow: view(commands.put_trigger(uow, spec)))
@@ -34,14 +41,14 @@ def get_triggers(call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page
     return Page(items=items, next=encode_cursor(items[-1].name) if len(rows) > limit else None)
 
 
-@router.get("/v1/triggers/{name}")
-def get_trigger(name: str, call: Viewer) -> TriggerView:
+@router.get("/v1/triggers/{name}", responses=refusals(404))
+def get_trigger(name: PathName, call: Viewer) -> TriggerView:
     with call.read() as session:
         return view(pipelines.find_trigger(session, name))
 
 
-@router.delete("/v1/triggers/{name}", status_code=204)
-def delete_trigger(name: str, call: Operator) -> Response:
+@router.delete("/v1/triggers/{name}", status_code=204, responses=refusals(404))
+def delete_trigger(name: PathName, call: Operator) -> Response:
     """Its evaluations stay, and what waits for a later match does not fire."""
     return call.write(lambda uow: commands.delete_trigger(uow, name))
 

@@ -2,6 +2,7 @@
 
 import base64
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -59,15 +60,14 @@ def delivery_of(letter: DeadLetterRow) -> Delivery:
 
 
 def list_dead_letters(
-    session: Session, *, status: str | None, limit: int, after: UUID | None = None
+    session: Session, *, status: str | None, limit: int, after: tuple[datetime, UUID] | None = None
 ) -> list[DeadLetterRow]:
-    """Newest first; `after` is the last one seen."""
+    """Newest first; `after` is the moment and id of the last one seen, which may have been pruned since."""
     query = select(DeadLetterRow).order_by(col(DeadLetterRow.at).desc(), col(DeadLetterRow.id).desc()).limit(limit)
     if status is not None:
         query = query.where(DeadLetterRow.status == status)
     if after is not None:
-        last = get_dead_letter(session, after)
-        query = query.where(tuple_(col(DeadLetterRow.at), col(DeadLetterRow.id)) < (last.at, last.id))
+        query = query.where(tuple_(col(DeadLetterRow.at), col(DeadLetterRow.id)) < after)
     return list(session.exec(query))
 
 
