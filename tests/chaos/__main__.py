@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from tests.chaos import evidence, report
 from tests.chaos.embedded_site import EmbeddedSite
+from tests.chaos.invariants import Auditor
 from tests.chaos.kafka_site import KafkaSite
 from tests.chaos.plan import TOPOLOGIES, Topology, plan_round
 from tests.chaos.round import Outcome, Round
@@ -36,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING)
     if asked.verbose:
         logging.getLogger("tests.chaos").setLevel(logging.DEBUG)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it started is ended
     outcomes = Campaign(asked.topology, seeds, asked.keep).run()
     if asked.out:
         asked.out.write_text(json.dumps(report.document(outcomes), indent=1) + "\n")
@@ -48,12 +51,13 @@ class Campaign:
     def __init__(self, topology: Topology, seeds: Sequence[int], kept: Path) -> None:
         self._topology, self._seeds, self._kept = topology, seeds, kept
         self._site: ChaosSite | None = None
+        self._auditor: Auditor | None = None
 
     def run(self) -> list[Outcome]:
         outcomes: list[Outcome] = []
         try:
             for seed in self._seeds:
-                outcomes.append(self._play(self._opened(), seed))
+                outcomes.append(self._play(*self._opened(), seed))
                 if outcomes[-1].violations:
                     self._close()
                 if sum(bool(outcome.violations) for outcome in outcomes) >= MOST_FAILURES:
@@ -63,10 +67,10 @@ class Campaign:
             self._close()
         return outcomes
 
-    def _play(self, site: ChaosSite, seed: int) -> Outcome:
+    def _play(self, site: ChaosSite, auditor: Auditor, seed: int) -> Outcome:
         marks = evidence.LogMarks(site.logs)
         plan = plan_round(seed, self._topology)
-        outcome = Round(site, plan, Outcome(plan)).play()
+        outcome = Round(site, plan, Outcome(plan), auditor).play()
         _say(report.line(outcome))
         if outcome.violations:
             folder = evidence.keep(outcome, marks, self._kept)
@@ -76,15 +80,19 @@ class Campaign:
             _say(f"  again: python -m tests.chaos --topology {self._topology} --seed {seed}")
         return outcome
 
-    def _opened(self) -> ChaosSite:
-        if self._site is None:
+    def _opened(self) -> tuple[ChaosSite, Auditor]:
+        if self._site is None or self._auditor is None:
             folder = Path(tempfile.mkdtemp(prefix=f"graftwork-chaos-{self._topology}-"))
             folder.chmod(0o755)
             self._site = open_site(SITES[self._topology], folder)
             _say(f"a new site on {self._topology}: {self._site.api_url}, logs in {self._site.logs}")
-        return self._site
+            self._auditor = Auditor(self._site)
+        return self._site, self._auditor
 
     def _close(self) -> None:
+        auditor, self._auditor = self._auditor, None
+        if auditor is not None:
+            auditor.close()
         site, self._site = self._site, None
         if site is not None:
             site.close()

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import httpx
 
-from tests.chaos.ledger import Keyed, Ledger
+from tests.chaos.ledger import Ledger
 
 PATIENCE = 150.0
 """Longer than the longest fault and everything's start after it."""
@@ -77,8 +77,7 @@ class Caller:
             good += self._send(method, path, sent, 1)
         answer = good[0] if good else answers[0]
         if good:
-            seen = tuple((one.status, one.text) for one in good)
-            self._ledger.note("keys", Keyed(f"{method} {path}", key, seen))
+            self._ledger.note_answers(f"{method} {path}", key, ((one.status, one.text) for one in good))
         return answer
 
     def post(self, path: str, body: Any = None, **more: Any) -> Answer:

@@ -30,8 +30,12 @@ def keep(outcome: Outcome, marks: LogMarks, folder: Path) -> Path:
     (target / "plan.txt").write_text("\n".join(outcome.plan.lines()) + "\n")
     (target / "violations.txt").write_text("\n\n".join(outcome.violations) + "\n")
     (target / "crashes.txt").write_text("\n\n".join(outcome.crashes) + "\n")
-    (target / "ledger.txt").write_text("\n".join(f"{name}: {value}" for name, value in vars(outcome.ledger).items()))
+    (target / "ledger.txt").write_text("\n".join(f"{name}: {value}" for name, value in _noted(outcome).items()))
     return target
+
+
+def _noted(outcome: Outcome) -> dict[str, object]:
+    return {**vars(outcome.ledger), **vars(outcome.ledger.expected)}
 
 
 def _logs(folder: Path) -> list[Path]:

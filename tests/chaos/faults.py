@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 
+from tests.chaos.foundation import CANARY
+from tests.chaos.invariants import Cut
 from tests.chaos.plan import PARTS, Action, Fault
 from tests.chaos.proofs import Prover
-from tests.chaos.proxy import Cut
+from tests.chaos.proxy import How
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,16 @@ def restart(prover: Prover, fault: Fault) -> list[Recovery]:
 
 def partition(prover: Prover, fault: Fault) -> list[Recovery]:
     """Every gateway is cut off from the API; users still reach them, and the API everybody else."""
-    prover.site.proxy.cut(cast(Cut, fault.detail))
+    prover.site.proxy.cut(cast(How, fault.detail))
+    since = time.time()
     try:
         time.sleep(fault.seconds)
     finally:
+        until = time.time()
         prover.site.proxy.heal()
     healed = time.monotonic()
+    for name in prover.site.gateways():
+        prover.ledger.note("cuts", Cut(name, since, until, CANARY["lease_seconds"]))
     return [_proved(prover, fault, name, healed) for name in prover.site.gateways()]
 
 

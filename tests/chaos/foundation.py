@@ -41,7 +41,7 @@ def lay(site: ChaosSite, caller: Caller) -> None:
         _succeeds(caller, "export", {"model_version": f"{MODEL}/{number}"})
     policy = {"gates": [{"gate": "parity", "max_abs_diff": 0.01}], "canary": CANARY, "verify_seconds": 15}
     accepted(caller.put(f"/v1/deployments/{DEPLOYMENT}", {"model": MODEL, "policy": policy}))
-    for pipeline in (chain_pipeline(), release_pipeline(site)):
+    for pipeline in (arrival_pipeline(), chain_pipeline(), release_pipeline(site)):
         accepted(caller.put(f"/v1/pipelines/{pipeline['name']}", pipeline))
     accepted(caller.put("/v1/triggers/arrivals", trigger()))
     site.start_gateways()
@@ -113,6 +113,11 @@ def chain_pipeline() -> dict[str, Any]:
     }
 
 
+def arrival_pipeline() -> dict[str, Any]:
+    chain = chain_pipeline()
+    return {**chain, "name": "arrival", "stages": {"first": chain["stages"]["first"]}}
+
+
 def release_pipeline(site: ChaosSite) -> dict[str, Any]:
     version = "${stages.train.model_version}"
     train = {**train_spec(site, seed=0, frozen=True), "seed": "${params.seed}"}
@@ -131,7 +136,7 @@ def release_pipeline(site: ChaosSite) -> dict[str, Any]:
 def trigger() -> dict[str, Any]:
     return {
         "name": "arrivals",
-        "pipeline": "chain",
+        "pipeline": "arrival",
         "types": [EVENT_TYPE],
         "sources": [EVENT_SOURCE],
         "params": {"dataset": "arrived", "uri": "${event.data.uri}"},

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from schemas.topics import INBOUND
 from tests.chaos import foundation
 from tests.chaos.caller import PATIENCE, Answer, Caller, GaveUp
 from tests.chaos.foundation import EVENT_SOURCE, EVENT_TYPE, FINAL_ROLLOUT, MAX_ATTEMPTS, draw
+from tests.chaos.invariants import AliasMove
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Journey, RoundPlan
 from tests.chaos.site import DEPLOYMENT, MODEL, ChaosSite
@@ -41,7 +43,7 @@ class Traveller:
         answer = self.caller.post("/v1/jobs", {"kind": kind, "spec": spec, "max_attempts": MAX_ATTEMPTS})
         if not self.expect(answer):
             return None
-        self.ledger.note("jobs", answer.body["id"])
+        self.ledger.note("jobs", UUID(answer.body["id"]))
         return str(answer.body["id"])
 
     def expect(self, answer: Answer, *refusals: int) -> bool:
@@ -60,8 +62,7 @@ def travel(traveller: Traveller) -> None:
 
 
 def curate(t: Traveller) -> None:
-    for _ in range(t.dice.randint(1, 2)):
-        t.request("curate", t.curate_spec())
+    t.request("curate", t.curate_spec())
 
 
 def job(t: Traveller) -> None:
@@ -91,7 +92,7 @@ def cancel(t: Traveller) -> None:
         return
     time.sleep(t.dice.choice((0, 0, 0.7, 1.5)))
     if t.expect(t.caller.post(f"/v1/jobs/{job_id}:cancel"), *REFUSED):
-        t.ledger.note("cancelled", job_id)
+        t.ledger.note("cancelled", UUID(job_id))
 
 
 def aliases(t: Traveller) -> None:
@@ -103,7 +104,12 @@ def aliases(t: Traveller) -> None:
         body = {"model_version": f"{MODEL}/{t.dice.randint(1, 2)}", "reason": f"seed {t.plan.seed}"}
         answer = t.caller.put(path, body, headers=condition)
         if t.expect(answer, *REFUSED):
-            t.ledger.note("moves", answer.body["id"])
+            t.ledger.note("moves", _move(answer.body, now))
+
+
+def _move(body: dict[str, Any], before: Answer) -> AliasMove:
+    expected = UUID(before.body["id"]) if before.good else None
+    return AliasMove(UUID(body["id"]), MODEL, body["alias"], UUID(body["model_version_id"]), expected)
 
 
 def events(t: Traveller) -> None:
@@ -123,8 +129,8 @@ def events(t: Traveller) -> None:
 
 
 def _publish(t: Traveller, event: dict[str, Any], door: str) -> None:
-    if door == "kafka" and t.site.kafka_bootstrap is not None:
-        _produce(Kcat(t.site.kafka_bootstrap), event)
+    if door == "kafka" and t.site.bootstrap_servers is not None:
+        _produce(Kcat(t.site.bootstrap_servers), event)
         return
     answer = t.caller.post(
         "/v1/events", content=json.dumps(event), headers={"Content-Type": "application/cloudevents+json"}
@@ -153,7 +159,7 @@ def pipeline(t: Traveller) -> None:
         params = {"uri": file.as_uri()}
     answer = t.caller.post(f"/v1/pipelines/{t.journey.detail}:run", {"params": params})
     if t.expect(answer):
-        t.ledger.note("runs", answer.body["id"])
+        t.ledger.note("runs", UUID(answer.body["id"]))
 
 
 def rollout(t: Traveller) -> None:
@@ -179,7 +185,7 @@ def _start_rollout(t: Traveller) -> str | None:
     answer = t.caller.post("/v1/rollouts", body)
     if not t.expect(answer, *REFUSED):
         return None
-    t.ledger.note("rollouts", answer.body["id"])
+    t.ledger.note("rollouts", UUID(answer.body["id"]))
     return str(answer.body["id"])
 
 
@@ -209,7 +215,7 @@ def rollback(t: Traveller) -> None:
     body = {"reason": f"seed {t.plan.seed}", "force": t.journey.detail == "forced"}
     answer = t.caller.post(f"/v1/deployments/{DEPLOYMENT}:rollback", body)
     if t.expect(answer, *REFUSED):
-        t.ledger.note("rollbacks", answer.body["id"])
+        t.ledger.note("rollbacks", UUID(answer.body["id"]))
         _rollback_ends(t, answer.body["id"])
         thaw(t)
     if rollout_id is not None:

@@ -26,7 +26,7 @@ class KafkaSite(ChaosSite):
         self._server = PostgresServer.start_new()
         self._url = self._server.create_database(migrated=False)
         self._broker = Broker.start_new()
-        self.kafka_bootstrap = self._broker.bootstrap_servers
+        self.bootstrap_servers = self._broker.bootstrap_servers
         self._gateways = {
             name: f"http://127.0.0.1:{port}"
             for name, port in zip(("gateway-1", "gateway-2"), free_ports(2), strict=True)
@@ -78,7 +78,7 @@ class KafkaSite(ChaosSite):
 
     def _environment(self, name: str, role: Role | None) -> dict[str, str]:
         environment = self.shared_environment(name)
-        environment["GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS"] = str(self.kafka_bootstrap)
+        environment["GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS"] = str(self.bootstrap_servers)
         if name == CLOCKED:
             environment |= self.clock.environment()
         if role is None:

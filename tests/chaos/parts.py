@@ -62,19 +62,21 @@ class OwnProcess:
         self.start()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Supervised:
     """A child of `graftwork up`, found by its command line: its supervisor starts it again."""
 
     up: OwnProcess
     words: str
+    _former: int | None = None
 
     @property
     def running(self) -> bool:
         return self._pid() is not None
 
     def start(self) -> None:
-        """Somebody else does that."""
+        """Somebody else does that: returns when it was done."""
+        wait_for(lambda: (pid := self._pid()) and pid != self._former, f"{self.words} lives again", seconds=PATIENCE)
 
     def kill(self) -> None:
         self._signal(signal.SIGKILL)
@@ -87,11 +89,13 @@ class Supervised:
 
     def restart(self) -> None:
         self._signal(signal.SIGTERM)
+        self.start()
 
     def _signal(self, number: signal.Signals) -> None:
-        if (pid := self._pid()) is not None:
+        self._former = self._pid()
+        if self._former is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, number)
+                os.killpg(self._former, number)
 
     def _pid(self) -> int | None:
         if self.up.life is None:

@@ -99,7 +99,7 @@ def plan_round(seed: int, topology: Topology) -> RoundPlan:
 def _journeys(dice: random.Random, seed: int, kind: JobKind) -> tuple[Journey, ...]:
     names: list[tuple[str, str]] = [("curate", ""), ("aliases", ""), ("events", "")]
     names.append(("job", kind) if kind != "curate" else ("pipeline", dice.choice(("release", "chain"))))
-    names.append(("cancel", "") if seed % 4 == 0 else ("pipeline", "chain"))
+    names.append(dice.choice((("cancel", ""), ("pipeline", "chain"), ("curate", ""))))
     if seed % 3 != 2:
         names.append(("rollout", dice.choice(("let be", "let be", "promote", "abort", "pause"))))
     else:

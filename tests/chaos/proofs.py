@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
@@ -103,7 +103,7 @@ class Prover:
         spec = foundation.curate_spec(self.site, "probes", foundation.rows(8, int(name, 16)), f"probe-{name}")
         body = {"kind": "curate", "spec": spec, "max_attempts": foundation.MAX_ATTEMPTS}
         job = foundation.accepted(self.caller.post("/v1/jobs", body))
-        self.ledger.note("jobs", job["id"])
+        self.ledger.note("jobs", UUID(job["id"]))
         return str(job["id"])
 
     def _ask_for_work(self) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tests.support.ports import free_ports
 
-Cut = Literal["black hole", "refused"]
+How = Literal["black hole", "refused"]
 CHUNK = 65536
 RESET = struct.pack("ii", 1, 0)
 
@@ -30,7 +30,7 @@ class Proxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def cut(self, how: Cut) -> None:
+    def cut(self, how: How) -> None:
         """`black hole`: what is open hangs, and so does what is new; `refused`: all is reset and nobody listens."""
         self._flows.clear()
         if how == "refused":

@@ -33,6 +33,20 @@ def wait_until_quiet(site: ChaosSite, caller: Caller, ledger: Ledger) -> list[st
         time.sleep(LOOK_SECONDS)
 
 
+def unwanted_ends(caller: Caller, ledger: Ledger) -> list[str]:
+    """What was asked for can be done, and no fault lasts: whatever nobody took back has succeeded."""
+    found = []
+    for job_id in ledger.expected.jobs:
+        job = caller.get(f"/v1/jobs/{job_id}").body
+        if job["phase"] != "Succeeded" and not (job["phase"] == "Cancelled" and job_id in ledger.cancelled):
+            found.append(f"{job['kind']} job {job_id} is {job['phase']}: {job['reason']}")
+    for run_id in ledger.expected.runs:
+        run = caller.get(f"/v1/pipeline-runs/{run_id}").body
+        if run["phase"] != "Succeeded":
+            found.append(f"run {run_id} of {run['pipeline']} is {run['phase']}: {run['reason']}")
+    return found
+
+
 def _tidy(caller: Caller) -> None:
     """As an operator would: what stands for want of evidence is aborted, what a rollback froze is thawed."""
     for rollout in caller.items("/v1/rollouts", phase="Paused"):
@@ -57,15 +71,15 @@ def _moving(site: ChaosSite, caller: Caller, ledger: Ledger) -> list[str]:
 
 def _unheard(site: ChaosSite, caller: Caller, ledger: Ledger) -> list[str]:
     """Inbound events that no trigger has answered yet."""
-    if site.kafka_bootstrap is None:
+    if site.bootstrap_servers is None:
         return []
-    asked = sorted(ledger.events)
+    asked = sorted(ledger.expected.events)
     return [f"event {id} has no answer" for _, id in asked if not caller.items("/v1/trigger-evaluations", event=id)]
 
 
 def _untold(site: ChaosSite) -> list[str]:
     peek = site.peek()
-    names = (FACTS, RELAY) if site.kafka_bootstrap else (FACTS,)
+    names = (FACTS, RELAY) if site.bootstrap_servers else (FACTS,)
     try:
         last = peek.last_fact()
         return [f"{name} stands before fact {last}" for name in names if peek.cursor(name) < last]

@@ -47,11 +47,11 @@ def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 def totals(outcomes: Iterable[Outcome]) -> dict[str, int]:
     """How much was done under fire."""
-    names = ("jobs", "runs", "rollouts", "rollbacks", "moves", "events", "feedback", "keys")
+    names = ("jobs", "runs", "rollouts", "rollbacks", "moves", "events", "feedback", "answers")
     found: dict[str, int] = dict.fromkeys((*names, "predictions", "faults"), 0)
     for outcome in outcomes:
         for name in names:
-            found[name] += len(getattr(outcome.ledger, name))
+            found[name] += len(getattr(outcome.ledger.expected, name))
         found["predictions"] += sum(outcome.ledger.predictions.values())
         found["faults"] += len(outcome.plan.faults)
     return found

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 
 from tests.chaos.caller import Caller
 from tests.chaos.faults import Recovery, Skipped, suffer
+from tests.chaos.invariants import Auditor
 from tests.chaos.journeys import Traveller, travel
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Fault, Journey, RoundPlan
 from tests.chaos.proofs import Prover
-from tests.chaos.quiet import wait_until_quiet
+from tests.chaos.quiet import unwanted_ends, wait_until_quiet
 from tests.chaos.site import ChaosSite
 from tests.chaos.traffic import Traffic
 
+DISTURBS_RELAY = ("relay", "broker", "postgres")
 logger = logging.getLogger(__name__)
 
 
@@ -38,6 +40,8 @@ class Round:
     site: ChaosSite
     plan: RoundPlan
     outcome: Outcome
+    auditor: Auditor
+    """Of this site, since it was opened."""
 
     def play(self) -> Outcome:
         began = time.monotonic()
@@ -49,6 +53,9 @@ class Round:
         ):
             self._all_at_once(dice)
             self.outcome.violations += wait_until_quiet(self.site, watcher, self.outcome.ledger)
+            self.outcome.violations += unwanted_ends(watcher, self.outcome.ledger)
+        self.outcome.ledger.expected.relay_disturbed = any(f.part in DISTURBS_RELAY for f in self.plan.faults)
+        self.outcome.violations += self.auditor.look(self.outcome.ledger.expected)
         self.outcome.violations += self.outcome.ledger.oddities
         self.outcome.crashes, self.site.crashes = self.site.crashes, []
         self.outcome.seconds = time.monotonic() - began

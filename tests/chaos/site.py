@@ -15,7 +15,6 @@ from tests.chaos.plan import LEASE_SECONDS, Topology
 from tests.chaos.proxy import Proxy
 from tests.support.ports import free_ports
 from tests.support.processes import Processes
-from tests.support.workbench import build_tiny_base
 
 DEPLOYMENT, MODEL = "reviews", "sentiment"
 START_SECONDS = 120.0
@@ -25,7 +24,8 @@ class ChaosSite(ABC):
     """One long-lived site: every round happens on it. `start` before anything else, `close` at the end."""
 
     topology: Topology
-    kafka_bootstrap: str | None = None
+    bootstrap_servers: str | None = None
+    job_lease_seconds = LEASE_SECONDS
 
     def __init__(self, folder: Path, admin_token: str) -> None:
         self.folder = folder
@@ -41,14 +41,14 @@ class ChaosSite(ABC):
         self.disk = SmallDisk(folder / "artifacts")
         self.proxy = Proxy(api_port)
         self.clock = MovableClock(folder)
-        self.base = build_tiny_base(self.data / "tiny")
+        self.base = self._tiny_base()
         self.parts: dict[str, Part] = {}
         self.tokens: dict[str, str] = {}
         self.crashes: list[str] = []
 
     @property
-    def artifacts_url(self) -> str:
-        return self.disk.folder.as_uri()
+    def artifacts(self) -> Path:
+        return self.disk.folder
 
     @property
     @abstractmethod
@@ -65,6 +65,14 @@ class ChaosSite(ABC):
     @abstractmethod
     def gateways(self) -> dict[str, str]:
         """Part to address."""
+
+    def _tiny_base(self) -> Path:
+        """By a process of its own: this one needs no torch and has hours to live."""
+        code = "import sys, pathlib, tests.support.workbench as w; w.build_tiny_base(pathlib.Path(sys.argv[1]))"
+        folder = self.data / "tiny"
+        built = self.processes.python("tiny-base", "-c", code, str(folder))
+        assert built.wait(START_SECONDS) == 0, built.output()
+        return folder
 
     def close(self) -> None:
         self.proxy.close()
@@ -98,7 +106,7 @@ class ChaosSite(ABC):
             "API_URL": self.proxy.url if home.startswith("gateway") else self.api_url,
             "PORT": self.api_port,
             "BOOTSTRAP_TOKEN": self.admin_token,
-            "ARTIFACTS_URL": self.artifacts_url,
+            "ARTIFACTS_URL": self.artifacts.as_uri(),
             "FILE_ROOTS": self.data,
             "JOB_LEASE_SECONDS": LEASE_SECONDS,
             "SINGLETON_LEASE_SECONDS": LEASE_SECONDS,

@@ -9,14 +9,13 @@ from typing import Any
 import httpx
 
 from tests.chaos.caller import Caller, GaveUp
+from tests.chaos.invariants import Request
 from tests.chaos.ledger import Ledger
 from tests.support.workbench import planted_rows
 
 PER_SECOND = 12.0
 TOLD = 0.2
 """Share of the answers whose true label comes back."""
-STARTING = 503
-"""A gateway that has loaded nothing yet says so."""
 
 
 class Traffic:
@@ -53,17 +52,18 @@ class Traffic:
                 self._stop.wait(max(0.01, began + 1 / PER_SECOND - time.monotonic()))
 
     def _ask(self, client: httpx.Client, name: str, dice: random.Random, text: str, label: str) -> None:
+        asked = time.time()
         try:
             answer = client.post("/v1/predict", json={"text": text})
         except httpx.TransportError as error:
             self._ledger.note("predictions", type(error).__name__)
+            self._ledger.note("requests", Request(name, asked, time.time(), None))
             return
+        variant, rollout = answer.headers.get("x-variant"), answer.headers.get("x-rollout-id")
+        self._ledger.note("predictions", variant or str(answer.status_code))
+        self._ledger.note("requests", Request(name, asked, time.time(), answer.status_code, variant, rollout))
         if not answer.is_success:
-            self._ledger.note("predictions", str(answer.status_code))
-            if answer.status_code != STARTING:
-                self._ledger.note("oddities", f"{name} answered {answer.status_code}: {answer.text[:300]}")
             return
-        self._ledger.note("predictions", answer.headers["x-variant"])
         if dice.random() < TOLD:
             found: dict[str, Any] = answer.json()["predictions"][0]
             with self._lock:
@@ -85,6 +85,6 @@ class Traffic:
         except GaveUp:
             return
         if answer.good:
-            self._ledger.note("feedback", prediction_id)
+            self._ledger.note_feedback(prediction_id, counted=answer.body["counted"])
         else:
             self._ledger.note("oddities", f"feedback was answered {answer.status}: {answer.text[:300]}")
