@@ -19,7 +19,7 @@ EVENTS: Final = (
     ),
     Mutation(
         "seq-before-the-commit-lock",
-        "A fact draws its seq under the commit lock, so that seq order is commit order; here it draws it when recorded.",
+        "A fact draws its seq under the commit lock: seq order is commit order; here it draws it when it is recorded.",
         (
             Edit(
                 "controlplane/store/unit_of_work.py",
@@ -37,13 +37,12 @@ EVENTS: Final = (
     ),
     Mutation(
         "inbox-not-checked",
-        "An event that comes again has no second effect; here the inbox row is written and nobody asks whether it was.",
+        "An event that comes again has no second effect; here nobody looks into the inbox.",
         (
             Edit(
                 "controlplane/commands/inbox.py",
-                "    return insert_once(uow, InboxRow(consumer=consumer, source=source, event_id=event_id, at=uow.now()))\n",
-                "    insert_once(uow, InboxRow(consumer=consumer, source=source, event_id=event_id, at=uow.now()))\n"
-                "    return True\n",
+                "    return insert_once(uow, InboxRow(",
+                "    return None is not insert_once(uow, InboxRow(",
             ),
         ),
     ),
@@ -112,8 +111,8 @@ JOBS: Final = (
         (
             Edit(
                 "controlplane/commands/claims.py",
-                '    return (col(JobRow.phase) == "Running", col(JobRow.attempt) == attempt, col(JobRow.owner) == owner)\n',
-                '    return (col(JobRow.phase) == "Running",)\n',
+                ' == "Running", col(JobRow.attempt) == attempt, col(JobRow.owner) == owner)\n',
+                ' == "Running",)\n',
             ),
         ),
         hit_by=("stop worker",),
