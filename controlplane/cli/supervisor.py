@@ -28,6 +28,7 @@ from schemas.roles import Role
 
 GATEWAY_PORTS_ABOVE_API = 10
 STOP_SECONDS = 10
+LONGEST_WAIT_SECONDS = 30.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -49,8 +50,18 @@ class Child:
     process: subprocess.Popen[bytes] | None = None
     restarts: int = 0
     not_before: float = 0.0
+    started_at: float = 0.0
+
+    def start_again(self, now: float) -> None:
+        """Whoever dies young again and again has to wait longer each time; a long life is forgiven everything."""
+        if now - self.started_at > LONGEST_WAIT_SECONDS:
+            self.restarts = 0
+        self.restarts += 1
+        self.not_before = now + min(LONGEST_WAIT_SECONDS, 2.0**self.restarts)
+        self.start()
 
     def start(self) -> None:
+        self.started_at = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", *self.arguments],
@@ -98,10 +109,8 @@ class Supervisor:
         while not stop.wait(1.0):
             for child in self.children:
                 if not child.alive and time.monotonic() >= child.not_before:
-                    child.restarts += 1
-                    child.not_before = time.monotonic() + min(30, 2**child.restarts)
                     self.say(f"{child.name} ended; starting it again ({child.log})")
-                    child.start()
+                    child.start_again(time.monotonic())
             for deployment in self.deployments():
                 if deployment not in self.gateway_ports:
                     self._add_gateway(deployment)
