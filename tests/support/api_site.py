@@ -61,7 +61,7 @@ def _walk(found: Iterable[Any], prefix: str) -> Iterator[tuple[str, str]]:
             yield from _walk(router.routes, prefix + route.include_context.prefix)
         elif isinstance(route, Route | APIRoute):
             for method in sorted((route.methods or set()) - {"HEAD"}):
-                yield method, prefix + route.path.replace(":path}", "}")
+                yield method, prefix + route.path_format
         else:  # a mount or a web socket: a new kind of door, which somebody has to think about first
             raise AssertionError(f"what may whom call here: {route!r}")
 
