@@ -10,7 +10,7 @@ import httpx
 import typer
 from pydantic import ValidationError
 
-from controlplane.cli import datasets, events, jobs, models, pipelines, processes, rollouts, tokens, up
+from controlplane.cli import datasets, events, jobs, models, pipelines, processes, rollouts, simulate, tokens, up
 from controlplane.cli.demo import verb as demo
 from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refuse, terminal
 from controlplane.client import Unreachable
@@ -30,7 +30,7 @@ app = typer.Typer(
 )
 for register in (
     up.register, demo.register, processes.register, datasets.register, models.register, jobs.register,
-    pipelines.register, rollouts.register, events.register, tokens.register,
+    pipelines.register, rollouts.register, simulate.register, events.register, tokens.register,
 ):  # fmt: skip
     register(app)
 

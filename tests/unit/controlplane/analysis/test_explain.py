@@ -5,8 +5,6 @@ import json
 import pytest
 
 from controlplane.domain.analysis.explain import decision_inputs, explain, recompute
-from controlplane.domain.analysis.simulate import BOTH as SIMULATED
-from controlplane.domain.analysis.simulate import Scenario, run
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import assess
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started
@@ -66,9 +64,3 @@ def test_units_that_were_not_counted_are_told():
 
 def test_nothing_seen_can_be_explained_too():
     assert "error: stable no units, canary no units, in 0 blocks" in explain(assess(ERRORS, started(ERRORS), 1.0, None))
-
-
-def test_a_simulated_run_is_the_same_for_the_same_seed():
-    flipped = Scenario("flipped", wrong=(0.18, 0.80))
-    assert run(SIMULATED, flipped, seed=4) == run(SIMULATED, flipped, seed=4)
-    assert run(SIMULATED, flipped, seed=4).result == "HARM"
