@@ -190,7 +190,7 @@ def _do(uow: UnitOfWork, row: PipelineRunRow, run: Run, action: Action) -> Run:
             return replace(run, phase=action.phase)
         case RequestJob() | StartRollout():
             try:
-                with _on_behalf_of(uow, row):
+                with uow.attempt(), _on_behalf_of(uow, row):
                     state = _request(uow, row, action) if isinstance(action, RequestJob) else _release(uow, row, action)
             except REFUSALS as error:
                 state = StageState(phase="Failed", reason=_in_words(error))

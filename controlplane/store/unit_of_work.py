@@ -1,5 +1,7 @@
 """One transaction of the control plane: state and the facts that announce it, together, in one order."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -70,6 +72,17 @@ class UnitOfWork:
             )
         )
         return event_id
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Whatever fails in it leaves nothing behind, neither rows nor facts, and this unit of work may go on."""
+        recorded = len(self._events)
+        try:
+            with self.session.begin_nested():
+                yield
+        except BaseException:
+            del self._events[recorded:]
+            raise
 
     def execute(self, statement: Executable) -> int:
         """Run one INSERT, UPDATE or DELETE and answer how many rows it touched: the check of a compare-and-swap."""

@@ -148,6 +148,21 @@ def test_a_new_rollout_ends_one_that_is_invalid_for_good(site: Site) -> None:
     assert gateway.generation().canary is None
 
 
+def test_a_run_whose_release_is_refused_leaves_standing_what_it_would_have_replaced(site: Site) -> None:
+    champion = site.first_champion()
+    gateway = Gateway(site)
+    standing = invalid(site, gateway)
+    release = {"kind": "release", "deployment": "reviews", "model_version": str(champion)}
+    ok(site.client("admin").put("/v1/pipelines/again", json={"name": "again", "stages": {"release": release}}))
+    run = ok(site.client("admin").post("/v1/pipelines/again:run", json={"params": {}}))
+    assert "serves already" in run["stages"]["release"]["reason"]
+    assert run["phase"] == "Failed"
+    assert site.rollout(standing["id"])["phase"] == "Paused"
+    assert gateway.generation().canary is not None
+    told = [row["subject"] for row in ok(site.client("viewer").get("/v1/events", params={"after": 0}))["items"]]
+    assert told[-1] == f"pipeline-run/{run['id']}"
+
+
 def test_a_queued_rollout_waits_for_the_grace_and_no_longer(site: Site) -> None:
     site.deploy(canary={**CANARY, "invalid_grace_seconds": 0})
     site.first_champion()
