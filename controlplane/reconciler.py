@@ -55,18 +55,19 @@ def prune(database: Database, settings: Settings) -> None:
             logger.info("pruned %d %s", pruned, name)
 
 
-DUTIES: Final[tuple[Duty, ...]] = (
-    Duty("expire_leases", 1.0, expire_leases),
-    Duty("fold_rollouts", 1.0, fold_rollouts),
-    Duty("fire_due_triggers", 0.5, fire_due_triggers),
-    Duty("prune", 600.0, prune),
-)
+def duties(settings: Settings) -> tuple[Duty, ...]:
+    return (
+        Duty("expire_leases", 1.0, expire_leases),
+        Duty("fold_rollouts", 1.0, fold_rollouts),
+        Duty("fire_due_triggers", 0.5, fire_due_triggers),
+        Duty("prune", settings.prune_seconds, prune),
+    )
 
 
-def run(database: Database, settings: Settings, stop: threading.Event, duties: Sequence[Duty] = DUTIES) -> None:
+def run(database: Database, settings: Settings, stop: threading.Event) -> None:
     """Until told to stop; a fault of one duty is logged and counted, and never ends the others."""
     singleton = Singleton(database, LEASE, settings.singleton_lease_seconds)
-    reconciler = Reconciler(database, settings, singleton, duties)
+    reconciler = Reconciler(database, settings, singleton, duties(settings))
     try:
         while not stop.is_set():
             stop.wait(LOOK_SECONDS if reconciler.step() else RETRY_SECONDS)

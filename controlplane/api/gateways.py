@@ -6,6 +6,7 @@ from controlplane.api.call import Gateway, Reply, Viewer
 from controlplane.commands import gateways
 from controlplane.commands.feedback import take_feedback
 from controlplane.commands.observations import Late, take_lost_units, take_observation
+from controlplane.commands.rollout_duty import probe_answered
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, refusals
 from schemas.serving import (
@@ -28,7 +29,12 @@ def post_boot(body: GatewayBoot, call: Gateway) -> Response:
 
 @router.post("/v1/gateway/reports", status_code=204, responses=refusals(404))
 def post_report(body: GatewayReport, call: Gateway) -> Response:
-    return call.write(lambda uow: gateways.take_report(uow, body))
+    """A rollback that only waited for this gateway's proof moves at once, in a unit of work of its own."""
+    answer = call.write(lambda uow: gateways.take_report(uow, body))
+    if body.probed:
+        silence = call.site.settings.gateway_silence_seconds
+        probe_answered(call.site.database, [entry.probe for entry in body.probed], silence)
+    return answer
 
 
 @router.post("/v1/gateway/observations", response_model=ObservationAnswer, responses=refusals(404, 409))

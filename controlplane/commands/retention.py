@@ -11,7 +11,7 @@ from controlplane.commands.cursors import FACTS
 from controlplane.commands.dead_letters import RELAY
 from controlplane.domain.job import FINAL
 from controlplane.domain.rollout import ACTIVE
-from controlplane.store.serving_tables import ObservationRow, RolloutRow
+from controlplane.store.serving_tables import LabelRow, ObservationRow, RolloutRow
 from controlplane.store.spine_tables import (
     CursorRow,
     DeadLetterRow,
@@ -83,6 +83,13 @@ def prune_observations(uow: UnitOfWork, before: datetime) -> int:
     return _delete(uow, ObservationRow, and_(col(ObservationRow.second) < second, not_(unfolded)))
 
 
+def prune_labels(uow: UnitOfWork, before: datetime) -> int:
+    """Labels that no active rollout folds or shows. A label that comes again later is kept again, and never counts:
+    its rollout is over."""
+    under_way = exists().where(col(RolloutRow.id) == col(LabelRow.rollout_id), col(RolloutRow.phase).in_(ACTIVE))
+    return _delete(uow, LabelRow, and_(col(LabelRow.at) < before, not_(under_way)))
+
+
 def prune_idempotency_keys(uow: UnitOfWork, before: datetime) -> int:
     return _delete(uow, IdempotencyRow, col(IdempotencyRow.at) < before)
 
@@ -96,6 +103,13 @@ def prune_job_logs(uow: UnitOfWork, before: datetime) -> int:
     """Lines of finished jobs."""
     finished = exists().where(col(JobRow.id) == col(JobLogRow.job_id), col(JobRow.phase).in_(FINAL))
     return _delete(uow, JobLogRow, and_(col(JobLogRow.at) < before, finished))
+
+
+def prune_jobs(uow: UnitOfWork, before: datetime) -> int:
+    """Jobs that made nothing and belong to no run. What succeeded is the lineage of what it made, and stays."""
+    made_nothing = and_(col(JobRow.phase).in_(FINAL - {"Succeeded"}), col(JobRow.run_id).is_(None))
+    has_log = exists().where(col(JobLogRow.job_id) == col(JobRow.id))
+    return _delete(uow, JobRow, and_(made_nothing, col(JobRow.finished_at) < before, not_(has_log)))
 
 
 def prune_api_replicas(uow: UnitOfWork, before: datetime) -> int:
@@ -112,6 +126,8 @@ def prunings(*, relayed: bool) -> dict[str, Prune]:
         "idempotency_keys": prune_idempotency_keys,
         "dead_letters": prune_dead_letters,
         "job_logs": prune_job_logs,
+        "jobs": prune_jobs,
+        "labels": prune_labels,
         "api_replicas": prune_api_replicas,
     }
 

@@ -1,7 +1,7 @@
 """The reconciler's duty for deployments: verification, folds and rollbacks, each in a transaction of its own."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -46,6 +46,23 @@ def fold_rollouts(database: Database, settings: Settings) -> None:
             faults.append(fault)
     if faults:
         raise ExceptionGroup("rollouts that could not be advanced", faults)
+
+
+def probe_answered(database: Database, probes: Sequence[UUID], silence: float) -> None:
+    """A gateway has answered: a rollback that only waited for that moves now, and not at the reconciler's next look."""
+    with database.read() as session:
+        waiting = select(RollbackRow.id, RollbackRow.deployment).where(
+            col(RollbackRow.probe).in_(probes), RollbackRow.phase == "Verifying"
+        )
+        found = session.exec(waiting).first()
+    if found is None:
+        return
+    rollback_id, deployment = found
+    try:
+        with database.begin(ACTOR) as uow:
+            _rollback_turn(deployment, rollback_id, silence)(uow)
+    except Busy as error:  # the reconciler comes by
+        logger.warning("rollback %s waits: %s", rollback_id, error.detail)
 
 
 def advance_rollout(uow: UnitOfWork, deployment: str, rollout_id: UUID, silence_seconds: float) -> None:

@@ -12,10 +12,10 @@ from controlplane.commands import retention
 from controlplane.commands.cursors import FACTS
 from controlplane.commands.singleton import Singleton
 from controlplane.errors import LostLease
-from controlplane.reconciler import LEASE, Duty, Fenced, Reconciler, expire_leases, prune, run
+from controlplane.reconciler import LEASE, Duty, Fenced, Reconciler, duties, prune, run
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.store.serving_tables import ObservationRow
+from controlplane.store.serving_tables import LabelRow, ObservationRow
 from controlplane.store.spine_tables import (
     CursorRow,
     DeadLetterRow,
@@ -25,8 +25,9 @@ from controlplane.store.spine_tables import (
     LeaseRow,
     ParkedEventRow,
 )
-from controlplane.store.tables import ApiReplicaRow, JobLogRow, TriggerEvaluationRow
+from controlplane.store.tables import ApiReplicaRow, JobLogRow, JobRow, TriggerEvaluationRow
 from tests.support.jobs import Jobs
+from tests.support.releases import Gateway, Site
 from tests.support.waiting import wait_for
 
 SETTINGS = Settings(job_lease_seconds=0.001, retention_days=14)
@@ -83,8 +84,7 @@ def test_the_loop_expires_leases_until_it_is_told_to_stop(sqlite_database: Datab
     jobs.claimed(lease=-1)
     jobs.expire(lease=10_000)  # an API lives
     stop = threading.Event()
-    duties = (Duty("expire_leases", 0.0, expire_leases),)
-    thread = threading.Thread(target=run, args=(sqlite_database, SETTINGS, stop, duties))
+    thread = threading.Thread(target=run, args=(sqlite_database, SETTINGS, stop))
     thread.start()
     try:
         wait_for(lambda: jobs.get(job_id).phase == "Pending", "the job is Pending again")
@@ -246,3 +246,50 @@ def test_what_is_over_is_forgotten_and_what_waits_is_kept(database: Database) ->
         assert [row.line for row in session.exec(select(JobLogRow))] == ["of a running job"]
         assert [row.status for row in session.exec(select(DeadLetterRow))] == ["Open"]
     assert [count(database, row) for row in (IdempotencyRow, ObservationRow, ApiReplicaRow)] == [0, 0, 0]
+
+
+def test_jobs_that_made_nothing_go_and_the_lineage_stays(database: Database) -> None:
+    jobs = Jobs(database)
+    made, failed, cancelled, waiting = (jobs.request() for _ in range(4))
+    ended = {made: "Succeeded", failed: "Failed", cancelled: "Cancelled"}
+    with database.begin("test") as uow:
+        for job_id, phase in ended.items():
+            uow.execute(update(JobRow).where(col(JobRow.id) == job_id).values(phase=phase, finished_at=uow.now()))
+        uow.session.add(JobLogRow(job_id=failed, attempt=1, at=uow.now(), line="why it failed"))
+    prune(database, SETTINGS)
+    assert count(database, JobRow) == 4
+    age(database, (JobRow, "finished_at"))
+    prune(database, SETTINGS)
+    with database.read() as session:
+        assert set(session.exec(select(JobRow.id))) == {made, failed, waiting}  # its log is younger
+    age(database, (JobLogRow, "at"))
+    prune(database, SETTINGS)
+    with database.read() as session:
+        assert set(session.exec(select(JobRow.id))) == {made, waiting}
+
+
+def test_labels_stay_while_their_rollout_is_under_way(database: Database) -> None:
+    site = Site(database)
+    site.deploy()
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    uncounted = gateway.prediction("stable", "positive")
+    assert gateway.feedback(uncounted, "positive").status_code == 200
+    with database.begin("test") as uow:
+        label = uow.session.exec(select(LabelRow)).one()
+        assert str(label.rollout_id) == rollout["id"]
+        fields = label.model_dump(exclude={"seq", "prediction_digest", "rollout_id", "counted"})
+        uow.session.add(LabelRow(**fields, prediction_digest="of no rollout", rollout_id=None, counted=False))
+    age(database, (LabelRow, "at"))
+    prune(database, SETTINGS)
+    with database.read() as session:
+        assert [str(row.rollout_id) for row in session.exec(select(LabelRow))] == [rollout["id"]]
+    site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:abort", json={"reason": "a test"})
+    prune(database, SETTINGS)
+    assert count(database, LabelRow) == 0
+    assert gateway.feedback(uncounted, "positive").json() == {"counted": False}
+
+
+def test_how_often_it_prunes_is_a_setting() -> None:
+    assert {duty.name: duty.every_seconds for duty in duties(Settings(prune_seconds=7))}["prune"] == 7

@@ -21,10 +21,14 @@ def site(database: Database) -> Site:
     return site
 
 
-def promote(site: Site, gateway: Gateway) -> UUID:
+def promote(site: Site, gateway: Gateway, *others: Gateway) -> UUID:
     """Another champion, by a releaser's word."""
     version = site.version()
-    rollout = site.canary(gateway, version)
+    rollout = site.release(version)
+    for one in (gateway, *others):
+        one.report()
+    site.turn()
+    assert site.rollout(rollout["id"])["phase"] == "Progressing"
     ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json=WHY))
     return version
 
@@ -51,6 +55,21 @@ def test_a_rollback_proves_the_target_before_the_pointer_moves(site: Site) -> No
     assert (ended["phase"], ended["target"], ended["unconfirmed"]) == ("Succeeded", str(first), [])
     assert site.deployment()["desired"]["stable"] == str(first)
     assert (site.moves()[0]["model_version_id"], site.moves()[0]["verified"]) == (str(first), True)
+
+
+def test_the_last_gateways_answer_moves_the_pointer_without_waiting_for_the_reconciler(site: Site) -> None:
+    first = site.first_champion()
+    gateways = Gateway(site), Gateway(site, "gateway-2")
+    second = promote(site, gateways[0], gateways[1])
+    roll_back(site)
+    gateways[0].report()
+    assert last_rollback(site)["phase"] == "Verifying"
+    assert site.deployment()["desired"]["stable"] == str(second)
+    gateways[1].report()
+    assert last_rollback(site)["phase"] == "Succeeded"
+    assert site.deployment()["desired"]["stable"] == str(first)
+    move = site.moves()[0]
+    assert (move["model_version_id"], move["verified"], move["actor"]) == (str(first), True, "reconciler")
 
 
 def test_gateways_that_did_not_confirm_are_listed(site: Site) -> None:

@@ -4,18 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from workers.model.batching import plan_batches
 from workers.model.tokenize import TextTokenizer
 
 Logits = npt.NDArray[np.float32]
-
-# Long lists run in batches of texts of similar length: padding costs as much as text.
-_MAX_BATCH: Final = 32
 
 
 @dataclass(frozen=True)
@@ -60,17 +57,14 @@ class GraphSession:
         """One row of logits per text, in the order of the version's labels. KeyError: the version is not loaded."""
         loaded = self._versions[version]
         rows = loaded.tokenizer.encode(texts)
-        order = sorted(range(len(rows)), key=lambda index: len(rows[index]))
-        parts = [
-            self._run(loaded, [rows[index] for index in order[start : start + _MAX_BATCH]])
-            for start in range(0, len(order), _MAX_BATCH)
-        ]
-        if not parts:
+        if not rows:
             return self._run(loaded, [[0]])[:0]
-        logits = np.concatenate(parts)
-        unsorted = np.empty_like(logits)
-        unsorted[order] = logits
-        return unsorted
+        batches = plan_batches([len(row) for row in rows])
+        parts = [self._run(loaded, [rows[index] for index in batch]) for batch in batches]
+        logits = np.empty((len(rows), parts[0].shape[1]), dtype=np.float32)
+        for batch, part in zip(batches, parts, strict=True):
+            logits[batch] = part
+        return logits
 
     def _run(self, loaded: _Version, rows: Sequence[Sequence[int]]) -> Logits:
         batch = loaded.tokenizer.pad(rows)

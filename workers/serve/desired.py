@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from functools import partial
 from uuid import UUID
 
 from schemas.serving import Generation, Probed, ServedVersion
@@ -31,12 +32,15 @@ class Desired:
         self._reachable = True
         self._faults: dict[UUID, str] = {}
         self._fallback = files.kept(IN_FORCE)
+        self._kept = {IN_FORCE: self._fallback}
+        self._keeping = asyncio.Lock()
 
     async def follow(self) -> None:
         """Ask first; a control plane that does not answer in time leaves what is on disk, without its canary."""
         first = await self._ask(after=None, wait=0, timeout=FIRST_ANSWER_SECONDS) or self._files.kept(NEWEST)
         if first is not None:
             self._want(first)
+            await self._keep()
         while True:
             started = time.monotonic()
             newest = self._state.newest
@@ -44,6 +48,7 @@ class Desired:
             answer = await self._ask(after, POLL_SECONDS, timeout=POLL_SECONDS + 10.0)
             if answer is not None and answer != newest:
                 self._want(answer)
+                await self._keep()
             elif time.monotonic() - started < RETRY_SECONDS:
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -71,7 +76,6 @@ class Desired:
     def _want(self, generation: Generation) -> None:
         """Without a stable version of its own loaded, an earlier generation goes on serving its stable."""
         self._state.newest = generation
-        self._files.keep(NEWEST, generation)
         self._adopt_if_ready()
         self._changed.set()
 
@@ -82,6 +86,7 @@ class Desired:
             return True
         stable = await self._loaded(newest.stable)
         self._adopt_if_ready()
+        await self._keep()
         if self._state.in_force is None:
             await self._fall_back()
         canary = await self._loaded(newest.canary)
@@ -101,8 +106,16 @@ class Desired:
             return
         if newest.stable is None or self._state.sessions.holds(newest.stable):
             self._state.in_force = newest
-            self._files.keep(IN_FORCE, newest)
+            self._state.news.set()
             logger.info("generation %d is in force", newest.generation)
+
+    async def _keep(self) -> None:
+        """On disk what is in memory: after it is served, and in a thread, for a disk may be slow to confirm."""
+        async with self._keeping:
+            for name, generation in ((NEWEST, self._state.newest), (IN_FORCE, self._state.in_force)):
+                if generation is not None and self._kept.get(name) is not generation:
+                    self._kept[name] = generation
+                    await in_thread(partial(self._files.keep, name, generation), name="keep")
 
     async def _loaded(self, version: ServedVersion | None) -> bool:
         if version is None or self._state.sessions.holds(version):
@@ -129,6 +142,7 @@ class Desired:
             return True
         fault = await self._probe(version)
         self._state.probed = Probed(probe=probe, version=version.id, ok=not fault, detail=fault)
+        self._state.news.set()
         return not fault
 
     async def _probe(self, version: ServedVersion) -> str:

@@ -1,5 +1,6 @@
 """What one gateway serves now: the generation in force, the newest one known, and the lease."""
 
+import asyncio
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -25,6 +26,8 @@ class State:
     """As the control plane desires it; it is in force once its stable version is loaded."""
     in_force: Generation | None = None
     probed: Probed | None = None
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when there is something that a report should not wait to say."""
 
     def weight_at(self, second: int) -> float:
         """What applies in this second. The lease must outlast it: a weight holds for whole seconds."""

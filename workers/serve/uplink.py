@@ -80,11 +80,13 @@ class Uplink:
     async def report(self) -> None:
         await self._registered.wait()
         while True:
+            self._state.news.clear()
             try:
                 await self._control.report(self._present())
             except (Unreachable, Refused) as error:
                 logger.debug("report: %s", error)
-            await asyncio.sleep(REPORT_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._state.news.wait(), REPORT_SECONDS)
 
     async def report_lost_units(self) -> None:
         """Every earlier boot's journal, until the control plane has taken or refused it; then the file goes."""
