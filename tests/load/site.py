@@ -10,6 +10,7 @@ from uuid import UUID
 
 from controlplane.cli.demo.rows import read_rows
 from controlplane.client import Client
+from tests.load.prepared import cache_folder, downloads, keep, plant
 from tests.support.broker import Broker
 from tests.support.cluster import Cluster, Places
 from tests.support.journey import DEPLOYMENT, MODEL, document
@@ -21,7 +22,7 @@ from tests.support.waiting import wait_for
 
 Topology = Literal["embedded", "kafka"]
 JOB_SECONDS = 600.0
-TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS = 300, 200, 40
+TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS = 160, 200, 40
 
 
 @dataclass
@@ -51,21 +52,23 @@ class Site:
         return {pid: name for pid, name in named.items() if name}
 
 
-def downloads() -> Path:
-    """The real base model and rows, fetched once a machine."""
-    folder = Path(os.environ.get("GRAFTWORK_TEST_CACHE") or Path.home() / ".cache" / "graftwork-tests")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 @contextmanager
-def site(topology: Topology, folder: Path, policy: dict[str, Any], **settings: str) -> Iterator[Site]:
+def site(
+    topology: Topology,
+    folder: Path,
+    policy: dict[str, Any],
+    settings: dict[str, str] | None = None,
+    *,
+    released: bool = True,
+) -> Iterator[Site]:
     """Two gateways serve the first of two versions; everything ends with the context."""
+    folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         processes = Processes(folder)
         stack.callback(processes.kill_all)
-        opened = (_embedded if topology == "embedded" else _on_kafka)(stack, processes, policy, settings)
-        _release(opened)
+        opened = (_embedded if topology == "embedded" else _on_kafka)(stack, processes, policy, settings or {})
+        if released:
+            _release(opened)
         yield opened
 
 
@@ -143,19 +146,28 @@ def _wait_for_gateways(opened: Site) -> None:
 
 
 def _release(opened: Site) -> None:
-    """Curate, train twice, export twice; the first version becomes the champion."""
+    """The first version becomes the champion."""
+    if not cache_folder().exists():
+        with site("embedded", opened.processes.folder / "making", {}, released=False) as making:
+            _train(making)
+            keep(Path(making.database_url.removeprefix("sqlite:///")), making.artifacts)
+    opened.versions = plant(opened.database_url, opened.artifacts)
     with opened.client() as client:
-        dataset = _done(client, "curate", curation(TRAIN_ROWS + VALIDATION_ROWS + TEST_ROWS))["dataset"]
-        for seed in (1, 2):
-            spec = {"model": MODEL, "base_model": document("pipeline")["params"]["base_model"], "dataset": dataset}
-            version = _done(client, "train", {**spec, "seed": seed})["model_version"]
-            _done(client, "export", {"model_version": version})
-            opened.versions.append(UUID(version))
         rollout = client.start_rollout(DEPLOYMENT, str(opened.versions[0]), reason="the first one")
         ended = client.wait_for_rollout(rollout.id, seconds=120)
         assert ended.phase == "Promoted", ended.reason
-        manifest = client.get_dataset_version(dataset).manifest
-        opened.rows = read_rows(opened.artifacts, manifest, "validation")
+        manifest = client.get_dataset_version("reviews@latest").manifest
+    opened.rows = read_rows(opened.artifacts, manifest, "validation")
+
+
+def _train(making: Site) -> None:
+    """Curate, train twice, export twice."""
+    base = document("pipeline")["params"]["base_model"]
+    with making.client() as client:
+        dataset = _done(client, "curate", curation(TRAIN_ROWS + VALIDATION_ROWS + TEST_ROWS))["dataset"]
+        for seed in (1, 2):
+            spec = {"model": MODEL, "base_model": base, "dataset": dataset, "seed": seed}
+            _done(client, "export", {"model_version": _done(client, "train", spec)["model_version"]})
 
 
 def curation(limit: int, *, name: str = "reviews", flipped: bool = False) -> dict[str, Any]:

@@ -1,0 +1,79 @@
+"""Two trained and exported versions, made once a machine by real jobs and planted in every site after that."""
+
+import hashlib
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, Final
+from uuid import UUID
+
+from sqlmodel import SQLModel, col, select
+
+from controlplane.store.database import Database
+from controlplane.store.tables import (
+    AttachmentRow,
+    BaseGraphRow,
+    DatasetRow,
+    DatasetVersionRow,
+    JobRow,
+    ModelVersionRow,
+    RegisteredModelRow,
+)
+from tests.support.processes import ROOT
+
+LINEAGE: Final[tuple[type[SQLModel], ...]] = (
+    JobRow, DatasetRow, DatasetVersionRow, RegisteredModelRow, ModelVersionRow, AttachmentRow, BaseGraphRow,
+)  # fmt: skip
+"""Rows that say what the artifacts are, in the order of their references."""
+MADE_BY: Final = ("schemas", "controlplane/store", "workers/curate", "workers/train", "workers/export", "workers/model")
+"""Code whose change makes the versions stale."""
+
+
+def downloads() -> Path:
+    """The real base model and rows, and what was made of them, once a machine."""
+    folder = Path(os.environ.get("GRAFTWORK_TEST_CACHE") or Path.home() / ".cache" / "graftwork-tests")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def cache_folder() -> Path:
+    """Its name says by which code and for which rows the versions were made."""
+    files = [file for part in MADE_BY for file in sorted((ROOT / part).rglob("*.py"))]
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in [*files, Path(__file__).with_name("site.py")]))
+    return downloads() / f"load-site-{code.hexdigest()[:16]}"
+
+
+def keep(database: Path, artifacts: Path) -> None:
+    """Everything appears at once, or nothing does."""
+    fresh = Path(mkdtemp(prefix="load-site-", dir=downloads()))
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(fresh / "graftwork.db")) as copy:
+        source.backup(copy)
+    shutil.copytree(artifacts, fresh / "artifacts")
+    try:
+        fresh.rename(cache_folder())
+    except OSError:  # somebody was faster
+        shutil.rmtree(fresh)
+
+
+def plant(database_url: str, artifacts: Path) -> list[UUID]:
+    """The versions, oldest first."""
+    cached = cache_folder()
+    shutil.copytree(cached / "artifacts", artifacts, dirs_exist_ok=True)
+    source, target = Database(f"sqlite:///{cached / 'graftwork.db'}"), Database(database_url)
+    try:
+        with source.read() as reading, target.begin("planted") as uow:
+            for row in LINEAGE:
+                uow.session.add_all(_copies(row, reading.exec(select(row)).all()))
+                uow.session.flush()
+            query = select(ModelVersionRow.id).order_by(col(ModelVersionRow.created_at))
+            return list(uow.session.exec(query))
+    finally:
+        source.close()
+        target.close()
+
+
+def _copies(row: type[SQLModel], found: Any) -> list[SQLModel]:
+    return [row(**one.model_dump()) for one in found]
