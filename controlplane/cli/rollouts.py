@@ -12,6 +12,7 @@ from controlplane.cli.jobs import Wait
 from controlplane.cli.live import draw_rollout, watch
 from controlplane.cli.models import Reason
 from controlplane.cli.output import FAILED, Terminal, terminal
+from controlplane.cli.plan import plan
 from controlplane.client import Client
 from schemas.views.rollouts import RolloutView
 
@@ -20,6 +21,7 @@ rollout = typer.Typer(no_args_is_help=True, help="Rollouts: gates, canary, promo
 
 
 def register(app: typer.Typer) -> None:
+    rollout.command()(plan)
     app.add_typer(deployment, name="deployment")
     app.add_typer(rollout, name="rollout")
     app.command()(why)

@@ -2,10 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from itertools import chain
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,16 +10,15 @@ import typer
 from pydantic import TypeAdapter
 
 from controlplane.cli.output import FAILED, Terminal, refuse, terminal
+from controlplane.cli.players import Players
 from controlplane.cli.policies import read_policy
 from controlplane.cli.simulated import heading, line, listing
 from controlplane.domain.simulation.baselines import BASELINES
-from controlplane.domain.simulation.report import OURS, Row, play, summarize
+from controlplane.domain.simulation.report import OURS, Row, summarize
 from controlplane.domain.simulation.scenario import Scenario
 from controlplane.domain.simulation.scenarios import SCENARIOS, applicable
 from schemas.rollouts import CanaryPolicy
 
-CHUNK = 50
-"""Runs that a process plays at once."""
 SEEDS_APART = 1_000_000_000
 
 
@@ -74,36 +70,6 @@ def _asked(names: list[str], policy: CanaryPolicy) -> Iterator[Scenario]:
             yield SCENARIOS[name]
 
 
-class Players:
-    """Plays seeds in this process, or in several."""
-
-    def __init__(self, policy: CanaryPolicy, seeds: range, jobs: int) -> None:
-        self._policy, self._seeds = policy, seeds
-        self._pool = ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) if jobs > 1 else None
-
-    def __enter__(self) -> "Players":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-    def rows(self, worlds: list[tuple[Scenario, str]]) -> Iterator[Row]:
-        """In order, each as soon as it is complete."""
-        chunks = [self._seeds[start : start + CHUNK] for start in range(0, len(self._seeds), CHUNK)]
-        waiting = [
-            (scenario, contender, self._start(scenario.name, contender, chunks)) for scenario, contender in worlds
-        ]
-        for scenario, contender, outcomes in waiting:
-            yield summarize(scenario, contender, list(chain.from_iterable(outcomes)))
-
-    def _start(self, scenario: str, contender: str, chunks: list[range]) -> Iterator[Any]:
-        if self._pool is None:
-            return (play(self._policy, scenario, contender, chunk) for chunk in chunks)
-        futures = [self._pool.submit(play, self._policy, scenario, contender, chunk) for chunk in chunks]
-        return (future.result() for future in futures)
-
-
 def _play(screen: Terminal, players: Players, asked: list[Scenario], contenders: tuple[str, ...]) -> list[Row]:
     worlds = [
         (scenario, contender)
@@ -113,9 +79,9 @@ def _play(screen: Terminal, players: Players, asked: list[Scenario], contenders:
     ]
     rows: list[Row] = []
     _print(screen, heading())
-    for row in players.rows(worlds):
-        rows.append(row)
-        _print(screen, line(row))
+    for (scenario, contender), outcomes in zip(worlds, players.play(worlds), strict=True):
+        rows.append(summarize(scenario, contender, outcomes))
+        _print(screen, line(rows[-1]))
     return rows
 
 

@@ -13,16 +13,20 @@ from schemas.rollouts import CanaryPolicy
 from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit
 
 Seconds = dict[int, dict[int, Counts]]
+_LabelCell = tuple[int, int, Arm, bool]
+"""Storing second, generation, arm, wrong."""
 
 
 class Label(NamedTuple):
-    """One counted unit's first label, stored at a database time (epoch seconds); `key`: its session's key hash."""
+    """A counted unit's first label, stored at a database time (epoch seconds); `key`: its session's key hash."""
 
     generation: int
     arm: Arm
     wrong: bool
     stored_at: float
     key: str | None = None
+    number: int = 1
+    """How many alike, where there is no key."""
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,11 @@ class _Intake:
         for second, seen in _in_order(batch.observations, self._since, horizon):
             self._observe(second, seen)
         due = [label for label in batch.labels if self._labels_since < floor(label.stored_at) <= labels_horizon]
-        for (second, generation, arm, wrong), units in Counter(self._counted(due)).items():
-            _add(self.labels, second, generation, _arm_counts(arm, units, units if wrong else 0))
+        units: Counter[_LabelCell] = Counter()
+        for label in self._counted(due):
+            units[floor(label.stored_at), label.generation, label.arm, label.wrong] += label.number
+        for (second, generation, arm, wrong), number in units.items():
+            _add(self.labels, second, generation, _arm_counts(arm, number, number if wrong else 0))
 
     def _observe(self, second: int, seen: GenerationSecond) -> None:
         generation = self._generations.get(seen.generation)
@@ -133,14 +140,14 @@ class _Intake:
             step.first_second = second
         _add(self.arrivals, second, seen.generation, counts)
 
-    def _counted(self, due: Sequence[Label]) -> Iterator[tuple[int, int, Arm, bool]]:
-        """Second, generation, arm and wrong of every label that counts; order matters only to those with a key."""
+    def _counted(self, due: Sequence[Label]) -> Iterator[Label]:
+        """Every label that counts; order matters only to those with a key."""
         keyed = sorted((label for label in due if label.key is not None), key=_label_order)
         for label in (*(label for label in due if label.key is None), *keyed):
             step = self.steps_of.get(label.generation)
             if step is None or (label.key is not None and not _first(self._steps[step].label_keys, label.key)):
                 continue
-            yield floor(label.stored_at), label.generation, label.arm, label.wrong
+            yield label
 
     def steps(self) -> tuple[StepState, ...]:
         return tuple(

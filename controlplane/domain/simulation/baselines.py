@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.simulation.scenario import Result, Scenario
-from controlplane.domain.simulation.stream import Stream, Window
+from controlplane.domain.simulation.stream import PACE, Stream, Window
 from controlplane.domain.simulation.trial import Outcome
 from controlplane.domain.simulation.world import World, stable_rates
 from schemas.rollouts import CanaryPolicy
@@ -27,7 +27,7 @@ class Baseline(Protocol):
         """The canary's share now."""
 
     def look(self, now: int, stream: Stream) -> Result | None:
-        """Once a second; HARM is a rollback, SAFE a promotion."""
+        """Every `PACE` seconds; HARM is a rollback, SAFE a promotion."""
 
 
 @dataclass(frozen=True)
@@ -187,11 +187,15 @@ def _allowed(scenario: Scenario, policy: CanaryPolicy) -> Limits:
 
 
 def _step_seconds(policy: CanaryPolicy) -> int:
-    return max(1, round(policy.step_seconds))
+    return _paced(policy.step_seconds)
 
 
 def _tick(policy: CanaryPolicy) -> int:
-    return max(1, round(policy.tick_seconds))
+    return _paced(policy.tick_seconds)
+
+
+def _paced(seconds: float) -> int:
+    return max(1, round(seconds / PACE)) * PACE
 
 
 BASELINES: Final[dict[str, Callable[[Scenario, CanaryPolicy], Baseline]]] = {
@@ -213,7 +217,7 @@ def run_baseline(name: str, policy: CanaryPolicy, scenario: Scenario, seed: int)
     now = 0
     while result is None and now < scenario.seconds and not _spent(scenario, stream):
         stream.serve(now, baseline.weight)
-        now += 1
+        now += PACE
         result = baseline.look(now, stream)
     return Outcome(result or "UNDECIDED", name, now, stream.canary_units, stream.canary_units, 0.0, 0, False)
 

@@ -96,7 +96,8 @@ class ControlPlane:
             self._kept.append((moved, True))
 
     def label(self, stored_at: float, generation: int, arm: Arm, wrong: bool, number: int = 1) -> None:
-        self._labels[floor(stored_at)].extend([Label(generation, arm, wrong, stored_at)] * number)
+        if number:
+            self._labels[floor(stored_at)].append(Label(generation, arm, wrong, stored_at, number=number))
 
     # --- what the reconciler does -------------------------------------------------------------------------------------
 

@@ -40,7 +40,8 @@ class Gateway:
 
     def __init__(self, number: int, scenario: Scenario, world: World, control: ControlPlane) -> None:
         self._number, self._scenario, self._world, self._control = number, scenario, world, control
-        self._lag, self._ahead = scenario.lags[number], scenario.clocks[number]
+        self._lag = scenario.lags[number]
+        self._ahead = scenario.clocks[number] if scenario.clocks else 0
         self._deaths = {second for gateway, second in scenario.deaths if gateway == number}
         self._outages = [one for one in scenario.outages if one.gateway in (None, number)]
         self._lease_until = -1.0

@@ -8,7 +8,6 @@ from typing import Final, Literal
 from controlplane.domain.simulation.baselines import run_baseline
 from controlplane.domain.simulation.intervals import interval, quantile
 from controlplane.domain.simulation.scenario import RESULTS, Bound, Result, Scenario
-from controlplane.domain.simulation.scenarios import SCENARIOS
 from controlplane.domain.simulation.trial import Outcome, run
 from schemas.rollouts import CanaryPolicy
 
@@ -55,12 +54,11 @@ class Row:
     """"unclear": the bound lies inside the interval."""
 
 
-def play(policy: CanaryPolicy, scenario: str, contender: str, seeds: Sequence[int]) -> list[Outcome]:
+def play(policy: CanaryPolicy, scenario: Scenario, contender: str, seeds: Sequence[int]) -> list[Outcome]:
     """Every seed's outcome; a process of its own may do this."""
-    world = SCENARIOS[scenario]
     if contender == OURS:
-        return [run(policy, world, seed) for seed in seeds]
-    return [run_baseline(contender, policy, world, seed) for seed in seeds]
+        return [run(policy, scenario, seed) for seed in seeds]
+    return [run_baseline(contender, policy, scenario, seed) for seed in seeds]
 
 
 def summarize(scenario: Scenario, contender: str, outcomes: Sequence[Outcome]) -> Row:

@@ -96,10 +96,10 @@ class Scenario:
     """… and of those whose requests fail on the canary only."""
     uneven_users: bool = False
     """User k sends 1/k as many requests as the first."""
-    lags: tuple[int, ...] = (0, 0)
+    lags: tuple[int, ...] = (0,)
     """One entry a gateway: how late it puts a generation in force."""
-    clocks: tuple[int, ...] = (0, 0)
-    """How far each gateway's clock is ahead of the database's."""
+    clocks: tuple[int, ...] = ()
+    """How far each gateway's clock is ahead of the database's; none: they agree."""
     outages: tuple[Outage, ...] = ()
     deaths: tuple[tuple[int, int], ...] = ()
     """(gateway, second): killed by the machine."""

@@ -43,8 +43,8 @@ BAD_ERRORS: Final = Scenario(
     name="errors-1-to-5", description="errors rise from 1 % to 5 %", kind="harm", error=(0.01, 0.05)
 )
 BY_USERS: Final = replace(
-    EQUAL, name="users-by-session", description="2,000 users of whom 1 % always fail, drawn by session",
-    users=2000, failing_users=0.01, error=(0.0, 0.0), adapt=by_session, fold_seconds=10,
+    EQUAL, name="users-by-session", description="2,000 users of whom 1 % always fail, drawn by session (cut at 15 min)",
+    users=2000, failing_users=0.01, error=(0.0, 0.0), adapt=by_session, fold_seconds=10, seconds=900,
 )  # fmt: skip
 
 HEALTHY: Final = (
@@ -78,17 +78,17 @@ HEALTHY: Final = (
     replace(EQUAL, name="equal-hanging", description="equal; 0.5 % of either arm's requests hang until the deadline",
             hanging=(0.005, 0.005)),
     replace(EQUAL, name="equal-short-outage", description="equal; no observation arrives for 40 s",
-            outages=(Outage(100, 140),), gateways_matter=True),
+            lags=(0, 0), outages=(Outage(100, 140),), gateways_matter=True),
     replace(EQUAL, name="equal-long-outage", description="equal; no observation arrives for 3 min",
             outages=(Outage(100, 280),)),
     replace(EQUAL, name="equal-one-cut-off", description="equal; one of two gateways is not heard of for 60 s",
-            outages=(Outage(100, 160, gateway=1),), gateways_matter=True),
+            lags=(0, 0), outages=(Outage(100, 160, gateway=1),), gateways_matter=True),
     replace(EQUAL, name="equal-generation-apart", description="equal; one of two gateways is 8 s behind a change",
             lags=(0, 8), gateways_matter=True),
     replace(EQUAL, name="equal-clocks-apart", description="equal; the gateways' clocks are 7 s apart",
-            clocks=(0, 7), gateways_matter=True),
+            lags=(0, 0), clocks=(0, 7), gateways_matter=True),
     replace(EQUAL, name="equal-gateway-dies", description="equal; the machine kills one of three gateways once",
-            lags=(0, 0, 0), clocks=(0, 0, 0), deaths=((1, 100),), gateways_matter=True),
+            lags=(0, 0, 0), deaths=((1, 100),), gateways_matter=True),
     replace(EQUAL, name="users-by-request",
             description="2,000 users, few of them busy, of whom 1 % always fail, drawn by request",
             users=2000, failing_users=0.01, uneven_users=True, adapt=by_request),
@@ -141,12 +141,12 @@ BROKEN: Final = (
     replace(EQUAL, name="missing-arm", description="nothing reaches the canary, though its weight is reported",
             kind="invalid", true_weight=0.0),
     replace(EQUAL, name="canary-kills", description="1 % of the canary's requests kill their gateway", kind="invalid",
-            kill=0.01, gateways_matter=True),
+            lags=(0, 0), kill=0.01, gateways_matter=True),
     replace(EQUAL, name="canary-kills-rarely", description="0.1 % of the canary's requests kill their gateway",
-            kind="other", kill=0.001, gateways_matter=True),
+            kind="other", lags=(0, 0), kill=0.001, gateways_matter=True),
     replace(EQUAL, name="canary-not-loaded", description="the gateways cannot load the canary and apply weight 0",
             kind="other", canary_loads=False, gateways_matter=True,
-            fold_seconds=10),
+            seconds=900),
     replace(EQUAL, name="labels-against-canary",
             description="equal, but wrong answers of the canary are labelled twice as often as any other", kind="other",
             labels=LabelChances(0.4, 0.4, 0.4, 0.8), needs=WRONG),

@@ -1,10 +1,13 @@
 """What a metrics system shows of an imagined canary: sums over a window, and nothing while nothing is scraped."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.simulation.scenario import Scenario
 from controlplane.domain.simulation.world import ArmSecond, World
+
+PACE: Final = 5
+"""Seconds; intervals, windows and ticks are multiples of it."""
 
 
 class Window(NamedTuple):
@@ -24,7 +27,8 @@ class Stream:
         self.canary_units = 0
 
     def serve(self, at: int, weight: float) -> None:
-        stable, canary = self._world.second(at, min(weight * self._scenario.true_weight, 1.0), 1.0)
+        """`PACE` seconds at once: rates and outages hold for as long."""
+        stable, canary = self._world.second(at, min(weight * self._scenario.true_weight, 1.0), PACE)
         self.canary_units += canary.units
         seen = not any(one.gateway is None and one.start <= at < one.stop for one in self._scenario.outages)
         error, wrong = (_error(stable, canary), _wrong(stable, canary)) if seen else (Counts(), Counts())
@@ -34,7 +38,7 @@ class Stream:
 
     def last(self, seconds: int) -> Window | None:
         """None when nothing was scraped in all that time."""
-        since = max(0, len(self._error) - 1 - seconds)
+        since = max(0, len(self._error) - 1 - seconds // PACE)
         if self._scraped[-1] == self._scraped[since]:
             return None
         return Window(_between(self._error, since), _between(self._wrong, since))
