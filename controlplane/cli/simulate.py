@@ -1,18 +1,17 @@
 """`graftwork simulate`: a policy in imagined worlds, before any traffic meets it."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter
 
+from controlplane.cli import kept_rows
 from controlplane.cli.output import FAILED, Terminal, refuse, terminal
+from controlplane.cli.picture import draw
 from controlplane.cli.players import Players
 from controlplane.cli.policies import read_policy
-from controlplane.cli.simulated import heading, line, listing
+from controlplane.cli.simulated import heading, line, listing, write_table
 from controlplane.domain.simulation.baselines import BASELINES
 from controlplane.domain.simulation.report import OURS, Row, summarize
 from controlplane.domain.simulation.scenario import Scenario
@@ -32,11 +31,11 @@ def simulate(
     scenario: Annotated[list[str], typer.Option(help="a name, several, `all`, or `list`")] = ["all"],  # noqa: B006
     runs: Annotated[int, typer.Option(min=1, help="of each scenario")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same table")] = 0,
-    baselines: Annotated[
-        bool, typer.Option("--baselines", help="also thresholds and z-tests, in the same worlds")
-    ] = False,
+    baselines: Annotated[bool, typer.Option("--baselines", help="thresholds and z-tests in the same worlds")] = False,
     report: Annotated[Path | None, typer.Option(help="write every number as JSON")] = None,
-    plot: Annotated[Path | None, typer.Option(help="write a picture (SVG); implies --baselines")] = None,
+    plot: Annotated[Path | None, typer.Option(help="write a picture (SVG)")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="write the table between a document's two markers")] = None,
+    keep: Annotated[Path | None, typer.Option(help="a folder: what it holds is not played again")] = None,
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = 1,
 ) -> None:
     """What a policy does in imagined worlds: false alarms, detection, time and requests. Exit 1: a bound is broken."""
@@ -46,11 +45,16 @@ def simulate(
         listing(screen, canary)
         return
     asked = list(_asked(scenario, canary))
-    contenders = (OURS, *BASELINES) if baselines or plot else (OURS,)
     base = seed * SEEDS_APART
     with Players(canary, range(base, base + runs), jobs) as players:
-        rows = _play(screen, players, asked, contenders)
-    _write(report, policy, canary, runs, seed, rows)
+        table = Table(screen, players, canary, (runs, seed), keep)
+        rows = table.play(asked, (OURS, *BASELINES) if baselines else (OURS,))
+    if report:
+        kept_rows.write(report, kept_rows.document(canary, runs, seed, rows))
+    if plot:
+        plot.write_text(draw(rows))
+    if markdown:
+        write_table(markdown, rows)
     if screen.as_json:
         screen.print_json(rows)
     if any(row.held == "no" for row in rows):
@@ -70,36 +74,47 @@ def _asked(names: list[str], policy: CanaryPolicy) -> Iterator[Scenario]:
             yield SCENARIOS[name]
 
 
-def _play(screen: Terminal, players: Players, asked: list[Scenario], contenders: tuple[str, ...]) -> list[Row]:
-    worlds = [
-        (scenario, contender)
-        for scenario in asked
-        for contender in contenders
-        if contender == OURS or not scenario.gateways_matter
-    ]
-    rows: list[Row] = []
-    _print(screen, heading())
-    for (scenario, contender), outcomes in zip(worlds, players.play(worlds), strict=True):
-        rows.append(summarize(scenario, contender, outcomes))
-        _print(screen, line(rows[-1]))
-    return rows
+class Table:
+    """Row by row on the terminal, and in files where they are kept."""
 
+    def __init__(
+        self, screen: Terminal, players: Players, policy: CanaryPolicy, counted: tuple[int, int], keep: Path | None
+    ) -> None:
+        self._screen, self._players, self._policy, self._keep = screen, players, policy, keep
+        self._runs, self._seed = counted
+        if keep:
+            keep.mkdir(parents=True, exist_ok=True)
 
-def _print(screen: Terminal, text: str) -> None:
-    """A row stays on its line however narrow the terminal is."""
-    if not screen.as_json:
-        screen.console.print(text, soft_wrap=True)
+    def play(self, asked: Sequence[Scenario], contenders: tuple[str, ...]) -> list[Row]:
+        kept = {scenario.name: self._kept(scenario) for scenario in asked}
+        worlds = {
+            scenario.name: [(scenario, name) for name in contenders if name == OURS or not scenario.gateways_matter]
+            for scenario in asked
+            if not kept[scenario.name]
+        }
+        outcomes = self._players.play([world for several in worlds.values() for world in several])
+        self._print(heading())
+        rows: list[Row] = []
+        for scenario in asked:
+            found = kept[scenario.name] or [summarize(*world, next(outcomes)) for world in worlds[scenario.name]]
+            self._store(scenario, found)
+            rows += found
+            for row in found:
+                self._print(line(row))
+        return rows
 
+    def _file(self, scenario: Scenario) -> Path | None:
+        return self._keep / f"{scenario.name}.json" if self._keep else None
 
-def _write(file: Path | None, policy: Path, canary: CanaryPolicy, runs: int, seed: int, rows: list[Row]) -> None:
-    if file is None:
-        return
-    document = {
-        "policy_file": policy.name,
-        "policy": canary.model_dump(mode="json"),
-        "runs": runs,
-        "seed": seed,
-        "interval": "95 % two-sided, Clopper-Pearson",
-        "rows": [asdict(row) for row in rows],
-    }
-    file.write_text(json.dumps(TypeAdapter(Any).dump_python(document, mode="json"), indent=1) + "\n")
+    def _kept(self, scenario: Scenario) -> list[Row]:
+        file = self._file(scenario)
+        return kept_rows.read(file, self._policy, self._runs, self._seed) if file else []
+
+    def _store(self, scenario: Scenario, rows: list[Row]) -> None:
+        if file := self._file(scenario):
+            kept_rows.write(file, kept_rows.document(self._policy, self._runs, self._seed, rows))
+
+    def _print(self, text: str) -> None:
+        """A row stays on its line however narrow the terminal is."""
+        if not self._screen.as_json:
+            self._screen.console.print(text, soft_wrap=True)

@@ -1,9 +1,15 @@
 """How simulated rows look on a terminal."""
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
 from rich.markup import escape
 
-from controlplane.cli.output import Terminal
+from controlplane.cli.output import Terminal, refuse
+from controlplane.domain.simulation.baselines import BASELINES
 from controlplane.domain.simulation.report import OURS, Row, Share
+from controlplane.domain.simulation.scenario import Result
 from controlplane.domain.simulation.scenarios import SCENARIOS, applicable
 from schemas.rollouts import CanaryPolicy
 
@@ -12,7 +18,8 @@ COLUMNS = (
     f"{'usually':13}{'units':>8}{'seconds':>9}  bound"
 )
 WORDS = {"yes": "[green]held[/green]", "no": "[red]BROKEN[/red]", "unclear": "[yellow]unclear[/yellow]"}
-SHORT = {
+MARKS: Final = ("<!-- simulated -->", "<!-- /simulated -->")
+SHORT: Final[dict[Result, str]] = {
     "HARM": "rolled back",
     "SAFE": "promoted",
     "INCONCLUSIVE": "inconclusive",
@@ -50,6 +57,54 @@ def listing(screen: Terminal, policy: CanaryPolicy) -> None:
         for scenario in SCENARIOS.values()
     ]
     screen.rows(found, ("name", "kind", "description"))
+
+
+def write_table(file: Path, rows: Sequence[Row]) -> None:
+    """Between the markers; the words around are a person's."""
+    text = file.read_text() if file.exists() else f"{MARKS[0]}\n{MARKS[1]}\n"
+    before, first, rest = text.partition(MARKS[0])
+    _, last, after = rest.partition(MARKS[1])
+    if not first or not last:
+        refuse(f"{file}: expected the markers {MARKS[0]} and {MARKS[1]}, one after the other")
+    file.write_text(f"{before}{first}\n" + "".join(f"{one}\n" for one in _table(rows)) + f"{last}{after}")
+
+
+def _table(rows: Sequence[Row]) -> Iterator[str]:
+    """Ours with intervals; beside it what others rolled back and promoted, in percent."""
+    names = [name for name in BASELINES if any(row.contender == name for row in rows)]
+    ours = ["scenario", "rolled back %", "promoted %", "other %", "usual end", "canary requests", "seconds", "bound"]
+    head = [*ours, *names]
+    yield f"| {' | '.join(head)} |"
+    yield "|" + "---|" * len(head)
+    found = {(row.scenario, row.contender): row for row in rows}
+    for row in (row for row in rows if row.contender == OURS):
+        others = (found.get((row.scenario, name)) for name in names)
+        yield f"| {' | '.join([*_cells(row), *(_other(other) for other in others)])} |"
+
+
+def _cells(row: Row) -> list[str]:
+    results = row.results
+    others: tuple[Result, ...] = ("INCONCLUSIVE", "INVALID", "UNDECIDED")
+    rest = {name: results[name].share for name in others if results[name].count}
+    words = ", ".join(f"{SHORT[name]} {100 * share:.1f}" for name, share in rest.items()) or "0"
+    bound = f"{row.held}: {_bound(row)}" if row.held else ""
+    return [
+        f"**{row.scenario}**: {row.description}",
+        _share(results["HARM"]),
+        _share(results["SAFE"]),
+        words,
+        SHORT[row.usual],
+        f"{row.canary_units.median:,.0f} / {row.canary_units.p90:,.0f}",
+        f"{row.seconds.median:,.0f} / {row.seconds.p90:,.0f}",
+        bound,
+    ]
+
+
+def _other(row: Row | None) -> str:
+    """Rolled back / promoted."""
+    if row is None:
+        return ""
+    return f"{100 * row.results['HARM'].share:.1f} / {100 * row.results['SAFE'].share:.1f}"
 
 
 def _share(share: Share) -> str:

@@ -12,6 +12,7 @@ from controlplane.domain.simulation.trial import Outcome, run
 from schemas.rollouts import CanaryPolicy
 
 OURS: Final = "graftwork"
+CURVE_POINTS: Final = 100
 Held = Literal["yes", "no", "unclear"]
 
 
@@ -52,6 +53,8 @@ class Row:
     bound: Bound | None
     held: Held | None
     """"unclear": the bound lies inside the interval."""
+    curve: tuple[tuple[int, float], ...] = ()
+    """Of a harmful canary: within so many canary requests this share of the runs was rolled back."""
 
 
 def play(policy: CanaryPolicy, scenario: Scenario, contender: str, seeds: Sequence[int]) -> list[Outcome]:
@@ -82,7 +85,15 @@ def summarize(scenario: Scenario, contender: str, outcomes: Sequence[Outcome]) -
         late_units=sum(outcome.late_units for outcome in outcomes) / runs,
         bound=bound,
         held=holds(bound, shares) if bound else None,
+        curve=caught_by_units(outcomes) if scenario.kind == "harm" else (),
     )
+
+
+def caught_by_units(outcomes: Sequence[Outcome]) -> tuple[tuple[int, float], ...]:
+    caught = sorted(outcome.canary_units for outcome in outcomes if outcome.result == "HARM")
+    by_units = {units: place / len(outcomes) for place, units in enumerate(caught, start=1)}
+    kept = sorted(by_units.items())
+    return tuple(kept[:: max(1, len(kept) // CURVE_POINTS)]) + tuple(kept[-1:])
 
 
 def share_of(events: int, runs: int) -> Share:
