@@ -93,13 +93,18 @@ class Flagger:
 
     interval: int
     threshold: int
-    step_weight: float
-    max_weight: float
+    step_weight: int
+    """Percent, as its manual has it."""
+    max_weight: int
     limits: Limits
     _failed: int = 0
 
     def __post_init__(self) -> None:
-        self.weight = self.step_weight
+        self._percent = self.step_weight
+
+    @property
+    def weight(self) -> float:
+        return self._percent / 100
 
     def look(self, now: int, stream: Stream) -> Result | None:
         if now % self.interval or not now:
@@ -109,10 +114,10 @@ class Flagger:
         window = stream.last(self.interval)
         if window is None or not self.limits.kept(window):
             self._failed += 1
-        elif self.weight >= self.max_weight:
+        elif self._percent >= self.max_weight:
             return "SAFE"
         else:
-            self.weight = min(self.weight + self.step_weight, self.max_weight)
+            self._percent = min(self._percent + self.step_weight, self.max_weight)
         return None
 
 
@@ -163,11 +168,11 @@ def _argo_tuned(scenario: Scenario, policy: CanaryPolicy) -> Baseline:
 
 
 def _flagger(_scenario: Scenario, _policy: CanaryPolicy) -> Baseline:
-    return Flagger(60, 10, 0.05, 0.5, Limits(0.01))
+    return Flagger(60, 10, 5, 50, Limits(0.01))
 
 
 def _flagger_tuned(scenario: Scenario, policy: CanaryPolicy) -> Baseline:
-    return Flagger(60, 5, 0.10, 0.5, _allowed(scenario, policy))
+    return Flagger(60, 5, 10, 50, _allowed(scenario, policy))
 
 
 def _z_every_tick(_scenario: Scenario, policy: CanaryPolicy) -> Baseline:
