@@ -2,12 +2,12 @@
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Final
 
+from sqlalchemy import ColumnElement
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
 from controlplane.commands import dead_letters
 from controlplane.commands.cursors import cursor_of, move_cursor
@@ -16,14 +16,11 @@ from controlplane.commands.singleton import Singleton
 from controlplane.errors import Busy, LostLease
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.store.spine_tables import DeadLetterRow, EventRow, ParkedEventRow
+from controlplane.store.spine_tables import DeadLetterRow, ParkedEventRow
 from controlplane.store.unit_of_work import UnitOfWork
-from controlplane.transport.event_log import read_events, to_feed_event
+from controlplane.transport.event_log import OutboxFact, read_outbox, read_parked
 from controlplane.transport.kafka import KafkaPublisher, create_topics
-from controlplane.transport.port import Delivery, Publisher, Unavailable
-from schemas.cloudevent import FeedEvent
-from schemas.kafka_binding import to_message
-from schemas.topics import topic_of
+from controlplane.transport.port import HELD_BACK, Delivery, Publisher, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -55,17 +52,6 @@ def run(database: Database, settings: Settings, stop: threading.Event) -> None:
         relay.close()
 
 
-@dataclass
-class Progress:
-    """What one batch has come to, marked in one transaction."""
-
-    seq: int
-    refused: dict[int, str] = field(default_factory=dict)
-    """Seq to the broker's reason."""
-    behind: dict[int, str] = field(default_factory=dict)
-    """Seq to the reason of facts whose subject waits."""
-
-
 class Relay:
     """Reads facts after its cursor, sends them, waits for every acknowledgement, then moves the cursor."""
 
@@ -80,7 +66,8 @@ class Relay:
         if fence is None:
             return 0
         try:
-            return self._release_parked(fence) + self._relay_batch(fence)
+            dealt_with, some_wait = self._relay_batch(fence)
+            return dealt_with + (self._release_parked(fence) if some_wait else 0)
         except LostLease:
             self._singleton.lose()
             raise
@@ -92,104 +79,72 @@ class Relay:
         except (Busy, DBAPIError) as error:
             log.warning("relay: the lease was not given back, it expires by itself: %s", error)
 
-    def _relay_batch(self, fence: int) -> int:
+    def _relay_batch(self, fence: int) -> tuple[int, bool]:
+        """How many facts it dealt with, and whether any subject waited for a person before."""
         with self._database.read() as session:
-            progress = Progress(cursor_of(session, RELAY))
-            # Retention never passes this cursor, so nothing between can have been pruned.
-            events = read_events(session, progress.seq, limit=BATCH, check_retention=False)
+            facts = read_outbox(session, cursor_of(session, RELAY), BATCH)
             waiting = set(session.exec(select(ParkedEventRow.subject)))
-        if not events:
-            return 0
-        try:
-            for run in _runs(events):
-                if self._singleton.hold() != fence:
-                    raise LostLease("the relay's lease was lost within a batch")
-                self._send(run, waiting, progress)
-        finally:
-            # Also when the broker went away: what it acknowledged need not be sent again.
-            self._mark(events, progress, fence)
-        return len(events)
-
-    def _send(self, run: Sequence[FeedEvent], waiting: set[str], progress: Progress) -> None:
-        sendable = [e for e in run if e.subject not in waiting]
-        reasons = self._publisher.publish([(topic_of(e.type), to_message(e)) for e in sendable])
-        for event in run:
-            if event.subject in waiting:
-                progress.behind[event.seq] = "an earlier fact of its subject is parked"
-        for event, reason in zip(sendable, reasons, strict=True):
-            if reason:
-                waiting.add(event.subject)
-                progress.refused[event.seq] = reason
-        progress.seq = run[-1].seq
-
-    def _mark(self, events: Sequence[FeedEvent], progress: Progress, fence: int) -> None:
+        if not facts:
+            return 0, bool(waiting)
+        sendable = [fact for fact in facts if fact.subject not in waiting]
+        refusals = self._publish(sendable)
         with self._singleton.begin(fence) as uow:
-            for event in events:
-                if reason := progress.refused.get(event.seq):
-                    _bury(uow, event, reason)
-                if reason := reason or progress.behind.get(event.seq):
-                    dead_letters.park(uow, event.seq, event.subject, reason)
-            move_cursor(uow, RELAY, progress.seq, fence)
+            for fact in facts:
+                reason = HELD_BACK if fact.subject in waiting else refusals.get(fact.seq)
+                if reason is not None:
+                    _keep_back(uow, fact, reason)
+            move_cursor(uow, RELAY, facts[-1].seq, fence)
+        return len(facts), bool(waiting)
+
+    def _publish(self, facts: Sequence[OutboxFact]) -> dict[int, str]:
+        """Seq to the reason of those that the broker refuses, and of those that must not overtake them."""
+        outcomes = self._publisher.publish([(fact.topic, fact.message) for fact in facts])
+        return {fact.seq: reason for fact, reason in zip(facts, outcomes, strict=True) if reason}
 
     def _release_parked(self, fence: int) -> int:
         """Send, in order, what no longer waits for a person; the first refusal holds its subject back again."""
         with self._database.read() as session:
-            parked = _released(session)
+            parked = read_parked(session, _is_released(), BATCH)
         held: set[str] = set()
-        for event in parked:
-            if event.subject in held:
+        for fact in parked:
+            if fact.subject in held:
                 continue
-            reason = self._publisher.publish([(topic_of(event.type), to_message(event))])[0]
+            reason = self._publish([fact]).get(fact.seq)
             with self._singleton.begin(fence) as uow:
                 if reason:
-                    held.add(event.subject)
-                    _bury_again(uow, event, reason)
+                    held.add(fact.subject)
+                    _bury_again(uow, fact, reason)
                 else:
-                    _close(uow, event.seq)
+                    _close(uow, fact.seq)
         return len(parked)
 
 
-def _runs(events: Sequence[FeedEvent]) -> Iterator[list[FeedEvent]]:
-    """Cut where a subject comes again: a refusal must be known before the next fact of its subject is sent."""
-    run: list[FeedEvent] = []
-    subjects: set[str] = set()
-    for event in events:
-        if event.subject in subjects:
-            yield run
-            run, subjects = [], set()
-        run.append(event)
-        subjects.add(event.subject)
-    if run:
-        yield run
-
-
-def _released(session: Session) -> list[FeedEvent]:
-    """Parked facts of subjects of which no letter is open."""
+def _is_released() -> ColumnElement[bool]:
+    """A parked fact of a subject of which no letter is open."""
     still_open = (
         select(ParkedEventRow.subject)
         .join(DeadLetterRow, col(DeadLetterRow.offset) == col(ParkedEventRow.seq))
         .where(DeadLetterRow.topic == OUTBOX, DeadLetterRow.status == "Open")
     )
-    query = (
-        select(EventRow)
-        .join(ParkedEventRow, col(ParkedEventRow.seq) == col(EventRow.seq))
-        .where(col(ParkedEventRow.subject).not_in(still_open))
-        .order_by(col(EventRow.seq))
-        .limit(BATCH)
-    )
-    return [to_feed_event(row) for row in session.exec(query)]
+    return col(ParkedEventRow.subject).not_in(still_open)
 
 
-def _bury(uow: UnitOfWork, event: FeedEvent, reason: str) -> None:
+def _keep_back(uow: UnitOfWork, fact: OutboxFact, reason: str) -> None:
+    if reason != HELD_BACK:
+        _bury(uow, fact, reason)
+    dead_letters.park(uow, fact.seq, fact.subject, reason)
+
+
+def _bury(uow: UnitOfWork, fact: OutboxFact, reason: str) -> None:
     log.error(
-        "relay: the broker refuses fact %d of %s for good, its successors wait: %s", event.seq, event.subject, reason
+        "relay: the broker refuses fact %d of %s for good, its successors wait: %s", fact.seq, fact.subject, reason
     )
-    dead_letters.bury(uow, Delivery(OUTBOX, 0, event.seq, to_message(event)), Burial(RELAY, f"refused: {reason}"))
+    dead_letters.bury(uow, Delivery(OUTBOX, 0, fact.seq, fact.message), Burial(RELAY, f"refused: {reason}"))
 
 
-def _bury_again(uow: UnitOfWork, event: FeedEvent, reason: str) -> None:
-    _bury(uow, event, reason)
-    for letter in _letters(uow, event.seq):
+def _bury_again(uow: UnitOfWork, fact: OutboxFact, reason: str) -> None:
+    _bury(uow, fact, reason)
+    for letter in _letters(uow, fact.seq):
         dead_letters.reopen(uow, letter.id, f"refused: {reason}")
 
 

@@ -1,5 +1,6 @@
 """Topic and consumer-group names: the only place that builds one."""
 
+from functools import cache
 from typing import Final
 
 from schemas.cloudevent import OUR_PREFIX
@@ -12,6 +13,7 @@ JOB: Final = "graftwork.job"
 PARTITIONS: Final = 6
 
 
+@cache
 def topic_of(event_type: str) -> str:
     """`dev.graftwork.job.requested.v1` travels on `graftwork.job`."""
     aggregate = event_type.removeprefix(OUR_PREFIX).split(".")[0]

@@ -21,11 +21,10 @@ def cursor_of(session: Session, name: str) -> int:
 
 def move_cursor(uow: UnitOfWork, name: str, seq: int, fence: int) -> None:
     """Everything up to `seq` is done. Raises LostLease when a later holder of the lease has moved it."""
-    insert_once(uow, CursorRow(name=name, seq=0, fence=0))
-    moved = uow.execute(
+    move = (
         update(CursorRow)
         .where(col(CursorRow.name) == name, col(CursorRow.fence) <= fence, col(CursorRow.seq) <= seq)
         .values(seq=seq, fence=fence)
     )
-    if not moved:
+    if not uow.execute(move) and not insert_once(uow, CursorRow(name=name, seq=seq, fence=fence)):
         raise LostLease(f"another process has moved the cursor {name!r} under a later fence than {fence}")

@@ -1,12 +1,40 @@
 """The event table as a log: the one query that the feed, the relay and our own reactions read by."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+from sqlalchemy import Row, Select, Text, cast
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, func, select
 
 from controlplane.errors import Gone
-from controlplane.store.spine_tables import EventRow
+from controlplane.store.spine_tables import EventRow, ParkedEventRow
 from schemas.cloudevent import FeedEvent
+from schemas.kafka_binding import Fact, KafkaMessage, fact_message
+from schemas.topics import topic_of
+
+COLUMNS: tuple[Any, ...] = (
+    EventRow.seq,
+    EventRow.id,
+    EventRow.source,
+    EventRow.type,
+    EventRow.subject,
+    EventRow.time,
+    EventRow.correlationid,
+    EventRow.causationid,
+    cast(EventRow.data, Text).label("body"),
+)
+
+
+@dataclass(frozen=True)
+class OutboxFact:
+    """A fact as it leaves: neither rows nor envelopes are built for what was valid when it was recorded."""
+
+    seq: int
+    subject: str
+    topic: str
+    message: KafkaMessage
 
 
 def read_events(
@@ -19,6 +47,17 @@ def read_events(
     if types:
         query = query.where(col(EventRow.type).in_(types))
     return [to_feed_event(row) for row in session.exec(query)]
+
+
+def read_outbox(session: Session, after: int, limit: int) -> list[OutboxFact]:
+    """Facts after the relay's cursor, oldest first: retention never passes it, so none between can have been pruned."""
+    return _outbox(session, select_columns(*COLUMNS).where(col(EventRow.seq) > after), limit)
+
+
+def read_parked(session: Session, subjects: Any, limit: int) -> list[OutboxFact]:
+    """Facts that wait for a person, of those subjects, oldest first. `subjects` is a condition on the parked rows."""
+    parked = select_columns(*COLUMNS).join(ParkedEventRow, col(ParkedEventRow.seq) == col(EventRow.seq))
+    return _outbox(session, parked.where(subjects), limit)
 
 
 def last_seq(session: Session) -> int:
@@ -43,6 +82,24 @@ def to_feed_event(row: EventRow) -> FeedEvent:
         causationid=row.causationid,
         data=row.data,
     )
+
+
+def _outbox(session: Session, query: Select[Any], limit: int) -> list[OutboxFact]:
+    return [_to_outbox_fact(row) for row in session.execute(query.order_by(col(EventRow.seq)).limit(limit))]
+
+
+def _to_outbox_fact(row: Row[Any]) -> OutboxFact:
+    fact = Fact(
+        id=str(row.id),
+        source=row.source,
+        type=row.type,
+        subject=row.subject,
+        time=row.time,
+        correlationid=row.correlationid,
+        causationid=row.causationid,
+        data=row.body.encode(),
+    )
+    return OutboxFact(row.seq, row.subject, topic_of(row.type), fact_message(fact))
 
 
 def _refuse_a_pruned_cursor(session: Session, after: int) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from typing import Any, Final
 
@@ -14,17 +14,20 @@ from kafka.errors import (
     InvalidRecordError,
     InvalidTopicError,
     KafkaError,
+    KafkaTimeoutError,
     MessageSizeTooLargeError,
     RebalanceInProgressError,
     RecordListTooLargeError,
     TopicAlreadyExistsError,
+    UnknownError,
     UnknownMemberIdError,
     UnsupportedForMessageFormatError,
 )
 from kafka.structs import OffsetAndMetadata
 
 from controlplane.settings import Settings
-from controlplane.transport.port import Delivery, Unavailable
+from controlplane.transport.chunks import CHUNK_BYTES, Records, chunks_of
+from controlplane.transport.port import HELD_BACK, Delivery, Unavailable
 from schemas.kafka_binding import KafkaMessage
 from schemas.topics import ALL_TOPICS, PARTITIONS
 
@@ -46,6 +49,7 @@ NOT_MINE_ANY_MORE: Final = (
 )
 """The group has moved on: others get what was not committed again, and the inbox makes that harmless."""
 MAX_POLL_RECORDS: Final = 100
+ANSWER_SECONDS: Final = 15
 
 
 def client_config(settings: Settings) -> dict[str, Any]:
@@ -66,6 +70,24 @@ def client_config(settings: Settings) -> dict[str, Any]:
         "client_id": "graftwork",
     }
     return {name: value for name, value in given.items() if value is not None}
+
+
+def producer_config(settings: Settings) -> dict[str, Any]:
+    """What our producers are told beside that."""
+    return {
+        **client_config(settings),
+        "acks": "all",
+        "enable_idempotence": True,
+        "delivery_timeout_ms": 10_000,
+        "max_block_ms": 10_000,
+        "allow_auto_create_topics": False,
+        # What is sent together is one batch a partition, and a batch is taken whole or not at all: so of one key
+        # nothing gets ahead of a record whose outcome is not known. `flush` ends the wait for more.
+        "batch_size": 2 * CHUNK_BYTES,
+        "linger_ms": 4_000,
+        # After a refusal this client sends no more; with one request under way nothing is on its way behind it.
+        "max_in_flight_requests_per_connection": 1,
+    }
 
 
 def create_topics(settings: Settings) -> None:
@@ -91,19 +113,30 @@ class KafkaPublisher:
         self._settings = settings
         self._producer: KafkaProducer | None = None
 
-    def publish(self, records: Sequence[tuple[str, KafkaMessage]]) -> list[str | None]:
-        outcomes = self._publish(records)
-        if len(records) > 1:
-            # One refusal makes an idempotent producer fail everything after it with the same words: ask one by one.
-            for place, refused in enumerate(outcomes):
-                if refused:
-                    outcomes[place] = self._publish(records[place : place + 1])[0]
+    def publish(self, records: Records) -> list[str | None]:
+        refused: set[bytes] = set()
+        return [outcome for chunk in chunks_of(records) for outcome in self._publish_chunk(chunk, refused)]
+
+    def _publish_chunk(self, chunk: Records, refused: set[bytes]) -> list[str | None]:
+        """`refused` are the keys that wait: those of this chunk are added."""
+        outcomes = self._publish(chunk, refused)
+        for place, (_, message) in enumerate(chunk):
+            if not outcomes[place]:
+                continue
+            if message.key in refused:
+                outcomes[place] = HELD_BACK
+            elif len(chunk) > 1:
+                # One refusal makes an idempotent producer fail everything after it with the same words: ask alone.
+                outcomes[place] = self._publish(chunk[place : place + 1], refused)[0]
+            if outcomes[place] and message.key is not None:
+                refused.add(message.key)
         return outcomes
 
-    def _publish(self, records: Sequence[tuple[str, KafkaMessage]]) -> list[str | None]:
+    def _publish(self, records: Records, held: Set[bytes]) -> list[str | None]:
         try:
-            producer = self._open()
-            futures = [self._send(producer, topic, message) for topic, message in records]
+            producer, held = self._open(), set(held)
+            futures = [self._send(producer, record, held) for record in records]
+            _flush(producer, [future for future in futures if not isinstance(future, str)])
             outcomes = [self._outcome(future) for future in futures]
         except KafkaError as error:
             # Also after a fatal error (fenced, out of sequence), which this object would repeat for ever.
@@ -113,31 +146,30 @@ class KafkaPublisher:
             self.close()
         return outcomes
 
-    def _send(self, producer: KafkaProducer, topic: str, message: KafkaMessage) -> Any:
+    def _send(self, producer: KafkaProducer, record: tuple[str, KafkaMessage], held: set[bytes]) -> Any:
+        """What will say how it went. A key that the client itself refuses is held from there on."""
+        topic, message = record
+        if message.key in held:
+            return HELD_BACK
         try:
             return producer.send(topic, key=message.key, value=message.value, headers=list(message.headers))
         except REFUSALS as error:
-            return error
+            if message.key is not None:
+                held.add(message.key)
+            return str(error)
 
-    def _outcome(self, future: Any) -> str | None:
+    def _outcome(self, sent: Any) -> str | None:
+        if isinstance(sent, str):
+            return sent
         try:
-            if isinstance(future, KafkaError):
-                raise future
-            future.get(timeout=15)
+            sent.get(timeout=0)
         except REFUSALS as error:
             return str(error)
         return None
 
     def _open(self) -> KafkaProducer:
         if self._producer is None:
-            self._producer = KafkaProducer(
-                **client_config(self._settings),
-                acks="all",
-                enable_idempotence=True,
-                delivery_timeout_ms=10_000,
-                max_block_ms=10_000,
-                allow_auto_create_topics=False,
-            )
+            self._producer = KafkaProducer(**producer_config(self._settings))
         return self._producer
 
     def close(self) -> None:
@@ -227,6 +259,20 @@ class KafkaSource:
                 allow_auto_create_topics=False,
             )
         return self._consumer
+
+
+def _flush(producer: KafkaProducer, futures: Sequence[Any]) -> None:
+    """Returns when every outcome is known. A batch that the client splits in two ends its own flush too early."""
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while True:
+        try:
+            producer.flush(timeout=ANSWER_SECONDS)
+        except (KafkaTimeoutError, UnknownError):
+            if time.monotonic() >= deadline:
+                raise
+        if all(future.is_done for future in futures) or time.monotonic() >= deadline:
+            return
+        time.sleep(0.001)
 
 
 def _delivery(record: Any) -> Delivery:

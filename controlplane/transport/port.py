@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from schemas.kafka_binding import KafkaMessage
 
 
 class Unavailable(Exception):
     """The broker cannot be reached or did not answer in time: the outcome is unknown, so try again."""
+
+
+HELD_BACK: Final = "an earlier record of its key was refused"
+"""The outcome of a record that was not sent, because it must not overtake."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Publisher(Protocol):
     def publish(self, records: Sequence[tuple[str, KafkaMessage]]) -> list[str | None]:
         """Send to topics in this order and wait for every acknowledgement.
 
-        Answers for each record None, or why the broker refuses it for good. Raises Unavailable when an outcome is
-        unknown: the caller sends all of them again.
+        Answers for each record None, or why the broker refuses it for good; what follows a refused record of the
+        same key is HELD_BACK. Raises Unavailable when an outcome is unknown: the caller sends all of them again.
         """
 
     def close(self) -> None: ...
