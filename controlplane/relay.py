@@ -34,21 +34,25 @@ def run(database: Database, settings: Settings, stop: threading.Event) -> None:
     singleton = Singleton(database, RELAY, settings.singleton_lease_seconds)
     relay = Relay(database, KafkaPublisher(settings), singleton)
     failures, topics_exist = 0, False
+    committed = threading.Event()
+    database.on_commit.append(committed.set)
     try:
         while not stop.is_set():
             try:
                 if not topics_exist:
                     create_topics(settings)
                     topics_exist = True
+                committed.clear()
                 busy = relay.step()
                 failures = 0
                 if not busy:
-                    stop.wait(LOOK_SECONDS)
+                    committed.wait(LOOK_SECONDS)
             except PASSING as error:
                 failures += 1
                 log.warning("relay: %s (try %d)", error, failures)
                 stop.wait(min(10.0, 0.2 * 2.0 ** min(failures, 10)))
     finally:
+        database.on_commit.remove(committed.set)
         relay.close()
 
 

@@ -30,6 +30,7 @@ from controlplane.api.feed import Feed
 from controlplane.api.presence import Presence
 from controlplane.errors import GraftworkError, PayloadTooLarge, UnsupportedMedia
 from controlplane.settings import VERSION, Settings
+from controlplane.store.bell import hearing
 from controlplane.store.database import Database
 from schemas.problem import refusals, with_problem_schemas
 from schemas.sign_ins import FailedSignIns
@@ -62,7 +63,8 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         async with feed.running(), presence.running():
-            yield
+            with hearing(database):
+                yield
 
     app = FastAPI(
         title="Graftwork",

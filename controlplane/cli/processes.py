@@ -60,8 +60,9 @@ def relay(context: typer.Context) -> None:
         refuse("GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS is not set: without Kafka there is nothing to relay to")
     from controlplane import relay as relaying
     from controlplane.cli.machine import ready_database, until_stopped
+    from controlplane.store.bell import hearing
 
-    with ready_database(context) as (settings, database):
+    with ready_database(context) as (settings, database), hearing(database):
         relaying.run(database, settings, until_stopped())
 
 
@@ -69,8 +70,9 @@ def reactions(context: typer.Context) -> None:
     """Consumes inbound events (Kafka) and reacts to our own facts."""
     from controlplane.cli.machine import ready_database, until_stopped
     from controlplane.reactions import loop as reacting
+    from controlplane.store.bell import hearing
 
-    with ready_database(context) as (settings, database):
+    with ready_database(context) as (settings, database), hearing(database):
         reacting.run(database, settings, until_stopped())
 
 

@@ -15,6 +15,12 @@ from controlplane.store.spine_tables import EventRow
 from schemas.cloudevent import MAX_EVENT_BYTES, EventData
 
 COMMIT_LOCK = 0x67726166  # "graf": one advisory lock for the order of events
+CHANNEL = "graftwork_fact"
+TAKE_TURN = text(
+    # One round trip while others wait: the lock, the bell of `store/bell.py`, and the time at which the lock was had.
+    "WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(:key), pg_notify(:channel, '')) "
+    "SELECT clock_timestamp() FROM turn"
+).bindparams(key=COMMIT_LOCK, channel=CHANNEL)
 
 
 @dataclass(frozen=True)
@@ -93,15 +99,19 @@ class UnitOfWork:
         """Flush state, take the commit lock, write the facts, commit. True when a fact was announced."""
         self.session.flush()
         if self._events:
-            if not self.is_sqlite:  # SQLite has one writer: BEGIN IMMEDIATE is the lock
-                self.session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": COMMIT_LOCK})
-            at = self.now()
+            at = self._take_turn()
             for row in self._events:
                 row.time = at
                 self.session.add(row)
                 self.session.flush()
         self.session.commit()
         return bool(self._events)
+
+    def _take_turn(self) -> datetime:
+        """From here to the end nobody else writes facts. SQLite has one writer: BEGIN IMMEDIATE was the lock."""
+        if self.is_sqlite:
+            return self.now()
+        return cast(datetime, self.session.execute(TAKE_TURN).scalar_one()).astimezone(UTC)
 
 
 def database_time(session: Session) -> datetime:
