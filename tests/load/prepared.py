@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlmodel import SQLModel, col, select
@@ -66,14 +66,11 @@ def plant(database_url: str, artifacts: Path) -> list[UUID]:
     try:
         with source.read() as reading, target.begin("planted") as uow:
             for row in LINEAGE:
-                uow.session.add_all(_copies(row, reading.exec(select(row)).all()))
+                for one in reading.exec(select(row)).all():
+                    uow.session.merge(row(**one.model_dump()))  # a deployment has registered its model already
                 uow.session.flush()
             query = select(ModelVersionRow.id).order_by(col(ModelVersionRow.created_at))
             return list(uow.session.exec(query))
     finally:
         source.close()
         target.close()
-
-
-def _copies(row: type[SQLModel], found: Any) -> list[SQLModel]:
-    return [row(**one.model_dump()) for one in found]

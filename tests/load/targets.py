@@ -24,6 +24,10 @@ LISTS = (
 )
 
 
+Judge = Callable[[str, str, str], str]
+"""The label that feedback gives, by the predicted one, the true one and the variant that answered."""
+
+
 @dataclass
 class World:
     """What the targets know about the system under load, and remember of its answers."""
@@ -37,6 +41,7 @@ class World:
     rows_per_request: int = 1
     job: dict[str, Any] = field(default_factory=dict)
     """`{kind, spec}` of the jobs that are asked for."""
+    judge: Judge = lambda _predicted, truth, _variant: truth
     dice: random.Random = field(default_factory=lambda: random.Random(1))
     answered: deque[tuple[str, str]] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
     """Prediction ids that wait for their label."""
@@ -78,7 +83,9 @@ def predict(world: World) -> Call | None:
 
     def hear(answer: Answer) -> None:
         if answer.status == 200:
-            world.answered.append((json.loads(answer.body)["predictions"][0]["prediction_id"], rows[0][1]))
+            first = json.loads(answer.body)["predictions"][0]
+            label = world.judge(first["label"], rows[0][1], answer.headers.get("x-variant", ""))
+            world.answered.append((first["prediction_id"], label))
 
     return request, hear
 

@@ -123,7 +123,7 @@ def test_nobody_listening_is_an_error_of_its_own() -> None:
 
 
 def test_a_label_is_sent_for_an_answer_that_came_and_once() -> None:
-    prediction = json.dumps({"predictions": [{"prediction_id": "one.two"}]}).encode()
+    prediction = json.dumps({"predictions": [{"prediction_id": "one.two", "label": "positive"}]}).encode()
     told: list[bytes] = []
 
     async def answer(writer: asyncio.StreamWriter) -> None:

@@ -1,0 +1,163 @@
+"""From the decision to roll back to the last answer of the bad version, with two gateways under open-loop load."""
+
+import random
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from controlplane.client import Client
+from schemas.views.rollouts import RolloutDetail
+from tests.bench.parts import Options
+from tests.bench.report import Goal, Ratio
+from tests.load.arrivals import schedule
+from tests.load.generator import Done, run
+from tests.load.site import Site, site
+from tests.load.targets import World
+from tests.support.journey import DEPLOYMENT, MODEL
+from tests.support.waiting import wait_for
+
+RATE = 40.0
+TIMES = 20
+LONGEST_SECONDS = 1800.0
+"""A bound for the schedule; the load ends when the last rollback has."""
+CANARY: dict[str, Any] = {
+    "steps": [0.5],
+    "step_seconds": 2,
+    "step_units": 20,
+    "tick_seconds": 1,
+    "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
+}
+GOAL = Goal("at most", 1.0)
+NOTE = f"{RATE:g} requests/s in all, Poisson, two gateways, embedded mode"
+
+
+def measure(options: Options) -> list[Ratio]:
+    times = options.size(TIMES, 2)
+    with (
+        tempfile.TemporaryDirectory(prefix="graftwork-bench-") as folder,
+        site("embedded", Path(folder), {"canary": CANARY}) as found,
+    ):
+        by_hand, failed_by_hand = _under_load(found, lambda client: [_roll_back(found, client) for _ in range(times)])
+        by_harm, failed_by_harm = _under_load(found, lambda client: [_harm(found, client) for _ in range(times)])
+    failed = failed_by_hand + failed_by_harm
+    return [
+        *_ratios("rollback by a person: the API's answer to the last answer of the bad version", by_hand),
+        *_ratios("rollback by HARM: the decision to the last answer of the bad version", by_harm),
+        Ratio(
+            "rollbacks: requests that failed",
+            "requests",
+            (float(failed),),
+            compare="ours",
+            goal=Goal("at most", 0),
+            note=f"{2 * times} rollbacks; {NOTE}",
+        ),
+    ]
+
+
+def _ratios(name: str, seconds: list[float]) -> list[Ratio]:
+    slowest = Ratio(f"{name}: slowest of {len(seconds)}", "s", (max(seconds),), compare="ours", goal=GOAL, note=NOTE)
+    return [Ratio(name, "s", tuple(seconds), compare="ours", goal=GOAL, note=NOTE), slowest]
+
+
+Decided = tuple[float, float]
+"""When it was decided to leave the bad version, and when the next one may come: wall-clock seconds."""
+
+
+def _under_load(found: Site, drive: Callable[[Client], list[Decided]]) -> tuple[list[float], int]:
+    """Seconds from each decision to the last answer of the bad version, and how many requests failed."""
+    done: list[Done] = []
+    ended = threading.Event()
+    decisions: list[Decided] = []
+    faults: list[BaseException] = []
+
+    def drive_and_end() -> None:
+        try:
+            with found.client() as client:
+                decisions.extend(drive(client))
+        except BaseException as fault:
+            faults.append(fault)
+        finally:
+            ended.set()
+
+    world = World(found.api, found.token, found.gateways, found.rows, MODEL, judge=_against_the_canary)
+    arrivals = schedule(
+        {"predict": 1, "feedback": 1}, rate=2 * RATE, seconds=LONGEST_SECONDS, spacing="poisson", seed=1
+    )
+    thread = threading.Thread(target=drive_and_end)
+    thread.start()
+    run(world, (due for due in arrivals if not ended.is_set()), done.append)
+    thread.join()
+    if faults:
+        raise faults[0]
+    predictions = [one for one in done if one.target == "predict"]
+    bad = f"{MODEL}/2"
+    last = [
+        max([one.done for one in predictions if one.version == bad and one.done <= until], default=at)
+        for at, until in decisions
+    ]
+    return [max(0.0, end - at) for end, (at, _) in zip(last, decisions, strict=True)], sum(
+        one.outcome != "200" for one in predictions
+    )
+
+
+def _against_the_canary(predicted: str, _truth: str, variant: str) -> str:
+    """Users who find the stable version always right and the canary always wrong."""
+    return predicted if variant == "stable" else "negative" if predicted == "positive" else "positive"
+
+
+def _roll_back(found: Site, client: Client) -> Decided:
+    """The bad version becomes the champion by somebody's word, serves for a moment, and is rolled back."""
+    rollout = _start(found, client)
+    client.act_on_rollout(rollout.id, "promote", "bench: a bad version becomes the champion")
+    _wait_until_served(found, client, found.versions[1])
+    time.sleep(random.Random(str(rollout.id)).uniform(0.5, 1.5))  # at any moment of the processes' own rhythms
+    rollback = client.rollback(DEPLOYMENT, "bench: complaints")
+    answered = time.time()
+    wait_for(
+        lambda: client.list_rollbacks(DEPLOYMENT)[0].phase == "Succeeded", f"rollback {rollback.id} ends", seconds=60
+    )
+    _wait_until_served(found, client, found.versions[0])
+    time.sleep(1.0)
+    client.resume_deployment(DEPLOYMENT)
+    return answered, time.time()
+
+
+def _harm(found: Site, client: Client) -> Decided:
+    """The canary's answers are all wrong, say its users."""
+    rollout = _start(found, client)
+    ended = client.wait_for_rollout(rollout.id, seconds=120)
+    assert ended.phase == "RolledBack", f"{ended.phase}: {ended.reason}"
+    [decision] = [one for one in client.list_decisions(rollout.id) if one.verdict == "HARM"]
+    time.sleep(2.0)
+    return decision.at.timestamp(), time.time()
+
+
+def _start(found: Site, client: Client) -> RolloutDetail:
+    """Its canary has weight when this returns."""
+    rollout = client.start_rollout(DEPLOYMENT, str(found.versions[1]), reason="bench: a bad version")
+    return wait_for(
+        lambda: one if (one := client.get_rollout(rollout.id)).phase in ("Progressing", "RolledBack") else None,
+        "the canary has weight",
+        seconds=60,
+    )
+
+
+def _wait_until_served(found: Site, client: Client, version: UUID) -> None:
+    """Every gateway has said that it applies the generation whose stable version this is."""
+
+    def look() -> bool:
+        deployment = client.get_deployment(DEPLOYMENT)
+        gateways = [one for one in client.list_gateways(DEPLOYMENT) if one.live]
+        desired = deployment.desired
+        return (
+            desired is not None
+            and desired.stable == version
+            and len(gateways) == len(found.gateways)
+            and all(one.generation == deployment.generation for one in gateways)
+        )
+
+    wait_for(look, f"all gateways serve {version}", seconds=60)
