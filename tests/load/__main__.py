@@ -21,7 +21,7 @@ from typing import Any, TextIO
 from tests.load.arrivals import parse_mix, schedule
 from tests.load.generator import Done, Watch, run
 from tests.load.report import to_json, to_text
-from tests.load.site import curation, site
+from tests.load.site import Missing, curation, site
 from tests.load.targets import TARGETS, World
 from tests.support.journey import MODEL
 
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
             record = stack.enter_context(options.record.open("w")) if options.record else None
             due = schedule(mix, rate=options.rate, seconds=options.seconds, spacing=options.arrivals, seed=options.seed)
             document = to_json(run(world, due, _recorder(record)), _conditions(options, mix))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, Missing) as error:
         print(f"load: {error}", file=sys.stderr)
         return 2
     if options.json:

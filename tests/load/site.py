@@ -11,6 +11,8 @@ from uuid import UUID
 from controlplane.cli.demo.rows import read_rows
 from controlplane.client import Client
 from tests.load.prepared import cache_folder, downloads, keep, plant
+from tests.support import broker as brokers
+from tests.support import postgres_server
 from tests.support.broker import Broker
 from tests.support.cluster import Cluster, Places
 from tests.support.journey import DEPLOYMENT, MODEL, document
@@ -23,6 +25,10 @@ from tests.support.waiting import wait_for
 Topology = Literal["embedded", "kafka"]
 JOB_SECONDS = 600.0
 TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS = 160, 200, 40
+
+
+class Missing(Exception):
+    """A part that this machine does not have; the message says what to install."""
 
 
 @dataclass
@@ -101,8 +107,11 @@ def _second_gateway(opened: Site, machine: OwnMachine) -> str:
 
 
 def _on_kafka(stack: ExitStack, processes: Processes, policy: dict[str, Any], settings: dict[str, str]) -> Site:
-    broker, postgres = Broker.start_new(), PostgresServer.start_new()
+    if reason := brokers.missing() or postgres_server.missing():
+        raise Missing(reason)
+    broker = Broker.start_new()
     stack.callback(broker.remove)
+    postgres = PostgresServer.start_new()
     stack.callback(postgres.remove)
     stack.callback(processes.kill_all)  # before the servers that they talk to
     url = postgres.create_database(migrated=False)

@@ -18,7 +18,7 @@ from controlplane.client import ApiError, Client
 from tests.load.__main__ import MIX
 from tests.load.report import to_text
 from tests.load.sampling import Sample, Watch
-from tests.load.site import Site, curation, site
+from tests.load.site import Missing, Site, curation, site
 from tests.load.verdict import Finding, judge
 from tests.support.journey import DEPLOYMENT, MODEL
 from tests.support.processes import ROOT
@@ -36,6 +36,14 @@ CANARY: dict[str, Any] = {
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
+    try:
+        return _run(options)
+    except Missing as error:
+        print(f"soak: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(options: argparse.Namespace) -> int:
     retention = options.seconds / RETENTIONS
     settings = {"GRAFTWORK_RETENTION_DAYS": str(retention / 86400), "GRAFTWORK_PRUNE_SECONDS": "2"}
     with (

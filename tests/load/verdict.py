@@ -17,7 +17,7 @@ DESCRIPTORS = 3
 THREADS = 2
 TABLE_FACTOR, TABLE_ROWS = 1.25, 60
 """The fullest moment of the last third may exceed that of the third before by so much: arrivals are random."""
-SIZE_FACTOR, SIZE_BYTES = 1.25, 8 * 2**20
+SIZE_FACTOR, SIZE_BYTES = 1.15, 4 * 2**20
 MOST_POINTS = 120
 
 BOUNDED = (
