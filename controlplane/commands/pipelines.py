@@ -1,13 +1,14 @@
 """Pipelines are kept, and their runs go on in the transaction of whatever finished."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
 from sqlmodel import col, select, update
 
+from controlplane.commands.generations import lock_deployment
 from controlplane.commands.jobs import OfRun, lock_job, request_job, stop_job
 from controlplane.domain.document import json_bytes
 from controlplane.domain.pipeline import (
@@ -32,7 +33,7 @@ from controlplane.store.serving_tables import RolloutRow
 from controlplane.store.tables import JobRow, PipelineRow, PipelineRunRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import PipelineRunFinished, PipelineRunStarted
-from schemas.pipelines import PipelineSpec, StagePhase
+from schemas.pipelines import PipelineSpec, ReleaseStage, StagePhase
 
 REFUSALS = (Invalid, NotFound, Conflict)
 """What a stage's own spec can be wrong about; anything else is a fault of ours and undoes the transaction."""
@@ -104,6 +105,7 @@ def job_finished(uow: UnitOfWork, job: JobRow) -> None:
     """A job of a run is final: its stage is over, and what follows from that begins. A repeat changes nothing."""
     if job.run_id is None or job.stage is None:
         return
+    _lock_deployments(uow, job.run_id, job.stage)
     row = _lock_run(uow, job.run_id)
     run = _load(row)
     state = run.stages[job.stage]
@@ -145,9 +147,21 @@ def cancel_run(uow: UnitOfWork, run_id: UUID, reason: str) -> PipelineRunRow:
 # --- one step after another -------------------------------------------------------------------------------------------
 
 
+def _lock_deployments(uow: UnitOfWork, run_id: UUID, stage: str) -> None:
+    """Those that the end of this stage may release to, before the run: a rollout that ends locks them in that order."""
+    document = uow.session.exec(select(PipelineRunRow.spec).where(PipelineRunRow.id == run_id)).one_or_none()
+    stages = PipelineSpec.model_validate(document).stages.values() if document else ()
+    releases = {one.deployment for one in stages if isinstance(one, ReleaseStage) and stage in one.needs}
+    for deployment in sorted(releases):
+        with suppress(NotFound):  # the stage says so in its own words
+            lock_deployment(uow, deployment)
+
+
 def _lock_run(uow: UnitOfWork, run_id: UUID) -> PipelineRunRow:
     """The run as it is now: two of its jobs that end at once come one after the other."""
-    query = select(PipelineRunRow).where(PipelineRunRow.id == run_id).with_for_update()
+    query = select(PipelineRunRow).where(PipelineRunRow.id == run_id)
+    # `key_share`: a job's second UPDATE in one transaction makes PostgreSQL look its run up, which must not wait
+    query = query.with_for_update(key_share=True)
     row = uow.session.exec(query, execution_options={"populate_existing": True}).one_or_none()
     if row is None:
         raise NotFound(f"there is no pipeline run {run_id}")

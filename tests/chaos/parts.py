@@ -164,8 +164,10 @@ class KafkaBroker:
         return is_alive(self._pid())
 
     def start(self) -> None:
+        """It may take longer than its script waits: only a process that has ended did not start."""
         if not self.running:
-            self.broker.restart()
+            started = run(KAFKA_SH, "start", self._folder(), "--background")
+            assert started or self.running, "the broker does not start"
 
     def kill(self) -> None:
         if self.running:
@@ -179,7 +181,7 @@ class KafkaBroker:
 
     def restart(self) -> None:
         run(KAFKA_SH, "stop", self._folder())
-        self.broker.restart()
+        self.start()
 
     def _folder(self) -> Path:
         assert self.broker.folder is not None

@@ -1,16 +1,22 @@
 """Pipelines over HTTP: a run goes on as its jobs finish, and ends with its reason."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import pytest
 import yaml
+from sqlalchemy import text
+from sqlmodel import Session, col, select
 
+from controlplane.commands.generations import lock_deployment
 from controlplane.commands.jobs import lock_job
 from controlplane.commands.pipelines import job_finished
 from controlplane.store.database import Database
+from controlplane.store.tables import PipelineRunRow
 from tests.support.releases import Site, artifact, ok
 from tests.support.scripted_worker import Worker
+from tests.support.waiting import wait_for
 
 PIPELINE = """
 description: rows to a version
@@ -227,6 +233,32 @@ def test_a_release_stage_starts_a_rollout_and_ends_with_it(site: Site) -> None:
     assert rollout["phase"] == "Promoted"
     assert (run["phase"], phases(run)["release"]) == ("Succeeded", "Succeeded")
     assert site.alias()["model_version_id"] == run["stages"]["train"]["outputs"]["model_version"]
+
+
+@pytest.mark.postgres
+def test_a_job_that_ends_waits_for_the_deployment_before_it_takes_the_run(postgres_database: Database) -> None:
+    site = Site(postgres_database)
+    site.deploy(gates=[])
+    put(site, PIPELINE + RELEASE.lstrip("\n"))
+    run = UUID(start(site)["id"])
+    worker = Worker(site)
+    worker.curate()
+    worker.train()
+    claim = worker.claim("export")
+    with ThreadPoolExecutor(1) as pool:
+        with postgres_database.begin("a rollout that ends") as uow:
+            lock_deployment(uow, "reviews")
+            told = pool.submit(worker.export, claim=claim)
+            wait_for(lambda: somebody_waits(uow.session), "the completion waits")
+            # what the end of a rollout does next; a deadlock if the completion had taken the run
+            mine = select(PipelineRunRow.id).where(col(PipelineRunRow.id) == run)
+            uow.session.execute(mine.with_for_update(key_share=True))
+        told.result(timeout=60)
+    assert phases(read(site, {"id": str(run)}))["release"] in ("Running", "Succeeded")
+
+
+def somebody_waits(session: Session) -> bool:
+    return bool(session.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())
 
 
 def test_a_rollout_that_its_gates_refuse_at_once_fails_the_run(site: Site) -> None:
