@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo up test check fmt lint types contracts generate lock bench load soak chaos clean
+.PHONY: help install demo up test check fmt lint types contracts generate lock bench load soak chaos sbom audit clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,10 +44,11 @@ fmt: install ## format and fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: install ## AsyncAPI, JSON Schema, OpenAPI and the README's tables from the code
+generate: install ## AsyncAPI, JSON Schema, OpenAPI, docs/limits.md and the README's tables from the code
 	@$(BIN)/python -m schemas.asyncapi
 	@$(BIN)/python -m controlplane.api.openapi
 	@$(BIN)/python -m deploy.reference_tables
+	@$(BIN)/python -m deploy.limits
 
 bench: install ## every number that we publish, as a ratio against its alternative (`make bench ARGS="--only relay"`)
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -61,6 +62,12 @@ chaos: install ## kills, stops and cuts off every part, SEEDS rounds on each top
 
 soak: install ## ten minutes of mixed load, and whether memory and tables stay flat; TOPOLOGY=kafka SECONDS=600
 	@$(BIN)/python -m tests.load.soak --topology $(or $(TOPOLOGY),embedded) --seconds $(or $(SECONDS),600) $(ARGS)
+
+sbom: install ## what we ship, as CycloneDX: sbom.cdx.json
+	@$(BIN)/python -m deploy.sbom
+
+audit: install ## known vulnerabilities of the locked packages, where advisories are reachable (needs uv)
+	@$(BIN)/python -m deploy.audit
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra all --group dev --universal --generate-hashes --python-version 3.11 \

@@ -52,13 +52,18 @@ TABLES: Final = {"settings": settings_table, "events": events_table}
 
 
 def with_tables(text: str) -> str:
-    """A README whose tables are up to date: what stands between `<!-- name -->` and `<!-- /name -->`."""
+    """A README whose tables are up to date."""
     for name, table in TABLES.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        if begin not in text or end not in text:
-            raise SystemExit(f"README.md: expected the markers {begin} and {end}")
-        text = re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{table()}\n{end}", text, flags=re.DOTALL)  # noqa: B023
+        text = replaced(text, name, table())
     return text
+
+
+def replaced(text: str, name: str, table: str) -> str:
+    """A document whose part between `<!-- name -->` and `<!-- /name -->` is this table."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if begin not in text or end not in text:
+        raise SystemExit(f"expected the markers {begin} and {end}")
+    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{table}\n{end}", text, flags=re.DOTALL)
 
 
 def _default(cls: type[BaseSettings], field: str) -> str:

@@ -11,8 +11,14 @@ Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 """The name of a model, dataset, deployment, pipeline or trigger: lower case, 1 to 64 characters."""
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-SourceUri = Annotated[str, StringConstraints(pattern=r"^(file|s3|hf|pypi)://\S+$", max_length=2048)]
-"""`file:///…`, `s3://…`, `hf://owner/name[@revision][/path]`, `pypi://package==version#path=…&sha256=…`."""
+SourceUri = Annotated[
+    str,
+    StringConstraints(pattern=r"^(file|s3|hf|pypi)://[^\s/?#@]*(/[^\s?#]*)?(#\S*)?$", min_length=8, max_length=2048),
+]
+"""`file:///…`, `s3://…`, `hf://owner/name[@revision][/path]`, `pypi://package==version#path=…&sha256=…`.
+
+Neither a user's name nor a query may stand in it: that is where passwords and signatures would be, and a spec is kept.
+"""
 TargetModule = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
 FeatureRecipe = Literal["mid-last-mean-v1"]
 """How an encoder's states become the head's input; `workers/model/features.py` is the only implementation."""

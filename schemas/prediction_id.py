@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.serving import PredictionClaims
 
 MAX_LENGTH = 1000
-"""As `FeedbackRequest.prediction_id`."""
+"""Characters of a prediction id, as `FeedbackRequest.prediction_id`."""
 
 
 class InvalidPredictionId(ValueError):

@@ -37,15 +37,19 @@ def db_upgrade(context: typer.Context) -> None:
 def api(context: typer.Context) -> None:
     """HTTP /v1, /metrics, /healthz, /readyz."""
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from controlplane.api.app import create_app
     from controlplane.cli.machine import ready_database
+    from schemas.slow_clients import allow_many_connections, impatient
 
+    allow_many_connections()
     with ready_database(context) as (settings, database):
         uvicorn.run(
             create_app(settings, database),
             host=settings.host,
             port=settings.port,
+            http=impatient(H11Protocol),
             log_level="warning",
             access_log=False,
             proxy_headers=settings.trusted_proxies is not None,

@@ -20,6 +20,7 @@ from schemas.events import JobStarted
 MAX_LOG_LINES = 20_000
 """Of one job: later ones are dropped, and the last kept line says so."""
 MAX_LINE_LENGTH = 2000
+"""Characters of a line of a job's log; the rest is cut."""
 
 
 def find_work(session: Session, request: ClaimRequest) -> bool:

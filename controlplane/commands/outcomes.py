@@ -25,6 +25,7 @@ from schemas.jobs import JobResult, JobSpec
 
 SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 MAX_REASON = 2000
+"""Characters of a failed job's reason; the rest is cut."""
 MOST_REFUSALS = 100
 """Owners are processes and come and go: only the latest ones can ask again."""
 EXPIRED_AT_ONCE = 100

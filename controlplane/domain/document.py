@@ -10,8 +10,11 @@ import yaml
 from controlplane.errors import Invalid
 
 MAX_NODES: Final = 20_000
+"""Of a pipeline, trigger or other document, counted after its aliases are followed."""
 MAX_DEPTH: Final = 64
+"""Levels of nesting in a document."""
 MAX_INTEGER: Final = 2**63 - 1
+"""Either way: what both databases hold."""
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON escapes it, and not an escaped backslash before `u0000`."""

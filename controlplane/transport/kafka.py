@@ -49,6 +49,7 @@ NOT_MINE_ANY_MORE: Final = (
 )
 """The group has moved on: others get what was not committed again, and the inbox makes that harmless."""
 MAX_POLL_RECORDS: Final = 100
+"""Of one poll of a consumer."""
 ANSWER_SECONDS: Final = 15
 
 

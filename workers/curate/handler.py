@@ -18,6 +18,8 @@ from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 
 REPORT_EVERY = 10_000
+MAX_ROWS = 5_000_000
+"""Of one source: they are held in memory."""
 MAX_LABELS = 100
 """As many as `CurateSpec.labels` may name."""
 
@@ -73,6 +75,8 @@ def _draw_source(run: Curation, index: int) -> list[Row]:
             else validity.row(record)
         )
         (valid if isinstance(row, Row) else run.rejects).append(row)  # type: ignore[arg-type]
+        if count > MAX_ROWS:
+            raise JobError(f"source {source.uri}: it has more than {MAX_ROWS} rows; divide it")
         if count % REPORT_EVERY == 0:
             run.context.progress(index, run.steps, f"source {index}: {count} rows read")
     kept, rejects = deduplicate(valid)

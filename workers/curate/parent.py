@@ -50,7 +50,7 @@ def _rows(part: DatasetPart, artifacts: ArtifactStore, ref: DatasetRef) -> list[
         table = pq.read_table(artifacts.fetch(part.artifact))
         texts, labels = _column(table, "text"), _column(table, "label")
         groups = _column(table, "group") if "group" in table.column_names else [None] * len(texts)
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise JobError(f"parent {ref.dataset}/{ref.version}: part {part.artifact.digest}: {error}") from error
     return [Row(text, label, group, normalize(text)) for text, label, group in zip(texts, labels, groups, strict=True)]
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -25,16 +25,22 @@ MEDIA_TYPE: Final = "application/vnd.graftwork.adapter+safetensors"
 _METADATA_KEY: Final = "graftwork.adapter.v1"
 
 
+MAX_BYTES: Final = 1 << 30
+"""Of an adapter file: rank 256 on every linear layer of a large encoder stays below."""
+MAX_RANK: Final = 4096
+"""Of a merge: 16 adapters of rank 256."""
+
+
 class AdapterMetadata(Strict):
     base_digest: Digest
     feature_recipe: FeatureRecipe
-    r: int
+    r: int = Field(ge=0, le=MAX_RANK)
     """0: the head alone, on the base's own features."""
-    lora_alpha: float
+    lora_alpha: float = Field(gt=0, allow_inf_nan=False)
     use_rslora: bool
     target_modules: tuple[TargetModule, ...]
-    labels: tuple[str, ...]
-    max_length: int
+    labels: tuple[str, ...] = Field(min_length=1, max_length=1000)
+    max_length: int = Field(ge=1, le=1 << 16)
 
     @property
     def scaling(self) -> float:
@@ -95,13 +101,25 @@ def write_adapter(adapter: Adapter, path: Path) -> None:
 
 def read_adapter(path: Path) -> Adapter:
     """A checked adapter: what we did not write, or what does not fit together, is refused."""
+    if path.stat().st_size > MAX_BYTES:
+        raise JobError(f"adapter {path.name} has {path.stat().st_size} bytes, expected at most {MAX_BYTES}")
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = AdapterMetadata.model_validate_json((file.metadata() or {}).get(_METADATA_KEY, ""))
-            tensors: dict[str, Floats] = {name: file.get_tensor(name) for name in sorted(file.keys())}
-    except (SafetensorError, ValidationError) as error:
+            tensors = {name: _numbers(file, name) for name in sorted(file.keys())}
+    except (SafetensorError, ValidationError, OSError) as error:
         raise JobError(f"adapter {path.name} is not an adapter file of ours: {error}") from error
     return _assemble(metadata, tensors, path.name)
+
+
+def _numbers(file: Any, name: str) -> Floats:
+    """The header is asked first: a tensor of another type is never read."""
+    if (dtype := file.get_slice(name).get_dtype()) != "F32":
+        raise SafetensorError(f"tensor {name} is {dtype}, expected F32")
+    tensor: Floats = file.get_tensor(name)
+    if not np.isfinite(tensor).all():
+        raise SafetensorError(f"tensor {name} holds numbers that are not finite")
+    return tensor
 
 
 def _assemble(metadata: AdapterMetadata, tensors: dict[str, Floats], name: str) -> Adapter:

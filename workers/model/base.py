@@ -12,6 +12,7 @@ from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
 
 from schemas.artifacts import Digest
+from workers.model.base_config import check_base_folder
 from workers.runtime.errors import JobError
 
 _REQUIRED: Final = ("config.json", "tokenizer.json")
@@ -48,6 +49,7 @@ def base_digest(folder: Path) -> Digest:
 def load_base(folder: Path) -> Base:
     """safetensors only, no remote code, no network."""
     digest = base_digest(folder)
+    check_base_folder(folder, _weight_files(folder))
     # A base brings heads that we leave out: expected, not worth a report.
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -55,11 +57,16 @@ def load_base(folder: Path) -> Base:
         encoder = AutoModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise JobError(f"base model {folder.name} cannot be loaded: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # the library checks little: a wrong configuration fails wherever it is first used
+        raise JobError(f"base model {folder.name} cannot be loaded: {type(error).__name__}: {error}") from error
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None  # features never pass it, and its `dense` must not become a LoRA target
     encoder.eval().requires_grad_(False)
+    for name, parameter in encoder.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise JobError(f"base model {folder.name}: weight {name} holds numbers that are not finite")
     return Base(encoder, folder / "tokenizer.json", encoder.config, digest)
 
 

@@ -56,7 +56,7 @@ def rows_digest(rows: Iterable[tuple[str, str]]) -> str:
 def _append(rows: Rows, artifacts: ArtifactStore, part: ArtifactRef, where: str) -> None:
     try:
         table = pq.read_table(artifacts.fetch(part), columns=["text", "label"])
-    except (pa.ArrowInvalid, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise JobError(
             f"dataset {where}: part {part.digest} must be Parquet with columns text and label: {error}"
         ) from error

@@ -10,7 +10,9 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from workers.model.batching import plan_batches
+from workers.model.graph_file import check_graph_file
 from workers.model.tokenize import TextTokenizer
+from workers.runtime.errors import JobError
 
 Logits = npt.NDArray[np.float32]
 
@@ -31,7 +33,7 @@ class GraphSession:
         options.log_severity_level = 3  # each version's rank differs from the placeholder's: not worth a warning
         # Other processes share our cores: waiting threads must sleep, not spin.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(str(base_graph), options, providers=["CPUExecutionProvider"])
+        self._session = _open(base_graph, options)
         self._tokenizer_file = tokenizer
         self._max_length = max_length
         self._tokenizers: dict[int, TextTokenizer] = {}
@@ -45,7 +47,10 @@ class GraphSession:
     def load(self, version: str, adapter: Path, max_length: int | None = None) -> None:
         """Make `version` answerable. `max_length` None: the session's; loading the same name again replaces it."""
         lora = ort.LoraAdapter()
-        lora.Load(str(adapter))
+        try:
+            lora.Load(str(adapter))
+        except Exception as error:  # the library raises nothing more special
+            raise JobError(f"adapter {adapter.name} is no adapter file of ONNX Runtime: {error}") from error
         with self._lock:
             self._versions[version] = _Version(lora, self._tokenizer(max_length or self._max_length))
 
@@ -71,10 +76,21 @@ class GraphSession:
         options = ort.RunOptions()
         options.add_active_adapter(loaded.adapter)
         feed = {"input_ids": batch.input_ids, "attention_mask": batch.attention_mask}
-        logits: Logits = self._session.run(["logits"], feed, options)[0]
+        try:
+            logits: Logits = self._session.run(["logits"], feed, options)[0]
+        except Exception as error:  # its classes have no common base of their own
+            raise JobError(f"the graph cannot answer: {error}") from error
         return logits
 
     def _tokenizer(self, max_length: int) -> TextTokenizer:
         if max_length not in self._tokenizers:
             self._tokenizers[max_length] = TextTokenizer(self._tokenizer_file, max_length)
         return self._tokenizers[max_length]
+
+
+def _open(graph: Path, options: ort.SessionOptions) -> ort.InferenceSession:
+    check_graph_file(graph)
+    try:
+        return ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its classes have no common base of their own
+        raise JobError(f"graph {graph.name} cannot be loaded: {error}") from error

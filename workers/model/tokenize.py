@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
+from workers.runtime.errors import JobError
+
 Ids = npt.NDArray[np.int64]
+
+MAX_BYTES: Final = 256 << 20
+"""Of a tokenizer.json; those of the largest vocabularies have 35 million."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class TextTokenizer:
     """A `tokenizer.json`, truncating to max_length. Safe to share between threads."""
 
     def __init__(self, file: Path, max_length: int) -> None:
-        self._tokenizer = Tokenizer.from_file(str(file))
+        self._tokenizer = _read(file)
         padding = self._tokenizer.padding
         self._pad_id: int = padding["pad_id"] if padding else _find_pad_id(self._tokenizer)
         # A file often brings its own truncation and fixed-length padding (MiniLM pads all texts to 128).
@@ -47,6 +53,15 @@ class TextTokenizer:
     def vocabulary(self) -> dict[str, int]:
         vocabulary: dict[str, int] = self._tokenizer.get_vocab(with_added_tokens=False)
         return vocabulary
+
+
+def _read(file: Path) -> Tokenizer:
+    if (size := file.stat().st_size) > MAX_BYTES:
+        raise JobError(f"tokenizer {file.name} has {size} bytes, expected at most {MAX_BYTES}")
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # the library raises nothing more special
+        raise JobError(f"{file.name} is no tokenizer.json: {error}") from error
 
 
 def _find_pad_id(tokenizer: Tokenizer) -> int:

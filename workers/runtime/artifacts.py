@@ -12,6 +12,8 @@ from schemas.artifacts import ArtifactRef
 from workers.runtime.errors import ArtifactError
 from workers.runtime.files import CHUNK, HashingWriter, discard_staged, publish, sha256_of, staged
 
+MAX_DOCUMENT_BYTES = 64 << 20
+"""Of an artifact that is read in one piece, such as a dataset's manifest."""
 ABANDONED_SECONDS = 86_400.0
 """Nobody pauses so long between two writes: whoever began that file was killed."""
 
@@ -52,7 +54,11 @@ class ArtifactStore:
         return path
 
     def read(self, ref: ArtifactRef) -> bytes:
-        return self.fetch(ref).read_bytes()
+        """A document: what must fit into memory."""
+        path = self.fetch(ref)
+        if (size := path.stat().st_size) > MAX_DOCUMENT_BYTES:
+            raise ArtifactError(f"artifact {ref.digest} has {size} bytes, expected at most {MAX_DOCUMENT_BYTES}")
+        return path.read_bytes()
 
     def _put(self, data: IO[bytes], media_type: str) -> ArtifactRef:
         with staged(self._local / "tmp") as (path, out):
@@ -80,7 +86,8 @@ class ArtifactStore:
             writer = HashingWriter(out)
             try:
                 with self._remote.open(f"{self._root}/{_key(ref.digest)}", "rb") as data:
-                    shutil.copyfileobj(data, writer, CHUNK)
+                    while writer.size <= ref.size and (chunk := data.read(CHUNK)):
+                        writer.write(chunk)
             except FileNotFoundError as error:
                 raise ArtifactError(f"artifact {ref.digest} is not in the store {self.root_url}") from error
             except OSError as error:

@@ -28,7 +28,9 @@ LONGEST_RETRY_SECONDS = 10.0
 PARTING_SECONDS = 10.0
 """A worker that was told to stop tries so long to tell how its job ended."""
 MAX_REASON = 2000
+"""Characters of a reason that a worker reports."""
 MAX_LAST_BATCHES = 20
+"""Of log lines that are still sent after a job's end."""
 
 Ending = Literal["ended", "lost", "cancelled", "stopping"]
 

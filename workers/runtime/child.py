@@ -21,6 +21,7 @@ from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError
 from workers.runtime.messages import Fault, Said, Task
+from workers.runtime.schemes.pypi import Index
 from workers.runtime.sources import Sources
 
 PR_SET_PDEATHSIG = 1
@@ -99,9 +100,10 @@ def build_context(task: Task, pipe: ReportPipe) -> Context:
     stores = task.stores
     artifacts = ArtifactStore(stores.artifacts_url, stores.cache / "artifacts")
     artifacts.sweep()
+    index = Index(stores.pypi_packages, stores.pypi_index_url, stores.pypi_file_hosts)
     return Context(
         artifacts=artifacts,
-        sources=Sources(stores.sources_cache, stores.file_roots, stores.pypi_packages, stores.pypi_index_url),
+        sources=Sources(stores.sources_cache, stores.file_roots, index),
         workdir=task.workdir,
         report=pipe.report,
         checkpoint=task.checkpoint,

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from schemas.claims import Checkpoint, Progress
 
 MAX_LINE_LENGTH = 2000
+"""Characters of a line of a job's log; the rest is cut."""
 MAX_KEPT_LINES = 5_000
 """While the control plane is away; then the oldest are dropped, and the count of them is said."""
 MAX_BATCH_LINES = 400
+"""Lines of one heartbeat."""
 MAX_BATCH_CHARACTERS = 100_000
 """A character is at most 6 bytes as JSON: a heartbeat stays below the API's limit of 1 MiB."""
 

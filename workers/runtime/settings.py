@@ -31,6 +31,8 @@ class WorkerSettings(BaseSettings):
     """Packages that pypi:// may read, separated by commas."""
     pypi_index_url: str | None = None
     """None: the index that this machine's installer is set to."""
+    pypi_file_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Where a private index keeps its files, separated by commas; its own host and PyPI's are allowed anyway."""
     worker_poll_seconds: float = Field(default=5, gt=0)
     """An idle worker asks so often even when no bell rang."""
     worker_grace_seconds: float = Field(default=5, ge=0)
@@ -52,7 +54,7 @@ class WorkerSettings(BaseSettings):
     def _separated_as_in_path(cls, value: object) -> object:
         return tuple(part for part in value.split(os.pathsep) if part) if isinstance(value, str) else value
 
-    @field_validator("pypi_packages", mode="before")
+    @field_validator("pypi_packages", "pypi_file_hosts", mode="before")
     @classmethod
     def _separated_by_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -76,6 +78,7 @@ class WorkerSettings(BaseSettings):
             file_roots=self.file_roots,
             pypi_packages=self.pypi_packages,
             pypi_index_url=self.pypi_index_url,
+            pypi_file_hosts=self.pypi_file_hosts,
         )
 
 
@@ -88,3 +91,4 @@ class Stores(Strict):
     file_roots: tuple[Path, ...]
     pypi_packages: tuple[str, ...]
     pypi_index_url: str | None
+    pypi_file_hosts: tuple[str, ...]

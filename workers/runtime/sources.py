@@ -12,24 +12,16 @@ from workers.runtime.schemes import file, hf, pypi, s3
 class Sources:
     """Fetches source URIs: what is not allowed, or not what its hash says, is refused."""
 
-    def __init__(
-        self,
-        cache: Path,
-        file_roots: Sequence[Path] = (),
-        pypi_packages: Sequence[str] = (),
-        pypi_index_url: str | None = None,
-    ) -> None:
+    def __init__(self, cache: Path, file_roots: Sequence[Path] = (), index: pypi.Index | None = None) -> None:
         self._cache = cache
         self._file_roots = tuple(file_roots)
-        self._pypi_packages = tuple(pypi_packages)
-        self._pypi_index_url = pypi_index_url
-        # None: the index that this machine's installer is set to
+        self._index = index or pypi.Index()
 
     def fetch(self, uri: str) -> Path:
         """A local file or folder to read, never to write. `#sha256=…` after a single file is checked."""
         scheme = uri.partition("://")[0]
         if scheme == "pypi":
-            return pypi.fetch(uri, self._cache, self._pypi_packages, self._pypi_index_url)
+            return pypi.fetch(uri, self._cache, self._index)
         if scheme == "file":
             return _checked(uri, file.fetch(uri, self._file_roots))
         if scheme == "s3":

@@ -6,7 +6,9 @@ import sys
 
 import uvicorn
 from pydantic import ValidationError
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from schemas.slow_clients import allow_many_connections, impatient
 from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app
@@ -45,12 +47,14 @@ def _serve(settings: GatewaySettings, open_engine: OpenEngine, files: GatewayFil
         host=settings.host,
         port=settings.port,
         ws="none",
+        http=impatient(H11Protocol),
         access_log=False,
         log_config=None,
         proxy_headers=settings.trusted_proxies is not None,
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+    allow_many_connections()
     server = uvicorn.Server(config)
     server.run()
     return 0 if server.started else 1

@@ -11,7 +11,9 @@ from workers.serve.sessions import Logits
 from workers.serve.threads import deliver
 
 MAX_BATCH = 32
+"""Rows that are computed together."""
 MAX_WAITING_ROWS = 512
+"""Of one version; a request beyond is answered 503."""
 
 Run = Callable[[Sequence[str]], Logits]
 

@@ -4,14 +4,19 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from starlette.requests import ClientDisconnect
 
 from schemas.base import Strict, Tolerant
 from workers.serve.problems import Problem, invalid
 
 MAX_BODY_BYTES = 1_048_576
+"""Of one request to a gateway."""
 MAX_ROWS = 64
+"""Of one request to a gateway."""
 MAX_CHARACTERS = 20_000
+"""Of one row; the version's tokenizer reads the first `max_length` tokens of it."""
 MAX_KEY_CHARACTERS = 256
+"""Of a session key."""
 
 Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_ROWS)]
@@ -92,10 +97,13 @@ async def _read_body(request: Request) -> bytes:
     if "inference-header-content-length" in request.headers:
         raise Problem(422, "invalid", "Binary tensors are not supported", "expected a JSON body without binary data")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise Problem(413, "payload-too-large", "The body is larger than what we accept", _BODY_SIZE)
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                raise Problem(413, "payload-too-large", "The body is larger than what we accept", _BODY_SIZE)
+    except ClientDisconnect:  # nobody will read this answer, and nothing went wrong here
+        raise Problem(400, "incomplete", "The request ended before its body did", "expected the whole body") from None
     return bytes(body)
 
 

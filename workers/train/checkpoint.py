@@ -41,7 +41,7 @@ def restore_state(state: TrainingState, path: Path) -> None:
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in sorted(file.keys())}
             for name, parameter in state.parameters.items():
                 _restore(parameter, name, tensors, state)
-    except (SafetensorError, KeyError, RuntimeError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise JobError(f"the checkpoint does not fit this job: {error}") from error
 
 

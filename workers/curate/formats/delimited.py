@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.jobs import Source
-from workers.curate.formats.lines import MAX_LINE, read_lines
+from workers.curate.formats.lines import MAX_LINE, MAX_RECORD, read_lines
 from workers.curate.rows import Reason, Record, Unreadable, character_fault
 from workers.runtime.errors import JobError
 
@@ -21,10 +21,11 @@ def read_tsv(path: Path, source: Source) -> Iterator[Record | Unreadable]:
 
 def _records(path: Path, source: Source, **dialect: Any) -> Iterator[Record | Unreadable]:
     csv.field_size_limit(MAX_LINE)
-    # surrogateescape keeps undecodable bytes inside their own record, so one bad line is one reject.
-    reader = csv.reader((line.decode("utf-8", "surrogateescape") for _, line in read_lines(path)), **dialect)
+    lines = _Lines(path)
+    reader = csv.reader(lines, **dialect)
     columns = _header(reader, source) if source.header else None
     while True:
+        lines.begin_record()
         try:
             values = next(reader)
         except StopIteration:
@@ -35,6 +36,28 @@ def _records(path: Path, source: Source, **dialect: Any) -> Iterator[Record | Un
             continue
         if values:
             yield _record(reader.line_num, values, columns)
+
+
+class _Lines:
+    """The file's lines for a reader that joins them into records: one whose quotes never close is cut off."""
+
+    def __init__(self, path: Path) -> None:
+        self._lines = read_lines(path)
+        self._left = MAX_RECORD
+
+    def begin_record(self) -> None:
+        self._left = MAX_RECORD
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        _, line = next(self._lines)
+        self._left -= len(line)
+        if self._left < 0:
+            raise csv.Error("record larger than field limit")
+        # surrogateescape keeps undecodable bytes inside their own record, so one bad line is one reject.
+        return line.decode("utf-8", "surrogateescape")
 
 
 def _header(reader: Iterator[list[str]], source: Source) -> list[str]:

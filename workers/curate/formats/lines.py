@@ -5,6 +5,8 @@ from pathlib import Path
 
 MAX_LINE = 1 << 20
 """Bytes. A longer line is cut to one byte more, so that its reader sees that it is too long."""
+MAX_RECORD = 4 << 20
+"""Bytes of one record, which may have several lines where quotes hold them together."""
 _BOM = b"\xef\xbb\xbf"
 
 

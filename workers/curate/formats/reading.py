@@ -11,8 +11,8 @@ from workers.curate.rows import Record, Unreadable
 from workers.runtime.errors import JobError
 
 Reader = Callable[[Path, Source], Iterator[Record | Unreadable]]
-# JSON objects from a stranger may name new columns in every row; those of the spec are seen long before.
 MAX_COLUMNS: Final = 10_000
+"""JSON objects may name new columns in every row: so many are remembered, those of the spec long before."""
 READERS: Final[dict[str, Reader]] = {
     "jsonl": jsonl.read,
     "csv": delimited.read_csv,

