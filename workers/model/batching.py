@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 MAX_ROWS: Final = 32
+"""Of one batch."""
 MAX_TOKENS: Final = 1024
 """Of one batch: larger ones leave the processor's caches (32 rows of 64 tokens: 20 % more time a token)."""
 BATCH_TOKENS: Final = 10
