@@ -39,17 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.verbose:
         logging.getLogger("tests.chaos").setLevel(logging.DEBUG)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it started is ended
-    outcomes = Campaign(asked.topology, seeds, asked.keep).run()
-    if asked.out:
-        asked.out.write_text(json.dumps(report.document(outcomes), indent=1) + "\n")
+    outcomes = Campaign(asked.topology, seeds, asked.keep, asked.out).run()
     return _summary(asked.topology, outcomes, len(seeds))
 
 
 class Campaign:
     """Seeds one after the other on one site; a new site after each failure, whose traces would fail the rest."""
 
-    def __init__(self, topology: Topology, seeds: Sequence[int], kept: Path) -> None:
-        self._topology, self._seeds, self._kept = topology, seeds, kept
+    def __init__(self, topology: Topology, seeds: Sequence[int], kept: Path, out: Path | None) -> None:
+        self._topology, self._seeds, self._kept, self._out = topology, seeds, kept, out
         self._site: ChaosSite | None = None
         self._auditor: Auditor | None = None
 
@@ -58,6 +56,8 @@ class Campaign:
         try:
             for seed in self._seeds:
                 outcomes.append(self._play(*self._opened(), seed))
+                if self._out:  # after each: what an outage leaves can be read
+                    self._out.write_text(json.dumps(report.document(outcomes), indent=1) + "\n")
                 if outcomes[-1].violations:
                     self._close()
                 if sum(bool(outcome.violations) for outcome in outcomes) >= MOST_FAILURES:

@@ -12,7 +12,7 @@ from tests.support.workbench import planted_rows
 
 MAX_ATTEMPTS: Final = 20
 """No fault that passes may use them up: a job that fails at last was not retried when it should have been."""
-JOB_SECONDS: Final = 240.0
+JOB_SECONDS: Final = 600.0
 EVENT_TYPE, EVENT_SOURCE = "com.example.rows.collected", "//example.com/chaos"
 FINAL_JOB = ("Succeeded", "Failed", "Cancelled")
 FINAL_ROLLOUT = ("Promoted", "RolledBack", "Aborted", "Superseded")

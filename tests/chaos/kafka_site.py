@@ -43,7 +43,7 @@ class KafkaSite(ChaosSite):
         upgrade = self.processes.python(
             "db-upgrade", "-m", "controlplane", "db", "upgrade", env=self._environment("db-upgrade", None)
         )
-        assert upgrade.wait() == 0, upgrade.output()
+        assert upgrade.wait(START_SECONDS) == 0, upgrade.output()
         for name in CONTROL_PLANE:
             self._add(name, "controlplane", name)
         wait_for(self.is_ready, "the API is ready", seconds=START_SECONDS)

@@ -14,7 +14,7 @@ from tests.support.postgres_server import POSTGRES_SH
 from tests.support.processes import Process, descendants, is_alive
 from tests.support.waiting import wait_for
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 
 
 class Part(Protocol):
@@ -243,7 +243,7 @@ def run(*command: object) -> bool:
     """Its output goes nowhere: a server would inherit a pipe and never end it."""
     nothing = subprocess.DEVNULL
     words = [str(word) for word in command]
-    return subprocess.run(words, stdin=nothing, stdout=nothing, stderr=nothing, timeout=120).returncode == 0
+    return subprocess.run(words, stdin=nothing, stdout=nothing, stderr=nothing, timeout=300).returncode == 0
 
 
 def signal_all(pids: Sequence[int], number: signal.Signals) -> None:
