@@ -4,28 +4,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 
 from controlplane.client import Client
+from controlplane.commands.rollout_duty import fold_rollouts
+from controlplane.reactions.loop import build
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.transport.event_log import to_feed_event
-from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetPart
+from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetPart, GraphRef
 from schemas.claims import Checkpoint
-from schemas.jobs import CurateResult, TrainResult
+from schemas.events import JobSucceeded
+from schemas.jobs import CurateResult, ExportResult
 from schemas.kafka_binding import to_message
 from schemas.topics import topic_of
-from tests.chaos.invariants import Auditor, Expected
+from tests.chaos.invariants import AliasMove, Auditor, Expected
 from tests.chaos.invariants.view import Record
 from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE, LEASE, Jobs, curated, trained
+from tests.support.jobs import CURATE, LEASE, Jobs, curated, digest_of, trained
+from tests.support.releases import CANARY, Gateway
+from tests.support.releases import Site as ReleaseSite
 from workers.runtime.artifacts import ArtifactStore
 
-TRIGGER: dict[str, Any] = {"name": "on-rows", "pipeline": "rows", "on": {}}
+MODEL, DEPLOYMENT, SOURCE = "sentiment", "reviews", "//example.com/shop"
+PIPELINE: Final[dict[str, Any]] = {"name": "rows", "stages": {"curate": {"kind": "curate", "spec": CURATE}}}
+ON_EVENTS: Final[dict[str, Any]] = {
+    "name": "on-events",
+    "pipeline": "rows",
+    "types": ["com.example.rows"],
+    "sources": [SOURCE],
+    "cooldown_seconds": 0,
+}
+ON_FACTS: Final[dict[str, Any]] = {
+    **ON_EVENTS,
+    "name": "on-facts",
+    "types": [JobSucceeded.TYPE],
+    "sources": ["graftwork"],
+    "where": {"data.kind": "none of ours"},
+}
+"""Hears every success and starts nothing: its answers show that every fact was heard once."""
 
 
 class Board:
@@ -35,12 +56,13 @@ class Board:
         self.records: list[Record] = []
         self._read = 0
 
-    def put(self, row: EventRow) -> None:
+    def put(self, row: EventRow, partition: int = 0) -> Record:
         message = to_message(to_feed_event(row))
         headers = {name: value.decode() for name, value in message.headers}
         key = message.key.decode() if message.key else None
-        offset = len(self.records)
-        self.records.append(Record(topic_of(row.type), 0, offset, key, headers, message.value))
+        record = Record(topic_of(row.type), partition, len(self.records), key, headers, message.value)
+        self.records.append(record)
+        return record
 
     def read(self) -> list[Record]:
         new, self._read = self.records[self._read :], len(self.records)
@@ -51,9 +73,8 @@ class Board:
 class AuditedSite:
     """Satisfies the auditor's protocol; everything is done by the commands and the API that the product has."""
 
+    api: ApiSite
     api_url: str
-    admin_token: str
-    database: Database
     artifacts: Path
     bootstrap_servers: str | None = None
     job_lease_seconds: float = LEASE
@@ -61,6 +82,8 @@ class AuditedSite:
     board: Board = field(default_factory=Board)
 
     def __post_init__(self) -> None:
+        self.admin_token = self.api.tokens["admin"]
+        self.database = self.api.database
         self.jobs = Jobs(self.database)
         self.client = Client(self.api_url, self.admin_token)
         self.store = ArtifactStore(self.artifacts.as_uri(), self.artifacts.parent / "cache")
@@ -76,22 +99,42 @@ class AuditedSite:
     def glance(self) -> list[str]:
         return self.auditor.glance(self.expected)
 
-    def put(self, content: str) -> ArtifactRef:
-        return self.store.put_bytes(content.encode(), "application/json")
+    def close(self) -> None:
+        self.auditor.close()
+        self.client.close()
+
+    # --- what happens on it ------------------------------------------------------------------------------------------
+
+    def live(self) -> None:
+        """Jobs, versions, a champion, a canary with its traffic and labels, aliases, a trigger and its run."""
+        self.client.put_pipeline(PIPELINE)
+        for trigger in (ON_EVENTS, ON_FACTS):
+            self.client.put_trigger(trigger)
+        self.curate("first")
+        first, second = self.version(), self.version()
+        self.release(first)
+        self.canary(second)
+        for version in (first, second):
+            self.point("challenger", version)
+        self.arrive("1")
+        self.react()
 
     def request(self, kind: str = "curate", spec: dict[str, Any] | None = None) -> UUID:
         job_id = self.client.request_job(kind, spec or CURATE).id
         self.expected.jobs.add(job_id)
         return job_id
 
-    def curate(self, name: str = "first") -> UUID:
+    def curate(self, name: str) -> UUID:
         """One job to its end, with a checkpoint and a line of log on the way."""
         job_id = self.request()
+        self.work(name)
+        return job_id
+
+    def work(self, name: str) -> None:
         claim = self.jobs.claimed()
         checkpoint = Checkpoint(artifact=self.put(f"checkpoint of {name}"), step=1)
         self.jobs.beat(claim, checkpoint=checkpoint, logs=("it goes on",))
         self.jobs.complete(claim, self.rows(name))
-        return job_id
 
     def rows(self, name: str) -> CurateResult:
         part = DatasetPart(split="train", rows=1, artifact=self.put(f"rows of {name}"))
@@ -99,36 +142,120 @@ class AuditedSite:
         manifest = DatasetManifest(digest=digest, columns={}, labels=("bad", "good"), parts=(part,), operators=())
         return curated(manifest=self.put(manifest.model_dump_json()), digest=digest)
 
-    def train(self) -> UUID:
-        """A model version's id."""
-        job_id = self.request(
-            "train", {"model": "sentiment", "base_model": "file:///base", "dataset": "reviews@latest"}
+    def version(self) -> UUID:
+        """A trained and exported model version."""
+        spec = {"model": MODEL, "base_model": "file:///base", "dataset": "reviews@latest"}
+        job_id = self.request("train", spec)
+        self.jobs.complete(self.jobs.claimed("train"), trained(adapter=self.put(f"adapter {job_id}")))
+        version = UUID((self.client.get_job(job_id).outputs or {})["model_version"])
+        self.request("export", {"model_version": str(version)})
+        graph = GraphRef(
+            base_graph=self.put("base graph"),
+            adapter=self.put(f"graph of {version}"),
+            tokenizer=self.put("tokenizer"),
+            base_digest=digest_of("c"),
+            feature_recipe="mid-last-mean-v1",
+            target_modules=("query", "value"),
+            labels=("bad", "good"),
+            max_length=64,
         )
-        result: TrainResult = trained(adapter=self.put(f"adapter {job_id}"))
-        self.jobs.complete(self.jobs.claimed("train"), result)
-        return UUID((self.client.get_job(job_id).outputs or {})["model_version"])
+        result = ExportResult(model_version=version, graph=graph, max_abs_diff=1e-5, label_agreement=1.0, rows=16)
+        self.jobs.complete(self.jobs.claimed("export"), result)
+        return version
 
-    def facts(self) -> list[EventRow]:
+    def release(self, version: UUID) -> None:
+        """The first champion: nobody is live to prove it."""
+        self.client.put_deployment(DEPLOYMENT, {"model": MODEL, "policy": {"canary": CANARY}})
+        self.rollout(version)
+        self.turn()
+
+    def rollout(self, version: UUID) -> UUID:
+        rollout = self.client.start_rollout(DEPLOYMENT, str(version), reason="a test").id
+        self.expected.rollouts.add(rollout)
+        return rollout
+
+    def turn(self) -> None:
+        fold_rollouts(self.database, self.api.settings)
+
+    def canary(self, version: UUID) -> UUID:
+        """Some traffic, two labels, and a person who promotes it."""
+        gateway = Gateway(cast(ReleaseSite, self.api))
+        rollout = self.rollout(version)
+        gateway.report()
+        self.turn()
+        for _ in range(3):
+            gateway.observe(40)
+        for arm, label in (("stable", "good"), ("canary", "bad")):
+            prediction = gateway.prediction(arm, "good")  # type: ignore[arg-type]
+            self.expected.feedback[prediction] = self.client.give_feedback(prediction, label).counted
+        self.turn()
+        self.client.act_on_rollout(rollout, "promote", "it is good")
+        return rollout
+
+    def point(self, alias: str, version: UUID) -> AliasMove:
+        now = next(iter(self.client.alias_history(MODEL, alias)), None)
+        expected = now.id if now else None
+        move = self.client.set_alias(MODEL, alias, str(version), reason="a test", expected=expected)
+        said = AliasMove(move.id, MODEL, alias, version, expected)
+        self.expected.moves.add(said)
+        return said
+
+    def arrive(self, event_id: str) -> None:
+        """An event, the run that it starts, and the run's job."""
+        event = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": "com.example.rows"}
+        self.client.publish_event(event)
+        self.expected.events.add((SOURCE, event_id))
+        self.work(f"event {event_id}")
+
+    def react(self) -> None:
+        """Our own reactions hear every fact so far."""
+        (facts,) = build(self.database, self.api.settings)
+        while facts.step(0.05):
+            pass
+        facts.source.close()
+
+    # --- planting ------------------------------------------------------------------------------------------
+
+    def put(self, content: str) -> ArtifactRef:
+        return self.store.put_bytes(content.encode(), "application/json")
+
+    def add(self, *rows: SQLModel) -> None:
+        with self.database.begin("test") as uow:
+            uow.session.add_all(rows)
+
+    def change(self, row_type: type[Any], *where: Any, **values: Any) -> Any:
+        """The first row that fits, as somebody would who has the database's password."""
+        with self.database.begin("test") as uow:
+            row = uow.session.exec(select(row_type).where(*where)).first()
+            assert row is not None
+            for name, value in values.items():
+                setattr(row, name, value)
+            uow.session.add(row)
+            return row
+
+    def remove(self, row_type: type[Any], *where: Any) -> None:
+        with self.database.begin("test") as uow:
+            row = uow.session.exec(select(row_type).where(*where)).first()
+            assert row is not None
+            uow.session.delete(row)
+
+    def facts(self, *where: Any) -> list[EventRow]:
         with self.database.read() as session:
-            return list(session.exec(select(EventRow).order_by(col(EventRow.seq))).all())
+            return list(session.exec(select(EventRow).where(*where).order_by(col(EventRow.seq))).all())
 
     def relay(self) -> None:
-        """Everything that is not on the board."""
+        """Every fact that is not on the board yet."""
         there = {record.headers["ce_id"] for record in self.board.records}
         for row in self.facts():
             if str(row.id) not in there:
                 self.board.put(row)
 
-    def close(self) -> None:
-        self.auditor.close()
-        self.client.close()
-
 
 @contextmanager
-def audited(database: Database, folder: Path, **options: Any) -> Iterator[AuditedSite]:
+def audited(database: Database, artifacts: Path, **options: Any) -> Iterator[AuditedSite]:
     api = ApiSite(database)
     with serving(api.app) as url:
-        site = AuditedSite(url, api.tokens["admin"], database, folder / "artifacts", **options)
+        site = AuditedSite(api, url, artifacts, **options)
         try:
             yield site
         finally:

@@ -150,4 +150,4 @@ class JobLeases:
             elif until is None or owner is None:
                 yield f"job {job_id}: it is running and nobody holds its lease"
             elif until > longest:
-                yield f"job {job_id}: its lease ends {until - view.now} from now, a lease is shorter"
+                yield f"job {job_id}: its lease ends at {until}, more than one lease from now"

@@ -40,6 +40,6 @@ class NamedLeases:
         if row.owner not in ("", owner) and owner and row.fence <= fence:
             yield f"lease {row.name}: {owner} and {row.owner} were both given fence {row.fence}"
         if row.until > view.now + LONGEST:
-            yield f"lease {row.name}: it ends {row.until - view.now} from now"
+            yield f"lease {row.name}: it ends at {row.until}, long after now"
         if row.owner:
             self._fences[row.name] = (row.owner, row.fence)
