@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.events import JobSucceeded
 from tests.chaos.caller import Caller
 from tests.chaos.site import DEPLOYMENT, MODEL, START_SECONDS, ChaosSite
 from tests.support.waiting import wait_for
@@ -43,7 +44,8 @@ def lay(site: ChaosSite, caller: Caller) -> None:
     accepted(caller.put(f"/v1/deployments/{DEPLOYMENT}", {"model": MODEL, "policy": policy}))
     for pipeline in (arrival_pipeline(), chain_pipeline(), release_pipeline(site)):
         accepted(caller.put(f"/v1/pipelines/{pipeline['name']}", pipeline))
-    accepted(caller.put("/v1/triggers/arrivals", trigger()))
+    for wanted in (trigger(), listener()):
+        accepted(caller.put(f"/v1/triggers/{wanted['name']}", wanted))
     site.start_gateways()
     wait_for(lambda: live_gateways(caller) == len(site.gateways()), "gateways are alive", seconds=START_SECONDS)
     body = {"deployment": DEPLOYMENT, "model_version": f"{MODEL}/1", "reason": "the first"}
@@ -143,6 +145,12 @@ def trigger() -> dict[str, Any]:
         "cooldown_seconds": 0,
         "daily_budget": 100_000,
     }
+
+
+def listener() -> dict[str, Any]:
+    """Hears every job that has succeeded and starts nothing: each answer is the one effect of one of our own facts."""
+    heard = {"types": [JobSucceeded.TYPE], "sources": ["graftwork"], "where": {"data.kind": "none that there is"}}
+    return {**trigger(), **heard, "name": "listener", "params": {"dataset": "never", "uri": ""}}
 
 
 def exported_versions(caller: Caller) -> list[dict[str, Any]]:

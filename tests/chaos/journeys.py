@@ -5,6 +5,7 @@ import random
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -96,15 +97,23 @@ def cancel(t: Traveller) -> None:
 
 
 def aliases(t: Traveller) -> None:
-    """Two moves of an alias that no deployment follows, each naming the move before it."""
+    """Moves of an alias that no deployment follows, each naming the move before it: two rivals at a time."""
+    path = f"/v1/models/{MODEL}/aliases/challenger"
     for _ in range(2):
-        path = f"/v1/models/{MODEL}/aliases/challenger"
+        rival = random.Random(t.dice.getrandbits(64))
+        bodies = [{"model_version": f"{MODEL}/{t.dice.randint(1, 2)}", "reason": f"seed {t.plan.seed}"} for _ in "ab"]
         now = t.caller.get(path)
         condition = {"If-Match": str(now.etag)} if now.good else {"If-None-Match": "*"}
-        body = {"model_version": f"{MODEL}/{t.dice.randint(1, 2)}", "reason": f"seed {t.plan.seed}"}
-        answer = t.caller.put(path, body, headers=condition)
-        if t.expect(answer, *REFUSED):
-            t.ledger.note("moves", _move(answer.body, now))
+        with (
+            Caller(t.site.api_url, t.site.admin_token, t.ledger, rival, repeats=0) as other,
+            ThreadPoolExecutor(2) as pool,
+        ):
+            moves = [
+                pool.submit(c.put, path, b, headers=condition) for c, b in zip((t.caller, other), bodies, strict=True)
+            ]
+        for answer in (move.result() for move in moves):
+            if t.expect(answer, *REFUSED):
+                t.ledger.note("moves", _move(answer.body, now))
 
 
 def _move(body: dict[str, Any], before: Answer) -> AliasMove:

@@ -17,6 +17,7 @@ from tests.chaos.proofs import Prover
 from tests.chaos.quiet import unwanted_ends, wait_until_quiet
 from tests.chaos.site import ChaosSite
 from tests.chaos.traffic import Traffic
+from tests.chaos.watch import Watch
 
 DISTURBS_RELAY = ("relay", "broker", "postgres")
 logger = logging.getLogger(__name__)
@@ -50,11 +51,13 @@ class Round:
             self._caller(dice) as user,
             self._caller(dice, repeats=0) as watcher,
             Traffic(self.site.gateways(), user, self.outcome.ledger, dice),
+            Watch(self.auditor, self.outcome.ledger.expected) as watch,
         ):
             self._all_at_once(dice)
             self.outcome.violations += wait_until_quiet(self.site, watcher, self.outcome.ledger)
             self.outcome.violations += unwanted_ends(watcher, self.outcome.ledger)
         self.outcome.ledger.expected.relay_disturbed = any(f.part in DISTURBS_RELAY for f in self.plan.faults)
+        self.outcome.violations += watch.violations
         self.outcome.violations += self.auditor.look(self.outcome.ledger.expected)
         self.outcome.violations += self.outcome.ledger.oddities
         self.outcome.crashes, self.site.crashes = self.site.crashes, []

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlmodel import SQLModel, col, select
 
+from controlplane.commands.cursors import FACTS
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import (
     AppliedRow,
@@ -23,10 +25,12 @@ from controlplane.store.serving_tables import (
     RolloutRow,
 )
 from controlplane.store.spine_tables import (
+    CursorRow,
     DeadLetterRow,
     EventRow,
     IdempotencyRow,
     InboxRow,
+    LeaseRow,
     ParkedEventRow,
 )
 from controlplane.store.tables import (
@@ -49,7 +53,7 @@ from schemas.events import (
     RolloutAdvanced,
     RolloutFinished,
 )
-from tests.chaos.invariants import AliasMove, Answer, Cut, Request
+from tests.chaos.invariants import AliasMove, Answer, Auditor, Cut, Request
 from tests.support.audited_site import DEPLOYMENT, MODEL, SOURCE, AuditedSite, audited
 
 Plant = Callable[[AuditedSite], None]
@@ -341,7 +345,13 @@ def queue_does_not_move(site: AuditedSite) -> None:
 def rollback_has_no_end(site: AuditedSite) -> None:
     at = now(site) - YEARS
     version = first(site, ModelVersionRow).id
-    wanted: dict[str, Any] = {"deployment": DEPLOYMENT, "target": version, "previous": version, "probe": uuid4(), "deadline": at}
+    wanted: dict[str, Any] = {
+        "deployment": DEPLOYMENT,
+        "target": version,
+        "previous": version,
+        "probe": uuid4(),
+        "deadline": at,
+    }
     site.add(RollbackRow(**wanted, unconfirmed=[], reason="", actor="", created_at=at))
 
 
@@ -405,7 +415,13 @@ def run_that_nothing_fired(site: AuditedSite) -> None:
 
 
 def good_event_is_buried(site: AuditedSite) -> None:
-    letter: dict[str, Any] = {"consumer": "inbound", "topic": "graftwork.inbound", "partition": 0, "offset": 1, "reason": "unreadable"}
+    letter: dict[str, Any] = {
+        "consumer": "inbound",
+        "topic": "graftwork.inbound",
+        "partition": 0,
+        "offset": 1,
+        "reason": "unreadable",
+    }
     site.add(DeadLetterRow(**letter, headers=[["ce_id", "eA=="]], at=now(site)))
 
 
@@ -564,3 +580,186 @@ def test_what_was_planted_is_found(plant: Plant, site: AuditedSite) -> None:
     found = site.look()
     assert any(PLANTS[plant] in said for said in found), found
     assert site.look() == [], "said once is enough"
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        lease_of_the_workers_clock,
+        running_job_that_nobody_holds,
+        serves_another_than_the_champion,
+        canary_without_a_rollout,
+        graph_is_half_written,
+        adapter_is_gone,
+        checkpoint_was_never_stored,
+    ],
+    ids=lambda plant: plant.__name__,
+)
+def test_a_glance_is_enough_for_what_lasts_a_moment(plant: Plant, site: AuditedSite) -> None:
+    assert site.glance() == []
+    plant(site)
+    assert any(PLANTS[plant] in said for said in site.glance())
+
+
+# --- topics, leases, cursors: what takes two looks --------------------------------------------------------------------
+
+
+@pytest.fixture
+def told(opened: Database, folder: Path) -> Iterator[AuditedSite]:
+    """With topics, on which every fact is."""
+    with audited(opened, folder / "artifacts", bootstrap_servers="in memory") as one:
+        one.expected.jobs |= {UUID(line) for line in (folder / "expected.txt").read_text().splitlines()}
+        one.relay()
+        yield one
+
+
+def of_one_job(site: AuditedSite) -> list[int]:
+    """Where the records of one job are on the board: requested, started, succeeded."""
+    key = f"job/{job(site).id}"
+    return [place for place, one in enumerate(site.board.records) if one.key == key]
+
+
+def two_records_are_swapped(site: AuditedSite) -> None:
+    one, two, _ = of_one_job(site)
+    records = site.board.records
+    records[one], records[two] = records[two], records[one]
+
+
+def record_is_missing(site: AuditedSite) -> None:
+    del site.board.records[4]
+
+
+def record_of_no_fact(site: AuditedSite) -> None:
+    headers = {**site.board.records[0].headers, "ce_id": str(uuid4())}
+    site.board.records.append(replace(site.board.records[0], headers=headers))
+
+
+def record_says_other_data(site: AuditedSite) -> None:
+    site.board.records[2] = replace(site.board.records[2], value=b"{}")
+
+
+def record_has_another_envelope(site: AuditedSite) -> None:
+    site.board.records[2] = replace(site.board.records[2], key="job/another")
+
+
+def key_is_in_two_partitions(site: AuditedSite) -> None:
+    place = of_one_job(site)[1]
+    site.board.records[place] = replace(site.board.records[place], partition=3)
+
+
+def repeat_without_a_reason(site: AuditedSite) -> None:
+    site.expected.relay_disturbed = False
+    site.board.records.append(site.board.records[1])
+
+
+TOPIC_PLANTS: dict[Plant, str] = {
+    two_records_are_swapped: "after its fact 0",
+    record_is_missing: "is in the log and on no topic",
+    record_of_no_fact: "is not in the log",
+    record_says_other_data: "says other data",
+    record_has_another_envelope: "says another envelope",
+    key_is_in_two_partitions: "is in two partitions",
+    repeat_without_a_reason: "though nothing disturbed the relay",
+}
+
+
+@pytest.mark.parametrize("plant", list(TOPIC_PLANTS), ids=lambda plant: plant.__name__)
+def test_what_was_planted_on_a_topic_is_found(plant: Plant, told: AuditedSite) -> None:
+    plant(told)
+    found = told.look()
+    assert any(TOPIC_PLANTS[plant] in said for said in found), found
+
+
+def test_topics_may_repeat_what_they_have_said_when_the_relay_was_killed(told: AuditedSite) -> None:
+    """A batch again from any place, and a stale record in between; later looks go on where they were."""
+    records = told.board.records
+    records[3:3] = records[1:3]
+    records.append(records[2])
+    assert told.look() == []
+    told.arrive("2")
+    told.react()
+    told.relay()
+    assert told.look() == []
+
+
+def test_a_fact_that_goes_after_it_was_read_is_missed(site: AuditedSite) -> None:
+    assert site.look() == []
+    site.remove(EventRow, EventRow.seq == 3)
+    assert any("facts up to seq" in said for said in site.look())
+
+
+def test_a_fact_that_commits_below_a_reader_is_seen(site: AuditedSite) -> None:
+    row = first(site, EventRow, EventRow.seq == 4)
+    site.remove(EventRow, EventRow.seq == 4)
+    site.look()
+    site.add(EventRow(**row.model_dump()))
+    assert any("facts up to seq" in said for said in site.look())
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"fence": 1}, "its fence went back"),
+        ({"owner": "another"}, "were both given fence 7"),
+        ({"until": timedelta(days=900)}, "long after now"),
+    ],
+)
+def test_a_named_lease_is_one_owners(values: dict[str, Any], said: str, site: AuditedSite) -> None:
+    site.add(LeaseRow(name="relay", owner="one", fence=7, until=now(site)))
+    assert site.look() == []
+    if "until" in values:
+        values = {"until": now(site) + values["until"]}
+    site.change(LeaseRow, LeaseRow.name == "relay", **values)
+    assert any(said in found for found in site.look())
+
+
+def test_a_lease_may_be_given_back_and_taken_again(site: AuditedSite) -> None:
+    site.add(LeaseRow(name="relay", owner="one", fence=7, until=now(site)))
+    assert site.look() == []
+    site.change(LeaseRow, LeaseRow.name == "relay", owner="")
+    assert site.look() == []
+    site.change(LeaseRow, LeaseRow.name == "relay", owner="two", fence=8)
+    assert site.look() == []
+
+
+def test_a_cursor_never_goes_back_and_moves_under_a_fence_that_was_given(site: AuditedSite) -> None:
+    assert site.look() == []
+    site.change(CursorRow, CursorRow.name == FACTS, seq=1)
+    assert any("it went back" in said for said in site.look())
+    site.change(CursorRow, CursorRow.name == FACTS, fence=99)
+    assert any("which nobody was given" in said for said in site.look())
+
+
+def test_an_event_that_was_meant_to_be_buried_may_be(site: AuditedSite) -> None:
+    good_event_is_buried(site)
+    site.expected.poison.add(("", "x"))
+    assert site.look() == []
+
+
+def test_what_still_goes_on_is_named(site: AuditedSite) -> None:
+    assert site.auditor.pending(site.expected) == []
+    job_id = site.request()
+    site.expected.events.add((SOURCE, "late"))
+    pending = site.auditor.pending(site.expected)
+    assert f"curate job {job_id} is Pending" in pending
+    assert f"event {SOURCE} late has not been received" in pending
+    assert any("reactions.facts is at fact" in one for one in pending)
+
+
+def test_an_api_that_says_otherwise_than_the_database_is_found(folder: Path, opened: Database, tmp_path: Path) -> None:
+    """It answers from a copy that has not heard of the last move."""
+    shutil.copy(folder / "graftwork.db", tmp_path / "old.db")
+    old = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    with audited(opened, folder / "artifacts") as site, audited(old, folder / "artifacts") as stale:
+        site.point("challenger", first(site, ModelVersionRow).id)
+        stale.expected.moves = site.expected.moves
+        auditor = Auditor(replace_url(site, stale.api_url, stale.admin_token))
+        found = auditor.look(site.expected)
+        auditor.close()
+    old.close()
+    assert any("the API says" in said for said in found)
+
+
+def replace_url(site: AuditedSite, url: str, token: str) -> AuditedSite:
+    site.api_url, site.admin_token = url, token
+    return site

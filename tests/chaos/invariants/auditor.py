@@ -1,8 +1,8 @@
 """Looks at a site from outside and says what is wrong, each look for the price of what is new."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from sqlmodel import Session, col, func, select
 
@@ -50,6 +50,9 @@ CHECKS: Final[tuple[type[Check], ...]] = (
     ApiAgrees,
 )
 
+GLANCES: Final[tuple[type[Check], ...]] = (JobLeases, Deployments, NamedLeases, Artifacts)
+"""What may be wrong for a moment only. They need no fact: a glance that an outage cuts short takes nothing away."""
+
 
 class Topics(Protocol):
     """What is new on every topic of facts, to its present end."""
@@ -66,15 +69,21 @@ class Auditor:
         self._snapshots = Snapshots(site.database_url)
         self._topics = topics or (TopicReader(site.bootstrap_servers) if site.bootstrap_servers else None)
         self._checks = [check() for check in CHECKS]
+        self._glances = [check() for check in GLANCES]
         self._said: set[str] = set()
 
     def look(self, expected: Expected) -> list[str]:
         """Everything, once the site is at rest (`pending` answers nothing, or was given its time)."""
-        return self._judged(expected, at_rest=True)
+        records = self._topics.read() if self._topics else []
+        with self._snapshots.open() as session:
+            facts = self._snapshots.new_facts(session)
+            view = self._view(session, expected, facts=facts, records=records)
+            return self._judged(self._checks, view)
 
     def glance(self, expected: Expected) -> list[str]:
-        """Everything that must hold at any moment, also while parts are away. Raises what their clients raise."""
-        return self._judged(expected, at_rest=False)
+        """What must hold at every moment: cheap, and for one thread. Raises what a database that is away raises."""
+        with self._snapshots.open() as session:
+            return self._judged(self._glances, self._view(session, expected))
 
     def pending(self, expected: Expected) -> list[str]:
         """What has not come to its end yet, and still may. Raises what a database that is away makes it raise."""
@@ -85,18 +94,13 @@ class Auditor:
         self._client.close()
         self._snapshots.close()
 
-    def _judged(self, expected: Expected, *, at_rest: bool) -> list[str]:
-        relayed = self._snapshots.relayed()
-        records = self._topics.read() if self._topics else []
-        with self._snapshots.open() as session:
-            facts = self._snapshots.new_facts(session)
-            now = self._snapshots.now(session)
-            view = View(session, self._client, self._site, expected, at_rest, facts, records, relayed, now)
-            return [said for check in self._checks for said in check.judge(view) if self._is_new(said)]
+    def _view(self, session: Session, expected: Expected, **more: Any) -> View:
+        return View(session, self._client, self._site, expected, now=self._snapshots.now(session), **more)
 
-    def _is_new(self, said: str) -> bool:
-        new = said not in self._said
-        self._said.add(said)
+    def _judged(self, checks: Sequence[Check], view: View) -> list[str]:
+        found = [said for check in checks for said in check.judge(view)]
+        new = [said for said in dict.fromkeys(found) if said not in self._said]
+        self._said.update(new)
         return new
 
 

@@ -40,11 +40,10 @@ class InboundOnce:
 
     def judge(self, view: View) -> Iterator[str]:
         self._expected |= view.expected.events
-        if view.at_rest:
-            query = select(InboxRow.source, InboxRow.event_id).where(InboxRow.consumer == INBOUND_CONSUMER)
-            received = {tuple(found) for found in view.session.exec(query)}
-            for source, event_id in sorted(self._expected - received):
-                yield f"event {source} {event_id}: accepted, and it never had its effect"
+        query = select(InboxRow.source, InboxRow.event_id).where(InboxRow.consumer == INBOUND_CONSUMER)
+        received = {tuple(found) for found in view.session.exec(query)}
+        for source, event_id in sorted(self._expected - received):
+            yield f"event {source} {event_id}: accepted, and it never had its effect"
         yield from self._evaluations(view)
         yield from self._facts_were_heard(view)
         yield from _runs_of_evaluations(view)

@@ -67,7 +67,7 @@ class JobLives:
             if (life.phase, life.attempt) != (phase, attempt):
                 told = f"its facts say {life.phase} at attempt {life.attempt}"
                 yield f"job {job_id}: it is {phase} at attempt {attempt}, {told}"
-            if view.at_rest and phase not in FINAL and (job_id in self._accepted):
+            if phase not in FINAL and job_id in self._accepted:
                 yield f"job {job_id}: accepted, and it has not ended: {phase} at attempt {attempt}"
         for lost in self._accepted - {job_id for job_id, _, _ in found}:
             yield f"job {lost}: accepted, and it does not exist"

@@ -143,8 +143,7 @@ class Rollouts:
             if row.type == RolloutFinished.TYPE:
                 self._over[rollout_id] = row.data["phase"]
         yield from self._rows(view)
-        if view.at_rest:
-            yield from self._decisions(view)
+        yield from self._decisions(view)
 
     def _rows(self, view: View) -> Iterator[str]:
         self._asked |= view.expected.rollouts
@@ -157,10 +156,9 @@ class Rollouts:
         for row in rows:
             if row.phase in FINAL and self._over.get(str(row.id)) != row.phase:
                 yield f"rollout {row.id}: it is {row.phase}, its facts say {self._over.get(str(row.id))}"
-            if view.at_rest and (why := _hangs(row, view)):
+            if why := _hangs(row, view):
                 yield f"rollout {row.id}: it is {row.phase} and {why}"
-        if view.at_rest:
-            yield from _rollbacks_and_runs(view)
+        yield from _rollbacks_and_runs(view)
 
     def _decisions(self, view: View) -> Iterator[str]:
         query = select(DecisionRow.seq, DecisionRow.id).where(col(DecisionRow.seq) > self._decision)

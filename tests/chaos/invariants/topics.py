@@ -94,10 +94,9 @@ class TopicsAgree:
             self._learn(row)
         for record in view.records:
             yield from self._judge(record, view)
-        for fact_id, seq in list(self._missing.items()):
-            if seq <= view.relayed or view.at_rest:
-                yield f"topics: fact {seq} ({self._facts[fact_id].subject}) is in the log and on no topic"
-                del self._missing[fact_id]
+        for fact_id, seq in self._missing.items():
+            yield f"topics: fact {seq} ({self._facts[fact_id].subject}) is in the log and on no topic"
+        self._missing.clear()
 
     def _learn(self, row: EventRow) -> None:
         self._of_subject[row.subject] += 1

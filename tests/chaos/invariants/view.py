@@ -1,7 +1,7 @@
 """What one look at a site has found, for every check to judge."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from controlplane.client import Client
 from controlplane.store.database import Database
-from controlplane.store.spine_tables import CursorRow, EventRow
+from controlplane.store.spine_tables import EventRow
 from controlplane.store.unit_of_work import database_time
 from tests.chaos.invariants.expected import Expected, Site
 
@@ -35,20 +35,16 @@ class Record:
 class View:
     """One snapshot of the database, and what has come to the log and to the topics since the look before.
 
-    The topics were read first: whatever is in them is in the log. `relayed` was read before the topics: whatever is
-    not above it is in them.
+    The topics were read first: whatever is in them is in the log.
     """
 
     session: Session
     client: Client
     site: Site
     expected: Expected
-    at_rest: bool
-    """Everything was given the time to end: what has not is lost."""
-    facts: list[EventRow]
-    records: list[Record]
-    relayed: int
     now: datetime
+    facts: list[EventRow] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
 
 
 class Check(Protocol):
@@ -79,11 +75,6 @@ class Snapshots:
 
     def close(self) -> None:
         self._engine.dispose()
-
-    def relayed(self) -> int:
-        """How far the relay says that it is."""
-        with self.open() as session:
-            return session.exec(select(CursorRow.seq).where(CursorRow.name == "relay")).one_or_none() or 0
 
     def new_facts(self, session: Session) -> list[EventRow]:
         rows = list(session.exec(select(EventRow).where(col(EventRow.seq) > self.seq).order_by(col(EventRow.seq))))

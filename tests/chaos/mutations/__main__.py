@@ -4,14 +4,14 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.chaos.mutations import results
 from tests.chaos.mutations.catalogue import MUTATIONS
 from tests.chaos.mutations.mutation import Mutation, NotFound
 from tests.chaos.mutations.results import Caught
-from tests.chaos.mutations.tree import play, spoilt_copy
+from tests.chaos.mutations.stage import Stage, stage_for
 from tests.chaos.plan import TOPOLOGIES, Topology, plan_round
 
 
@@ -23,40 +23,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     chosen = [MUTATIONS[name] for name in asked.name or MUTATIONS]
     found: list[Caught] = []
-    for mutation in chosen:
-        for topology in _topologies(mutation, asked.topology, every=asked.every_topology):
-            try:
-                caught = hunt(mutation, topology, asked.seeds, asked.logs)
-            except (NotFound, RuntimeError) as error:
-                print(f"{mutation.name}: {error}", file=sys.stderr)  # noqa: T201
-                return 2
-            _say(caught.line())
-            found.append(caught)
-            if asked.out:
-                results.keep(asked.out, caught)
+    try:
+        for topology in TOPOLOGIES if asked.topology is None else (asked.topology,):
+            spoilt = [one for one in chosen if topology in one.topologies]
+            for caught in hunts(topology, spoilt, asked.seeds, asked.logs):
+                _say(caught.line())
+                found.append(caught)
+                if asked.out:
+                    results.keep(asked.out, caught)
+    except NotFound as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
     if asked.docs:
-        results.write_table(asked.docs, found if not asked.out else results.read(asked.out))
+        results.write_table(asked.docs, results.read(asked.out) if asked.out else found)
     return 0 if all(one.seed is not None for one in found) else 1
 
 
-def hunt(mutation: Mutation, topology: Topology, most: int, logs: Path) -> Caught:
+def hunts(topology: Topology, mutations: Sequence[Mutation], most: int, logs: Path) -> Iterator[Caught]:
+    """Each mutation on the same site, put back to its beginning in between. Raises NotFound."""
+    if not mutations:
+        return
+    with stage_for(topology) as stage:
+        for mutation in mutations:
+            _say(f"{mutation.name} on {topology}:")
+            with stage.spoilt(mutation):
+                yield hunt(stage, mutation, topology, most, logs / f"{mutation.name}-{topology}")
+
+
+def hunt(stage: Stage, mutation: Mutation, topology: Topology, most: int, kept: Path) -> Caught:
     """Plays ordinary seeds, the likely ones first, until a round has a violation or so many were played."""
     began = time.monotonic()
-    order = mutation.order([plan_round(seed, topology) for seed in range(1, 201)])
-    logs.mkdir(parents=True, exist_ok=True)
-    log = logs / f"{mutation.name}-{topology}.log"
-    with spoilt_copy(mutation) as tree:
-        for played, seed in enumerate(order[:most], 1):
-            _say(f"{mutation.name} on {topology}: seed {seed}")
-            if said := play(tree, topology, seed, log):
-                return Caught(mutation.name, topology, seed, played, said[0].splitlines()[0], time.monotonic() - began)
+    order = mutation.order([plan_round(seed, topology) for seed in range(1, 201)])[:most]
+    for played, outcome in enumerate(stage.rounds(iter(order), kept), 1):
+        if outcome.violations:
+            said = telling(outcome.violations)
+            return Caught(mutation.name, topology, outcome.plan.seed, played, said, time.monotonic() - began)
     return Caught(mutation.name, topology, None, most, "", time.monotonic() - began)
 
 
-def _topologies(mutation: Mutation, asked: Topology | None, *, every: bool) -> Sequence[Topology]:
-    if asked is not None:
-        return [asked] if asked in mutation.topologies else []
-    return mutation.topologies if every else mutation.topologies[:1]
+def telling(violations: Sequence[str]) -> str:
+    """The first line that says what is wrong; that something took too long is only said when nothing else is."""
+    for said in violations:
+        if not said.startswith(("still moving", "GaveUp", "NotRecovered")):
+            return said.splitlines()[0]
+    return violations[0].splitlines()[0]
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -64,8 +74,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--name", action="append", choices=sorted(MUTATIONS), metavar="NAME",
                         help="only this one; may be given again (default: all)")  # fmt: skip
     parser.add_argument("--list", action="store_true", help="say which there are")
-    parser.add_argument("--topology", choices=TOPOLOGIES, help="only this one (default: the first that it spoils)")
-    parser.add_argument("--every-topology", action="store_true", help="each one that it spoils")
+    parser.add_argument("--topology", choices=TOPOLOGIES, help="only this one (default: each one that it spoils)")
     parser.add_argument("--seeds", type=int, default=12, help="give up after so many rounds (default: 12)")
     parser.add_argument("--logs", type=Path, default=Path(tempfile.gettempdir()) / "graftwork-mutations",
                         help="folder for what the runs say (default: %(default)s)")  # fmt: skip
