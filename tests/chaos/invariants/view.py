@@ -1,6 +1,7 @@
 """What one look at a site has found, for every check to judge."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -68,10 +69,11 @@ class Snapshots:
                 connect_args={"options": "-c timezone=UTC -c default_transaction_read_only=on", "connect_timeout": 10},
             )
 
-    def open(self) -> Session:
-        session = Session(self._engine, autoflush=False, expire_on_commit=False)
-        session.execute(text("SELECT 1 FROM event LIMIT 1"))  # a snapshot begins with the first read
-        return session
+    @contextmanager
+    def open(self) -> Iterator[Session]:
+        with Session(self._engine, autoflush=False, expire_on_commit=False) as session:
+            session.execute(text("SELECT 1 FROM event LIMIT 1"))  # a snapshot begins with the first read
+            yield session
 
     def close(self) -> None:
         self._engine.dispose()
