@@ -29,8 +29,8 @@ EVENTS: Final = (
             ),
             Edit(
                 "controlplane/store/unit_of_work.py",
-                "            if not self.is_sqlite:  # SQLite has one writer: BEGIN IMMEDIATE is the lock\n",
-                "            if False:\n",
+                "        return cast(datetime, self.session.execute(TAKE_TURN).scalar_one()).astimezone(UTC)\n",
+                "        return self.now()\n",
             ),
         ),
         topologies=("kafka",),
@@ -66,9 +66,10 @@ EVENTS: Final = (
         (
             Edit(
                 "controlplane/relay.py",
-                "        try:\n            for run in _runs(events):\n",
-                "        progress.seq = events[-1].seq\n        self._mark(events, progress, fence)\n"
-                "        try:\n            for run in _runs(events):\n",
+                "        refusals = self._publish(sendable)\n",
+                "        with self._singleton.begin(fence) as uow:\n"
+                "            move_cursor(uow, RELAY, facts[-1].seq, fence)\n"
+                "        refusals = self._publish(sendable)\n",
             ),
         ),
         topologies=("kafka",),
@@ -80,8 +81,8 @@ EVENTS: Final = (
         (
             Edit(
                 "controlplane/transport/kafka.py",
-                '                acks="all",\n                enable_idempotence=True,\n',
-                "                acks=0,\n                enable_idempotence=False,\n",
+                '        "acks": "all",\n        "enable_idempotence": True,\n',
+                '        "acks": 0,\n        "enable_idempotence": False,\n',
             ),
         ),
         topologies=("kafka",),
@@ -93,9 +94,9 @@ EVENTS: Final = (
         (
             Edit(
                 "controlplane/relay.py",
-                "        reasons = self._publisher.publish([(topic_of(e.type), to_message(e)) for e in sendable])\n",
-                "        reasons: list[str | None] = [None] * len(sendable)\n        try:\n"
-                "            reasons = self._publisher.publish([(topic_of(e.type), to_message(e)) for e in sendable])\n"
+                "        outcomes = self._publisher.publish([(fact.topic, fact.message) for fact in facts])\n",
+                "        outcomes: list[str | None] = [None] * len(facts)\n        try:\n"
+                "            outcomes = self._publisher.publish([(fact.topic, fact.message) for fact in facts])\n"
                 '        except Unavailable as error:\n            log.warning("relay: passed over: %s", error)\n',
             ),
         ),
