@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo up test check fmt lint types contracts generate lock bench load soak chaos sbom audit clean
+.PHONY: help install demo up test check fmt lint types contracts generate lock bench load soak chaos chaos-mutations sbom audit clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ load: install ## open-loop load on a system of its own; ARGS="--rate 60 --second
 chaos: install ## kills, stops and cuts off every part, SEEDS rounds on each topology (replay: python -m tests.chaos --topology kafka|embedded --seed N)
 	@$(BIN)/python -m tests.chaos --topology kafka --seeds $(SEEDS) $(ARGS)
 	@$(BIN)/python -m tests.chaos --topology embedded --seeds $(SEEDS) $(ARGS)
+
+chaos-mutations: install ## spoils the design in seventeen ways; ordinary chaos rounds have to see each (ARGS="--name …")
+	@$(BIN)/python -m tests.chaos.mutations --docs docs/chaos-mutations.md --out docs/chaos-mutations.json $(ARGS)
 
 soak: install ## ten minutes of mixed load, and whether memory and tables stay flat; TOPOLOGY=kafka SECONDS=600
 	@$(BIN)/python -m tests.load.soak --topology $(or $(TOPOLOGY),embedded) --seconds $(or $(SECONDS),600) $(ARGS)

@@ -14,6 +14,8 @@ from tests.chaos.mutations.results import Caught
 from tests.chaos.mutations.stage import Stage, stage_for
 from tests.chaos.plan import TOPOLOGIES, Topology, plan_round
 
+LATE = ("still moving", "GaveUp", "NotRecovered", "has not ended", " is Running", " is Pending")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _arguments(arguments)
@@ -63,10 +65,8 @@ def hunt(stage: Stage, mutation: Mutation, topology: Topology, most: int, kept: 
 
 def telling(violations: Sequence[str]) -> str:
     """The first line that says what is wrong; that something took too long is only said when nothing else is."""
-    for said in violations:
-        if not said.startswith(("still moving", "GaveUp", "NotRecovered")):
-            return said.splitlines()[0]
-    return violations[0].splitlines()[0]
+    wrong = [said for said in violations if not any(words in said for words in LATE)]
+    return (wrong or violations)[0].splitlines()[0]
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -41,6 +41,7 @@ class Stage:
         # Whatever the site starts finds the tree first, and not the folder that it is started in.
         os.environ |= {"PYTHONPATH": str(self._tree), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         self._site = open_site(SITES[topology], _made(folder / "site"))
+        self._gateways = len(self._site.gateways())
         self._halt()
         for number, place in enumerate(self._places()):
             _copy(place, self._saved / str(number))
@@ -116,7 +117,7 @@ class Stage:
                 part.start()
         wait_for(site.is_ready, "the API is ready", seconds=START_SECONDS)
         with Caller(site.api_url, site.admin_token, Ledger(), random.Random(), repeats=0) as caller:
-            wait_for(lambda: live_gateways(caller) == len(site.gateways()), "gateways are alive", seconds=START_SECONDS)
+            wait_for(lambda: live_gateways(caller) == self._gateways, "gateways are alive", seconds=START_SECONDS)
 
 
 @contextmanager

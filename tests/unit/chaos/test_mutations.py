@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.mutations.__main__ import telling
 from tests.chaos.mutations.catalogue import MUTATIONS
 from tests.chaos.mutations.mutation import Edit, Mutation, NotFound
 from tests.chaos.mutations.results import Caught, keep, read, table, write_table
@@ -79,3 +80,9 @@ def test_a_document_without_marks_is_refused(tmp_path: Path) -> None:
     (tmp_path / "doc.md").write_text("nothing")
     with pytest.raises(ValueError, match="marks"):
         write_table(tmp_path / "doc.md", [])
+
+
+def test_what_is_only_late_is_told_when_nothing_else_is_wrong() -> None:
+    late, wrong = "still moving 180 s after everything was healed: job 1 is Running", "facts: told twice\nand more"
+    assert telling([late, wrong]) == "facts: told twice"
+    assert telling([late]) == late
