@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
@@ -18,6 +19,7 @@ from workers.runtime.messages import Fault, Said, Task
 from workers.runtime.news import News, clean
 from workers.runtime.process import JobProcess
 from workers.runtime.settings import WorkerSettings
+from workers.runtime.warm import Starter
 
 logger = logging.getLogger(__name__)
 SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
@@ -35,11 +37,23 @@ MAX_LAST_BATCHES = 20
 Ending = Literal["ended", "lost", "cancelled", "stopping"]
 
 
-class Attempt:
-    """Runs one claim to its end. `stop` tells the worker to stop: the job is then handed back."""
+@dataclass(frozen=True)
+class Host:
+    """The worker that runs attempts."""
 
-    def __init__(self, api: Api, claim: Claim, owner: str, settings: WorkerSettings, stop: threading.Event) -> None:
-        self._api, self._claim, self._owner, self._settings, self._stop = api, claim, owner, settings, stop
+    owner: str
+    settings: WorkerSettings
+    starter: Starter
+    stop: threading.Event
+    """The worker was told to stop: the job is then handed back."""
+
+
+class Attempt:
+    """Runs one claim to its end."""
+
+    def __init__(self, api: Api, claim: Claim, host: Host) -> None:
+        self._api, self._claim = api, claim
+        self._owner, self._settings, self._starter, self._stop = host.owner, host.settings, host.starter, host.stop
         self._news = News()
         self._hurry = threading.Event()
         self._over = threading.Event()
@@ -58,7 +72,8 @@ class Attempt:
             return self._release(f"this worker does not understand the spec: {_words(error)}")
         with self._heartbeat():
             with self._workdir() as task:
-                process = JobProcess(task(spec), self._hear)
+                started = self._starter.start(spec.kind, self._is_unwanted)
+                process = JobProcess(task(spec), started, self._hear)
                 logger.info(
                     "job %s (%s) attempt %d: pid %d", self._claim.job_id, spec.kind, self._claim.attempt, process.pid
                 )
@@ -76,6 +91,9 @@ class Attempt:
             if self._ending != "ended":
                 logger.info("job %s: ending its process, %s", self._claim.job_id, self._ending)
                 process.end(self._settings.worker_grace_seconds)
+
+    def _is_unwanted(self) -> bool:
+        return self._stop.is_set() or self._ending != "ended"
 
     def _hear(self, said: Said) -> None:
         for report in (said.progress, said.checkpoint, said.log):

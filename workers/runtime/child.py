@@ -1,7 +1,6 @@
 """One attempt of one job in a process of its own: `python -m workers.runtime.child <report pipe>`."""
 
 import contextlib
-import ctypes
 import importlib
 import logging
 import os
@@ -11,7 +10,6 @@ import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -20,11 +18,11 @@ from schemas.jobs import JobResult, JobSpec
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError
+from workers.runtime.linux import die_with_parent
 from workers.runtime.messages import Fault, Said, Task
 from workers.runtime.schemes.pypi import Index
 from workers.runtime.sources import Sources
 
-PR_SET_PDEATHSIG = 1
 OOM_SCORE = "500"
 """When memory runs out, the kernel is to take this process, not its worker."""
 ORPHANED = 70
@@ -140,11 +138,9 @@ def read_task() -> tuple[Task, int]:
 
 def follow_into_death(worker_pid: int, lifeline: int) -> None:
     """End with the worker, also when it is SIGKILLed, also while native code holds the interpreter's lock."""
-    if sys.platform == "linux":
-        prctl: Any = ctypes.CDLL(None, use_errno=True).prctl
-        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
+    die_with_parent()
+    with contextlib.suppress(OSError):  # not on Linux
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
     if os.getppid() != worker_pid:  # it died before prctl could hear of it
         die()
     threading.Thread(target=_wait_for_end, args=(lifeline,), name="lifeline", daemon=True).start()

@@ -1,4 +1,4 @@
-"""What a worker and its job's process say to each other: one task in, then lines out."""
+"""What a worker says to its job's process and its fork server, and what those answer."""
 
 from pathlib import Path
 from typing import Any
@@ -38,3 +38,16 @@ class Said(Strict):
     fault: Fault | None = None
     unable: str | None = None
     """This worker cannot do the job at all: it lacks a library."""
+
+
+class ForkOrder(Strict):
+    """Comes with the attempt's descriptors: its standard input, its output, its reports."""
+
+    kind: JobKind
+
+
+class ForkAnswer(Strict):
+    """One of these is set."""
+
+    pid: int | None = None
+    refusal: str | None = None

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from typing import IO
@@ -11,38 +10,19 @@ from typing import IO
 from pydantic import ValidationError
 
 from workers.runtime.messages import Said, Task
+from workers.runtime.start import Started
 
-SECRETS = frozenset(
-    f"GRAFTWORK_{name}"
-    for name in ("TOKEN", "TOKEN_FILE", "BOOTSTRAP_TOKEN", "DATABASE_URL", "GATEWAY_TOKEN", "KAFKA_SASL_PASSWORD")
-)
-"""A handler knows no HTTP and no database, so its process gets no way into either."""
 LAST_WORDS_SECONDS = 5.0
 
 
 class JobProcess:
     """Leads a process group of its own. `hear` is called from two threads, with reports and with lines of output."""
 
-    def __init__(self, task: Task, hear: Callable[[Said], None]) -> None:
+    def __init__(self, task: Task, started: Started, hear: Callable[[Said], None]) -> None:
         self._hear = hear
-        reports, report_end = os.pipe()
-        try:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-m", "workers.runtime.child", str(report_end)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(report_end,),
-                start_new_session=True,
-                env={**{k: v for k, v in os.environ.items() if k not in SECRETS}, "PYTHONUNBUFFERED": "1"},
-            )
-        finally:
-            os.close(report_end)
-        assert self._popen.stdin is not None
-        assert self._popen.stdout is not None
-        self._stdin, self._output = self._popen.stdin, self._popen.stdout
+        self._process, self._stdin, self._output = started.process, started.stdin, started.output
         self._threads = (
-            threading.Thread(target=self._listen, args=(os.fdopen(reports, "rb"),), name="reports", daemon=True),
+            threading.Thread(target=self._listen, args=(started.reports,), name="reports", daemon=True),
             threading.Thread(target=self._read_output, name="output", daemon=True),
         )
         for thread in self._threads:
@@ -51,31 +31,31 @@ class JobProcess:
 
     @property
     def pid(self) -> int:
-        return self._popen.pid
+        return self._process.pid
 
     def ended(self) -> bool:
-        return self._popen.poll() is not None
+        return self._process.poll() is not None
 
     def end(self, grace_seconds: float) -> None:
         """SIGTERM to the group, and SIGKILL to what is left after the grace."""
         self._signal(signal.SIGTERM)
         try:
-            self._popen.wait(grace_seconds)
+            self._process.wait(grace_seconds)
         except subprocess.TimeoutExpired:
             self._signal(signal.SIGKILL)
-            self._popen.wait()
+            self._process.wait()
 
     def close(self) -> None:
         """After its end: leave nothing behind that it started, and hear its last words."""
         self._signal(signal.SIGKILL)
-        self._popen.wait()
+        self._process.wait()
         for thread in self._threads:
             thread.join(LAST_WORDS_SECONDS)
         self._stdin.close()
 
     def how_it_ended(self) -> str:
         """In words, for a process that ended without saying why."""
-        status = self._popen.returncode
+        status = self._process.returncode
         if status is None or status >= 0:
             return f"the job's process ended with exit status {status} and without a result"
         name = signal.Signals(-status).name if -status in signal.valid_signals() else ""
@@ -91,7 +71,7 @@ class JobProcess:
 
     def _signal(self, number: signal.Signals) -> None:
         try:
-            os.killpg(self._popen.pid, number)
+            os.killpg(self._process.pid, number)
         except (ProcessLookupError, PermissionError):
             return
 

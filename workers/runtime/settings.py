@@ -37,6 +37,9 @@ class WorkerSettings(BaseSettings):
     """An idle worker asks so often even when no bell rang."""
     worker_grace_seconds: float = Field(default=5, ge=0)
     """A job's process gets so long between SIGTERM and SIGKILL."""
+    worker_warm_seconds: float = Field(default=600, ge=0)
+    """So long after a job its libraries stay in memory, so that the next one need not import them; 0: each imports
+    them anew. Linux only."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     kafka_bootstrap_servers: str | None = None

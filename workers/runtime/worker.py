@@ -8,10 +8,11 @@ from uuid import uuid4
 from schemas.claims import Claim, ClaimRequest
 from schemas.jobs import JobKind
 from workers.runtime.api import Api, Unreachable
-from workers.runtime.attempt import Attempt
+from workers.runtime.attempt import Attempt, Host
 from workers.runtime.doorbell import Doorbell
 from workers.runtime.files import sweep_scratch
 from workers.runtime.settings import WorkerSettings
+from workers.runtime.warm import Starter
 
 logger = logging.getLogger(__name__)
 LISTEN_SECONDS = 20.0
@@ -33,16 +34,19 @@ class Worker:
         """Until told to stop. Raises Refused when the control plane does not take this worker's token."""
         sweep_scratch(self._settings.scratch)
         threading.Thread(target=self._listen, name="doorbell", daemon=True).start()
+        starter = Starter(self._settings.worker_warm_seconds)
+        host = Host(self.owner, self._settings, starter, self._stop)
         logger.info("worker %s does %s", self.owner, ", ".join(self._kinds))
         try:
             while not self._stop.is_set():
                 self._rung.clear()  # before the question: a ring after it must not be missed
                 if claim := self._claim():
-                    Attempt(self._api, claim, self.owner, self._settings, self._stop).run()
+                    Attempt(self._api, claim, host).run()
                 else:
                     self._rung.wait(self._settings.worker_poll_seconds)
         finally:
             self._stop.set()
+            starter.close()
 
     def stop(self) -> None:
         """Claim no more; a running job is handed back."""
