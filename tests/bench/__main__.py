@@ -14,7 +14,7 @@ from tests.bench.report import Ratio
 from tests.bench.results import Measurement, Results
 from tests.bench.tables import compared, number, render
 
-BENCHMARKS: Final = ("commit_price", "relay")
+BENCHMARKS: Final = ("commit_price", "relay", "gateway", "rollback")
 """Modules beside this one, each with `measure(options) -> list[Ratio]`."""
 
 

@@ -20,8 +20,9 @@ from typing import Any, TextIO
 
 from tests.load.arrivals import parse_mix, schedule
 from tests.load.generator import Done, Watch, run
+from tests.load.prepared import curation
 from tests.load.report import to_json, to_text
-from tests.load.site import Missing, curation, site
+from tests.load.site import Missing, site
 from tests.load.targets import TARGETS, World
 from tests.support.journey import MODEL
 

@@ -1,13 +1,14 @@
 """Two trained and exported versions, made once a machine by real jobs and planted in every site after that."""
 
 import hashlib
+import json
 import os
 import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlmodel import SQLModel, col, select
@@ -22,6 +23,7 @@ from controlplane.store.tables import (
     ModelVersionRow,
     RegisteredModelRow,
 )
+from tests.support.journey import document
 from tests.support.processes import ROOT
 
 LINEAGE: Final[tuple[type[SQLModel], ...]] = (
@@ -30,6 +32,8 @@ LINEAGE: Final[tuple[type[SQLModel], ...]] = (
 """Rows that say what the artifacts are, in the order of their references."""
 MADE_BY: Final = ("schemas", "controlplane/store", "workers/curate", "workers/train", "workers/export", "workers/model")
 """Code whose change makes the versions stale."""
+TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS = 160, 200, 40
+ROWS: Final = TRAIN_ROWS + VALIDATION_ROWS + TEST_ROWS
 
 
 def downloads() -> Path:
@@ -42,8 +46,8 @@ def downloads() -> Path:
 def cache_folder() -> Path:
     """Its name says by which code and for which rows the versions were made."""
     files = [file for part in MADE_BY for file in sorted((ROOT / part).rglob("*.py"))]
-    code = hashlib.sha256(b"".join(file.read_bytes() for file in [*files, Path(__file__).with_name("site.py")]))
-    return downloads() / f"load-site-{code.hexdigest()[:16]}"
+    made_of = [json.dumps(curation(ROWS)).encode(), *(file.read_bytes() for file in files)]
+    return downloads() / f"load-site-{hashlib.sha256(b''.join(made_of)).hexdigest()[:16]}"
 
 
 def keep(database: Path, artifacts: Path) -> None:
@@ -74,3 +78,12 @@ def plant(database_url: str, artifacts: Path) -> list[UUID]:
     finally:
         source.close()
         target.close()
+
+
+def curation(limit: int, *, name: str = "reviews") -> dict[str, Any]:
+    """The demo's real reviews."""
+    pipeline = document("pipeline")
+    spec: dict[str, Any] = pipeline["stages"]["curate"]["spec"]
+    source = {**spec["sources"][0], "uri": pipeline["params"]["uri"], "offset": 0, "limit": limit}
+    splits = {"validation": min(VALIDATION_ROWS, limit // 3), "test": min(TEST_ROWS, limit // 3), "balanced": True}
+    return {**spec, "dataset": name, "parent": None, "sources": [source], "splits": splits}

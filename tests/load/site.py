@@ -10,7 +10,7 @@ from uuid import UUID
 
 from controlplane.cli.demo.rows import read_rows
 from controlplane.client import Client
-from tests.load.prepared import cache_folder, downloads, keep, plant
+from tests.load.prepared import ROWS, cache_folder, curation, downloads, keep, plant
 from tests.support import broker as brokers
 from tests.support import postgres_server
 from tests.support.broker import Broker
@@ -24,7 +24,6 @@ from tests.support.waiting import wait_for
 
 Topology = Literal["embedded", "kafka"]
 JOB_SECONDS = 600.0
-TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS = 160, 200, 40
 
 
 class Missing(Exception):
@@ -173,20 +172,10 @@ def _train(making: Site) -> None:
     """Curate, train twice, export twice."""
     base = document("pipeline")["params"]["base_model"]
     with making.client() as client:
-        dataset = _done(client, "curate", curation(TRAIN_ROWS + VALIDATION_ROWS + TEST_ROWS))["dataset"]
+        dataset = _done(client, "curate", curation(ROWS))["dataset"]
         for seed in (1, 2):
             spec = {"model": MODEL, "base_model": base, "dataset": dataset, "seed": seed}
             _done(client, "export", {"model_version": _done(client, "train", spec)["model_version"]})
-
-
-def curation(limit: int, *, name: str = "reviews", flipped: bool = False) -> dict[str, Any]:
-    """The demo's real reviews."""
-    pipeline = document("pipeline")
-    spec: dict[str, Any] = pipeline["stages"]["curate"]["spec"]
-    source = {**spec["sources"][0], "uri": pipeline["params"]["uri"], "offset": 0, "limit": limit}
-    labels = ["positive", "negative"] if flipped else ["negative", "positive"]
-    splits = {"validation": min(VALIDATION_ROWS, limit // 3), "test": min(TEST_ROWS, limit // 3), "balanced": True}
-    return {**spec, "dataset": name, "parent": None, "labels": labels, "sources": [source], "splits": splits}
 
 
 def _done(client: Client, kind: str, spec: dict[str, Any]) -> dict[str, str]:

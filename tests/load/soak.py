@@ -16,9 +16,10 @@ from typing import Any
 
 from controlplane.client import ApiError, Client
 from tests.load.__main__ import MIX
+from tests.load.prepared import curation
 from tests.load.report import to_text
 from tests.load.sampling import Sample, Watch
-from tests.load.site import Missing, Site, curation, site
+from tests.load.site import Missing, Site, site
 from tests.load.verdict import Finding, judge
 from tests.support.journey import DEPLOYMENT, MODEL
 from tests.support.processes import ROOT

@@ -40,7 +40,11 @@ class Broker:
         port, controller_port = free_ports(2)
         _kafka_sh("format", folder, str(port), str(controller_port), "--test-timings")
         broker = cls(f"127.0.0.1:{port}", folder)
-        broker.restart()
+        try:
+            broker.restart()
+        except AssertionError:  # it may still come, and nobody would end it
+            broker.remove()
+            raise
         return broker
 
     @property

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
+import threading
 import time
-from functools import partial
 from uuid import UUID
 
 from schemas.serving import Generation, Probed, ServedVersion
@@ -33,14 +33,14 @@ class Desired:
         self._faults: dict[UUID, str] = {}
         self._fallback = files.kept(IN_FORCE)
         self._kept = {IN_FORCE: self._fallback}
-        self._keeping = asyncio.Lock()
+        self._unkept = asyncio.Event()
+        self._keeping = threading.Lock()
 
     async def follow(self) -> None:
         """Ask first; a control plane that does not answer in time leaves what is on disk, without its canary."""
         first = await self._ask(after=None, wait=0, timeout=FIRST_ANSWER_SECONDS) or self._files.kept(NEWEST)
         if first is not None:
             self._want(first)
-            await self._keep()
         while True:
             started = time.monotonic()
             newest = self._state.newest
@@ -48,7 +48,6 @@ class Desired:
             answer = await self._ask(after, POLL_SECONDS, timeout=POLL_SECONDS + 10.0)
             if answer is not None and answer != newest:
                 self._want(answer)
-                await self._keep()
             elif time.monotonic() - started < RETRY_SECONDS:
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -61,6 +60,21 @@ class Desired:
                 await asyncio.wait_for(self._changed.wait(), None if done else RETRY_SECONDS)
             except TimeoutError:
                 continue
+
+    async def keep(self) -> None:
+        """Beside serving and in a thread: a disk may be slow to confirm, and neither a rollback nor an answer waits."""
+        while True:
+            await self._unkept.wait()
+            self._unkept.clear()
+            await in_thread(self.keep_now, name="keep")
+
+    def keep_now(self) -> None:
+        """On disk what is in memory."""
+        with self._keeping:
+            for name, generation in ((NEWEST, self._state.newest), (IN_FORCE, self._state.in_force)):
+                if generation is not None and self._kept.get(name) is not generation:
+                    self._files.keep(name, generation)
+                    self._kept[name] = generation
 
     async def _ask(self, after: int | None, wait: int, timeout: float) -> Generation | None:
         try:
@@ -76,6 +90,7 @@ class Desired:
     def _want(self, generation: Generation) -> None:
         """Without a stable version of its own loaded, an earlier generation goes on serving its stable."""
         self._state.newest = generation
+        self._unkept.set()
         self._adopt_if_ready()
         self._changed.set()
 
@@ -86,7 +101,6 @@ class Desired:
             return True
         stable = await self._loaded(newest.stable)
         self._adopt_if_ready()
-        await self._keep()
         if self._state.in_force is None:
             await self._fall_back()
         canary = await self._loaded(newest.canary)
@@ -107,15 +121,8 @@ class Desired:
         if newest.stable is None or self._state.sessions.holds(newest.stable):
             self._state.in_force = newest
             self._state.news.set()
+            self._unkept.set()
             logger.info("generation %d is in force", newest.generation)
-
-    async def _keep(self) -> None:
-        """On disk what is in memory: after it is served, and in a thread, for a disk may be slow to confirm."""
-        async with self._keeping:
-            for name, generation in ((NEWEST, self._state.newest), (IN_FORCE, self._state.in_force)):
-                if generation is not None and self._kept.get(name) is not generation:
-                    self._kept[name] = generation
-                    await in_thread(partial(self._files.keep, name, generation), name="keep")
 
     async def _loaded(self, version: ServedVersion | None) -> bool:
         if version is None or self._state.sessions.holds(version):

@@ -21,6 +21,7 @@ from workers.serve.predict import Predictor
 from workers.serve.sessions import Sessions
 from workers.serve.settings import GatewaySettings
 from workers.serve.state import State
+from workers.serve.threads import in_thread
 from workers.serve.uplink import Uplink
 
 logger = logging.getLogger(__name__)
@@ -67,12 +68,14 @@ async def running(settings: GatewaySettings, sessions: Sessions, files: GatewayF
     batcher = Batcher(sessions.logits, lambda rows: metrics.batch_rows.observe(rows))
     desired = Desired(state, control, files, batcher)
     uplink = Uplink(boot, state, control, files, metrics)
-    current = [_task(desired.follow), _task(desired.load), _task(uplink.report_lost_units)]
+    current = [_task(work) for work in (desired.follow, desired.load, desired.keep, uplink.report_lost_units)]
     telling = [_task(uplink.seal), _task(uplink.observe), _task(uplink.report)]
     try:
         yield Gateway(state, Predictor(state, batcher, metrics), metrics)
     finally:
         await _stop(current)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(in_thread(desired.keep_now, name="keep"), LAST_WORDS_SECONDS)
         with suppress(TimeoutError):
             await asyncio.wait_for(uplink.end(clock.second()), LAST_WORDS_SECONDS)
         await _stop(telling)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from schemas.serving import LostUnits
+from schemas.serving import Generation, LostUnits
 from tests.support.ports import free_ports
 from tests.support.processes import Process, Processes
 from tests.support.scripted_engine import HANG, ScriptedEngine
@@ -173,6 +173,25 @@ def test_a_restart_without_a_control_plane_serves_stable_from_disk(site: Any) ->
         assert (answer.status_code, answer.headers["x-model-version"]) == (200, "movies/1")
 
 
+def test_a_slow_disk_holds_up_no_generation_and_no_answer(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk, keep = threading.Event(), GatewayFiles.keep
+
+    def slowly(files: GatewayFiles, name: str, generation: Generation) -> None:
+        assert disk.wait(120)
+        keep(files, name, generation)
+
+    monkeypatch.setattr(GatewayFiles, "keep", slowly)
+    site.release(1)
+    with site.gateway() as client:
+        wait_for(lambda: ready(client), "ready")
+        site.release(2, stable=site.canary)
+        wait_for(lambda: client.get("/readyz").json()["generation"] == 2, "generation 2 is in force")
+        assert client.post("/v1/predict", json={"text": "one"}).headers["x-model-version"] == "movies/2"
+        assert not (kept(site) / "in-force.json").exists()
+        disk.set()
+    assert json.loads((kept(site) / "in-force.json").read_bytes())["generation"] == 2
+
+
 def test_a_restart_falls_back_to_what_was_in_force_when_the_newest_never_loaded(site: Any) -> None:
     site.release(1)
     with site.gateway() as client:
@@ -188,8 +207,9 @@ def test_a_restart_falls_back_to_what_was_in_force_when_the_newest_never_loaded(
 
 
 def test_the_signing_key_on_disk_is_for_its_owner_only(site: Any, client: httpx.Client) -> None:
-    for name in ("generation.json", "in-force.json"):
-        assert (kept(site) / name).stat().st_mode & 0o777 == 0o600
+    for file in (kept(site) / name for name in ("generation.json", "in-force.json")):
+        wait_for(file.exists, f"{file.name} is kept")
+        assert file.stat().st_mode & 0o777 == 0o600
     assert kept(site).stat().st_mode & 0o777 == 0o700
 
 
