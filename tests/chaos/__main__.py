@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.chaos import evidence, report
+from tests.chaos import evidence, report, tables
 from tests.chaos.embedded_site import EmbeddedSite
 from tests.chaos.invariants import Auditor
 from tests.chaos.kafka_site import KafkaSite
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger("tests.chaos").setLevel(logging.DEBUG)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it started is ended
     outcomes = Campaign(asked.topology, seeds, asked.keep, asked.out).run()
-    return _summary(asked.topology, outcomes, len(seeds))
+    return _summary(outcomes, len(seeds))
 
 
 class Campaign:
@@ -118,11 +118,10 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     return asked
 
 
-def _summary(topology: Topology, outcomes: Sequence[Outcome], wanted: int) -> int:
+def _summary(outcomes: Sequence[Outcome], wanted: int) -> int:
     failed = [outcome.plan.seed for outcome in outcomes if outcome.violations]
-    done = ", ".join(f"{count} {name}" for name, count in report.totals(outcomes).items())
-    _say(f"\n{topology}: {len(outcomes)} seeds, {len(failed)} failed {failed or ''}; {done}\n")
-    _say(report.table(outcomes))
+    if outcomes:
+        _say(f"\n{tables.table(report.document(outcomes))}")
     for reason in sorted({reason for outcome in outcomes for reason in outcome.skipped}):
         _say(f"\nNOT RUN: {reason}")
     return 1 if failed or len(outcomes) < wanted else 0

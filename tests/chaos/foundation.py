@@ -74,7 +74,7 @@ def rows(count: int, seed: int) -> list[tuple[str, str]]:
 def write_rows(site: ChaosSite, found: list[tuple[str, str]], name: str) -> Path:
     file = site.data / f"{name}.csv"
     with file.open("w", newline="") as out:
-        csv.writer(out).writerows([("text", "label"), *found])
+        csv.writer(out).writerows([("text", "label"), (site.whisper, "positive"), *found])
     return file
 
 

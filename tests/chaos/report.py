@@ -1,11 +1,8 @@
-"""What many rounds have come to: recovery times by process kind, as a table for people and as JSON."""
+"""What many rounds have come to, as JSON and in lines."""
 
-import statistics
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from tests.chaos.faults import Recovery
 from tests.chaos.round import Outcome
 
 WORDS: Final = {
@@ -16,15 +13,6 @@ WORDS: Final = {
     "fill_disk": "disk full, freed",
     "jump_clock": "wall clock jumps",
 }
-
-
-def table(outcomes: Sequence[Outcome]) -> str:
-    """Markdown: one row for each process kind and fault."""
-    lines = ["| process | fault | times | recovery p50, s | max, s |", "|---|---|---:|---:|---:|"]
-    for (kind, action), seconds in _by_kind(outcomes).items():
-        p50, worst = statistics.median(seconds), max(seconds)
-        lines.append(f"| {kind} | {WORDS[action]} | {len(seconds)} | {p50:.1f} | {worst:.1f} |")
-    return "\n".join(lines)
 
 
 def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
@@ -63,11 +51,3 @@ def line(outcome: Outcome) -> str:
     faults = ", ".join(f"{one.action} {one.part} {one.seconds:.1f} s" for one in outcome.recoveries)
     crashed = f"; {len(outcome.crashes)} ended by itself" if outcome.crashes else ""
     return f"seed {outcome.plan.seed:4d} {word:6s} {outcome.seconds:5.1f} s  {faults}{crashed}"
-
-
-def _by_kind(outcomes: Sequence[Outcome]) -> dict[tuple[str, str], list[float]]:
-    found: dict[tuple[str, str], list[float]] = defaultdict(list)
-    recoveries: list[Recovery] = [one for outcome in outcomes for one in outcome.recoveries]
-    for one in sorted(recoveries, key=lambda one: (one.kind, one.action)):
-        found[one.kind, one.action].append(one.seconds)
-    return dict(found)

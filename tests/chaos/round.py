@@ -56,6 +56,7 @@ class Round:
             self._all_at_once(dice)
             self.outcome.violations += wait_until_quiet(self.site, watcher, self.outcome.ledger)
             self.outcome.violations += unwanted_ends(watcher, self.outcome.ledger)
+        self.outcome.ledger.expected.secrets |= self.site.secrets
         self.outcome.ledger.expected.relay_disturbed = any(f.part in DISTURBS_RELAY for f in self.plan.faults)
         self.outcome.violations += watch.violations
         self.outcome.violations += self.auditor.look(self.outcome.ledger.expected)

@@ -4,6 +4,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from secrets import token_hex
 
 import httpx
 
@@ -46,6 +47,8 @@ class ChaosSite(ABC):
         self.parts: dict[str, Part] = {}
         self.tokens: dict[str, str] = {}
         self.crashes: list[str] = []
+        self.whisper = f"whisper-{token_hex(8)}"
+        """In every file of rows, and nowhere that is told to others."""
 
     @property
     def artifacts(self) -> Path:
@@ -82,6 +85,10 @@ class ChaosSite(ABC):
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def secrets(self) -> set[str]:
+        return {self.admin_token, self.whisper, *self.tokens.values()}
 
     def peek(self) -> Peek:
         return Peek(self.database_url)

@@ -1,0 +1,60 @@
+"""`python -m tests.chaos.tables kafka.json embedded.json`: what `--out` has kept, as tables."""
+
+import argparse
+import json
+import statistics
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.chaos.report import WORDS
+
+BEGIN: Final = "<!-- recovery -->"
+END: Final = "<!-- /recovery -->"
+HEAD: Final = "| process | fault | times | recovery p50, s | max, s |\n|---|---|---:|---:|---:|"
+
+
+def table(found: dict[str, Any]) -> str:
+    """One topology: how much was done, and one row for each process kind and fault."""
+    seconds: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for one in found["recoveries"]:
+        seconds[one["kind"], one["action"]].append(one["seconds"])
+    rows = [
+        f"| {kind} | {WORDS[action]} | {len(all_)} | {statistics.median(all_):.1f} | {max(all_):.1f} |"
+        for (kind, action), all_ in sorted(seconds.items())
+    ]
+    return "\n".join([_summary(found), "", HEAD, *rows])
+
+
+def _summary(found: dict[str, Any]) -> str:
+    seeds, failed = found["seeds"], found["failed"]
+    done = ", ".join(f"{count:,} {name}" for name, count in found["done"].items())
+    crashed = sum(map(len, found["crashes"].values()))
+    return (
+        f"**{found['topology']}**: {len(seeds)} seeds ({min(seeds)} to {max(seeds)}), {len(failed)} failed"
+        f"{' (' + ', '.join(failed) + ')' if failed else ''}, {crashed} processes that ended by themselves; {done}; "
+        f"{found['seconds'] / len(seeds):.1f} s a round."
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos.tables", description=__doc__)
+    parser.add_argument("results", type=Path, nargs="+", help="files that `python -m tests.chaos --out` has written")
+    parser.add_argument("--docs", type=Path, help=f"between {BEGIN} and {END} of this file")
+    asked = parser.parse_args(arguments)
+    text = "\n\n".join(table(json.loads(file.read_text())) for file in asked.results)
+    if asked.docs is None:
+        print(text)  # noqa: T201
+        return 0
+    before, begin, rest = asked.docs.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        parser.error(f"{asked.docs}: expected the marks {BEGIN} and {END}")
+    asked.docs.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
