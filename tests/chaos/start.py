@@ -19,5 +19,6 @@ def open_site(make: Callable[[Path], ChaosSite], folder: Path) -> ChaosSite:
             foundation.lay(site, caller)
     except BaseException:
         site.close()
+        site.remove()
         raise
     return site
