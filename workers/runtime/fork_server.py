@@ -18,7 +18,7 @@ from workers.runtime import child
 from workers.runtime.linux import die_with_parent, thread_count
 from workers.runtime.messages import ForkAnswer, ForkOrder
 
-MAX_ORDER: Final = 4096
+ORDER_BYTES: Final = 4096
 BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS"
 DESCRIPTORS: Final = 3
 """Of an attempt: standard input, output, reports."""
@@ -51,7 +51,7 @@ def serve(worker: socket.socket) -> int | None:
     """Returns in each attempt's process, with its report pipe; in the server when its worker asks no more: None."""
     while True:
         try:
-            order, descriptors, _, _ = socket.recv_fds(worker, MAX_ORDER, DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+            order, descriptors, _, _ = socket.recv_fds(worker, ORDER_BYTES, DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
         except (TimeoutError, ConnectionError):
             return None
         if not order:

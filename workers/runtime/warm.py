@@ -16,7 +16,7 @@ from workers.runtime.start import Ends, Started, environment, start_cold, with_p
 logger = logging.getLogger(__name__)
 SERVER = "workers.runtime.fork_server"
 LOOK_SECONDS = 0.1
-MAX_ANSWER = 4096
+ANSWER_BYTES = 4096
 
 
 class CannotFork(Exception):
@@ -99,7 +99,7 @@ class ForkServer:
                 if unwanted():
                     self._process.kill()  # it may import for seconds more; the next job starts another
                     raise CannotFork("it is wanted no more")
-            heard = self._socket.recv(MAX_ANSWER)
+            heard = self._socket.recv(ANSWER_BYTES)
         except ConnectionError as error:
             raise ServerGone from error
         if not heard:
