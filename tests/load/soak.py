@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from controlplane.client import ApiError, Client
+from tests.bench.host import commit, this_host, this_moment
 from tests.load.__main__ import MIX
+from tests.load.pages import section, with_section
 from tests.load.prepared import curation
 from tests.load.report import to_text
 from tests.load.sampling import Sample, Watch
@@ -39,24 +41,33 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     try:
         return _run(options)
-    except Missing as error:
+    except (Missing, ValueError, OSError) as error:
         print(f"soak: {error}", file=sys.stderr)
         return 2
 
 
 def _run(options: argparse.Namespace) -> int:
-    retention = options.seconds / RETENTIONS
+    if options.docs:  # before ten minutes, not after them
+        with_section(options.docs.read_text(), options.topology, "")
+    began, retention = this_moment(), options.seconds / RETENTIONS
     settings = {"GRAFTWORK_RETENTION_DAYS": str(retention / 86400), "GRAFTWORK_PRUNE_SECONDS": "2"}
     with (
         tempfile.TemporaryDirectory(prefix="graftwork-soak-") as folder,
         site(options.topology, Path(folder), {"canary": CANARY}, settings) as started,
     ):
-        print(f"{options.topology}: {options.seconds:g} s, {options.rate:g} requests/s, retention {retention:g} s")
+        print(
+            f"{options.topology}: {options.seconds:g} s, {options.rate:g} requests/s, retention {retention:g} s",
+            flush=True,
+        )
         samples, load, faults = _soak(started, options, Path(folder))
     findings = [*judge(samples), *_of_load(load), *_of_logs(faults)]
     document = {"load": load, "retention_seconds": retention, "findings": [asdict(finding) for finding in findings]}
     if options.json:
         options.json.write_text(json.dumps({**document, "samples": [asdict(one) for one in samples]}) + "\n")
+    if options.docs:
+        conditions = f"{options.seconds:g} s, retention {retention:g} s, {began.at}, commit {commit()}; {this_host()}; "
+        written = section(document, f"{conditions}load average before: {began.load}.")
+        options.docs.write_text(with_section(options.docs.read_text(), options.topology, written))
     print(to_text(load), *(_line(finding) for finding in findings), sep="\n")
     bad = sum(not finding.ok for finding in findings)
     print(f"{'FLAT' if not bad else f'NOT FLAT: {bad} findings'} ({len(findings)} looked at)")
@@ -70,6 +81,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=40, help="requests a second, all targets together")
     parser.add_argument("--mix", default=MIX)
     parser.add_argument("--json", type=Path, help="write findings and samples there")
+    parser.add_argument("--docs", type=Path, help="write the findings into this document, between its markers")
     return parser.parse_args(arguments)
 
 

@@ -9,8 +9,10 @@ import pytest
 
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import CursorRow
+from tests.load.pages import section, with_section
 from tests.load.sampling import ProcessSample, Sample, look_at, measure_database
 from tests.load.verdict import BOUNDED, RECORDS, judge, slope
+from tests.support.processes import ROOT
 
 MIB = 2**20
 Shape = Callable[[float], float]
@@ -118,3 +120,21 @@ def test_the_slope_is_that_of_the_line_beneath_the_outliers() -> None:
     points[10] = (10.0, 1e9)
     assert slope(points) == pytest.approx(3.0)
     assert slope(points[:1]) == 0.0
+
+
+def test_findings_are_written_between_their_topologys_markers() -> None:
+    page = (ROOT / "docs" / "load.md").read_text()
+    load = {"targets": {}, "generator": {"kept_up": True, "cpu_share": 0.1, "lag_ms": {"p50": 0.1, "p99": 0.2}}}
+    findings = [
+        {"subject": "api", "measure": "memory (PSS)", "ok": False, "text": "grew"},
+        {"subject": "event", "measure": "rows", "ok": True, "text": "at most 7"},
+    ]
+    written = section({"load": load, "findings": findings}, "On a Tuesday.")
+    assert "**Not flat**: 1 findings. On a Tuesday." in written
+    assert "| api | memory (PSS) | **bad** | grew |" in written
+    for topology in ("embedded", "kafka"):
+        twice = with_section(with_section(page, topology, "older"), topology, written)
+        assert written in twice
+        assert "older" not in twice
+    with pytest.raises(ValueError, match="found them 0 times"):
+        with_section("no markers", "embedded", written)
