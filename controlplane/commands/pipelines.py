@@ -21,6 +21,7 @@ from controlplane.domain.pipeline import (
     StageState,
     StartRollout,
     check_pipeline,
+    deployments_after,
     new_stages,
     next_jobs,
     with_params,
@@ -33,7 +34,7 @@ from controlplane.store.serving_tables import RolloutRow
 from controlplane.store.tables import JobRow, PipelineRow, PipelineRunRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import PipelineRunFinished, PipelineRunStarted
-from schemas.pipelines import PipelineSpec, ReleaseStage, StagePhase
+from schemas.pipelines import PipelineSpec, StagePhase
 
 REFUSALS = (Invalid, NotFound, Conflict)
 """What a stage's own spec can be wrong about; anything else is a fault of ours and undoes the transaction."""
@@ -149,10 +150,8 @@ def cancel_run(uow: UnitOfWork, run_id: UUID, reason: str) -> PipelineRunRow:
 
 def _lock_deployments(uow: UnitOfWork, run_id: UUID, stage: str) -> None:
     """Those that the end of this stage may release to, before the run: a rollout that ends locks them in that order."""
-    document = uow.session.exec(select(PipelineRunRow.spec).where(PipelineRunRow.id == run_id)).one_or_none()
-    stages = PipelineSpec.model_validate(document).stages.values() if document else ()
-    releases = {one.deployment for one in stages if isinstance(one, ReleaseStage) and stage in one.needs}
-    for deployment in sorted(releases):
+    run = uow.session.get(PipelineRunRow, run_id)
+    for deployment in deployments_after(_load(run), stage) if run else ():
         with suppress(NotFound):  # the stage says so in its own words
             lock_deployment(uow, deployment)
 

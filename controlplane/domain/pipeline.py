@@ -1,6 +1,7 @@
 """A pipeline run as a pure state: which stages may start now, and when the run is over."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self, get_args
 
@@ -131,14 +132,29 @@ def _is_ready(run: Run, name: str) -> bool:
     return run.stages[name].phase == "Waiting" and all(run.stages[need].phase == "Succeeded" for need in needs)
 
 
-def _start(run: Run, name: str) -> Action:
-    stage = run.spec.stages[name]
+def deployments_after(run: Run, stage: str) -> tuple[str, ...]:
+    """Where the end of that stage may release to, in an order that is everybody's."""
+    found = set()
+    for release in run.spec.stages.values():
+        if isinstance(release, ReleaseStage) and stage in release.needs:
+            with suppress(UnresolvedReference):  # by an output of this very stage: none names a deployment
+                found.add(str(substitute(release.deployment, _spaces(run))))
+    return tuple(sorted(found))
+
+
+def _spaces(run: Run) -> dict[str, Any]:
+    """What references may read."""
     spaces: dict[str, Any] = {
         "params": run.params,
         "stages": {other: state.outputs for other, state in run.stages.items() if state.phase == "Succeeded"},
     }
     if run.event is not None:
         spaces["event"] = run.event
+    return spaces
+
+
+def _start(run: Run, name: str) -> Action:
+    stage, spaces = run.spec.stages[name], _spaces(run)
     try:
         if isinstance(stage, ReleaseStage):
             deployment, version = (str(substitute(text, spaces)) for text in (stage.deployment, stage.model_version))

@@ -236,10 +236,14 @@ def test_a_release_stage_starts_a_rollout_and_ends_with_it(site: Site) -> None:
 
 
 @pytest.mark.postgres
-def test_a_job_that_ends_waits_for_the_deployment_before_it_takes_the_run(postgres_database: Database) -> None:
+@pytest.mark.parametrize("named", ["reviews", "${params.where}"])
+def test_a_job_that_ends_waits_for_the_deployment_before_it_takes_the_run(
+    postgres_database: Database, named: str
+) -> None:
     site = Site(postgres_database)
     site.deploy(gates=[])
-    put(site, PIPELINE + RELEASE.lstrip("\n"))
+    document = (PIPELINE + RELEASE.lstrip("\n")).replace("deployment: reviews", f"deployment: {named}")
+    put(site, document.replace("rows: 500", "rows: 500\n  where: reviews"))
     run = UUID(start(site)["id"])
     worker = Worker(site)
     worker.curate()
