@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,10 @@ from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
 logger = logging.getLogger(__name__)
 METHODS = ("GET", "PUT", "POST", "DELETE")
 """Of any route."""
+
+
+CREDENTIALS = re.compile(r"://[^/\s]*@")
+"""What a URI says of its user."""
 
 
 def problem(status: int, slug: str, title: str, detail: str, *, retry_after: int = 1, **members: Any) -> Response:
@@ -41,7 +46,7 @@ def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
         item = {"field": field, "expected": error["msg"]}
         value = error.get("input")
         if isinstance(value, str | int | float | bool) and not any(s in field.lower() for s in ("token", "secret")):
-            item["value"] = str(value)[:80].encode("utf-8", "backslashreplace").decode()
+            item["value"] = CREDENTIALS.sub("://…@", str(value))[:80].encode("utf-8", "backslashreplace").decode()
         found.append(item)
     return found
 

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -16,14 +15,7 @@ from controlplane.commands.tokens import bootstrap_admin
 from controlplane.settings import Settings
 from controlplane.store import schema
 from controlplane.store.database import Database
-
-
-def log_to_stderr(settings: Settings) -> None:
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    for noisy in ("httpx", "httpcore", "kafka", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+from schemas.logs import log_to_stderr
 
 
 def open_database(settings: Settings) -> Database:
@@ -58,7 +50,7 @@ def mint_admin_token(screen: Terminal, database: Database) -> None:
 def ready_database(context: typer.Context) -> Iterator[tuple[Settings, Database]]:
     """The database, once its schema fits this code."""
     settings = terminal(context).settings
-    log_to_stderr(settings)
+    log_to_stderr(settings.log_level, quiet=("httpx", "httpcore", "kafka", "alembic"))
     database = open_database(settings)
     schema.wait_until_current(database, lambda text: logging.getLogger("graftwork").warning(text))
     try:

@@ -50,7 +50,7 @@ def api(context: typer.Context) -> None:
             host=settings.host,
             port=settings.port,
             http=impatient(H11Protocol),
-            log_level="warning",
+            log_config=None,  # ours: uvicorn's own writes what an exception says
             access_log=False,
             proxy_headers=settings.trusted_proxies is not None,
             forwarded_allow_ips=settings.trusted_proxies,

@@ -28,6 +28,8 @@ from schemas.roles import Role
 
 GATEWAY_PORTS_ABOVE_API = 10
 STOP_SECONDS = 10
+NOT_FOR_WORKERS = ("GRAFTWORK_TOKEN", "GRAFTWORK_BOOTSTRAP_TOKEN", "GRAFTWORK_DATABASE_URL")
+"""A worker and a gateway have a token of their role, and no way to the database."""
 LONGEST_WAIT_SECONDS = 30.0
 PR_SET_PDEATHSIG = 1
 
@@ -137,7 +139,8 @@ class Supervisor:
             "GRAFTWORK_FILE_ROOTS": os.pathsep.join(self._file_roots()),
         }
         if role:
-            environment.pop("GRAFTWORK_TOKEN", None)
+            for name in NOT_FOR_WORKERS:
+                environment.pop(name, None)
             environment["GRAFTWORK_TOKEN_FILE"] = str(self._role_token(role))
         child = Child(name, arguments, environment, self.settings.home / "logs" / f"{name}.log")
         child.start()

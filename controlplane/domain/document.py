@@ -16,6 +16,7 @@ MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**63 - 1
 """Either way: what both databases hold."""
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
 NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON escapes it, and not an escaped backslash before `u0000`."""
 
@@ -68,7 +69,7 @@ def load_document(body: bytes, name: str) -> dict[str, Any]:
         raise Invalid(f"the body is not readable as YAML or JSON: {type(error).__name__}", field="body") from error
     if not isinstance(value, dict):
         raise Invalid(f"the body is {type(value).__name__}, expected a mapping of fields", field="body")
-    _refuse_growth(value)
+    _refuse_growth_and_secrets(value)
     json_bytes(value, "body")
     if value.setdefault("name", name) != name:
         raise Invalid(f"the body's name is {value['name']!r}, expected {name!r} as in the path", field="name")
@@ -118,8 +119,8 @@ def _unstorable(item: Any) -> str | None:
     return None
 
 
-def _refuse_growth(value: Any) -> None:
-    """Aliases make a small text stand for a huge value; counted as if written out."""
+def _refuse_growth_and_secrets(value: Any) -> None:
+    """Aliases make a small text stand for a huge value; counted as if written out. Nor may it hold a secret."""
     stack, nodes = [value], 0
     while stack:
         nodes += 1
@@ -130,3 +131,5 @@ def _refuse_growth(value: Any) -> None:
             stack.extend(item.values())
         elif isinstance(item, list):
             stack.extend(item)
+        elif isinstance(item, str) and CREDENTIALS.search(item):
+            raise Invalid("a URI names a user or a password, which would be kept: expected one without", field="body")

@@ -8,6 +8,7 @@ import sys
 import threading
 
 from schemas.jobs import JOB_KINDS
+from schemas.logs import log_to_stderr
 from workers.runtime.api import Api, Refused
 from workers.runtime.doorbell import open_doorbell
 from workers.runtime.settings import WorkerSettings
@@ -23,11 +24,7 @@ def main() -> int:
     parser.add_argument("--name", default=socket.gethostname(), help="shown with its jobs; default: the host's name")
     arguments = parser.parse_args()
     settings = WorkerSettings()
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    for noisy in ("httpx", "kafka"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    log_to_stderr(settings.log_level, quiet=("httpx", "kafka"))
     with Api(settings.api_url, settings.token_value()) as api:
         doorbell = open_doorbell(api, settings, arguments.kinds)
         return supervise(Worker(api, doorbell, settings, arguments.kinds, arguments.name))

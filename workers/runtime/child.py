@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import logging
 import os
 import resource
 import signal
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter
 
 from schemas.claims import Checkpoint, Progress, Usage
 from schemas.jobs import JobResult, JobSpec
+from schemas.logs import log_to_stderr
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError
@@ -62,7 +62,7 @@ def main(report_descriptor: int) -> None:
     task, lifeline = read_task()
     follow_into_death(task.worker_pid, lifeline)
     os.set_inheritable(report_descriptor, False)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    log_to_stderr("INFO")
     pipe = ReportPipe(report_descriptor)
     pipe.say(run(task, pipe))
 

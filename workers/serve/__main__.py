@@ -1,13 +1,13 @@
 """`python -m workers.serve --deployment NAME --port P`: one gateway."""
 
 import argparse
-import logging
 import sys
 
 import uvicorn
 from pydantic import ValidationError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from schemas.logs import log_to_stderr
 from schemas.slow_clients import allow_many_connections, impatient
 from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
@@ -27,8 +27,7 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = GraphSess
         for fault in error.errors(include_url=False, include_input=False):
             print(f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}", file=sys.stderr)  # noqa: T201
         return 2
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line per observed second
+    log_to_stderr(settings.log_level, quiet=("httpx",))  # a line per observed second
     try:
         files = GatewayFiles(settings.home, settings.deployment, settings.name)
     except GatewayBusy as error:
