@@ -47,6 +47,8 @@ def plan(
     """Before a canary starts: how many requests and how long it needs to see a harm, and to be promoted."""
     screen = terminal(context)
     canary, known = _sources(screen, deployment, policy)
+    if known is None and deployment and (rps is None or stable_error is None):
+        refuse(f"no canary of {deployment} was observed yet: give its traffic with --rps and --stable-error")
     traffic = _traffic(canary, known, rps, (stable_error, stable_wrong, labelled))
     asked = [_harm(word, canary) for word in harm] or list(default_harms(canary, traffic).items())
     number = runs or runs_for(canary, traffic)
@@ -66,9 +68,11 @@ def _sources(screen: Terminal, deployment: str | None, policy: Path | None) -> t
     assert deployment is not None
     with screen.client() as client:
         canary = client.get_deployment(deployment).policy.canary
-        traffic, at = observed_traffic(client, deployment)
-    screen.say(f"[dim]traffic as the canary decision of {at:%Y-%m-%d %H:%M} UTC saw it[/dim]")
-    return canary, traffic
+        found = observed_traffic(client, deployment)
+    if found is None:
+        return canary, None
+    screen.say(f"[dim]traffic as the canary decision of {found[1]:%Y-%m-%d %H:%M} UTC saw it[/dim]")
+    return canary, found[0]
 
 
 def _traffic(

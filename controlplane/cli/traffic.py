@@ -3,7 +3,6 @@
 from datetime import datetime
 from itertools import islice
 
-from controlplane.cli.output import refuse
 from controlplane.client import Client
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, MetricState
@@ -13,13 +12,13 @@ LATEST_ROLLOUTS = 20
 """Of those, the newest one that was analysed is read."""
 
 
-def observed_traffic(client: Client, deployment: str) -> tuple[Traffic, datetime]:
-    """From the closed blocks of the newest decision about a canary, and when that was; exit 2 when there is none."""
+def observed_traffic(client: Client, deployment: str) -> tuple[Traffic, datetime] | None:
+    """From the closed blocks of the newest decision about a canary, and when that was."""
     for rollout in islice(client.list_rollouts(deployment=deployment), LATEST_ROLLOUTS):
         decisions = [decision for decision in client.list_decisions(rollout.id) if decision.kind == "canary"]
         if decisions and (traffic := _of(client, str(decisions[-1].id))) is not None:
             return traffic, decisions[-1].at
-    refuse(f"no canary of {deployment} was observed yet: give its traffic with --rps and --stable-error")
+    return None
 
 
 def _of(client: Client, decision_id: str) -> Traffic | None:

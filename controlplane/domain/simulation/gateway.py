@@ -165,6 +165,7 @@ def _counts(units: int, error: int) -> ArmCounts:
     return ArmCounts(units=units, error=error)
 
 
+@lru_cache(maxsize=2**12)
 def _cell(generation: int, applied: float, stable: ArmCounts, canary: ArmCounts) -> GenerationSecond:
     return GenerationSecond(generation=generation, applied_weight=applied, stable=stable, canary=canary)
 

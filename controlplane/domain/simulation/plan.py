@@ -14,6 +14,7 @@ from schemas.serving import MetricName
 LEAST_SECONDS: Final = 4 * 3600
 ENOUGH_UNITS: Final = 20_000
 """A canary that is undecided after four hours and so many requests is called that."""
+FEWEST_RUNS, MOST_RUNS, USUAL_SECONDS = 20, 200, 1000
 UNITS: Final = (100, 300, 1000, 3000)
 SECONDS: Final = (60, 300, 900, 3600)
 
@@ -102,10 +103,10 @@ def default_harms(policy: CanaryPolicy, traffic: Traffic) -> dict[MetricName, fl
     return {metric.name: min(1.0, stable[metric.name] + 2 * metric.margin) for metric in policy.metrics}
 
 
-def runs_for(policy: CanaryPolicy, traffic: Traffic, at_most: int = 300) -> int:
+def runs_for(policy: CanaryPolicy, traffic: Traffic) -> int:
     """Fewer where an imagined rollout is long: it is played second by second."""
     longest = min(followed_seconds(policy, traffic), ENOUGH_UNITS / 4 / traffic.units_per_second)
-    return max(40, min(at_most, int(at_most * 2000 / max(longest, 1))))
+    return max(FEWEST_RUNS, min(MOST_RUNS, round(MOST_RUNS * USUAL_SECONDS / max(longest, 1))))
 
 
 def fastest_promotion(policy: CanaryPolicy, traffic: Traffic) -> float:

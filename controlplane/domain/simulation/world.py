@@ -4,9 +4,10 @@ Arrivals are Poisson, so that each fate of a request (answered, an error, hangin
 of its own: a second costs ten draws, however many requests it has.
 """
 
+from bisect import bisect_right
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from controlplane.domain.simulation.draws import Draws, PoissonTable, poisson_table
 from controlplane.domain.simulation.scenario import Rates, Scenario
@@ -30,6 +31,11 @@ class ArmSecond(NamedTuple):
     @property
     def errors(self) -> int:
         return self.failed + self.hanging
+
+
+NOTHING: Final = (ArmSecond(), ArmSecond())
+SPARSE: Final = 0.9
+"""Arrivals a second, below which they are drawn one by one."""
 
 
 class Fates(NamedTuple):
@@ -67,6 +73,8 @@ class World:
         if self._scenario.users:
             return self._users_by_request(rate, weight)
         stable, canary = self._fates(at)
+        if rate < SPARSE:
+            return self._one_by_one(rate, weight, stable, canary)
         return self._arm(rate * (1 - weight), stable), self._arm(rate * weight, canary)
 
     def sessions(self, at: int, step: int, weight: float, share: float) -> tuple[SessionUnit, ...]:
@@ -96,6 +104,18 @@ class World:
             Fates(hanging[0], error[0], wrong[0], on * labels.stable_right, on * labels.stable_wrong),
             Fates(hanging[1], error[1], wrong[1], on * labels.canary_right, on * labels.canary_wrong),
         )
+
+    def _one_by_one(self, rate: float, weight: float, stable: Fates, canary: Fates) -> tuple[ArmSecond, ArmSecond]:
+        """The same counts where most seconds are empty: one draw for all arrivals, then one for each."""
+        arrivals = self.draws.poisson(rate)
+        if not arrivals:
+            return NOTHING
+        cumulative = _cumulative(weight, stable, canary)
+        found = [0] * len(cumulative)
+        for _ in range(arrivals):
+            found[bisect_right(cumulative, self.draws.uniform() * cumulative[-1])] += 1
+        fates = len(ArmSecond._fields)
+        return ArmSecond(*found[:fates]), ArmSecond(*found[fates:])
 
     def _arm(self, rate: float, fates: Fates) -> ArmSecond:
         draw = self.draws.from_table
@@ -144,13 +164,21 @@ def stable_rates(scenario: Scenario) -> tuple[float, float]:
 
 @lru_cache(maxsize=2**16)
 def _tables(rate: float, fates: Fates) -> tuple[PoissonTable | None, ...]:
+    return tuple(poisson_table(each) if each > 1e-12 else None for each in _rates(rate, fates))
+
+
+@lru_cache(maxsize=2**10)
+def _cumulative(weight: float, stable: Fates, canary: Fates) -> tuple[float, ...]:
+    return tuple(accumulate((*_rates(1 - weight, stable), *_rates(weight, canary))))
+
+
+def _rates(rate: float, fates: Fates) -> tuple[float, ...]:
     """In the order of `ArmSecond`."""
     ended = rate * (1 - fates.hanging)
     answered = ended * (1 - fates.error)
     right = answered * (1 - fates.wrong) * fates.right_labelled
     wrong = answered * fates.wrong * fates.wrong_labelled
-    rates = (answered - right - wrong, right, wrong, ended * fates.error, rate * fates.hanging)
-    return tuple(poisson_table(each) if each > 1e-12 else None for each in rates)
+    return answered - right - wrong, right, wrong, ended * fates.error, rate * fates.hanging
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,59 @@
+"""`graftwork rollout plan --deployment`: its policy, and the traffic that its last canary met, over HTTP."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from controlplane.cli.app import main
+from controlplane.store.database import Database
+from tests.support.http_server import serving
+from tests.support.releases import Gateway, Site
+
+
+@pytest.fixture
+def site(sqlite_database: Database) -> Site:
+    site = Site(sqlite_database)
+    site.deploy(canary={"steps": [0.2, 0.5], "step_seconds": 5, "step_units": 10, "tick_seconds": 5})
+    return site
+
+
+def plan(site: Site, tmp_path: Path, *more: str) -> int:
+    token = tmp_path / "token"
+    token.write_text(site.client("viewer").headers["authorization"].removeprefix("Bearer "))
+    line = ["rollout", "plan", "--deployment", "reviews", "--runs", "3", "--token-file", str(token), *more]
+    with serving(site.app) as url, pytest.raises(SystemExit) as stopped:
+        main([*line, "--api-url", url])
+    return int(stopped.value.code or 0)
+
+
+def test_traffic_is_what_the_last_canary_met(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    for _ in range(12):
+        gateway.observe(50, stable_errors=0.05)
+        site.turn()
+    assert site.rollout(site.client("viewer").get("/v1/rollouts").json()["items"][0]["id"])["step"] == 1
+    assert plan(site, tmp_path, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["traffic"] == {
+        "units_per_second": 50.0, "stable_error": pytest.approx(2 / 40), "stable_wrong": 0.0, "labelled": 0.0,
+    }  # fmt: skip
+    assert found["plan"]["harms"][0]["rate"] == pytest.approx(0.07), "two of its policy's margins more"
+
+
+def test_without_any_canary_the_plan_asks_for_the_traffic(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.first_champion()
+    assert plan(site, tmp_path) == 2
+    assert "no canary of reviews was observed yet" in capsys.readouterr().err
+
+
+def test_what_is_given_on_the_line_wins_over_what_was_observed(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.first_champion()
+    assert plan(site, tmp_path, "--rps", "50", "--stable-error", "0.01", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["traffic"]["units_per_second"] == 50.0
