@@ -21,7 +21,7 @@ def results(name: str, runs: int) -> Counter[str]:
 @pytest.mark.slow
 def test_a_healthy_canary_is_rarely_rolled_back() -> None:
     """A row alone needs 1,000 runs to tell 2 % from 4 % (`graftwork simulate`, docs/canary-simulation.md)."""
-    runs = 90
+    runs = 75
     harmed = {name: results(name, runs)["HARM"] for name in EQUAL}
     assert upper_limit(sum(harmed.values()), runs * len(EQUAL)) <= 0.04
     assert all(1 - upper_limit(runs - count, runs) <= 0.04 for count in harmed.values()), harmed
@@ -30,7 +30,7 @@ def test_a_healthy_canary_is_rarely_rolled_back() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["error-margin", "wrong-margin"])
 def test_a_canary_at_the_margin_is_rarely_promoted(name: str) -> None:
-    runs = 150
+    runs = 110
     assert upper_limit(results(name, runs)["SAFE"], runs) <= 0.05
 
 
@@ -47,7 +47,7 @@ def test_a_broken_canary_is_caught(name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ratio-mismatch", "missing-arm", "canary-kills"])
 def test_an_analysis_that_cannot_be_trusted_is_invalid(name: str) -> None:
-    runs = 80
+    runs = 60
     found = results(name, runs)
     assert found["SAFE"] == 0
     assert upper_limit(runs - found["INVALID"], runs) <= 0.10
