@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import typer
@@ -106,14 +105,3 @@ def cell(value: Any) -> str:
     if len(text) > 19 and text[4:5] == "-" and text[10:11] == "T" and text.endswith("Z"):
         return text[:19].replace("T", " ")
     return text
-
-
-def ago(moment: datetime | None) -> str:
-    """How long since then, in one unit."""
-    if moment is None:
-        return ""
-    seconds = max(0, (datetime.now(UTC) - moment).total_seconds())
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds >= size:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:.0f}s"

@@ -51,11 +51,6 @@ def register_result(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: JobResu
             return _attach(uow, job, "audit", result)
 
 
-def outputs_of(job: JobRow) -> dict[str, str]:
-    """`{"dataset": id}` or `{"model_version": id}` of a job that has succeeded; empty before."""
-    return dict(job.outputs or {})
-
-
 def _register_dataset(uow: UnitOfWork, job: JobRow, spec: CurateSpec, result: CurateResult) -> UUID:
     """The same rows as the latest version are that version: curating again makes nothing new."""
     version = _next_number(uow, DatasetRow, result.dataset)

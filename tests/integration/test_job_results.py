@@ -8,7 +8,6 @@ import pytest
 from sqlmodel import select
 
 from controlplane.commands.jobs import request_job
-from controlplane.commands.registry import outputs_of
 from controlplane.errors import Invalid
 from controlplane.store.database import Database
 from controlplane.store.tables import AttachmentRow, BaseGraphRow, DatasetVersionRow, JobRow, ModelVersionRow
@@ -30,12 +29,17 @@ def do(jobs: Jobs, kind: Any, spec: dict[str, Any], result: JobResult) -> JobRow
     return jobs.complete(jobs.claimed(kind), result)
 
 
+def made(job: JobRow, output: str) -> UUID:
+    assert job.outputs
+    return UUID(job.outputs[output])
+
+
 def curate(jobs: Jobs, letter: str = "a", **spec: Any) -> UUID:
-    return UUID(outputs_of(do(jobs, "curate", {**CURATE, **spec}, curated(letter)))["dataset"])
+    return made(do(jobs, "curate", {**CURATE, **spec}, curated(letter)), "dataset")
 
 
 def train(jobs: Jobs, result: TrainResult | None = None, **spec: Any) -> UUID:
-    return UUID(outputs_of(do(jobs, "train", TRAIN | spec, result or trained()))["model_version"])
+    return made(do(jobs, "train", TRAIN | spec, result or trained()), "model_version")
 
 
 def version(jobs: Jobs, identity: UUID) -> ModelVersionRow:
@@ -114,8 +118,8 @@ def test_a_merge_names_its_parents(jobs: Jobs) -> None:
         **trained(model="both").model_dump(exclude={"kind", "rows", "steps", "validation_accuracy", "privacy"}), r=16
     )
     spec = {"model": "both", "sources": ["sentiment/1", {"model_version": str(two), "weight": 0.5}]}
-    made = UUID(outputs_of(do(jobs, "merge", spec, merged))["model_version"])
-    assert version(jobs, made).parents == [str(one), str(two)]
+    both = made(do(jobs, "merge", spec, merged), "model_version")
+    assert version(jobs, both).parents == [str(one), str(two)]
 
 
 def test_an_export_is_an_attachment_and_its_base_graph_is_reused(jobs: Jobs) -> None:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from controlplane.cli import documents
 from controlplane.cli.live import bar, watch
-from controlplane.cli.output import Terminal, ago, cell, dig
+from controlplane.cli.output import Terminal, cell, dig
 from controlplane.settings import Settings
 from schemas.claims import Progress
 
@@ -91,12 +91,6 @@ def test_a_dotted_path_ends_where_there_is_nothing() -> None:
     assert dig({"a": {"b": 1}}, "a.b") == 1
     assert dig({"a": None}, "a.b") is None
     assert dig({}, "a.b.c") is None
-
-
-@pytest.mark.parametrize(("seconds", "shown"), [(5, "5s"), (120, "2m"), (7200, "2h"), (200_000, "2d"), (-5, "0s")])
-def test_how_long_ago_is_said_in_one_unit(seconds: float, shown: str) -> None:
-    assert ago(datetime.now(UTC) - timedelta(seconds=seconds)) == shown
-    assert ago(None) == ""
 
 
 def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
