@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo up test check fmt lint types contracts generate lock bench load soak chaos chaos-mutations sbom audit clean
+.PHONY: help install demo up test check fmt lint types contracts generate lock simulate bench load soak chaos chaos-mutations sbom audit clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ generate: install ## AsyncAPI, JSON Schema, OpenAPI, docs/limits.md and the READ
 	@$(BIN)/python -m controlplane.api.openapi
 	@$(BIN)/python -m deploy.reference_tables
 	@$(BIN)/python -m deploy.limits
+
+simulate: install ## the canary policy in imagined worlds (ARGS="--scenario equal --runs 100")
+	@$(BIN)/graftwork simulate docs/canary-policy.yaml $(ARGS)
 
 bench: install ## every number that we publish, as a ratio against its alternative (`make bench ARGS="--only relay"`)
 	@$(BIN)/python -m tests.bench $(ARGS)

@@ -86,13 +86,13 @@ class Table:
             keep.mkdir(parents=True, exist_ok=True)
 
     def play(self, asked: Sequence[Scenario], contenders: tuple[str, ...]) -> list[Row]:
-        kept = {scenario.name: self._kept(scenario) for scenario in asked}
         worlds = {
             scenario.name: [(scenario, name) for name in contenders if name == OURS or not scenario.gateways_matter]
             for scenario in asked
-            if not kept[scenario.name]
         }
-        outcomes = self._players.play([world for several in worlds.values() for world in several])
+        kept = {scenario.name: self._kept(scenario, [name for _, name in worlds[scenario.name]]) for scenario in asked}
+        open_ = [world for name, several in worlds.items() if not kept[name] for world in several]
+        outcomes = self._players.play(open_)
         self._print(heading())
         rows: list[Row] = []
         for scenario in asked:
@@ -106,9 +106,12 @@ class Table:
     def _file(self, scenario: Scenario) -> Path | None:
         return self._keep / f"{scenario.name}.json" if self._keep else None
 
-    def _kept(self, scenario: Scenario) -> list[Row]:
+    def _kept(self, scenario: Scenario, contenders: list[str]) -> list[Row]:
+        """Nothing when one of those asked for is missing: then all are played again."""
         file = self._file(scenario)
-        return kept_rows.read(file, self._policy, self._runs, self._seed) if file else []
+        found = kept_rows.read(file, self._policy, self._runs, self._seed) if file else []
+        rows = {row.contender: row for row in found}
+        return [rows[name] for name in contenders] if rows.keys() >= set(contenders) else []
 
     def _store(self, scenario: Scenario, rows: list[Row]) -> None:
         if file := self._file(scenario):

@@ -86,6 +86,16 @@ def test_what_is_kept_is_not_played_again_and_makes_the_table_and_the_picture(ru
     assert len(curves) == sum(bool(row["curve"]) for row in planted["rows"]) >= 6, "ours, and who ever rolled back"
 
 
+def test_kept_rows_of_another_run_are_refused_and_ones_without_baselines_are_played_again(run: Run) -> None:
+    line = ("simulate", "policy.yaml", "--scenario", "missing-arm", "--runs", "2", "--keep", "kept")
+    run(*line)
+    assert len(json.loads(run(*line, "--baselines", "--json").out)) == 7
+    assert len(json.loads(run(*line, "--json").out)) == 1
+    refused = run(*line, "--seed", "5")
+    assert refused.code == 2
+    assert "kept/missing-arm.json: made with another policy, or other --runs or --seed" in refused.err
+
+
 @pytest.mark.parametrize(
     ("line", "policy", "expected"),
     [
