@@ -16,6 +16,7 @@ import pytest
 
 from workers.runtime.errors import SourceError
 from workers.runtime.schemes import pypi
+from workers.runtime.schemes.listed import ListedSession
 from workers.runtime.sources import Sources
 
 
@@ -210,3 +211,53 @@ def test_what_a_killed_fetch_left_behind_is_removed(sources: Sources, index: Ind
     (folder / ".staged-1-b").write_bytes(b"half")
     sources.fetch(f"pypi://demo-data==1.0#path=a/x&sha256={sha256}")
     assert not list(folder.glob(".staged-*"))
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Index]:
+    """A host that nobody listed, and what was asked of it."""
+    seen = Index(Path("/nonexistent"), "")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, index=seen))
+    seen.url = f"http://127.0.0.1:{server.server_port}/latest/meta-data/x-1.0.tar.gz"
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield seen
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize(
+    "to", ["here", "http://169.254.169.254/x-1.0.tar.gz", "ftp://files.pythonhosted.org/x-1.0.tar.gz"]
+)
+def test_an_index_page_leads_to_no_host_that_is_not_listed(
+    sources: Sources, index: Index, elsewhere: Index, to: str
+) -> None:
+    sha256 = index.publish("demo-data", "demo_data-1.0.tar.gz", tar({"top/a": b"1"}))
+    page = index.folder / "simple" / "demo-data" / "index.html"
+    target = elsewhere.url if to == "here" else to
+    page.write_text(f'<a href="{target}#sha256={sha256}">demo_data-1.0.tar.gz</a>')
+    with pytest.raises(SourceError, match="none of its hosts"):
+        sources.fetch(f"pypi://demo-data==1.0#path=a&sha256={sha256}")
+    assert elsewhere.requests == []
+
+
+def test_a_redirect_leads_to_no_host_that_is_not_listed(elsewhere: Index) -> None:
+    class Redirecting(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(302)
+            self.send_header("location", elsewhere.url)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        index_url = f"http://127.0.0.1:{server.server_port}/simple/"
+        with ListedSession(index_url, ()) as session, pytest.raises(SourceError, match="none of its hosts"):
+            session.get(index_url)
+        server.shutdown()
+        thread.join()
+    assert elsewhere.requests == []

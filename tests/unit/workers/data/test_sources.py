@@ -106,7 +106,10 @@ def test_hub_uris_are_understood(uri: str, expected: hf.HfUri) -> None:
     assert hf.parse(uri) == expected
 
 
-@pytest.mark.parametrize("uri", ["hf://a", "hf://", "hf://a/b/../../x", "hf://a/b@x@y"])
+@pytest.mark.parametrize(
+    "uri",
+    ["hf://a", "hf://", "hf://a/b/../../x", "hf://a/b@x@y", "hf://a/b//etc/passwd", "hf://a/b/./x", "hf://a/b/x?y"],
+)
 def test_hub_uris_that_name_no_repository_are_refused(uri: str) -> None:
     with pytest.raises(SourceError, match="expected hf://owner/name"):
         hf.parse(uri)
