@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo up test check fmt lint types contracts generate lock simulate bench load soak chaos chaos-mutations sbom audit clean
+.PHONY: help install demo up test check hostile fmt lint types contracts generate lock simulate bench load soak chaos chaos-mutations sbom audit clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,6 +74,10 @@ sbom: install ## what we ship, as CycloneDX: sbom.cdx.json
 
 audit: install ## known vulnerabilities of the locked packages, where advisories are reachable (needs uv)
 	@$(BIN)/python -m deploy.audit
+
+hostile: install ## ten thousand strangers' requests and ten thousand events, against the real processes
+	@$(BIN)/python -m tests.hostile http $(ARGS)
+	@$(BIN)/python -m tests.hostile events $(ARGS)
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra all --group dev --universal --generate-hashes --python-version 3.11 \

@@ -1,15 +1,55 @@
 """The two bases of the contract: what readers must tolerate, and what they must refuse."""
 
-from pydantic import BaseModel, ConfigDict
+import re
+from typing import Annotated, Any, Final
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+SCALARS: Final = frozenset({"bool", "int", "float"})
+RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
-class Tolerant(BaseModel):
+def _written_as_time(value: Any) -> Any:
+    """pydantic also takes `0` and `"1e3"`, as seconds since 1970: nobody means that by a time."""
+    if isinstance(value, int | float) or (isinstance(value, str) and not RFC_3339.fullmatch(value)):
+        raise ValueError("expected a time as RFC 3339 writes it, such as 2026-11-24T12:00:00Z")
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_time)]
+"""An instant that somebody else wrote."""
+
+
+def _exact(part: Any) -> None:
+    """pydantic's own strict mode would also refuse a UUID's text and a tuple's list, and JSON has nothing else."""
+    if isinstance(part, dict):
+        if str(part.get("type")) in SCALARS:
+            part["strict"] = True
+        for inner in part.values():
+            _exact(inner)
+    elif isinstance(part, list | tuple):
+        for inner in part:
+            _exact(inner)
+
+
+class _Exact(BaseModel):
+    """Numbers and booleans are what JSON says they are: `"3"`, `1` for true and `false` for 0 are refused."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        _exact(schema)
+        return schema
+
+
+class Tolerant(_Exact):
     """A frozen message whose readers ignore fields that they do not know (events, results, answers)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Strict(BaseModel):
+class Strict(_Exact):
     """A frozen message that is refused when it has a field that we do not know (specs, requests).
 
     An ignored field of a job's spec could be `privacy`: an old worker must refuse it, not train without it.

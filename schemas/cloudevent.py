@@ -3,6 +3,7 @@
 Specification: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
 """
 
+import base64
 from datetime import datetime
 from math import isfinite
 from typing import Any, ClassVar, Literal, Self
@@ -18,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.base import Tolerant
+from schemas.base import Moment, Tolerant
 
 OUR_PREFIX = "dev.graftwork."
 MAX_EVENT_BYTES = 256 * 1024
@@ -76,7 +77,7 @@ class InboundEvent(BaseModel):
     source: str = Field(min_length=1, max_length=1024)
     type: str = Field(min_length=1, max_length=255)
     subject: str | None = Field(default=None, max_length=1024)
-    time: AwareDatetime | None = None
+    time: Moment | None = None
     datacontenttype: str | None = None
     data: Any = None
 
@@ -96,6 +97,15 @@ class InboundEvent(BaseModel):
                 raise ValueError(f"extension attribute {name!r}: lower-case letters and digits only")
             if not isinstance(value, str | int | bool):
                 raise ValueError(f"extension attribute {name!r}: expected a string, an integer or a boolean")
+        return self
+
+    @model_validator(mode="after")
+    def _bytes_are_base64(self) -> Self:
+        encoded = (self.model_extra or {}).get("data_base64", "")
+        try:
+            base64.b64decode(encoded, validate=True)
+        except (TypeError, ValueError) as error:
+            raise ValueError("data_base64: expected a string of base64") from error
         return self
 
     @model_validator(mode="after")

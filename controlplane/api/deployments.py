@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import AwareDatetime
 from sqlmodel import Session
 
 from controlplane.api.call import Gateway, Releaser, Reply, Viewer
@@ -15,6 +14,7 @@ from controlplane.commands.generations import current_row, describe_generation, 
 from controlplane.projections.served import served_at
 from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, GenerationRow, RollbackRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
+from schemas.base import Moment
 from schemas.problem import refusals
 from schemas.rollouts import DeploymentSpec, RollbackRequest, RolloutPolicy
 from schemas.serving import Generation
@@ -89,7 +89,7 @@ def get_gateways(name: PathName, call: Viewer) -> list[GatewayView]:
 
 
 @router.get("/v1/deployments/{name:segment}/served", responses=refusals(404))
-def get_served(name: PathName, call: Viewer, at: AwareDatetime | None = None) -> ServedView:
+def get_served(name: PathName, call: Viewer, at: Moment | None = None) -> ServedView:
     """What was desired at a time, and what each gateway had said to apply by then. Without `at`: now."""
     with call.read() as session:
         find_deployment(session, name)

@@ -8,9 +8,14 @@ from controlplane.projections import metrics
 from controlplane.settings import VERSION
 from controlplane.store import schema
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.problem import refusals
 from schemas.views.health import Info
 
 router = APIRouter(tags=["health"])
+
+
+class Metrics(Response):
+    media_type = CONTENT_TYPE_LATEST
 
 
 @router.get("/healthz")
@@ -27,7 +32,7 @@ def get_ready(request: Request) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/v1/info")
+@router.get("/v1/info", responses=refusals(401, 403, 429))
 def get_info(call: Viewer) -> Info:
     settings = call.site.settings
     return Info(
@@ -39,8 +44,8 @@ def get_info(call: Viewer) -> Info:
     )
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=Metrics, responses=refusals(401, 403, 429))
 def get_metrics(call: Viewer) -> Response:
     """Prometheus text, computed from the state tables."""
     with call.read() as session:
-        return Response(metrics.render(session), media_type=CONTENT_TYPE_LATEST)
+        return Metrics(metrics.render(session))

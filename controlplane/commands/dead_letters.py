@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 from sqlalchemy import tuple_, update
@@ -21,6 +22,15 @@ RELAY: Final = "relay"
 OUTBOX: Final = "outbox"
 EVENT_LOG: Final = "event-log"
 """The places that are no Kafka topic: what the relay sends, and what our own reactions read."""
+
+
+PLAIN: Final = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) != "%")
+"""What a header's name may be made of to be stored as it is: JSONB holds no U+0000."""
+
+
+def legible(reason: str) -> str:
+    """A reason may quote what it refuses: without U+0000 and halves of surrogate pairs, and with an end."""
+    return reason.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()[:4000]
 
 
 @dataclass(frozen=True)
@@ -44,8 +54,8 @@ def bury(uow: UnitOfWork, delivery: Delivery, burial: Burial) -> bool:
             offset=delivery.offset,
             key=message.key,
             value=message.value,
-            headers=[[name, base64.b64encode(value).decode()] for name, value in message.headers],
-            reason=burial.reason[:4000],
+            headers=[[quote(name, safe=PLAIN), base64.b64encode(value).decode()] for name, value in message.headers],
+            reason=legible(burial.reason),
             attempts=burial.attempts,
             at=uow.now(),
         ),
@@ -54,7 +64,7 @@ def bury(uow: UnitOfWork, delivery: Delivery, burial: Burial) -> bool:
 
 def delivery_of(letter: DeadLetterRow) -> Delivery:
     """The letter as it came."""
-    headers = tuple((name, base64.b64decode(value)) for name, value in letter.headers)
+    headers = tuple((unquote(name), base64.b64decode(value)) for name, value in letter.headers)
     message = KafkaMessage(letter.key, letter.value, headers)
     return Delivery(letter.topic, letter.partition, letter.offset, message)
 
@@ -101,7 +111,7 @@ def reopen(uow: UnitOfWork, letter_id: UUID, reason: str) -> None:
     uow.execute(
         update(DeadLetterRow)
         .where(col(DeadLetterRow.id) == letter_id, col(DeadLetterRow.status) == "Replaying")
-        .values(status="Open", reason=reason[:4000], attempts=DeadLetterRow.attempts + 1)
+        .values(status="Open", reason=legible(reason), attempts=DeadLetterRow.attempts + 1)
     )
 
 
@@ -113,7 +123,7 @@ def letters_to_replay(session: Session, consumer: str) -> list[DeadLetterRow]:
 
 def park(uow: UnitOfWork, seq: int, subject: str, reason: str) -> None:
     """Keep a fact out of Kafka: refused for good, or behind one of its subject that was."""
-    insert_once(uow, ParkedEventRow(seq=seq, subject=subject, reason=reason[:4000], at=uow.now()))
+    insert_once(uow, ParkedEventRow(seq=seq, subject=subject, reason=legible(reason), at=uow.now()))
 
 
 def unpark(uow: UnitOfWork, seq: int) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, exists, not_, or_, tuple_
+from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, tuple_, update
 from sqlmodel import SQLModel, col, select
 
 from controlplane.commands.cursors import FACTS
 from controlplane.commands.dead_letters import RELAY
 from controlplane.domain.job import FINAL
 from controlplane.domain.rollout import ACTIVE
+from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import LabelRow, ObservationRow, RolloutRow
 from controlplane.store.spine_tables import (
     CursorRow,
@@ -18,8 +19,10 @@ from controlplane.store.spine_tables import (
     EventRow,
     IdempotencyRow,
     InboxRow,
+    InHandRow,
     LeaseRow,
     ParkedEventRow,
+    PrunedTypeRow,
 )
 from controlplane.store.tables import ApiReplicaRow, JobLogRow, JobRow, TriggerEvaluationRow
 from controlplane.store.unit_of_work import UnitOfWork
@@ -42,7 +45,19 @@ def prune_events(uow: UnitOfWork, before: datetime, *, relayed: bool) -> int:
     for stays in (_first_young(before), select(ParkedEventRow.seq).order_by(col(ParkedEventRow.seq)).limit(1)):
         if (seq := uow.session.exec(stays).first()) is not None:
             done = min(done, seq - 1)
-    return _delete(uow, EventRow, col(EventRow.seq) <= done)
+    return _forget_events(uow, done)
+
+
+def _forget_events(uow: UnitOfWork, done: int) -> int:
+    """The oldest first, and for each type how far: a reader of other types has missed nothing."""
+    oldest = select(EventRow.seq, EventRow.type).where(col(EventRow.seq) <= done).order_by(col(EventRow.seq))
+    batch = oldest.limit(BATCH).subquery()
+    ends = uow.session.exec(select(batch.c.type, func.max(batch.c.seq)).group_by(batch.c.type)).all()
+    for name, seq in ends:
+        row = PrunedTypeRow(type=name, seq=seq)
+        if not insert_once(uow, row):
+            uow.execute(update(PrunedTypeRow).where(col(PrunedTypeRow.type) == name).values(seq=seq))
+    return uow.execute(delete(EventRow).where(col(EventRow.seq) <= max(seq for _, seq in ends))) if ends else 0
 
 
 def _relay_lived(uow: UnitOfWork, before: datetime) -> bool:
@@ -99,6 +114,11 @@ def prune_dead_letters(uow: UnitOfWork, before: datetime) -> int:
     return _delete(uow, DeadLetterRow, and_(col(DeadLetterRow.status) != "Open", col(DeadLetterRow.closed_at) < before))
 
 
+def prune_in_hand(uow: UnitOfWork, before: datetime) -> int:
+    """Of a topic that is gone, or of a consumer that is."""
+    return _delete(uow, InHandRow, col(InHandRow.at) < before)
+
+
 def prune_job_logs(uow: UnitOfWork, before: datetime) -> int:
     """Lines of finished jobs."""
     finished = exists().where(col(JobRow.id) == col(JobLogRow.job_id), col(JobRow.phase).in_(FINAL))
@@ -125,6 +145,7 @@ def prunings(*, relayed: bool) -> dict[str, Prune]:
         "observations": prune_observations,
         "idempotency_keys": prune_idempotency_keys,
         "dead_letters": prune_dead_letters,
+        "in_hand": prune_in_hand,
         "job_logs": prune_job_logs,
         "jobs": prune_jobs,
         "labels": prune_labels,

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final, Generic, Protocol, TypeVar
@@ -13,6 +13,7 @@ from controlplane.commands import dead_letters
 from controlplane.commands.dead_letters import Burial
 from controlplane.commands.inbox import forget, is_first_time
 from controlplane.errors import Busy, Invalid, LostLease, PayloadTooLarge
+from controlplane.reactions.tries import Tries
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 PASSING: Final = (Busy, Unavailable, OperationalError, InterfaceError)
 """Faults that pass by themselves: never a dead letter, however long they last."""
 MAX_TRIES: Final = 5
-"""Of an unexpected exception, before the dead letter."""
+"""Of an unexpected exception, or of a death of the process, before the dead letter."""
+DEADLY: Final = "the process ended in each of {} tries: it was killed, or ran out of memory"
 Place = tuple[str, int]
 
 
@@ -63,10 +65,12 @@ class Consumer(Generic[E]):
     mirror: Publisher | None = None
     max_tries: int = MAX_TRIES
     retry_seconds: float = 0.2
-    tries: dict[Place, int] = field(default_factory=dict)
-    """Unexpected exceptions of the delivery that each partition stands at."""
+    tries: Tries = field(init=False)
     waits: dict[Place, int] = field(default_factory=dict)
-    """How often it was put off, for whatever reason."""
+    """How often the delivery that each partition stands at was put off, for whatever reason."""
+
+    def __post_init__(self) -> None:
+        self.tries = Tries(self.database, self.reaction.consumer)
 
     def run(self, stop: threading.Event, poll_seconds: float = 0.5) -> None:
         """Until told to stop. Ends with what is done committed and nothing half done."""
@@ -90,12 +94,14 @@ class Consumer(Generic[E]):
         """Take one batch to its exits; answers how many were done."""
         held: set[Place] = set()
         done = 0
-        for delivery in self.source.poll(poll_seconds):
+        deliveries = self.source.poll(poll_seconds)
+        taken = self._taken(deliveries)
+        for delivery in deliveries:
             place = (delivery.topic, delivery.partition)
             if place in held:
                 continue  # after the one that must be tried again, in its order
-            if self._has_its_exit(delivery):
-                self.tries.pop(place, None)
+            if taken and self._has_its_exit(delivery):
+                self.tries.ended(delivery)
                 self.waits.pop(place, None)
                 self.source.done(delivery)
                 done += 1
@@ -113,34 +119,55 @@ class Consumer(Generic[E]):
         for letter in letters:
             self._replay(letter)
 
+    def _taken(self, deliveries: Sequence[Delivery]) -> bool:
+        """Noted before the first effect; False: not yet, try again."""
+        try:
+            if deliveries:
+                self.tries.take(deliveries)
+        except PASSING as error:
+            log.warning("%s: %s before %s", self.reaction.consumer, error, _place(deliveries[0]))
+            return False
+        return True
+
     def _has_its_exit(self, delivery: Delivery) -> bool:
         try:
-            event = self.reaction.read(delivery)
-            if event is not None:
-                self._have_effect(event)
+            tries = self.tries.begin(delivery)
+            if tries > self.max_tries:
+                return self._buried(delivery, DEADLY.format(self.max_tries), self.max_tries)
+            self._have_effect(delivery)
         except (UnreadableEvent, Invalid, PayloadTooLarge) as error:
             return self._buried(delivery, f"unreadable: {error}")
         except PASSING as error:
             log.warning("%s: %s at %s", self.reaction.consumer, error, _place(delivery))
             return False
         except Exception as error:
-            place = (delivery.topic, delivery.partition)
-            tries = self.tries[place] = self.tries.get(place, 0) + 1
-            log.exception("%s: try %d of %s failed", self.reaction.consumer, tries, _place(delivery))
-            if tries < self.max_tries:
-                return False
-            return self._buried(delivery, f"{type(error).__name__}: {error}", tries)
+            return self._has_failed(delivery, error)
         return True
 
-    def _have_effect(self, event: E) -> None:
+    def _has_failed(self, delivery: Delivery, error: Exception) -> bool:
+        try:
+            tries = self.tries.failed(delivery)
+        except PASSING as passing:
+            log.warning("%s: a try of %s was not counted: %s", self.reaction.consumer, _place(delivery), passing)
+            return False
+        log.error("%s: try %d of %s failed", self.reaction.consumer, tries, _place(delivery), exc_info=error)
+        if tries < self.max_tries:
+            return False
+        return self._buried(delivery, f"{type(error).__name__}: {error}", tries)
+
+    def _have_effect(self, delivery: Delivery) -> None:
+        event = self.reaction.read(delivery)
         with self._begin(event) as uow:
-            if self._is_first_time(uow, event):
+            if event is not None and self._is_first_time(uow, event):
                 self.reaction.effect(uow, event)
+            self.tries.put_down(uow, delivery)
 
     def _is_first_time(self, uow: UnitOfWork, event: E) -> bool:
         return self.reaction.has_own_inbox or is_first_time(uow, self.reaction.consumer, event.source, event.id)
 
-    def _begin(self, event: E) -> AbstractContextManager[UnitOfWork]:
+    def _begin(self, event: E | None) -> AbstractContextManager[UnitOfWork]:
+        if event is None:  # nothing of ours: passed over
+            return self.database.begin(self.reaction.consumer)
         return self.database.begin(self.reaction.actor(event), self.reaction.cause(event))
 
     def _buried(self, delivery: Delivery, reason: str, attempts: int = 1) -> bool:
@@ -150,6 +177,8 @@ class Consumer(Generic[E]):
                 dead_letters.bury(uow, delivery, Burial(self.reaction.consumer, reason, attempts))
             if self.mirror is not None:
                 self._copy(self.mirror, delivery, reason)
+            with self.database.begin(self.reaction.consumer) as uow:  # only now: what was not copied comes again
+                self.tries.put_down(uow, delivery)
         except PASSING as error:
             log.warning("%s: the dead letter of %s waits: %s", self.reaction.consumer, _place(delivery), error)
             return False
@@ -162,7 +191,7 @@ class Consumer(Generic[E]):
             ("dead-letter-topic", delivery.topic),
             ("dead-letter-partition", str(delivery.partition)),
             ("dead-letter-offset", str(delivery.offset)),
-            ("dead-letter-reason", reason[:4000]),
+            ("dead-letter-reason", dead_letters.legible(reason)),
         )
         message = delivery.message
         headers = (*message.headers, *((name, text.encode()) for name, text in origin))
@@ -171,21 +200,31 @@ class Consumer(Generic[E]):
             log.error("the broker refuses the copy of the dead letter of %s: %s", _place(delivery), refused)
 
     def _replay(self, letter: DeadLetterRow) -> None:
+        delivery = dead_letters.delivery_of(letter)
         try:
-            event = self.reaction.read(dead_letters.delivery_of(letter))
-            if event is None:
-                raise UnreadableEvent(["this code has no reaction to that type"])
-            with self._begin(event) as uow:
-                if dead_letters.close_replayed(uow, letter.id, letter.closed_by or self.reaction.consumer):
-                    forget(uow, self.reaction.consumer, event.source, event.id)
-                    self._is_first_time(uow, event)
-                    self.reaction.effect(uow, event)
+            self.tries.take([delivery])
+            if self.tries.begin(delivery) > self.max_tries:
+                raise UnreadableEvent([DEADLY.format(self.max_tries)])
+            self._replay_effect(letter, delivery)
         except PASSING:
             raise
         except Exception as error:
             log.warning("%s: replaying dead letter %s failed: %s", self.reaction.consumer, letter.id, error)
             with self.database.begin(self.reaction.consumer) as uow:
                 dead_letters.reopen(uow, letter.id, f"{type(error).__name__}: {error}")
+                self.tries.put_down(uow, delivery)
+        self.tries.ended(delivery)
+
+    def _replay_effect(self, letter: DeadLetterRow, delivery: Delivery) -> None:
+        event = self.reaction.read(delivery)
+        if event is None:
+            raise UnreadableEvent(["this code has no reaction to that type"])
+        with self._begin(event) as uow:
+            if dead_letters.close_replayed(uow, letter.id, letter.closed_by or self.reaction.consumer):
+                forget(uow, self.reaction.consumer, event.source, event.id)
+                self._is_first_time(uow, event)
+                self.reaction.effect(uow, event)
+            self.tries.put_down(uow, delivery)
 
 
 def backoff(first: float, tries: int) -> float:

@@ -1,5 +1,6 @@
 """The insert that decides a race: of two at once, one row stays and the other caller is told."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import inspect
@@ -30,3 +31,14 @@ def insert_once(uow: UnitOfWork, row: SQLModel) -> bool:
     for column, value in zip(keys, inserted, strict=True):
         setattr(row, column.name, value)
     return True
+
+
+def insert_all_once(uow: UnitOfWork, rows: Sequence[SQLModel]) -> None:
+    """Insert rows of one table, but for those whose key holds already. None of them is in the session."""
+    if not rows:
+        return
+    table = inspect(type(rows[0])).local_table
+    values = [{column.name: getattr(row, column.name) for column in table.columns} for row in rows]
+    build = sqlite.insert if uow.is_sqlite else postgresql.insert
+    uow.session.flush()
+    uow.session.execute(build(table).values(values).on_conflict_do_nothing())

@@ -46,6 +46,26 @@ class InboxRow(SQLModel, table=True):
     at: datetime = moment(index=True)
 
 
+class PrunedTypeRow(SQLModel, table=True):
+    """How far the facts of a type have been forgotten: a cursor before that has missed one."""
+
+    __tablename__ = "pruned_type"
+    type: str = Field(primary_key=True, max_length=100)
+    seq: int = big()
+
+
+class InHandRow(SQLModel, table=True):
+    """A delivery that a consumer has taken and not brought to an exit yet, and how often it was begun alone."""
+
+    __tablename__ = "in_hand"
+    consumer: str = Field(primary_key=True, max_length=100)
+    topic: str = Field(primary_key=True, max_length=249)
+    partition: int = Field(primary_key=True)
+    offset: int = big(primary_key=True)
+    tries: int = 0
+    at: datetime = moment(index=True)
+
+
 class CursorRow(SQLModel, table=True):
     """How far a reader of the event log has come."""
 

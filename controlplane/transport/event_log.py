@@ -9,7 +9,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, func, select
 
 from controlplane.errors import Gone
-from controlplane.store.spine_tables import EventRow, ParkedEventRow
+from controlplane.store.spine_tables import EventRow, ParkedEventRow, PrunedTypeRow
 from schemas.cloudevent import FeedEvent
 from schemas.kafka_binding import Fact, KafkaMessage, fact_message
 from schemas.topics import topic_of
@@ -40,9 +40,9 @@ class OutboxFact:
 def read_events(
     session: Session, after: int, *, limit: int = 100, types: Sequence[str] = (), check_retention: bool = True
 ) -> list[FeedEvent]:
-    """Facts after a cursor, oldest first. Raises Gone (410) when facts after the cursor have been pruned."""
+    """Facts after a cursor, oldest first. Raises Gone (410) when one of these types after it has been pruned."""
     if check_retention and after > 0:
-        _refuse_a_pruned_cursor(session, after)
+        _refuse_a_pruned_cursor(session, after, types)
     query = select(EventRow).where(col(EventRow.seq) > after).order_by(col(EventRow.seq)).limit(limit)
     if types:
         query = query.where(col(EventRow.type).in_(types))
@@ -102,7 +102,12 @@ def _to_outbox_fact(row: Row[Any]) -> OutboxFact:
     return OutboxFact(row.seq, row.subject, topic_of(row.type), fact_message(fact))
 
 
-def _refuse_a_pruned_cursor(session: Session, after: int) -> None:
-    oldest = oldest_seq(session)
-    if oldest > after + 1:
-        raise Gone(f"events up to seq {oldest - 1} have been pruned; the oldest one is {oldest}", field="after")
+def _refuse_a_pruned_cursor(session: Session, after: int, types: Sequence[str]) -> None:
+    query = select(func.max(PrunedTypeRow.seq))
+    if types:
+        query = query.where(col(PrunedTypeRow.type).in_(types))
+    pruned = session.exec(query).one() or 0
+    if after < pruned:
+        raise Gone(
+            f"events up to seq {pruned} have been pruned; the oldest one is {oldest_seq(session)}", field="after"
+        )

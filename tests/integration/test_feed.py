@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlmodel import col, delete
+from sqlmodel import col, update
 
+from controlplane.commands.cursors import FACTS
+from controlplane.commands.retention import prune_events
 from controlplane.store.database import Database
-from controlplane.store.spine_tables import EventRow
+from controlplane.store.insert import insert_once
+from controlplane.store.spine_tables import CursorRow, EventRow
 from tests.support.api_site import ApiSite
 from tests.support.facts import started
 from tests.support.http_server import serving
@@ -66,16 +70,45 @@ def test_types_are_filtered(database: Database) -> None:
     assert [event["type"] for event in rung] == ["dev.graftwork.job.requested.v1"]
 
 
+def prune(database: Database, through: int) -> None:
+    """As retention does when everything is old and our own reactions have read so far."""
+    with database.begin("test") as uow:
+        insert_once(uow, CursorRow(name=FACTS, seq=through))
+        prune_events(uow, uow.now() + timedelta(days=1), relayed=False)
+
+
 def test_a_cursor_into_what_was_pruned_is_410_and_names_the_oldest_seq(database: Database) -> None:
     site = ApiSite(database)
     announce(database, 5)
-    with database.begin("test") as uow:
-        uow.execute(delete(EventRow).where(col(EventRow.seq) <= 3))
+    prune(database, 3)
     answer = site.client("viewer").get("/v1/events", params={"after": 2})
     assert answer.status_code == 410
     assert answer.json()["type"].endswith("/gone")
     assert answer.json()["detail"].endswith("the oldest one is 4")
     assert len(site.client("viewer").get("/v1/events", params={"after": 3}).json()["items"]) == 2
+
+
+def test_a_reader_of_types_that_were_quiet_for_a_whole_retention_has_missed_nothing(database: Database) -> None:
+    site = ApiSite(database)
+    operator, viewer = site.client("operator"), site.client("viewer")
+    operator.post("/v1/jobs", json={"kind": "curate", "spec": CURATE})
+    rung = site.client("worker").get("/v1/doorbell", params={"after": 0}).json()["last"]
+    announce(database, 5)
+    prune(database, 5)
+    assert site.client("worker").get("/v1/doorbell", params={"after": rung}).json() == {"items": [], "last": rung}
+    assert viewer.get("/v1/events", params={"after": rung}).status_code == 410
+
+
+def test_a_gap_in_the_order_is_not_mistaken_for_a_pruned_fact(database: Database) -> None:
+    """PostgreSQL's sequence passes over the number of a transaction that was rolled back."""
+    site = ApiSite(database)
+    announce(database, 4)
+    prune(database, 2)
+    with database.begin("test") as uow:
+        uow.execute(update(EventRow).where(col(EventRow.seq) == 4).values(seq=9))
+        uow.execute(update(EventRow).where(col(EventRow.seq) == 3).values(seq=8))
+    answer = site.client("viewer").get("/v1/events", params={"after": 2})
+    assert [event["seq"] for event in answer.json()["items"]] == [8, 9]
 
 
 def test_a_wait_ends_when_another_process_commits(

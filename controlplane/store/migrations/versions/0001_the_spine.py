@@ -138,6 +138,19 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_idempotency_key_at"), ["at"], unique=False)
 
     op.create_table(
+        "in_hand",
+        sa.Column("consumer", sa.String(), nullable=False),
+        sa.Column("topic", sa.String(), nullable=False),
+        sa.Column("partition", sa.Integer(), nullable=False),
+        sa.Column("offset", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("at", columns.UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("consumer", "topic", "partition", "offset"),
+    )
+    with op.batch_alter_table("in_hand", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_in_hand_at"), ["at"], unique=False)
+
+    op.create_table(
         "inbox",
         sa.Column("consumer", sa.String(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
@@ -246,6 +259,12 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_pipeline_run_pipeline"), ["pipeline"], unique=False)
         batch_op.create_index(batch_op.f("ix_pipeline_run_trigger"), ["trigger"], unique=False)
 
+    op.create_table(
+        "pruned_type",
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.PrimaryKeyConstraint("type"),
+    )
     op.create_table(
         "registered_model",
         sa.Column("name", sa.String(), nullable=False),
@@ -727,6 +746,7 @@ def downgrade() -> None:
     op.drop_table("token")
     op.drop_table("schema_info")
     op.drop_table("registered_model")
+    op.drop_table("pruned_type")
     with op.batch_alter_table("pipeline_run", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_pipeline_run_trigger"))
         batch_op.drop_index(batch_op.f("ix_pipeline_run_pipeline"))
@@ -755,6 +775,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_inbox_at"))
 
     op.drop_table("inbox")
+    with op.batch_alter_table("in_hand", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_in_hand_at"))
+
+    op.drop_table("in_hand")
     with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotency_key_at"))
 

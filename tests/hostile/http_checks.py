@@ -1,0 +1,56 @@
+"""What we promise beyond OpenAPI, as checks that schemathesis runs on every answer (its `hooks` setting loads this)."""
+
+import os
+from typing import Any
+
+import schemathesis
+
+from schemas.problem import MEDIA_TYPE
+from tests.contract.test_authorisation import MAY, PUBLIC
+
+IDENTITY = os.environ["GRAFTWORK_HOSTILE_IDENTITY"]
+"""A role, or `nobody` (no token), or `stranger` (one that we never gave out)."""
+GUARDED = os.environ["GRAFTWORK_HOSTILE_TARGET"] == "api"
+LONGEST_WAIT = 0.2
+"""Seconds of a long poll: a run has better things to do than to wait for them."""
+
+
+@schemathesis.hook
+def map_query(context: Any, query: Any) -> Any:
+    wait = _number(query.get("wait")) if isinstance(query, dict) else None
+    if wait is not None and 0 <= wait <= 60:
+        query["wait"] = min(wait, LONGEST_WAIT)
+    return query
+
+
+def _number(value: Any) -> float | None:
+    """Of a query's text, or of what schemathesis will write as one."""
+    try:
+        return None if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+@schemathesis.check
+def a_refusal_says_why(ctx: Any, response: Any, case: Any) -> None:
+    """RFC 9457, its status repeated, a detail, and what is wrong named in every 422."""
+    if response.status_code < 400 or response.request.method == "HEAD":
+        return
+    assert response.headers.get("content-type") == [MEDIA_TYPE], f"content-type {response.headers.get('content-type')}"
+    problem = response.json()
+    assert problem["status"] == response.status_code, f"status {problem['status']} in the body"
+    assert problem["title"], "no title"
+    assert problem["detail"], "no detail"
+    if response.status_code == 405:
+        assert response.headers.get("allow"), "a 405 without Allow"
+
+
+@schemathesis.check
+def a_role_may_do_its_own(ctx: Any, response: Any, case: Any) -> None:
+    """Nobody gets anything but 4xx, and a role nothing that the table of roles does not give it."""
+    may = MAY.get(case.operation.label, PUBLIC) if GUARDED else PUBLIC
+    if may == PUBLIC or response.status_code >= 400 or case.method.upper() != case.operation.method.upper():
+        return
+    if "authorization" not in {name.lower() for name in response.request.headers}:
+        raise AssertionError(f"{response.status_code} without a token")
+    assert IDENTITY in may.split() or IDENTITY == "admin", f"{IDENTITY} got {response.status_code}"

@@ -1,0 +1,49 @@
+"""Messages that cannot be handled, on both databases: their tries are counted, whatever a try does to the process."""
+
+import signal
+
+import pytest
+from sqlmodel import select
+
+from controlplane.store.database import Database
+from controlplane.store.spine_tables import DeadLetterRow, InHandRow
+from controlplane.store.tables import TriggerEvaluationRow
+from tests.support.deadly_reactions import DEADLY, MAX_TRIES
+from tests.support.facts import announce
+from tests.support.processes import Process, Processes
+
+
+def live(processes: Processes, database: Database, number: int) -> Process:
+    """One life of the process; it ends by itself when it has read everything, or of the message."""
+    process = processes.python(f"life-{number}", "-m", "tests.support.deadly_reactions", database.url)
+    process.wait(120)
+    return process
+
+
+def heard(database: Database) -> list[str]:
+    with database.read() as session:
+        return sorted(row.outcome for row in session.exec(select(TriggerEvaluationRow)))
+
+
+def letters(database: Database) -> list[DeadLetterRow]:
+    with database.read() as session:
+        return list(session.exec(select(DeadLetterRow)))
+
+
+@pytest.mark.e2e
+def test_a_message_that_kills_the_process_is_a_dead_letter_after_so_many_deaths(
+    database: Database, processes: Processes
+) -> None:
+    for name in ("before", DEADLY, "after"):
+        announce(database, name, 0)
+    deaths = 0
+    while live(processes, database, deaths).wait() == -signal.SIGKILL:
+        deaths += 1
+        assert deaths <= MAX_TRIES + 1
+    assert deaths == MAX_TRIES + 1  # the first one in a batch, of which nobody could say whose fault it was
+    (letter,) = letters(database)
+    assert (letter.offset, letter.attempts) == (2, MAX_TRIES)
+    assert "the process ended" in letter.reason
+    assert heard(database) == ["job/after", "job/before"]
+    with database.read() as session:
+        assert session.exec(select(InHandRow)).all() == []
