@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+
 from tests.bench.models import Bare, Eager, Texts, served_files
 from tests.bench.parts import Options
 from tests.bench.report import Goal, Ratio, alternate, percentile
@@ -146,6 +148,8 @@ def _rows_a_second(bench: Bench, rows: int) -> Ratio:
 
 
 def _against_eager(options: Options, bare: Bare, eager: Eager, texts: Texts) -> list[Ratio]:
+    for other in (eager.with_adapter, eager.merged):  # else two models are compared
+        np.testing.assert_allclose(bare.logits(texts[:BATCH]), other(texts[:BATCH]), atol=1e-3)
     ratios = []
     for rows, bound in ((1, 1.7), (BATCH, 1.0)):
         batches = _batches(texts, rows, options.size(120 if rows == 1 else 5, 2))
