@@ -28,8 +28,8 @@ REASON = Field(min_length=1, max_length=500)
 def get_alias(name: PathName, alias: PathName, call: Viewer, response: Response) -> Move:
     """The move that made it point where it points."""
     with call.read() as session:
-        models.find_model(session, name)
         if (found := models.find_alias(session, name, alias)) is None:
+            models.find_model(session, name)
             raise NotFound(f"{name}@{alias} is not set")
     move, version = found
     response.headers["ETag"] = etag(move.id)

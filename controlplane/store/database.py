@@ -1,12 +1,13 @@
 """Opens the database: SQLite in WAL mode or PostgreSQL, guarded so that one stopped process cannot freeze all."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
@@ -14,6 +15,8 @@ from controlplane.errors import Busy, GraftworkError, Invalid
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 
 BUSY_SECONDS = 10
+PAUSE_SECONDS = 1.0
+"""A connection that was used within it is taken to be alive; asking before every use was a round trip more."""
 POSTGRES_GUARDS = (
     # A process that stops between lock and commit froze every other commit: seen.
     "-c idle_in_transaction_session_timeout=5000 -c lock_timeout=10000 -c timezone=UTC"
@@ -31,6 +34,8 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
+        # PostgreSQL gives every statement a snapshot of its own anyway: BEGIN and ROLLBACK were two round trips.
+        self._reading = self.engine if self.is_sqlite else self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self.on_commit: list[Callable[[], None]] = []
 
     @contextmanager
@@ -53,8 +58,8 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A reading transaction: a snapshot, no lock."""
-        with _trouble_is_said_so(), Session(self.engine, autoflush=False, expire_on_commit=False) as session:
+        """For queries, without a lock: on SQLite one snapshot, on PostgreSQL one a statement."""
+        with _trouble_is_said_so(), Session(self._reading, autoflush=False, expire_on_commit=False) as session:
             yield session
 
     def close(self) -> None:
@@ -118,12 +123,11 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
 
 
 def _postgres_engine(url: str, pool_size: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=pool_size,
         max_overflow=20,
-        pool_pre_ping=True,
         connect_args={
             "options": POSTGRES_GUARDS,
             "keepalives": 1,
@@ -133,3 +137,18 @@ def _postgres_engine(url: str, pool_size: int) -> Engine:
             "connect_timeout": 10,
         },
     )
+
+    @event.listens_for(engine, "checkin")
+    def _remember(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ask_after_a_pause(connection: Any, record: Any, _proxy: object) -> None:
+        # The server may have gone since: then all connections go, before anybody's work is lost on one.
+        if time.monotonic() - record.info.get("used", float("inf")) > PAUSE_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except psycopg.Error as error:
+                raise InvalidatePoolError(str(error)) from error
+
+    return engine

@@ -17,6 +17,9 @@ class JobRow(SQLModel, table=True):
     __tablename__ = "job"
     __table_args__ = (
         Index("ix_job_claimable", "phase", "kind", "created_seq"),
+        # A worker of several kinds, and a page, take the first of an order: without these they sort all there is.
+        Index("ix_job_oldest", "phase", "created_seq", "id"),
+        Index("ix_job_newest", "created_seq", "id"),
         Index("ix_job_lease", "phase", "lease_until"),
     )
     id: UUID = identity()

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,12 +15,13 @@ from tests.bench.report import Ratio
 from tests.bench.results import Measurement, Results
 from tests.bench.tables import compared, number, render
 
-BENCHMARKS: Final = ("commit_price", "relay", "gateway", "rollback")
+BENCHMARKS: Final = ("commit_price", "relay", "growth", "gateway", "rollback")
 """Modules beside this one, each with `measure(options) -> list[Ratio]`."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(words)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing that was started is left behind
     if asked.render:
         return _render(asked.render)
     if unknown := sorted(set(asked.only) - set(BENCHMARKS)):
@@ -29,16 +31,18 @@ def main(words: Sequence[str] | None = None) -> int:
     before = store.load(file).benchmarks if file.exists() else {}
     found = Results(host, before)
     print(host, flush=True)
-    try:
-        with Parts() as parts:
-            options = Options(parts, asked.rounds, asked.smoke)
-            for name in asked.only or BENCHMARKS:
+    not_run = {}
+    with Parts() as parts:
+        options = Options(parts, asked.rounds, asked.smoke)
+        for name in asked.only or BENCHMARKS:
+            try:
                 found = found.with_measured(name, _measured(name, options))
+            except Missing as error:
+                not_run[name] = str(error)
+            else:
                 store.save(found, file)  # after each: a run that is cut off keeps what it has
-    except Missing as error:
-        return _refuse(str(error))
-    print(f"\nwritten: {file}")
-    return 0
+    print(f"\nresults: {file}")
+    return _refuse("\n".join(f"{name} was NOT RUN: {why}" for name, why in not_run.items())) if not_run else 0
 
 
 def benchmark(name: str) -> Callable[[Options], list[Ratio]]:

@@ -75,6 +75,9 @@ class Plant:
     def post(self, path: str, body: Any = None) -> Any:
         return self._client.post(path, json=body).raise_for_status().json()
 
+    def put(self, path: str, body: Any) -> Any:
+        return self._client.put(path, json=body).raise_for_status().json()
+
     # --- jobs -------------------------------------------------------------------------------------------------------
 
     def request(self, kind: str, spec: dict[str, Any], **options: Any) -> str:

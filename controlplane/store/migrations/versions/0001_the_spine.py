@@ -403,6 +403,8 @@ def upgrade() -> None:
         batch_op.create_index("ix_job_claimable", ["phase", "kind", "created_seq"], unique=False)
         batch_op.create_index(batch_op.f("ix_job_created_at"), ["created_at"], unique=False)
         batch_op.create_index("ix_job_lease", ["phase", "lease_until"], unique=False)
+        batch_op.create_index("ix_job_newest", ["created_seq", "id"], unique=False)
+        batch_op.create_index("ix_job_oldest", ["phase", "created_seq", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_job_run_id"), ["run_id"], unique=False)
 
     op.create_table(
@@ -723,6 +725,8 @@ def downgrade() -> None:
     op.drop_table("dataset_version")
     with op.batch_alter_table("job", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_job_run_id"))
+        batch_op.drop_index("ix_job_oldest")
+        batch_op.drop_index("ix_job_newest")
         batch_op.drop_index("ix_job_lease")
         batch_op.drop_index(batch_op.f("ix_job_created_at"))
         batch_op.drop_index("ix_job_claimable")
