@@ -26,7 +26,7 @@ from tests.support.workbench import Workbench, build_tiny_base, planted_rows, ra
 from workers.model.base import base_digest
 from workers.runtime.messages import Said, Task
 from workers.runtime.process import JobProcess
-from workers.runtime.settings import Stores
+from workers.runtime.settings import WorkerSettings
 from workers.runtime.start import Started, start_cold
 from workers.runtime.warm import Starter
 
@@ -60,14 +60,8 @@ class Jobs:
         self._bench = Workbench(root, build_tiny_base(root / "bases" / "tiny"))
         self._file = root / "bases" / "rows.csv"
         self._file.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in planted_rows(100)))
-        self._stores = Stores(
-            artifacts_url=f"file://{root}/artifacts",
-            cache=root / "cache",
-            sources_cache=root / "cache" / "sources",
-            file_roots=(root / "bases",),
-            pypi_packages=(),
-            pypi_index_url=None,
-        )
+        settings = WorkerSettings(home=root, artifacts_url=f"file://{root}/artifacts", file_roots=(root / "bases",))
+        self._stores = settings.stores()
 
     def specs(self) -> Iterator[JobSpec]:
         """One of every kind."""
