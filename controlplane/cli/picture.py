@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 920, 400
 CAUGHT: Final = "errors-1-to-5"
 """The scenario whose detection is drawn."""
 BOUND_PERCENT: Final = 4
-FIRST, LAST = 10, 30_000
+FIRST, LAST = 10, 100_000
 """Canary requests on the logarithmic axis."""
 
 
@@ -99,7 +99,7 @@ def _caught(rows: Sequence[Row]) -> Iterator[str]:
         y = frame.y(percent / 100)
         yield _line(frame.left, y, frame.left + frame.width, y, "axis")
         yield _text(frame.left - 6, y + 4, f"{percent} %", "quiet", "end")
-    for units in (10, 100, 1000, 10_000):
+    for units in (10, 100, 1000, 10_000, LAST):
         yield _text(frame.x(_along(units)), frame.top + frame.height + 18, f"{units:,}", "quiet", "middle")
     drawn = [row for row in rows if row.scenario == CAUGHT and row.curve]
     for row in drawn:
