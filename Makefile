@@ -75,9 +75,12 @@ sbom: install ## what we ship, as CycloneDX: sbom.cdx.json
 audit: install ## known vulnerabilities of the locked packages, where advisories are reachable (needs uv)
 	@$(BIN)/python -m deploy.audit
 
-hostile: install ## ten thousand strangers' requests and ten thousand events, against the real processes
-	@$(BIN)/python -m tests.hostile http $(ARGS)
-	@$(BIN)/python -m tests.hostile events $(ARGS)
+hostile: install ## ten thousand strangers' requests and events each, on SQLite and PostgreSQL
+	@for database in sqlite postgres; do \
+	  $(BIN)/python -m tests.hostile http --database $$database $(ARGS) && \
+	  $(BIN)/python -m tests.hostile events --database $$database $(ARGS) || exit 1; done
+	@$(BIN)/python -m tests.hostile events --doors http $(ARGS)
+	@$(BIN)/python -m tests.hostile http --target gateway --cases 2000 $(ARGS)
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra all --group dev --universal --generate-hashes --python-version 3.11 \

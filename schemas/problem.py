@@ -19,6 +19,7 @@ NAMES: Final[dict[int, str]] = {
     422: "Invalid",
     428: "PreconditionRequired",
     429: "TooManyFailures",
+    500: "Failed",
     503: "Busy",
     504: "DeadlinePassed",
 }

@@ -11,6 +11,7 @@ from controlplane.commands.tokens import create_token
 from controlplane.store.database import Database
 from tests.hostile.databases import fresh_database
 from tests.hostile.planted import plant
+from tests.integration.serve.conftest import Site
 from tests.support.api_site import ROLES
 from tests.support.ports import free_ports
 from tests.support.processes import Process, Processes
@@ -23,7 +24,8 @@ class Target:
 
     url: str
     tokens: dict[str, str | None]
-    process: Process
+    process: Process | None
+    """None: it answers in a thread of this one."""
 
 
 @contextmanager
@@ -50,6 +52,21 @@ def api(kind: str, folder: Path) -> Iterator[Target]:
             yield Target(base, {**minted, "nobody": None, "stranger": "gw_not-a-token-of-ours"}, process)
         finally:
             processes.kill_all()
+
+
+@contextmanager
+def gateway(_kind: str, folder: Path) -> Iterator[Target]:
+    """Beside a hand-written control plane, with scripted versions: what a model would answer is not the question."""
+    site = Site(folder)
+    site.start_control_plane()
+    site.release(1)
+    try:
+        with site.gateway(gateway_token="a-token-of-the-gateway", failed_logins_per_minute=1_000_000) as client:
+            base = str(client.base_url)
+            wait_for(lambda: _answers(base), "the gateway answers", seconds=120)
+            yield Target(base, {"admin": "a-token-of-the-gateway", "nobody": None, "stranger": "not-its-token"}, None)
+    finally:
+        site.stop_control_plane()
 
 
 def _answers(url: str) -> bool:

@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request, Security
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from schemas.problem import refusals
 from schemas.sign_ins import FailedSignIns
 from workers.serve import oip, problems
+from workers.serve.description import ANSWERS_A_MODEL, BEARER, GUARDED, PredictAnswer, body_of, describe
 from workers.serve.files import GatewayFiles
 from workers.serve.gateway import Gateway, running
 from workers.serve.predict import Answer
@@ -22,6 +24,10 @@ from workers.serve.sessions import Sessions
 from workers.serve.settings import GatewaySettings
 
 
+class Metrics(Response):
+    media_type = CONTENT_TYPE_LATEST
+
+
 def create_app(settings: GatewaySettings, sessions: Sessions, files: GatewayFiles) -> FastAPI:
     """Health routes are open; everything else asks for the gateway's token where one is set."""
     product = version("graftwork")
@@ -29,30 +35,44 @@ def create_app(settings: GatewaySettings, sessions: Sessions, files: GatewayFile
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(settings, sessions, files) as gateway:
-            guarded = [Depends(_bearer(settings))]
+            guarded: list[Any] = [Depends(_bearer(settings))]
+            guarded += [Security(BEARER)] if settings.gateway_token else []
             app.include_router(_health_routes(gateway))
             app.include_router(oip.health_routes(gateway))
-            app.include_router(_predict_routes(gateway), dependencies=guarded)
-            app.include_router(oip.routes(gateway, product), dependencies=guarded)
+            app.include_router(_predict_routes(gateway), dependencies=guarded, responses=GUARDED)
+            app.include_router(oip.routes(gateway, product), dependencies=guarded, responses=GUARDED)
             yield
 
-    app = FastAPI(title="Graftwork gateway", version=product, lifespan=lifespan, openapi_url=None)
+    app = FastAPI(
+        title="Graftwork gateway",
+        version=product,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
     problems.install(app)
+    describe(app)
     return app
 
 
 def _predict_routes(gateway: Gateway) -> APIRouter:
     router = APIRouter()
 
-    @router.post("/v1/predict")
+    @router.post(
+        "/v1/predict",
+        response_model=PredictAnswer,
+        responses=ANSWERS_A_MODEL,
+        openapi_extra=body_of(PredictRequest),
+    )
     async def predict(request: Request) -> JSONResponse:
         body = await read(request, PredictRequest)
         answer = await gateway.predictor.predict(body.rows, session_key(request, body.session_key))
         return JSONResponse(_body(answer), headers=answer.headers)
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=Metrics)
     async def metrics() -> Response:
-        return Response(gateway.render_metrics(), media_type=CONTENT_TYPE_LATEST)
+        return Metrics(gateway.render_metrics())
 
     return router
 
@@ -64,7 +84,7 @@ def _health_routes(gateway: Gateway) -> APIRouter:
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    @router.get("/readyz")
+    @router.get("/readyz", responses=refusals(503))
     async def readyz() -> dict[str, Any]:
         generation, stable = gateway.predictor.serving()
         return {"status": "ok", "generation": generation.generation, "stable": str(stable.id)}

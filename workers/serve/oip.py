@@ -8,7 +8,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from schemas.problem import refusals
 from schemas.serving import ServedVersion
+from workers.serve.description import ANSWERS_A_MODEL, InferAnswer, Ready, body_of
 from workers.serve.gateway import Gateway
 from workers.serve.predict import Answer
 from workers.serve.problems import Problem
@@ -22,19 +24,24 @@ def routes(gateway: Gateway, version: str) -> APIRouter:
     async def server_metadata() -> dict[str, Any]:
         return {"name": "graftwork-gateway", "version": version, "extensions": []}
 
-    @router.get("/models/{model}")
+    @router.get("/models/{model}", responses=refusals(404, 503))
     async def model_metadata(model: str) -> dict[str, Any]:
         generation, stable = gateway.predictor.serving()
         _expect(model, stable.model)
         return _metadata(stable, generation.canary)
 
-    @router.get("/models/{model}/ready")
+    @router.get("/models/{model}/ready", responses=refusals(404, 503))
     async def model_ready(model: str) -> dict[str, Any]:
         _, stable = gateway.predictor.serving()
         _expect(model, stable.model)
         return {"name": model, "ready": True}
 
-    @router.post("/models/{model}/infer")
+    @router.post(
+        "/models/{model}/infer",
+        response_model=InferAnswer,
+        responses={**refusals(404), **ANSWERS_A_MODEL},
+        openapi_extra=body_of(InferRequest),
+    )
     async def infer(model: str, request: Request) -> JSONResponse:
         _, stable = gateway.predictor.serving()
         _expect(model, stable.model)
@@ -54,7 +61,7 @@ def health_routes(gateway: Gateway) -> APIRouter:
     async def live() -> dict[str, bool]:
         return {"live": True}
 
-    @router.get("/ready")
+    @router.get("/ready", response_model=Ready, responses={503: {"model": Ready}})
     async def ready() -> JSONResponse:
         return JSONResponse({"ready": gateway.ready}, 200 if gateway.ready else 503)
 

@@ -8,9 +8,9 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from schemas.problem import MEDIA_TYPE, TYPE_PREFIX
+
 logger = logging.getLogger(__name__)
-MEDIA_TYPE = "application/problem+json"
-TYPE_PREFIX = "https://graftwork.dev/problems/"
 RETRY_AFTER_SECONDS = 1
 
 
@@ -41,7 +41,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> JSONResponse:
-        return _document(request, Problem(error.status_code, "http", str(error.detail), str(error.detail)))
+        refusal = Problem(error.status_code, "http", str(error.detail), str(error.detail))
+        refusal.headers |= error.headers or {}  # a 405 names what the path allows
+        return _document(request, refusal)
 
     @app.exception_handler(Exception)
     def _unexpected(request: Request, error: Exception) -> JSONResponse:

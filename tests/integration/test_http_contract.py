@@ -1,0 +1,77 @@
+"""What HTTP promises whatever the route: methods, media types, encodings, scalars and times are exact."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from controlplane.store.database import Database
+from tests.support.api_site import ApiSite
+from tests.support.jobs import CURATE
+
+JOB = {"kind": "curate", "spec": CURATE}
+
+
+@pytest.fixture
+def site(sqlite_database: Database) -> ApiSite:
+    return ApiSite(sqlite_database)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/v1/jobs", {"GET", "POST"}),
+        ("GET", "/v1/jobs:claim", {"POST"}),
+        ("GET", "/v1/deployments/reviews:rollback", {"POST"}),
+        ("TRACE", "/v1/models/a/aliases/b", {"GET", "PUT", "DELETE"}),
+        ("HEAD", "/healthz", {"GET"}),
+    ],
+)
+def test_a_method_that_a_path_does_not_have_is_405_and_names_those_it_has(
+    site: ApiSite, method: str, path: str, allowed: set[str]
+) -> None:
+    answer = site.client("admin").request(method, path)
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/", "/v1//jobs", "/v1/models/", "/v1/jobs%2F", "/v1/deployments/a%2Fb"])
+def test_a_path_that_is_not_exact_is_not_found_and_never_a_redirect(site: ApiSite, path: str) -> None:
+    assert site.client("admin").get(path, follow_redirects=False).status_code == 404
+
+
+@pytest.mark.parametrize("media", ["text/plain", "application/xml", "application/x-www-form-urlencoded", ""])
+def test_a_body_of_another_media_type_is_415(site: ApiSite, media: str) -> None:
+    headers = {"content-type": media} if media else {}
+    answer = site.client("operator").post("/v1/jobs", content=json.dumps(JOB).encode(), headers=headers)
+    assert (answer.status_code, answer.json()["field"]) == (415, "content-type")
+
+
+def test_a_body_with_a_content_encoding_is_415_and_not_unpacked(site: ApiSite) -> None:
+    body = gzip.compress(json.dumps(JOB).encode())
+    headers = {"content-type": "application/json", "content-encoding": "gzip"}
+    assert site.client("operator").post("/v1/jobs", content=body, headers=headers).status_code == 415
+
+
+@pytest.mark.parametrize("attempts", ["3", 3.0, 3.5, True, None, [3]])
+def test_a_number_is_a_number_and_not_what_could_be_read_as_one(site: ApiSite, attempts: Any) -> None:
+    answer = site.client("operator").post("/v1/jobs", json={**JOB, "max_attempts": attempts})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "body.max_attempts"
+
+
+@pytest.mark.parametrize("at", ["0", "1700000000", "1e3", "2026-11-24", "2026-11-24T12:00Z", "2026-11-24T12:00:00"])
+def test_a_time_is_written_as_rfc_3339_writes_it(site: ApiSite, at: str) -> None:
+    assert site.client("viewer").get("/v1/deployments/reviews/served", params={"at": at}).status_code == 422
+
+
+def test_every_refusal_that_a_route_documents_is_a_problem(site: ApiSite) -> None:
+    document = site.app.openapi()
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            for status, response in operation["responses"].items():
+                if status >= "400":
+                    assert response["$ref"].startswith("#/components/responses/"), f"{method} {path} {status}"
+    for response in document["components"]["responses"].values():
+        assert list(response["content"]) == ["application/problem+json"]

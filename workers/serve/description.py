@@ -1,0 +1,75 @@
+"""What a gateway's OpenAPI says: the bodies that are read by hand, the answers, and the refusals."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import FastAPI
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from schemas.problem import refusals, with_problem_schemas
+from schemas.serving import Arm
+from workers.serve.requests import InferRequest, PredictRequest
+
+BEARER = HTTPBearer(scheme_name="token", description="GRAFTWORK_GATEWAY_TOKEN, where it is set.", auto_error=False)
+GUARDED = refusals(401, 429)
+ANSWERS_A_MODEL = refusals(413, 422, 500, 503, 504)
+"""500: the version could not answer, and says so; its unit is counted as an error."""
+READS: tuple[type[BaseModel], ...] = (PredictRequest, InferRequest)
+
+
+class Prediction(BaseModel):
+    label: str
+    scores: dict[str, float]
+    prediction_id: str
+    """Bring it back with the label that was right: `POST /v1/feedback`."""
+
+
+class PredictAnswer(BaseModel):
+    model: str
+    version: int
+    model_version: UUID
+    variant: Arm
+    rollout_id: UUID | None
+    request_id: str
+    predictions: list[Prediction]
+
+
+class Tensor(BaseModel):
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[str] | list[float]
+
+
+class InferAnswer(BaseModel):
+    model_name: str
+    model_version: str
+    id: str
+    parameters: dict[str, Any]
+    outputs: list[Tensor]
+
+
+class Ready(BaseModel):
+    ready: bool
+
+
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
+    """`openapi_extra=` of a route that reads its body by hand."""
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+def describe(app: FastAPI) -> None:
+    """Put the schemas of what is read by hand, and of refusals, into the document."""
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        wanted: list[Any] = [(model, "validation") for model in READS]
+        _, definitions = models_json_schema(wanted, ref_template="#/components/schemas/{model}")
+        document.setdefault("components", {}).setdefault("schemas", {}).update(definitions["$defs"])
+        return with_problem_schemas(document)
+
+    app.openapi = openapi  # type: ignore[method-assign]
