@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.secrets import ChosenSecret, GivenSecret
+from schemas.processes.secrets import ChosenSecret, GivenSecret
 
 try:
     VERSION = version("graftwork")

@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Any, Final
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
 
 SCALARS: Final = frozenset({"bool", "int", "float"})
 RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -37,7 +36,7 @@ class _Exact(BaseModel):
     """Numbers and booleans are what JSON says they are: `"3"`, `1` for true and `false` for 0 are refused."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
         schema = handler(source)
         _exact(schema)
         return schema

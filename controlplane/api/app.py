@@ -33,7 +33,7 @@ from controlplane.settings import VERSION, Settings
 from controlplane.store.bell import hearing
 from controlplane.store.database import Database
 from schemas.problem import refusals, with_problem_schemas
-from schemas.sign_ins import FailedSignIns
+from schemas.processes.sign_ins import FailedSignIns
 
 ROUTERS: Final = (
     events.router,

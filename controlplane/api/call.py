@@ -21,8 +21,8 @@ from controlplane.errors import Forbidden, TooManyFailures, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.processes.sign_ins import FailedSignIns
 from schemas.roles import Role
-from schemas.sign_ins import FailedSignIns
 
 ANY = TypeAdapter(Any)
 BEARER = HTTPBearer(scheme_name="token", description="`graftwork token create` mints one.", auto_error=False)

@@ -15,7 +15,7 @@ from controlplane.commands.tokens import bootstrap_admin
 from controlplane.settings import Settings
 from controlplane.store import schema
 from controlplane.store.database import Database
-from schemas.logs import log_to_stderr
+from schemas.processes.logs import log_to_stderr
 
 
 def open_database(settings: Settings) -> Database:

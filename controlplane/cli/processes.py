@@ -41,7 +41,7 @@ def api(context: typer.Context) -> None:
 
     from controlplane.api.app import create_app
     from controlplane.cli.machine import ready_database
-    from schemas.slow_clients import allow_many_connections, impatient
+    from schemas.processes.slow_clients import allow_many_connections, impatient
 
     allow_many_connections()
     with ready_database(context) as (settings, database):

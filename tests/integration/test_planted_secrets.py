@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from controlplane.store.database import Database
-from schemas.logs import DiscreetFormatter
+from schemas.processes.logs import DiscreetFormatter
 from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
 from tests.support.jobs import CURATE

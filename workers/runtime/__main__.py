@@ -8,7 +8,7 @@ import sys
 import threading
 
 from schemas.jobs import JOB_KINDS
-from schemas.logs import log_to_stderr
+from schemas.processes.logs import log_to_stderr
 from workers.runtime.api import Api, Refused
 from workers.runtime.doorbell import open_doorbell
 from workers.runtime.settings import WorkerSettings

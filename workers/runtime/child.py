@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from schemas.claims import Checkpoint, Progress, Usage
 from schemas.jobs import JobResult, JobSpec
-from schemas.logs import log_to_stderr
+from schemas.processes.logs import log_to_stderr
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError

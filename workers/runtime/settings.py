@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.base import Strict
-from schemas.secrets import GivenSecret
+from schemas.processes.secrets import GivenSecret
 
 
 class WorkerSettings(BaseSettings):

@@ -7,8 +7,8 @@ import uvicorn
 from pydantic import ValidationError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from schemas.logs import log_to_stderr
-from schemas.slow_clients import allow_many_connections, impatient
+from schemas.processes.logs import log_to_stderr
+from schemas.processes.slow_clients import allow_many_connections, impatient
 from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app

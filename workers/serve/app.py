@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from schemas.problem import refusals
-from schemas.sign_ins import FailedSignIns
+from schemas.processes.sign_ins import FailedSignIns
 from workers.serve import oip, problems
 from workers.serve.description import ANSWERS_A_MODEL, BEARER, GUARDED, PredictAnswer, body_of, describe
 from workers.serve.files import GatewayFiles

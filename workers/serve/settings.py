@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.artifacts import Name
-from schemas.secrets import ChosenSecret, GivenSecret
+from schemas.processes.secrets import ChosenSecret, GivenSecret
 
 GatewayName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
 """Also the name of its folder."""
