@@ -52,10 +52,9 @@ EVENTS: Final = (
         (
             Edit(
                 "controlplane/reactions/consumer.py",
-                "        for delivery in self.source.poll(poll_seconds):\n",
-                "        deliveries = self.source.poll(poll_seconds)\n        for delivery in deliveries:\n"
-                "            self.source.done(delivery)\n        self.source.commit()\n"
-                "        for delivery in deliveries:\n",
+                "        taken = self._taken(deliveries)\n",
+                "        for delivery in deliveries:\n            self.source.done(delivery)\n"
+                "        self.source.commit()\n        taken = self._taken(deliveries)\n",
             ),
         ),
         hit_by=("kill reactions", "kill everything", "kill postgres"),
