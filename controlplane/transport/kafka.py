@@ -27,6 +27,7 @@ from kafka.structs import OffsetAndMetadata
 
 from controlplane.settings import Settings
 from controlplane.transport.chunks import CHUNK_BYTES, Records, chunks_of
+from controlplane.transport.kafka_names import read_any_name
 from controlplane.transport.port import HELD_BACK, Delivery, Unavailable
 from schemas.kafka_binding import KafkaMessage
 from schemas.topics import ALL_TOPICS, PARTITIONS
@@ -249,6 +250,7 @@ class KafkaSource:
 
     def _open(self) -> KafkaConsumer:
         if self._consumer is None:
+            read_any_name()
             create_topics(self._settings)  # who joins before a topic exists looks again after 5 minutes only
             self._consumer = KafkaConsumer(
                 *self._topics,

@@ -11,6 +11,15 @@ from schemas.kafka_binding import STRUCTURED, KafkaMessage
 Headers = list[tuple[str, bytes]]
 Make = Callable[[Random, str], KafkaMessage]
 """Of a drawn event with this id; its source is `/hostile`."""
+
+
+class RawName(str):
+    """A header's name as a careless client writes it: Kafka itself never looks."""
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xff\xfe"
+
+
 SOURCE: Final = "/hostile"
 TYPES: Final = ("com.example.rows", "com.example.unknown.v7", "x", "Ünïcode", "org.other.deep.name.v99")
 """The planted trigger listens to the first."""
@@ -56,6 +65,7 @@ GOOD: Final[dict[str, Make]] = {
     "a long subject": lambda d, i: binary(b"{}", attributes(d, i, subject="s" * 1024)),
     "deep as we read": lambda d, i: binary(nested(60), attributes(d, i)),
     "large as we take": lambda d, i: binary(b'"' + b"x" * (MAX_EVENT_BYTES - 2) + b'"', attributes(d, i)),
+    "names of other people": lambda d, i: binary(b"{}", [*attributes(d, i), (RawName("x"), b"1")]),
     "headers of other people": lambda d, i: binary(b"{}", [*attributes(d, i), ("b3", b"\xff\xfe"), ("x", b"\0")]),
 }
 BAD: Final[dict[str, Make]] = {
@@ -79,6 +89,7 @@ BAD: Final[dict[str, Make]] = {
     "the 30th of February": lambda d, i: structured(d, i, time="2026-02-30T00:00:00Z"),
     "a header that is no UTF-8": lambda d, i: binary(b"{}", [*attributes(d, i), ("ce_subject", b"\xff\xfe")]),
     "NUL in a header's name": lambda d, i: binary(b"{}", [*attributes(d, i), ("ce_\0", b"\xff")]),
+    "a header's name that is no UTF-8": lambda d, i: binary(b"{}", [*attributes(d, i, type=None), (RawName("x"), b"")]),
     "NUL in the id": lambda d, i: binary(b"{}", attributes(d, i, id=f"{i}\0")),
     "NUL in the data": lambda d, i: binary(b'{"a":"\\u0000"}', attributes(d, i)),
     "half a surrogate pair": lambda d, i: binary(b'{"a":"\\ud800"}', attributes(d, i)),
