@@ -15,7 +15,7 @@ from tests.bench.report import Ratio
 from tests.bench.results import Measurement, Results
 from tests.bench.tables import compared, number, render
 
-BENCHMARKS: Final = ("commit_price", "relay", "growth", "gateway", "rollback")
+BENCHMARKS: Final = ("commit_price", "relay", "latency", "registry", "growth", "gateway", "rollback")
 """Modules beside this one, each with `measure(options) -> list[Ratio]`."""
 
 

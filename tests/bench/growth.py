@@ -9,12 +9,14 @@ from functools import partial
 from uuid import uuid4
 
 from sqlalchemy import insert, text
+from sqlmodel import SQLModel
 
 from controlplane.commands import claims, outcomes
 from controlplane.commands.jobs import request_job
 from controlplane.projections.jobs import JobFilter, list_jobs
 from controlplane.store.database import Database
 from controlplane.store.tables import JobRow
+from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.event_log import last_seq, read_events
 from schemas.claims import ClaimRequest, Failure
 from schemas.jobs import JOB_KINDS
@@ -26,7 +28,6 @@ from tests.support.jobs import CURATE
 BASE = 1_000
 SIZES = (10_000, 100_000)
 FACTS_A_JOB = 3
-CHUNK = 10_000
 NOTE = (
     "half of the jobs wait, in turn of every kind, half have failed; three facts a job; the worker does every kind; "
     "milliseconds of the command with its commits, one client, without HTTP"
@@ -114,26 +115,45 @@ def feed_page(database: Database) -> None:
 
 
 OPERATIONS = (
-    _Operation("a job's life", job_life, 40),
-    _Operation("an empty claim", empty_claim, 100),
-    _Operation("a page of what waits", queue_page, 40),
-    _Operation("the newest page", newest_page, 40),
-    _Operation("the feed's end", feed_page, 100),
+    _Operation("a job's life", job_life, 20),
+    _Operation("an empty claim", empty_claim, 30),
+    _Operation("a page of what waits", queue_page, 20),
+    _Operation("the newest page", newest_page, 20),
+    _Operation("the feed's end", feed_page, 30),
 )
 
 
 @contextmanager
 def _filled(options: Options, kind: str, jobs: int) -> Iterator[Database]:
+    """A thousand jobs and their facts, copied by the database until there are so many."""
+    first = min(jobs, BASE)
     with options.parts.database(kind) as database:
-        for begin in range(0, jobs, CHUNK):
-            rows = [_job(number) for number in range(begin, min(begin + CHUNK, jobs))]
+        with database.begin("bench") as uow:
+            uow.session.execute(insert(JobRow), [_job(number) for number in range(first)])
+        commit_facts(database, first * FACTS_A_JOB)
+        identity = "lower(hex(randomblob(16)))" if database.is_sqlite else "gen_random_uuid()"
+        for copy in range(1, jobs // first):
             with database.begin("bench") as uow:
-                uow.session.execute(insert(JobRow), rows)
-            commit_facts(database, len(rows) * FACTS_A_JOB)
+                for table, key, place in (("job", "created_seq", "created_seq + :more"), ("event", "seq", None)):
+                    _copy(uow, table, first, {"id": identity, key: place}, copy * first)
         with database.engine.connect() as connection:
             connection.execute(text("ANALYZE"))  # as autovacuum would have done by then
             connection.commit()
         yield database
+
+
+def _copy(uow: UnitOfWork, table: str, first: int, changed: dict[str, str | None], more: int) -> None:
+    """The first rows of a table once more; None: the database counts that column."""
+    names = [
+        name for name in list(SQLModel.metadata.tables[table].columns.keys()) if changed.get(name, name) is not None
+    ]
+    values = ", ".join(changed.get(name) or f'"{name}"' for name in names)
+    columns = ", ".join(f'"{name}"' for name in names)
+    bound = "created_seq < :first" if table == "job" else f"seq <= :first * {FACTS_A_JOB}"
+    uow.session.execute(
+        text(f"INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE {bound}"),
+        {"first": first} | ({"more": more} if ":more" in values else {}),
+    )
 
 
 def _job(number: int) -> dict[str, object]:
