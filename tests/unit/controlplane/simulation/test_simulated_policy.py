@@ -21,7 +21,7 @@ def results(name: str, runs: int) -> Counter[str]:
 @pytest.mark.slow
 def test_a_healthy_canary_is_rarely_rolled_back() -> None:
     """A row alone needs 1,000 runs to tell 2 % from 4 % (`graftwork simulate`, docs/canary-simulation.md)."""
-    runs = 75
+    runs = 120
     harmed = {name: results(name, runs)["HARM"] for name in EQUAL}
     assert upper_limit(sum(harmed.values()), runs * len(EQUAL)) <= 0.04
     assert all(1 - upper_limit(runs - count, runs) <= 0.04 for count in harmed.values()), harmed
