@@ -202,7 +202,7 @@ class Consumer(Generic[E]):
     def _replay(self, letter: DeadLetterRow) -> None:
         delivery = dead_letters.delivery_of(letter)
         try:
-            self.tries.take([delivery])
+            self.tries.take_alone(delivery)
             if self.tries.begin(delivery) > self.max_tries:
                 raise UnreadableEvent([DEADLY.format(self.max_tries)])
             self._replay_effect(letter, delivery)

@@ -24,6 +24,11 @@ class Tries:
         with self._database.begin(self._consumer) as uow:
             self._alone |= in_hand.take(uow, self._consumer, deliveries)
 
+    def take_alone(self, delivery: Delivery) -> None:
+        """One that was brought back: whose fault a death is needs no finding out."""
+        self.take([delivery])
+        self._alone.add(spot(delivery))
+
     def begin(self, delivery: Delivery) -> int:
         """Which try this one is; 0 while it is one of a batch that nobody has died of."""
         here = spot(delivery)

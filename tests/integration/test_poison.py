@@ -5,6 +5,7 @@ import signal
 import pytest
 from sqlmodel import select
 
+from controlplane.commands.dead_letters import replay_dead_letter
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, InHandRow
 from controlplane.store.tables import TriggerEvaluationRow
@@ -47,3 +48,26 @@ def test_a_message_that_kills_the_process_is_a_dead_letter_after_so_many_deaths(
     assert heard(database) == ["job/after", "job/before"]
     with database.read() as session:
         assert session.exec(select(InHandRow)).all() == []
+
+
+@pytest.mark.e2e
+def test_a_replay_that_kills_the_process_opens_the_letter_again(
+    sqlite_database: Database, processes: Processes
+) -> None:
+    announce(sqlite_database, DEADLY, 0)
+    lives = 0
+    while live(processes, sqlite_database, lives).wait() == -signal.SIGKILL:
+        lives += 1
+    (letter,) = letters(sqlite_database)
+    with sqlite_database.begin("tester") as uow:
+        replay_dead_letter(uow, letter.id)
+    announce(sqlite_database, "after", 0)
+    deaths = 0
+    while live(processes, sqlite_database, 100 + deaths).wait() == -signal.SIGKILL:
+        deaths += 1
+        assert deaths <= MAX_TRIES
+    (letter,) = letters(sqlite_database)
+    assert deaths == MAX_TRIES
+    assert letter.status == "Open"
+    assert "the process ended" in letter.reason
+    assert heard(sqlite_database) == ["job/after"]
