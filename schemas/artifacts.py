@@ -13,7 +13,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 SourceUri = Annotated[
     str,
-    StringConstraints(pattern=r"^(file|s3|hf|pypi)://[^\s/?#@]*(/[^\s?#]*)?(#\S*)?$", min_length=8, max_length=2048),
+    StringConstraints(pattern=r"^(file|s3|hf|pypi)://([^\s/?#@]+(/[^\s?#]*)?|/[^\s?#]+)(#\S*)?$", max_length=2048),
 ]
 """`file:///…`, `s3://…`, `hf://owner/name[@revision][/path]`, `pypi://package==version#path=…&sha256=…`.
 

@@ -4,7 +4,6 @@
 With `stop` it stops itself (SIGSTOP) in its first commit, between the commit lock and COMMIT.
 """
 
-import os
 import random
 import signal
 import sys
@@ -44,7 +43,8 @@ def write(database: Database, name: str, number: int, seconds: float, committed:
 
 def stop_in_the_first_commit() -> None:
     def before_commit(_session: Session) -> None:
-        os.kill(os.getpid(), signal.SIGSTOP)
+        # to this thread: one sent to the process may reach the main thread after this one has committed
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
     hooks.listen(Session, "before_commit", before_commit, once=True)
 
