@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from tests.bench import results as store
+from tests.bench import records as store
 from tests.bench.host import commit, is_busy, this_host, this_moment
 from tests.bench.parts import Missing, Options, Parts
+from tests.bench.records import Measurement, Results
 from tests.bench.report import Ratio
-from tests.bench.results import Measurement, Results
 from tests.bench.tables import compared, number, render
 
 BENCHMARKS: Final = ("commit_price", "relay", "latency", "registry", "growth", "gateway", "rollback")

@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+from tests.bench.records import Results
 from tests.bench.report import Ratio
-from tests.bench.results import Results
 from tests.support.processes import ROOT
 
 BEGIN, END = "<!-- bench:start -->", "<!-- bench:end -->"

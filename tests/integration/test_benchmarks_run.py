@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench import results as store
+from tests.bench import records as store
 from tests.bench.__main__ import BENCHMARKS, benchmark, main
 from tests.bench.host import Moment, this_host
 from tests.bench.parts import Missing, Options, Parts
+from tests.bench.records import Measurement, Results
 from tests.bench.report import Goal, Ratio, alternate, percentile
-from tests.bench.results import Measurement, Results
 from tests.bench.tables import BEGIN, END, short, whole, with_table
 from tests.support.broker import Broker
 from tests.support.postgres_server import PostgresServer
