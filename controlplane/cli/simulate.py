@@ -49,14 +49,7 @@ def simulate(
     with Players(canary, range(base, base + runs), jobs) as players:
         table = Table(screen, players, canary, (runs, seed), keep)
         rows = table.play(asked, (OURS, *BASELINES) if baselines else (OURS,))
-    if report:
-        kept_rows.write(report, kept_rows.document(canary, runs, seed, rows))
-    if plot:
-        plot.write_text(draw(rows))
-    if markdown:
-        write_table(markdown, rows)
-    if screen.as_json:
-        screen.print_json(rows)
+        table.write(rows, report, plot, markdown)
     if any(row.held == "no" for row in rows):
         raise typer.Exit(FAILED)
 
@@ -102,6 +95,16 @@ class Table:
             for row in found:
                 self._print(line(row))
         return rows
+
+    def write(self, rows: list[Row], report: Path | None, plot: Path | None, markdown: Path | None) -> None:
+        if report:
+            kept_rows.write(report, kept_rows.document(self._policy, self._runs, self._seed, rows))
+        if plot:
+            plot.write_text(draw(rows))
+        if markdown:
+            write_table(markdown, rows)
+        if self._screen.as_json:
+            self._screen.print_json(rows)
 
     def _file(self, scenario: Scenario) -> Path | None:
         return self._keep / f"{scenario.name}.json" if self._keep else None

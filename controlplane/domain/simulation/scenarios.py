@@ -13,16 +13,16 @@ from controlplane.domain.simulation.drifts import (
     with_load,
 )
 from controlplane.domain.simulation.scenario import Bound, LabelChances, Outage, Scenario
-from schemas.rollouts import CanaryPolicy, ErrorMetric
+from schemas.rollouts import CanaryPolicy
 from schemas.serving import MetricName
 
+ERROR: Final[frozenset[MetricName]] = frozenset({"error"})
 WRONG: Final[frozenset[MetricName]] = frozenset({"wrong"})
 HOUR: Final = 3600
 
 
 def errors_alone(policy: CanaryPolicy) -> CanaryPolicy:
-    kept = tuple(metric for metric in policy.metrics if metric.name == "error")
-    return policy.model_copy(update={"metrics": kept or (ErrorMetric(),)})
+    return policy.model_copy(update={"metrics": tuple(one for one in policy.metrics if one.name == "error")})
 
 
 def by_session(policy: CanaryPolicy) -> CanaryPolicy:
@@ -40,11 +40,12 @@ def flat_tenth(policy: CanaryPolicy) -> CanaryPolicy:
 
 EQUAL: Final = Scenario(name="equal", description="the canary is the stable version under another name", kind="healthy")
 BAD_ERRORS: Final = Scenario(
-    name="errors-1-to-5", description="errors rise from 1 % to 5 %", kind="harm", error=(0.01, 0.05)
+    name="errors-1-to-5", description="errors rise from 1 % to 5 %", kind="harm", error=(0.01, 0.05), needs=ERROR
 )
 BY_USERS: Final = replace(
     EQUAL, name="users-by-session", description="2,000 users of whom 1 % always fail, drawn by session (cut at 15 min)",
     users=2000, failing_users=0.01, error=(0.0, 0.0), adapt=by_session, fold_seconds=10, seconds=900,
+    needs=ERROR,
 )  # fmt: skip
 
 HEALTHY: Final = (
@@ -91,13 +92,13 @@ HEALTHY: Final = (
             lags=(0, 0, 0), deaths=((1, 100),), gateways_matter=True),
     replace(EQUAL, name="users-by-request",
             description="2,000 users, few of them busy, of whom 1 % always fail, drawn by request",
-            users=2000, failing_users=0.01, uneven_users=True, adapt=by_request),
+            users=2000, failing_users=0.01, uneven_users=True, adapt=by_request, needs=ERROR),
     BY_USERS,
 )  # fmt: skip
 
 MARGINS: Final = (
     replace(EQUAL, name="error-margin", description="errors exactly one margin higher", kind="margin",
-            error_margins=1.0),
+            error_margins=1.0, needs=ERROR),
     replace(EQUAL, name="wrong-margin", description="wrong answers exactly one margin more", kind="margin",
             wrong_margins=1.0, needs=WRONG),
     replace(EQUAL, name="half-margins", description="half of every margin: neither safe nor a disaster", kind="other",

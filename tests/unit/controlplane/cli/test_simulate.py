@@ -101,6 +101,11 @@ def test_kept_rows_of_another_run_are_refused_and_ones_without_baselines_are_pla
     [
         ("simulate policy.yaml --scenario nowhere", BOTH, "there is no scenario 'nowhere'"),
         ("simulate policy.yaml --scenario wrong-margin", "canary: {}", "needs the metric wrong"),
+        (
+            "simulate policy.yaml --scenario errors-1-to-5",
+            "canary: {metrics: [{name: wrong, margin: 0.1}]}",
+            "needs the metric error",
+        ),
         ("simulate none.yaml", BOTH, "none.yaml: No such file"),
         ("simulate policy.yaml", "canary: {tick: 3}", "policy.yaml: canary.tick: Extra inputs"),
         ("simulate policy.yaml", "canary: {metrics: [{name: wrong}]}", "canary.metrics.0.wrong.margin: Field required"),
