@@ -33,7 +33,7 @@ def get_alias(name: PathName, alias: PathName, call: Viewer, response: Response)
             raise NotFound(f"{name}@{alias} is not set")
     move, version = found
     response.headers["ETag"] = etag(move.id)
-    return _move(move, version.version)
+    return _move(move, version)
 
 
 @router.put(ROUTE, response_model=Move, responses=refusals(404, 409, 412, 428))
@@ -52,7 +52,7 @@ def put_alias(
         row = set_alias(uow, name, alias, body.model_version, expected=expected, reason=body.reason)
         uow.session.flush()
         found = models.find_alias(uow.session, name, alias)
-        return Reply(_move(row, found[1].version if found else None), headers={"ETag": etag(row.id)})
+        return Reply(_move(row, found[1] if found else None), headers={"ETag": etag(row.id)})
 
     return call.write(effect)
 

@@ -133,5 +133,5 @@ def _said(uow: UnitOfWork, model: str, alias: str, expected: UUID | None) -> str
     move, version = found
     return (
         f"{model}@{alias}: you expected {wanted}, but the current move is {etag(move.id)}, "
-        f"to version {version.version} by {move.actor}"
+        f"to version {version} by {move.actor}"
     )

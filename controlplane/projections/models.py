@@ -71,10 +71,10 @@ def list_attachments(session: Session, version: UUID) -> list[AttachmentRow]:
 # --- aliases ----------------------------------------------------------------------------------------------------------
 
 
-def find_alias(session: Session, model: str, alias: str) -> tuple[AliasHistoryRow, ModelVersionRow] | None:
-    """The move that made an alias point where it points, and the version; None when it points nowhere."""
+def find_alias(session: Session, model: str, alias: str) -> tuple[AliasHistoryRow, int] | None:
+    """The move that made an alias point where it points, and the version's number; None when it points nowhere."""
     query = (
-        select(AliasHistoryRow, ModelVersionRow)
+        select(AliasHistoryRow, ModelVersionRow.version)
         .join(AliasRow, col(AliasRow.history_id) == AliasHistoryRow.id)
         .join(ModelVersionRow, col(ModelVersionRow.id) == AliasRow.model_version_id)
         .where(AliasRow.model == model, AliasRow.alias == alias)

@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
+from tests.bench.http import Connection
 from tests.bench.parts import Missing, Parts
 from tests.support.ports import free_ports
 from tests.support.waiting import wait_for
@@ -65,23 +66,22 @@ def server(parts: Parts, workers: int, models: list[str]) -> Iterator[str]:
     parts.postgres.drop_database(url)
 
 
-def promote(client: httpx.Client, model: str, version: int) -> None:
+def promote(client: Connection, model: str, version: int) -> None:
     body = {"name": model, "alias": ALIAS, "version": str(version)}
-    client.post(f"{API}/registered-models/alias", json=body).raise_for_status()
+    client.post(f"{API}/registered-models/alias", body)
 
 
-def champion(client: httpx.Client, model: str) -> Any:
+def champion(client: Connection, model: str) -> Any:
     """The version that the alias names."""
-    answer = client.get(f"{API}/registered-models/alias", params={"name": model, "alias": ALIAS})
-    return answer.raise_for_status().json()["model_version"]
+    return client.get(f"{API}/registered-models/alias", {"name": model, "alias": ALIAS})["model_version"]
 
 
 def _register(base: str, model: str) -> None:
-    with httpx.Client(base_url=base, timeout=60) as client:
-        client.post(f"{API}/registered-models/create", json={"name": model}).raise_for_status()
+    with closing(Connection(base)) as client:
+        client.post(f"{API}/registered-models/create", {"name": model})
         for number in (1, 2):
             source = f"s3://models/{model}/{number}"  # only named: a local path needs a run
-            client.post(f"{API}/model-versions/create", json={"name": model, "source": source}).raise_for_status()
+            client.post(f"{API}/model-versions/create", {"name": model, "source": source})
         promote(client, model, 1)
         assert champion(client, model)["version"] == "1"
 

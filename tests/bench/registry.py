@@ -7,11 +7,10 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 
-import httpx
-
 from controlplane.store.database import Database
 from controlplane.store.tables import JobRow, ModelVersionRow, RegisteredModelRow
 from tests.bench import mlflow
+from tests.bench.http import Connection
 from tests.bench.parts import Missing, Options
 from tests.bench.report import Goal, Ratio, alternate, percentile
 from tests.support.jobs import CURATE, artifact
@@ -40,13 +39,12 @@ class Ours:
             register(database, model)
         headers = {"authorization": f"Bearer {TOKEN}"}
         url = plant.env["GRAFTWORK_API_URL"]
-        self._clients = [httpx.Client(base_url=url, headers=headers, timeout=60) for _ in MODELS]
+        self._clients = [Connection(url, headers) for _ in MODELS]
         first = {"if-none-match": "*"}
         self._etags = [self._move(number, 1, first) for number in range(CLIENTS)]
 
     def read(self, number: int, _turn: int) -> None:
-        answer = self._clients[number].get(_alias(number)).raise_for_status()
-        assert answer.json()["model_version_id"]
+        assert self._clients[number].get(_alias(number))["model_version_id"]
 
     def promote(self, number: int, turn: int) -> None:
         self._etags[number] = self._move(number, turn % 2 + 1, {"if-match": self._etags[number]})
@@ -57,15 +55,14 @@ class Ours:
 
     def _move(self, number: int, version: int, precondition: dict[str, str]) -> str:
         body = {"model_version": f"{MODELS[number]}/{version}", "reason": "a benchmark"}
-        answer = self._clients[number].put(_alias(number), json=body, headers=precondition).raise_for_status()
-        return str(answer.headers["etag"])
+        return str(self._clients[number].put(_alias(number), body, precondition).headers["etag"])
 
 
 class Theirs:
     """The same with MLflow's REST API, which its own client speaks."""
 
     def __init__(self, url: str) -> None:
-        self._clients = [httpx.Client(base_url=url, timeout=60) for _ in MODELS]
+        self._clients = [Connection(url) for _ in MODELS]
 
     def read(self, number: int, _turn: int) -> None:
         assert mlflow.champion(self._clients[number], MODELS[number])["version"]
