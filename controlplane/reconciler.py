@@ -124,10 +124,7 @@ class Fenced(Database):
     """The same database, whose every unit of work commits only while this process is still the active reconciler."""
 
     def __init__(self, database: Database, owner: str, fence: int) -> None:
-        self.url = database.url
-        self.is_sqlite = database.is_sqlite
-        self.engine = database.engine
-        self.on_commit = database.on_commit
+        vars(self).update(vars(database))  # one pool, one list of listeners, and whatever else it has
         self._owner = owner
         self._fence = fence
 
