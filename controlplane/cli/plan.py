@@ -9,7 +9,7 @@ import typer
 
 from controlplane.cli.output import Terminal, refuse, terminal
 from controlplane.cli.planned import show
-from controlplane.cli.players import Players
+from controlplane.cli.players import SEEDS_APART, Players
 from controlplane.cli.policies import read_policy
 from controlplane.cli.traffic import observed_traffic
 from controlplane.domain.simulation.plan import (
@@ -18,6 +18,7 @@ from controlplane.domain.simulation.plan import (
     default_harms,
     harmful_world,
     healthy_world,
+    hopeless,
     runs_for,
     summarize_plan,
 )
@@ -39,7 +40,8 @@ def plan(
     labelled: Annotated[float | None, typer.Option(min=0, max=1, help="the share of answers that get a label")] = None,
     harm: Annotated[list[str], typer.Option(help="`error=0.05`: what must be seen; default: two margins")] = [],  # noqa: B006
     runs: Annotated[
-        int | None, typer.Option(min=1, help="imagined rollouts a question; default: by the traffic")
+        int | None,
+        typer.Option(min=1, help="imagined rollouts a question; default: by the traffic"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = 1,
@@ -51,9 +53,11 @@ def plan(
         refuse(f"no canary of {deployment} was observed yet: give its traffic with --rps and --stable-error")
     traffic = _traffic(canary, known, rps, (stable_error, stable_wrong, labelled))
     asked = [_harm(word, canary) for word in harm] or list(default_harms(canary, traffic).items())
-    number = runs or runs_for(canary, traffic)
-    with Players(canary, range(seed, seed + number), jobs) as players:
-        found = _plan(players, canary, traffic, asked)
+    found = None if runs else hopeless(canary, traffic)
+    if found is None:
+        base = seed * SEEDS_APART
+        with Players(canary, range(base, base + (runs or runs_for(canary, traffic))), jobs) as players:
+            found = _plan(players, canary, traffic, asked)
     if screen.as_json:
         screen.print_json({"traffic": asdict(traffic), "plan": asdict(found)})
     else:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from controlplane.cli.output import Terminal
-from controlplane.domain.simulation.plan import HarmPlan, HealthyPlan, Plan, Traffic
+from controlplane.domain.simulation.plan import HarmPlan, Plan, Traffic
 from controlplane.domain.simulation.report import Share, Spread
 from schemas.rollouts import CanaryPolicy
 
 
 def show(screen: Terminal, policy: CanaryPolicy, traffic: Traffic, plan: Plan) -> None:
-    for line in (*_traffic(policy, traffic), *_healthy(plan.healthy, plan), *_harms(plan)):
+    for line in (*_traffic(policy, traffic), *_healthy(plan), *_harms(plan)):
         screen.console.print(line, soft_wrap=True)
 
 
@@ -21,12 +21,13 @@ def _traffic(policy: CanaryPolicy, traffic: Traffic) -> Iterator[str]:
     yield f"[bold]traffic[/bold]: {traffic.units_per_second:g} {what}/s, {traffic.stable_error:.2%} errors{wrong}"
 
 
-def _healthy(healthy: HealthyPlan, plan: Plan) -> Iterator[str]:
+def _healthy(plan: Plan) -> Iterator[str]:
     yield "[bold]a canary as good as the stable version[/bold]"
     if plan.never:
         yield f"  [red]cannot be promoted[/red]: {plan.never}"
-    yield f"  promoted: {_share(healthy.promoted)}{_when(healthy.seconds, healthy.canary_units)}"
-    yield f"  rolled back by mistake: {_share(healthy.rolled_back)}"
+    if healthy := plan.healthy:
+        yield f"  promoted: {_share(healthy.promoted)}{_when(healthy.seconds, healthy.canary_units)}"
+        yield f"  rolled back by mistake: {_share(healthy.rolled_back)}"
 
 
 def _harms(plan: Plan) -> Iterator[str]:
@@ -40,10 +41,11 @@ def _harms(plan: Plan) -> Iterator[str]:
         )
         extra = max(0.0, harm.bad_answers - harm.bad_answers_of_stable)
         yield f"  bad answers until then: {harm.bad_answers:.0f} on average, {extra:.0f} more than the stable version's"
-    yield (
+    note = (
         f"[dim]{plan.runs} imagined rollouts each through the product's own fold, followed for at most "
         f"{_time(plan.simulated_seconds)}; 95 % Clopper-Pearson intervals in brackets[/dim]"
     )
+    yield note if plan.runs else "[dim]nothing was played; --runs N plays it all the same[/dim]"
 
 
 def _word(harm: HarmPlan) -> str:

@@ -10,6 +10,7 @@ from controlplane.domain.simulation.scenario import Scenario
 from controlplane.domain.simulation.trial import Outcome
 from schemas.rollouts import CanaryPolicy
 
+SEEDS_APART = 1_000_000_000
 CHUNK = 25
 """Runs that a process plays at once."""
 

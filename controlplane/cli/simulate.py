@@ -9,7 +9,7 @@ import typer
 from controlplane.cli import kept_rows
 from controlplane.cli.output import FAILED, Terminal, refuse, terminal
 from controlplane.cli.picture import draw
-from controlplane.cli.players import Players
+from controlplane.cli.players import SEEDS_APART, Players
 from controlplane.cli.policies import read_policy
 from controlplane.cli.simulated import heading, line, listing, write_table
 from controlplane.domain.simulation.baselines import BASELINES
@@ -17,8 +17,6 @@ from controlplane.domain.simulation.report import OURS, Row, summarize
 from controlplane.domain.simulation.scenario import Scenario
 from controlplane.domain.simulation.scenarios import SCENARIOS, applicable
 from schemas.rollouts import CanaryPolicy
-
-SEEDS_APART = 1_000_000_000
 
 
 def register(app: typer.Typer) -> None:

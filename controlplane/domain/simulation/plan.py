@@ -65,7 +65,8 @@ class Plan:
     runs: int
     simulated_seconds: int
     """An undecided canary was followed for so long."""
-    healthy: HealthyPlan
+    healthy: HealthyPlan | None
+    """None: nothing was played, for it can never be promoted."""
     harms: tuple[HarmPlan, ...]
     never: str | None
     """Why this traffic cannot promote within the maximum duration, if so."""
@@ -114,6 +115,12 @@ def fastest_promotion(policy: CanaryPolicy, traffic: Traffic) -> float:
     slowest = min((1.0, *(traffic.labelled for metric in policy.metrics if metric.name == "wrong")))
     rate = traffic.units_per_second * slowest
     return sum(max(policy.step_seconds, policy.step_units / (rate * weight)) for weight in policy.steps)
+
+
+def hopeless(policy: CanaryPolicy, traffic: Traffic) -> Plan | None:
+    """The plan that needs no playing: this traffic fills no ladder of this policy in time."""
+    never = why_never(policy, traffic)
+    return Plan(0, 0, None, (), never) if never else None
 
 
 def why_never(policy: CanaryPolicy, traffic: Traffic) -> str | None:

@@ -145,7 +145,11 @@ def test_a_plan_in_words_and_as_json(run: Run) -> None:
     assert plan["plan"]["healthy"]["promoted"]["count"] == 5
 
 
-def test_traffic_that_can_never_promote_is_told(run: Run) -> None:
+def test_traffic_that_can_never_promote_is_told_without_playing(run: Run) -> None:
     Path("slow.yaml").write_text("canary: {max_seconds: 600}\n")
-    line = ("rollout", "plan", "--policy", "slow.yaml", "--rps", "0.5", "--stable-error", "0.01", "--runs", "2")
-    assert "cannot be promoted: the steps need about" in run(*line).out
+    line = ("rollout", "plan", "--policy", "slow.yaml", "--rps", "0.5", "--stable-error", "0.01")
+    told = run(*line).out
+    assert "cannot be promoted: the steps need about" in told
+    assert "nothing was played" in told
+    assert json.loads(run(*line, "--json").out)["plan"]["healthy"] is None
+    assert "promoted: 0.0%" in run(*line, "--runs", "2").out

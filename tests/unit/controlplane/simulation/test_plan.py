@@ -30,6 +30,7 @@ def test_a_canary_that_always_fails_is_caught_and_one_that_never_does_is_promote
     harmful = [run(QUICK, harmful_world(QUICK, BUSY, "error", 1.0), seed) for seed in range(12)]
     plan = summarize_plan(QUICK, BUSY, healthy, {("error", 1.0): harmful})
     assert plan.never is None
+    assert plan.healthy is not None
     assert plan.healthy.promoted.count == plan.harms[0].caught.count == 12
     assert plan.healthy.promoted.low > 0.7
     assert plan.harms[0].caught_within_seconds[60].share == 1.0
@@ -42,6 +43,7 @@ def test_shares_quantiles_and_bad_answers_are_those_of_the_outcomes() -> None:
     found = [outcome("HARM", 50, 90), outcome("HARM", 400, 600), outcome("SAFE", 900, 2000), outcome("INVALID", 5, 1)]
     plan = summarize_plan(CanaryPolicy(), traffic, found, {("error", 0.05): found})
     harm = plan.harms[0]
+    assert plan.healthy is not None
     assert (harm.caught.count, harm.promoted.count, plan.healthy.rolled_back.count) == (2, 1, 2)
     assert harm.seconds is not None
     assert (harm.seconds.median, harm.seconds.p90) == (50, 400)
