@@ -139,8 +139,8 @@ class Supervisor:
             "GRAFTWORK_FILE_ROOTS": os.pathsep.join(self._file_roots()),
         }
         if role:
-            for name in NOT_FOR_WORKERS:
-                environment.pop(name, None)
+            for secret in NOT_FOR_WORKERS:
+                environment.pop(secret, None)
             environment["GRAFTWORK_TOKEN_FILE"] = str(self._role_token(role))
         child = Child(name, arguments, environment, self.settings.home / "logs" / f"{name}.log")
         child.start()

@@ -62,6 +62,8 @@ def test_what_is_killed_is_started_again_and_nothing_is_left_at_the_end(up: Up) 
     up.until_up()
     names = {"controlplane api", "controlplane reconciler", "controlplane reactions", "workers.runtime curate"}
     before = wait_for(lambda: up.children() if set(up.children()) == names else None, "all processes run")
+    logs = {file.name for file in (up.home / "logs").iterdir()}
+    assert logs == {"api.log", "reconciler.log", "reactions.log", "worker-1.log"}  # each process its own
     for name in ("controlplane api", "workers.runtime curate"):
         os.kill(before[name], signal.SIGKILL)
     after = wait_for(
