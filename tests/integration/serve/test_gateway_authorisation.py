@@ -18,6 +18,7 @@ MAY = {
     "GET /readyz": PUBLIC,
     "GET /v2/health/live": PUBLIC,
     "GET /v2/health/ready": PUBLIC,
+    "GET /openapi.json": PUBLIC,  # as the API: it says what is published anyway
     "GET /metrics": CALLERS,
     "POST /v1/predict": CALLERS,
     "GET /v2": CALLERS,
