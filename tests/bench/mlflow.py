@@ -58,7 +58,7 @@ def server(parts: Parts, workers: int, models: list[str]) -> Iterator[str]:
         env = {"PATH": f"{binaries}:{os.environ['PATH']}", "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONPATH": ""}
         process = processes.start("mlflow", argv, env)
         base = f"http://127.0.0.1:{port}"
-        wait_for(lambda: _answers(base) or not process.running, "MLflow answers", seconds=180)
+        wait_for(lambda: _answers(base) or not process.running, "MLflow answers", seconds=400)
         assert process.running, process.output()[-3000:]
         for model in models:
             _register(base, model)

@@ -137,7 +137,7 @@ def measure(options: Options) -> list[Ratio]:
 
 
 def _compare(options: Options, name: str, ours: Work, theirs: Work, note: str) -> list[Ratio]:
-    turns = options.size(200, 3)
+    turns = options.size(80, 3)
     rounds = alternate(options.rounds, partial(_run, ours, turns), partial(_run, theirs, turns))
     goal = Goal("at least", 5)
     throughput = [(one.per_second, other.per_second) for one, other in rounds]
