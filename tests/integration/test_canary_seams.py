@@ -108,7 +108,8 @@ def test_a_long_rollout_is_folded_less_often_and_its_lease_goes_on(site: Site) -
 
 def test_a_gateway_that_ended_by_itself_does_not_hold_the_fold_back(site: Site) -> None:
     site.first_champion()
-    gateway, other = Gateway(site), Gateway(site, "gateway-2")
+    gateway = Gateway(site)
+    other = Gateway(site, "gateway-2", first_second=gateway.second)
     rollout = site.release(site.version())
     gateway.report()
     other.report()

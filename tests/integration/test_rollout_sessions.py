@@ -38,7 +38,8 @@ def keyed(gateway: Gateway, keys: range, arm: str) -> dict[str, Any]:
 
 
 def test_a_key_counts_once_in_a_step_however_many_gateways_saw_it(site: Site) -> None:
-    gateway, other = Gateway(site), Gateway(site, "gateway-2")
+    gateway = Gateway(site)
+    other = Gateway(site, "gateway-2", first_second=gateway.second)
     other.second = gateway.second
     site.release(site.version())
     gateway.report()

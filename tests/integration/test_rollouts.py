@@ -198,7 +198,8 @@ def test_two_lost_boots_under_a_canary_make_it_invalid(site: Site) -> None:
 def test_lost_units_that_the_fold_has_passed_are_folded_behind_its_horizon(site: Site) -> None:
     site.deploy(canary={**CANARY, "step_seconds": 1000})
     site.first_champion()
-    gateway, other = Gateway(site), Gateway(site, "gateway-2")
+    gateway = Gateway(site)
+    other = Gateway(site, "gateway-2", first_second=gateway.second)
     rollout = site.release(site.version())
     gateway.report()
     other.report()

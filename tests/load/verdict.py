@@ -22,7 +22,7 @@ MOST_POINTS = 120
 
 BOUNDED = (
     "event", "inbox", "idempotency_key", "observation", "label", "trigger_evaluation", "job_log", "dead_letter",
-    "parked_event", "cursor", "lease", "api_replica", "schema_info", "alembic_version",
+    "parked_event", "in_hand", "pruned_type", "cursor", "lease", "api_replica", "schema_info", "alembic_version",
 )  # fmt: skip
 """Traffic fills them and retention empties them, or they hold a row for each process."""
 RECORDS = {
