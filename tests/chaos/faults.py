@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from tests.chaos.foundation import CANARY
-from tests.chaos.invariants import Cut
+from tests.chaos.invariants import Cut, Pause
 from tests.chaos.plan import PARTS, Action, Fault
 from tests.chaos.proofs import Prover
 from tests.chaos.proxy import How
@@ -42,6 +42,8 @@ def kill(prover: Prover, fault: Fault) -> list[Recovery]:
 
 def stop(prover: Prover, fault: Fault) -> list[Recovery]:
     part = prover.site.parts[fault.part]
+    if fault.part in prover.site.gateways():
+        prover.ledger.note("pauses", Pause(fault.part, time.time()))
     part.pause()
     try:
         time.sleep(fault.seconds)

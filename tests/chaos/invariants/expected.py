@@ -73,6 +73,14 @@ class Cut:
     """Of the canary policy that was in force."""
 
 
+@dataclass(frozen=True)
+class Pause:
+    """A gateway that was stopped where it stood (SIGSTOP) at that moment (`time.time()`)."""
+
+    gateway: str
+    since: float
+
+
 @dataclass
 class Expected:
     """Grows while a round runs; a driver's threads may add to it at the same time.
@@ -96,6 +104,7 @@ class Expected:
     answers: list[Answer] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     """Tokens and row texts: nowhere in a fact, a topic, a reason or a job's log."""
     keyed: bool = True

@@ -2,18 +2,19 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from sqlmodel import col, select
 
 from controlplane.store.serving_tables import AppliedRow, GatewayBootRow, GenerationRow, LabelRow, ObservationRow
-from tests.chaos.invariants.expected import Cut, Request
+from tests.chaos.invariants.expected import Cut, Pause, Request
 from tests.chaos.invariants.view import View
 
 WHOLE_SECOND: Final = 1.0
 """A weight holds for whole seconds."""
 STARTING: Final = 503
+DEADLINE_PASSED: Final = 504
 
 
 class Users:
@@ -31,11 +32,18 @@ class Users:
         for request in requests[self._judged :]:
             if request.status is None or request.status < 500:
                 continue
-            if request.status != STARTING or not view.expected.gateways_may_refuse:
+            if request.status == STARTING and view.expected.gateways_may_refuse:
+                continue
+            if request.status != DEADLINE_PASSED or not _stopped_in(request, view.expected.pauses):
                 yield f"user: {request.gateway} answered {request.status} to a good request"
         self._judged = len(requests)
         for cut in view.expected.cuts:
             yield from _canary_in(cut, requests)
+
+
+def _stopped_in(request: Request, pauses: Iterable[Pause]) -> bool:
+    """It was in the gateway's hands when that was stopped: its deadline went by, and it is told so."""
+    return any(pause.gateway == request.gateway and request.asked <= pause.since <= request.answered for pause in pauses)
 
 
 def _canary_in(cut: Cut, requests: list[Request]) -> Iterator[str]:

@@ -24,7 +24,7 @@ from controlplane.store.tables import (
 from schemas.events import (
     JobSucceeded,
 )
-from tests.chaos.invariants import Answer, Cut, Request
+from tests.chaos.invariants import Answer, Cut, Pause, Request
 from tests.support.audited_site import DEPLOYMENT, SOURCE, AuditedSite
 from tests.support.plants import Plant, clone, first, found_by, now
 
@@ -86,6 +86,11 @@ def user_is_failed(site: AuditedSite) -> None:
     site.expected.requests.append(Request("gateway-1", 1.0, 2.0, 500))
 
 
+def user_waits_for_a_gateway_that_nobody_stopped(site: AuditedSite) -> None:
+    site.expected.pauses += [Pause("gateway-2", 1.5), Pause("gateway-1", 0.5), Pause("gateway-1", 7.0)]
+    site.expected.requests.append(Request("gateway-1", 1.0, 6.5, 504))
+
+
 def canary_without_a_lease(site: AuditedSite) -> None:
     site.expected.cuts.append(Cut("gateway-1", 100.0, 130.0, 4.0))
     site.expected.requests += [
@@ -144,6 +149,7 @@ PLANTS: dict[Plant, str] = {
     answer_was_not_stored: "the answer that is stored is another one, or none",
     job_without_a_key: "an effect without its key",
     user_is_failed: "answered 500 to a good request",
+    user_waits_for_a_gateway_that_nobody_stopped: "answered 504 to a good request",
     canary_without_a_lease: "served the canary of rollout r 10 s after it was cut off",
     label_is_lost: "was accepted and is not kept",
     label_was_answered_otherwise: "was answered counted=True, it is False",
@@ -165,4 +171,10 @@ def test_what_was_planted_is_found(plant: Plant, site: AuditedSite) -> None:
 def test_an_event_that_was_meant_to_be_buried_may_be(site: AuditedSite) -> None:
     good_event_is_buried(site)
     site.expected.poison.add(("", "x"))
+    assert site.look() == []
+
+
+def test_a_request_that_was_in_a_stopped_gateways_hands_may_pass_its_deadline(site: AuditedSite) -> None:
+    site.expected.pauses.append(Pause("gateway-1", 1.5))
+    site.expected.requests.append(Request("gateway-1", 1.0, 6.5, 504))
     assert site.look() == []
