@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,16 +11,13 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from controlplane.domain.document import CREDENTIALS
 from controlplane.errors import GraftworkError, Invalid, UnsupportedMedia
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
 
 logger = logging.getLogger(__name__)
 METHODS = ("GET", "PUT", "POST", "DELETE")
 """Of any route."""
-
-
-CREDENTIALS = re.compile(r"://[^/\s]*@")
-"""What a URI says of its user."""
 
 
 def problem(status: int, slug: str, title: str, detail: str, *, retry_after: int = 1, **members: Any) -> Response:

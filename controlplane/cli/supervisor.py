@@ -1,6 +1,5 @@
 """Runs every process of the embedded mode on one machine: starts, watches, restarts, stops."""
 
-import ctypes
 import json
 import os
 import signal
@@ -11,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import DeploymentRow
 from schemas.jobs import JOB_KINDS
+from schemas.processes.parent import die_with_parent
 from schemas.roles import Role
 
 GATEWAY_PORTS_ABOVE_API = 10
@@ -31,7 +32,6 @@ STOP_SECONDS = 10
 NOT_FOR_WORKERS = ("GRAFTWORK_TOKEN", "GRAFTWORK_BOOTSTRAP_TOKEN", "GRAFTWORK_DATABASE_URL")
 """A worker and a gateway have a token of their role, and no way to the database."""
 LONGEST_WAIT_SECONDS = 30.0
-PR_SET_PDEATHSIG = 1
 
 
 class CannotStart(GraftworkError):
@@ -72,7 +72,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C reaches the supervisor, which stops the rest in order
-                preexec_fn=_die_with_parent,
+                preexec_fn=partial(die_with_parent, signal.SIGTERM),  # a supervisor that is SIGKILLed takes all with it
             )
 
     @property
@@ -221,15 +221,6 @@ class Supervisor:
                 raise CannotStart(f"the API ended at once; see {api.log}")
             time.sleep(0.1)
         raise CannotStart(f"the API was not ready in {seconds:.0f} s; see {api.log}")
-
-
-LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-
-
-def _die_with_parent() -> None:
-    """A supervisor that is SIGKILLed takes its processes with it."""
-    if LIBC is not None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def address(port: int) -> str:

@@ -42,15 +42,10 @@ def _listen(database: Database, stop: threading.Event) -> None:
                 url, autocommit=True, connect_timeout=10, keepalives_idle=10, keepalives_interval=5, keepalives_count=3
             ) as connection:
                 connection.execute(f"LISTEN {CHANNEL}".encode())
-                _ring(database)  # what was committed before was not heard
+                database.ring()  # what was committed before was not heard
                 while not stop.is_set():
                     if list(connection.notifies(timeout=STOP_SECONDS, stop_after=1)):
-                        _ring(database)
+                        database.ring()
         except psycopg.Error as error:
             log.debug("the bell is away: %s", error)
             stop.wait(PAUSE_SECONDS)
-
-
-def _ring(database: Database) -> None:
-    for hear in list(database.on_commit):
-        hear()

@@ -53,8 +53,12 @@ class Database:
             yield uow
             announced = uow.commit()
         if announced:
-            for hear in self.on_commit:
-                hear()
+            self.ring()
+
+    def ring(self) -> None:
+        """Something was announced, here or by another process."""
+        for hear in list(self.on_commit):
+            hear()
 
     @contextmanager
     def read(self) -> Iterator[Session]:

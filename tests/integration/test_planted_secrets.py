@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import inspect, text
 
 from controlplane.store.database import Database
 from schemas.processes.logs import DiscreetFormatter
+from tests.support import sinks
 from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
 from tests.support.jobs import CURATE
@@ -32,13 +32,7 @@ def log() -> Iterator[io.StringIO]:
 
 
 def dump(database: Database) -> str:
-    """Every column of every table."""
-    with database.read() as session:
-        connection = session.connection()
-        names = inspect(connection).get_table_names()
-        rows = {name: [tuple(row) for row in connection.execute(text(f'SELECT * FROM "{name}"'))] for name in names}
-    assert len(names) > 10
-    return repr(rows)
+    return repr(sinks.tables(database))
 
 
 @pytest.mark.parametrize("uri", [f"s3://user:{PASSWORD}@bucket/rows.csv", f"s3://bucket/rows.csv?sig={PASSWORD}"])
@@ -69,9 +63,9 @@ def test_tokens_are_in_no_table_and_in_no_refusal(database: Database, log: io.St
         site.client("admin").get("/v1/tokens"),
         site.client("viewer").get("/metrics"),
     ]
-    sinks = [dump(database), log.getvalue(), *(answer.text for answer in answers)]
+    places = [dump(database), log.getvalue(), *(answer.text for answer in answers)]
     for token in (made, wrong, *site.tokens.values()):
-        assert all(token not in sink for sink in sinks)
+        assert all(token not in place for place in places)
 
 
 def test_a_crash_in_an_endpoint_tells_no_row_to_the_caller_or_the_log(sqlite_database: Database, log: Any) -> None:

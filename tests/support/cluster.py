@@ -1,5 +1,8 @@
 """Every process of ours on its own, on PostgreSQL and Kafka: started, killed and replaced one by one."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +14,7 @@ from controlplane.client import Client
 from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
 from tests.support.ports import free_ports
-from tests.support.processes import Process, Processes
+from tests.support.processes import ROOT, Process, Processes
 from tests.support.waiting import wait_for
 
 START_SECONDS = 90
@@ -34,12 +37,12 @@ class Cluster:
     def __init__(self, processes: Processes, places: Places) -> None:
         self._processes = processes
         self._places = places
-        self._folder = processes.folder
-        self._admin = token_urlsafe(24)
+        self.folder = processes.folder
+        self.admin_token = token_urlsafe(24)
         ports = free_ports(3)
         self.api_url = f"http://127.0.0.1:{ports[0]}"
         self.gateways = {f"gateway-{number}": f"http://127.0.0.1:{port}" for number, port in enumerate(ports[1:], 1)}
-        self.artifacts = self._folder / "artifacts"
+        self.artifacts = self.folder / "artifacts"
         self.running: dict[str, Process] = {}
         self._tokens: dict[Role, str] = {}
 
@@ -83,7 +86,16 @@ class Cluster:
         return process
 
     def client(self) -> Client:
-        return Client(self.api_url, self._admin)
+        return Client(self.api_url, self.admin_token)
+
+    def run(self, *arguments: str) -> str:
+        """`graftwork …` as the admin: what it printed, whether or not it was refused."""
+        done = subprocess.run(
+            [sys.executable, "-m", "controlplane", *arguments],
+            cwd=ROOT, env={**os.environ, **self._environment(), "GRAFTWORK_TOKEN": self.admin_token},
+            capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return done.stdout + done.stderr
 
     def token(self, role: Role) -> str:
         """Minted once for each role."""
@@ -106,11 +118,11 @@ class Cluster:
 
     def _environment(self, name: str = "control-plane") -> dict[str, str]:
         shared: Mapping[str, str] = {
-            "GRAFTWORK_HOME": str(self._folder / "homes" / name),
+            "GRAFTWORK_HOME": str(self.folder / "homes" / name),
             "GRAFTWORK_API_URL": self.api_url,
             "GRAFTWORK_PORT": self.api_url.rpartition(":")[2],
             "GRAFTWORK_DATABASE_URL": self._places.database_url,
-            "GRAFTWORK_BOOTSTRAP_TOKEN": self._admin,
+            "GRAFTWORK_BOOTSTRAP_TOKEN": self.admin_token,
             "GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS": self._places.bootstrap_servers,
             "GRAFTWORK_ARTIFACTS_URL": self.artifacts.as_uri(),
             "GRAFTWORK_SOURCES_CACHE": str(self._places.downloads),

@@ -49,12 +49,19 @@ class Kcat:
         lines = self._run("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-J").splitlines()
         return [_record(json.loads(line)) for line in lines]
 
+    def raw(self, topic: str) -> str:
+        """All records of a topic, whether or not they are JSON."""
+        return self._run("-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", "%k\\t%h\\t%s\\n")
+
+    def publish_raw(self, topic: str, value: str) -> None:
+        self._run("-P", "-t", topic, content=value)
+
     def topics(self) -> set[str]:
         return {topic["topic"] for topic in json.loads(self._run("-L", "-J"))["topics"]}
 
     def _run(self, mode: str, *arguments: str, content: str = "") -> str:
         argv = ["kcat", "-b", self._servers, mode, *arguments]
-        done = subprocess.run(argv, input=content, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(argv, input=content, capture_output=True, text=True, errors="replace", timeout=60)
         assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr[-2000:]}"
         return done.stdout
 

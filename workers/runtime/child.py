@@ -15,10 +15,10 @@ from pydantic import TypeAdapter
 from schemas.claims import Checkpoint, Progress, Usage
 from schemas.jobs import JobResult, JobSpec
 from schemas.processes.logs import log_to_stderr
+from schemas.processes.parent import die_with_parent
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError
-from workers.runtime.linux import die_with_parent
 from workers.runtime.messages import Fault, Said, Task
 from workers.runtime.schemes.pypi import Index
 from workers.runtime.sources import Sources
@@ -138,7 +138,7 @@ def read_task() -> tuple[Task, int]:
 
 def follow_into_death(worker_pid: int, lifeline: int) -> None:
     """End with the worker, also when it is SIGKILLed, also while native code holds the interpreter's lock."""
-    die_with_parent()
+    die_with_parent(signal.SIGKILL)
     with contextlib.suppress(OSError):  # not on Linux
         Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
     if os.getppid() != worker_pid:  # it died before prctl could hear of it

@@ -7,6 +7,7 @@ modules once and for all, and forks no matter how many threads it has.
 import gc
 import importlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,8 +15,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from schemas.jobs import JobKind
+from schemas.processes.parent import die_with_parent
 from workers.runtime import child
-from workers.runtime.linux import die_with_parent, thread_count
+from workers.runtime.linux import thread_count
 from workers.runtime.messages import ForkAnswer, ForkOrder
 
 ORDER_BYTES: Final = 4096
@@ -36,7 +38,7 @@ LIBRARIES: Final[Mapping[JobKind, Sequence[str]]] = {
 
 
 def main(descriptor: int, worker_pid: int, idle_seconds: float) -> None:
-    die_with_parent()
+    die_with_parent(signal.SIGKILL)
     if os.getppid() != worker_pid:  # it died before prctl could hear of it
         return
     worker = socket.socket(fileno=descriptor)

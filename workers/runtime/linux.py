@@ -1,28 +1,19 @@
-"""What Linux alone can do for processes: die with a parent, adopt orphans, count threads."""
+"""What Linux alone can do for processes: adopt orphans, count threads."""
 
 import contextlib
-import ctypes
 import os
-import signal
-import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-# linux/prctl.h
-PR_SET_PDEATHSIG: Final = 1
-PR_SET_CHILD_SUBREAPER: Final = 36
+from schemas.processes.parent import LIBC
+
+PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
 TASKS: Final = Path("/proc/self/task")
-
-
-def die_with_parent() -> None:
-    """SIGKILL when the parent ends, also while native code holds the interpreter's lock."""
-    if sys.platform == "linux":
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def adopt_orphans() -> bool:
     """Processes whose parent ends become children of this one; False where the system cannot."""
-    return sys.platform == "linux" and hasattr(os, "pidfd_open") and _prctl(PR_SET_CHILD_SUBREAPER, 1) == 0
+    return LIBC is not None and hasattr(os, "pidfd_open") and LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
 
 
 def reap_orphans() -> None:
@@ -35,8 +26,3 @@ def reap_orphans() -> None:
 def thread_count() -> int:
     """Of this process, native ones too."""
     return len(list(TASKS.iterdir()))
-
-
-def _prctl(option: int, value: int) -> int:
-    prctl: Any = ctypes.CDLL(None, use_errno=True).prctl
-    return int(prctl(option, value, 0, 0, 0))

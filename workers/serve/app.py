@@ -113,28 +113,28 @@ def _body(answer: Answer) -> dict[str, Any]:
 
 
 def _bearer(settings: GatewaySettings) -> Callable[[Request], Awaitable[None]]:
-    expected = settings.gateway_token_value()
+    token = settings.gateway_token_value()
+    expected = _digest(token) if token is not None else None
     failed = FailedSignIns(settings.failed_logins_per_minute)
 
     async def check(request: Request) -> None:
         if expected is None:
             return
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and _equal(given, expected):
+        if scheme.lower() == "bearer" and hmac.compare_digest(_digest(given), expected):
             return
         refusal = Problem(
             401, "unauthorized", "A token is needed", "expected `Authorization: Bearer` with this gateway's token"
         )
         wait = failed.count(request.client.host if request.client else None, given) if given else None
         if wait is not None:
-            refusal = Problem(429, "too-many-failures", "Too many failed sign-ins from here", "wait and try again")
-            refusal.headers["retry-after"] = str(wait)
+            title = "Too many failed sign-ins from here"
+            refusal = Problem(429, "too-many-failures", title, "wait and try again", retry_after=wait)
         raise refusal
 
     return check
 
 
-def _equal(given: str, expected: str) -> bool:
-    """In a time that depends on neither: digests are of one length."""
-    digests = [hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest() for token in (given, expected)]
-    return hmac.compare_digest(*digests)
+def _digest(token: str) -> bytes:
+    """Of one length, whatever somebody sends: comparing takes a time that depends on neither."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

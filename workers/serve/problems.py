@@ -8,23 +8,18 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from schemas.problem import MEDIA_TYPE, TYPE_PREFIX
+from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
 
 logger = logging.getLogger(__name__)
-RETRY_AFTER_SECONDS = 1
 
 
 class Problem(Exception):
     """A refusal or failure with its status; `headers` also go out with it."""
 
-    def __init__(self, status: int, slug: str, title: str, detail: str) -> None:
+    def __init__(self, status: int, slug: str, title: str, detail: str, *, retry_after: int = 1) -> None:
         super().__init__(detail)
         self.status, self.slug, self.title, self.detail = status, slug, title, detail
-        self.headers: dict[str, str] = {}
-        if status == 503:
-            self.headers["retry-after"] = str(RETRY_AFTER_SECONDS)
-        if status == 401:
-            self.headers["www-authenticate"] = "Bearer"
+        self.headers = headers_of(status, retry_after)
 
 
 def invalid(error: ValidationError) -> Problem:

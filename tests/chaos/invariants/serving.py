@@ -43,7 +43,9 @@ class Users:
 
 def _stopped_in(request: Request, pauses: Iterable[Pause]) -> bool:
     """It was in the gateway's hands when that was stopped: its deadline went by, and it is told so."""
-    return any(pause.gateway == request.gateway and request.asked <= pause.since <= request.answered for pause in pauses)
+    return any(
+        pause.gateway == request.gateway and request.asked <= pause.since <= request.answered for pause in pauses
+    )
 
 
 def _canary_in(cut: Cut, requests: list[Request]) -> Iterator[str]:

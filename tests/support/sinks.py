@@ -1,0 +1,96 @@
+"""Every place where something that nobody may see could have been left: what each holds, as one text."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy import inspect, text
+
+from controlplane.store.database import Database
+from tests.support.kcat import Kcat
+from tests.support.processes import descendants
+
+Sinks = dict[str, str]
+"""By name."""
+GETS_OF_ONE: dict[str, tuple[str, ...]] = {
+    "/v1/jobs": ("", "/logs"),
+    "/v1/pipeline-runs": ("",),
+    "/v1/rollouts": ("", "/decisions"),
+}
+
+
+def found_in(sinks: Mapping[str, str], planted: Mapping[str, str]) -> list[str]:
+    """`<what> in <where>` for all that was planted and is there, also as JSON writes it."""
+    return sorted(
+        f"{what} in {where}"
+        for where, content in sinks.items()
+        for what, secret in planted.items()
+        if secret in content or json.dumps(secret)[1:-1] in content
+    )
+
+
+def tables(database: Database, without: tuple[str, ...] = ()) -> Sinks:
+    """Every column of every table, bytes as text too; `without` names columns, as `table.column`."""
+    with database.read() as session:
+        connection = session.connection()
+        names = inspect(connection).get_table_names()
+        assert len(names) > 10
+        found: Sinks = {}
+        for table in names:
+            for row in connection.execute(text(f'SELECT * FROM "{table}"')).mappings():
+                for column, value in row.items():
+                    place = f"{table}.{column}"
+                    if place not in without:
+                        found[f"table {place}"] = f"{found.get(f'table {place}', '')}{_as_text(value)}\n"
+    return found
+
+
+def topics(kcat: Kcat) -> Sinks:
+    """Keys, headers and values of every record of every topic."""
+    return {f"topic {name}": kcat.raw(name) for name in kcat.topics() if not name.startswith("__")}
+
+
+def files(folder: Path) -> Sinks:
+    """Logs, journals, caches, settings and artifacts."""
+    return {
+        f"file {path.relative_to(folder)}": path.read_bytes().decode(errors="replace")
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def answers(api: httpx.Client) -> Sinks:
+    """Of every list that the API has, and of each job, run and rollout."""
+    paths: Mapping[str, Mapping[str, Any]] = api.get("/openapi.json").raise_for_status().json()["paths"]
+    found = {}
+    for path in (one for one, methods in paths.items() if "get" in methods and "{" not in one):
+        answer = api.get(path).raise_for_status()
+        found[f"GET {path}"] = answer.text
+        for item in answer.json()["items"] if path in GETS_OF_ONE else ():
+            for more in GETS_OF_ONE[path]:
+                found[f"GET {path}/{item['id']}{more}"] = api.get(f"{path}/{item['id']}{more}").raise_for_status().text
+    return found
+
+
+def command_lines(pids: list[int]) -> Sinks:
+    """Which every user of the machine can read; of these processes and all below them."""
+    return dict(_of_processes(pids, "cmdline"))
+
+
+def environments(pids: list[int]) -> Sinks:
+    """Of these processes and all below them."""
+    return dict(_of_processes(pids, "environ"))
+
+
+def _of_processes(pids: list[int], file: str) -> Iterator[tuple[str, str]]:
+    for pid in [*pids, *(below for one in pids for below in descendants(one))]:
+        try:
+            yield f"{file} of {pid}", Path(f"/proc/{pid}/{file}").read_bytes().decode(errors="replace")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
+def _as_text(value: object) -> str:
+    return bytes(value).decode(errors="replace") if isinstance(value, bytes | memoryview) else str(value)
