@@ -15,12 +15,16 @@ Wait = Annotated[float, Query(ge=0, le=60)]
 
 async def _page(call: Viewer | Worker, after: int | None, types: list[str], limit: int, wait: float) -> FeedPage:
     feed = call.site.feed
+    first = True
 
     def look() -> FeedPage | None:
+        nonlocal first
         with call.read() as session:
             if after is None:
                 return FeedPage(items=[], last=last_seq(session))
-            items = read_events(session, after, limit=limit, types=types)
+            # what is committed while somebody waits is not pruned so soon: one look at retention is enough
+            items = read_events(session, after, limit=limit, types=types, check_retention=first)
+            first = False
             return FeedPage(items=items, last=items[-1].seq) if items else None
 
     return await feed.wait_for(look, wait, call.gone) or FeedPage(items=[], last=after or 0)

@@ -41,12 +41,15 @@ def api(context: typer.Context) -> None:
 
     from controlplane.api.app import create_app
     from controlplane.cli.machine import ready_database
+    from schemas.processes.memory import settle
     from schemas.processes.slow_clients import allow_many_connections, impatient
 
     allow_many_connections()
     with ready_database(context) as (settings, database):
+        app = create_app(settings, database)
+        settle()
         uvicorn.run(
-            create_app(settings, database),
+            app,
             host=settings.host,
             port=settings.port,
             http=impatient(H11Protocol),
@@ -65,7 +68,9 @@ def relay(context: typer.Context) -> None:
     from controlplane import relay as relaying
     from controlplane.cli.machine import ready_database, until_stopped
     from controlplane.store.bell import hearing
+    from schemas.processes.memory import settle
 
+    settle()
     with ready_database(context) as (settings, database), hearing(database):
         relaying.run(database, settings, until_stopped())
 
@@ -75,7 +80,9 @@ def reactions(context: typer.Context) -> None:
     from controlplane.cli.machine import ready_database, until_stopped
     from controlplane.reactions import loop as reacting
     from controlplane.store.bell import hearing
+    from schemas.processes.memory import settle
 
+    settle()
     with ready_database(context) as (settings, database), hearing(database):
         reacting.run(database, settings, until_stopped())
 

@@ -84,8 +84,9 @@ def set_alias(
 ) -> AliasHistoryRow:
     """Move an alias that no deployment follows, for a person. `reference` None removes it."""
     check_alias_name(alias)
-    find_model(uow.session, model)
     version_id = None if reference is None else _version_of(uow, model, reference)
+    if version_id is None:
+        find_model(uow.session, model)
     row = move_alias(uow, model, alias, version_id, expected=expected, reason=reason)
     # Asked after the move: from here on the alias's row is locked.
     if follower := find_follower(uow.session, model, alias):
@@ -100,6 +101,7 @@ def set_alias(
 def _version_of(uow: UnitOfWork, model: str, reference: str) -> UUID:
     version = find_version(uow.session, reference)
     if version.model != model:
+        find_model(uow.session, model)
         raise Invalid(
             f"{reference!r} is a version of {version.model!r}, expected one of {model!r}", field="model_version"
         )

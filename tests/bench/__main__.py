@@ -55,7 +55,10 @@ def _measured(name: str, options: Options) -> Measurement:
     busy = is_busy(began)
     print(f"\n{name}", flush=True)
     if busy:
-        print(f"!!! THE MACHINE IS NOT IDLE (load average {began.load}): DO NOT PUBLISH THESE NUMBERS !!!", flush=True)
+        print(
+            f"!!! THE MACHINE IS NOT IDLE ({began.used:.0%} of it is in use): DO NOT PUBLISH THESE NUMBERS !!!",
+            flush=True,
+        )
     ratios = tuple(benchmark(name)(options))
     for ratio in ratios:
         print(_line(ratio), flush=True)

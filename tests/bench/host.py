@@ -5,6 +5,7 @@ import platform
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,8 +16,10 @@ from typing import Final
 from tests.support.processes import ROOT
 
 PACKAGES: Final = ("fastapi", "kafka-python", "psycopg", "pydantic", "sqlalchemy", "uvicorn")
-IDLE_LOAD: Final = 0.5
-"""Running processes a core; above it, others take part of the time that is measured."""
+LOOK_SECONDS: Final = 2.0
+IDLE: Final = 0.15
+"""Share of the machine; above it, others take part of the time that is measured. (A load average would still tell of
+the benchmark before.)"""
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,11 @@ class Host:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a measurement began or ended, and how busy the machine was."""
+    """When a measurement began or ended, and how busy the machine was just before."""
 
     at: str
-    load: float
-    """Average number of running processes over the last minute."""
+    used: float
+    """Share of all cores' time, with what other machines took from them."""
 
 
 def this_host() -> Host:
@@ -61,17 +64,28 @@ def this_host() -> Host:
 
 
 def this_moment() -> Moment:
-    return Moment(datetime.now(UTC).isoformat(timespec="seconds"), round(os.getloadavg()[0], 2))
+    used, total = _processor_time()
+    time.sleep(LOOK_SECONDS)
+    used_since, total_since = _processor_time()
+    share = (used_since - used) / max(1, total_since - total)
+    return Moment(datetime.now(UTC).isoformat(timespec="seconds"), round(share, 2))
 
 
 def is_busy(moment: Moment) -> bool:
-    return moment.load > IDLE_LOAD * len(os.sched_getaffinity(0))
+    return moment.used > IDLE
 
 
 def commit() -> str:
     """What was measured; `+` when the working tree differs from the commit."""
     asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+
+
+def _processor_time() -> tuple[int, int]:
+    """Ticks that all cores worked, and all ticks; see proc_stat(5)."""
+    user, nice, system, idle, waiting, *rest = map(int, Path("/proc/stat").read_text().splitlines()[0].split()[1:9])
+    used = user + nice + system + sum(rest)
+    return used, used + idle + waiting
 
 
 def _field(file: str, name: str) -> str | None:

@@ -1,8 +1,9 @@
 """The same model without us: a bare onnxruntime loop over the served graph, and PyTorch eager."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from workers.model.adapter import Adapter, read_adapter
 from workers.model.base import load_base
 from workers.model.head import Classifier, merged_classifier
 from workers.model.lora import insert_lora
+from workers.model.session import GraphSession
 from workers.runtime.schemes import pypi
 from workers.runtime.sources import Sources
 
@@ -83,6 +85,13 @@ class Bare:
             ["logits"], {"input_ids": ids, "attention_mask": mask}, self._options
         )[0]
         return found
+
+
+def served_session(files: Files) -> Callable[[Texts], npt.NDArray[np.float32]]:
+    """As a gateway computes the rows of one request."""
+    session = GraphSession(files.graph, files.tokenizer, files.max_length)
+    session.load("served", files.onnx_adapter)
+    return partial(session.logits, version="served")
 
 
 class Eager:

@@ -27,9 +27,9 @@ def whole(results: Results) -> str:
     for name, one in sorted(results.benchmarks.items()):
         lines += [f"### {name}", "", *HEAD, *(_row(ratio) for ratio in one.ratios), ""]
         lines += [f"- {ratio.name}: {ratio.note}" for ratio in one.ratios if ratio.note]
-        busy = " **The machine was not idle.**" if one.busy else ""
+        use = f"{one.began.used:.0%} of the machine in use before" + (": **not idle**" if one.busy else "")
         rounds = max(len(ratio.ours) for ratio in one.ratios)
-        lines += [f"- {rounds} rounds, {one.began.at}, commit {one.commit}, load average {one.began.load}.{busy}", ""]
+        lines += [f"- {rounds} rounds, {one.began.at}, commit {one.commit}, {use}.", ""]
     return "\n".join(lines).rstrip()
 
 

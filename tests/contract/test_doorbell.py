@@ -87,6 +87,13 @@ def silence(doorbell: Doorbell) -> None:
     wait_for(lambda: not doorbell.wait(0.5), "the bell is silent")
 
 
+def test_what_was_requested_before_it_listened_makes_it_ring_once(bell: Bell) -> None:
+    doorbell, database = bell
+    request(database, "train")
+    assert doorbell.wait(30)
+    silence(doorbell)
+
+
 def test_it_rings_for_a_job_of_our_kinds_only(bell: Bell) -> None:
     doorbell, database = bell
     silence(doorbell)

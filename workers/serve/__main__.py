@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from schemas.processes.logs import log_to_stderr
+from schemas.processes.memory import settle
 from schemas.processes.slow_clients import allow_many_connections, impatient
 from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
@@ -54,6 +55,7 @@ def _serve(settings: GatewaySettings, open_engine: OpenEngine, files: GatewayFil
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     allow_many_connections()
+    settle()
     server = uvicorn.Server(config)
     server.run()
     return 0 if server.started else 1
