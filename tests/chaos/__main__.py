@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.chaos import evidence, report, tables
 from tests.chaos.embedded_site import EmbeddedSite
@@ -39,15 +40,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.verbose:
         logging.getLogger("tests.chaos").setLevel(logging.DEBUG)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it started is ended
-    outcomes = Campaign(asked.topology, seeds, asked.keep, asked.out).run()
-    return _summary(outcomes, len(seeds))
+    before = _results_of(asked.go_on, asked.topology)
+    if before:
+        held = set(before["seeds"]) - set(map(int, before["failed"]))
+        seeds = [seed for seed in seeds if seed not in held]
+    outcomes = Campaign(asked.topology, seeds, asked.keep, asked.go_on or asked.out, before).run()
+    return _summary(outcomes, len(seeds), before)
 
 
 class Campaign:
     """Seeds one after the other on one site; a new site after each failure, whose traces would fail the rest."""
 
-    def __init__(self, topology: Topology, seeds: Sequence[int], kept: Path, out: Path | None) -> None:
-        self._topology, self._seeds, self._kept, self._out = topology, seeds, kept, out
+    def __init__(
+        self, topology: Topology, seeds: Sequence[int], kept: Path, out: Path | None, before: dict[str, Any] | None
+    ) -> None:
+        self._topology, self._seeds, self._kept, self._out, self._before = topology, seeds, kept, out, before
         self._site: ChaosSite | None = None
         self._auditor: Auditor | None = None
 
@@ -57,7 +64,7 @@ class Campaign:
             for seed in self._seeds:
                 outcomes.append(self._play(*self._opened(), seed))
                 if self._out:  # after each: what an outage leaves can be read
-                    self._out.write_text(json.dumps(report.document(outcomes), indent=1) + "\n")
+                    self._out.write_text(json.dumps(_document(outcomes, self._before), indent=1) + "\n")
                 if outcomes[-1].violations:
                     self._close()
                 if sum(bool(outcome.violations) for outcome in outcomes) >= MOST_FAILURES:
@@ -107,21 +114,35 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="play this one alone, as after a failure")
     parser.add_argument("--plan", action="store_true", help="only say what the rounds would do")
     parser.add_argument("--out", type=Path, help="results as JSON into this file")
+    parser.add_argument("--go-on", type=Path, metavar="OUT",
+                        help="the same, and seeds that held in this file are not played again")  # fmt: skip
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "graftwork-chaos-failures",
                         help="folder for what failed rounds leave (default: %(default)s)")  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="the traces of what failed")
     asked = parser.parse_args(arguments)
     if asked.seeds < 1:
         parser.error("--seeds: expected 1 or more")
-    if asked.out and not asked.out.absolute().parent.is_dir():
-        parser.error(f"--out: no such folder: {asked.out.absolute().parent}")
+    if (out := asked.go_on or asked.out) and not out.absolute().parent.is_dir():
+        parser.error(f"no such folder: {out.absolute().parent}")
     return asked
 
 
-def _summary(outcomes: Sequence[Outcome], wanted: int) -> int:
+def _results_of(file: Path | None, topology: Topology) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = json.loads(file.read_text()) if file and file.exists() else None
+    if found and found["topology"] != topology:
+        raise SystemExit(f"chaos: --go-on: {file} is of topology {found['topology']!r}, expected {topology!r}")
+    return found
+
+
+def _document(outcomes: Sequence[Outcome], before: dict[str, Any] | None) -> dict[str, Any]:
+    document = report.document(outcomes)
+    return report.joined(before, document) if before else document
+
+
+def _summary(outcomes: Sequence[Outcome], wanted: int, before: dict[str, Any] | None) -> int:
     failed = [outcome.plan.seed for outcome in outcomes if outcome.violations]
     if outcomes:
-        _say(f"\n{tables.table(report.document(outcomes))}")
+        _say(f"\n{tables.table(_document(outcomes, before))}")
     for reason in sorted({reason for outcome in outcomes for reason in outcome.skipped}):
         _say(f"\nNOT RUN: {reason}")
     return 1 if failed or len(outcomes) < wanted else 0

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from tests.bench.host import commit
 from tests.chaos.round import Outcome
 
 WORDS: Final = {
@@ -19,9 +20,10 @@ def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Everything that the table and its reader's next question need."""
     return {
         "topology": outcomes[0].plan.topology if outcomes else None,
+        "commits": [commit()],
         "seeds": [outcome.plan.seed for outcome in outcomes],
-        "failed": {outcome.plan.seed: outcome.violations for outcome in outcomes if outcome.violations},
-        "crashes": {outcome.plan.seed: outcome.crashes for outcome in outcomes if outcome.crashes},
+        "failed": {str(outcome.plan.seed): outcome.violations for outcome in outcomes if outcome.violations},
+        "crashes": {str(outcome.plan.seed): outcome.crashes for outcome in outcomes if outcome.crashes},
         "skipped": sorted({reason for outcome in outcomes for reason in outcome.skipped}),
         "seconds": round(sum(outcome.seconds for outcome in outcomes), 1),
         "done": totals(outcomes),
@@ -30,6 +32,22 @@ def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
             for outcome in outcomes
             for one in outcome.recoveries
         ],
+    }
+
+
+def joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    """Two documents of one topology as one. A seed that was played again counts as it went the last time."""
+    again = set(now["seeds"])
+    return {
+        "topology": now["topology"],
+        "commits": sorted({*before["commits"], *now["commits"]}),
+        "seeds": sorted(again | set(before["seeds"])),
+        "failed": {seed: said for seed, said in before["failed"].items() if int(seed) not in again} | now["failed"],
+        "crashes": {seed: said for seed, said in before["crashes"].items() if int(seed) not in again} | now["crashes"],
+        "skipped": sorted({*before["skipped"], *now["skipped"]}),
+        "seconds": round(before["seconds"] + now["seconds"], 1),
+        "done": {name: count + before["done"][name] for name, count in now["done"].items()},
+        "recoveries": [one for one in before["recoveries"] if one["seed"] not in again] + now["recoveries"],
     }
 
 
