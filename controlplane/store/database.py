@@ -1,5 +1,6 @@
 """Opens the database: SQLite in WAL mode or PostgreSQL, guarded so that one stopped process cannot freeze all."""
 
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -113,7 +114,8 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
     def _configure(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # the driver must not begin transactions: we do, below
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _turn_to_wal(cursor)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -124,6 +126,19 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
     return engine
+
+
+def _turn_to_wal(cursor: sqlite3.Cursor) -> None:
+    """SQLite's own timeout does not hold here: of several that open a new file at once, one was refused at once."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _postgres_engine(url: str, pool_size: int) -> Engine:

@@ -27,6 +27,7 @@ from kafka.structs import OffsetAndMetadata
 
 from controlplane.settings import Settings
 from controlplane.transport.chunks import CHUNK_BYTES, Records, chunks_of
+from controlplane.transport.kafka_membership import Membership
 from controlplane.transport.kafka_names import read_any_name
 from controlplane.transport.port import HELD_BACK, Delivery, Unavailable
 from schemas.kafka_binding import KafkaMessage
@@ -189,10 +190,14 @@ class KafkaSource:
         self._topics = topics
         self._group = group
         self._consumer: KafkaConsumer | None = None
+        self._membership = Membership()
         self._done: dict[TopicPartition, int] = {}
         self._resume_at: dict[TopicPartition, float] = {}
 
     def poll(self, seconds: float) -> list[Delivery]:
+        if self._membership.is_lost:
+            log.warning("%s joins its group anew: a rebalance did not end", self._group)
+            self.close()
         try:
             consumer = self._open()
             self._resume_those_due(consumer)
@@ -236,6 +241,7 @@ class KafkaSource:
         if consumer is not None:
             with suppress(KafkaError):
                 consumer.close(autocommit=False, timeout_ms=5_000)
+        self._membership = Membership()
 
     def _give_up(self, error: KafkaError) -> None:
         if not error.retriable:
@@ -253,7 +259,6 @@ class KafkaSource:
             read_any_name()
             create_topics(self._settings)  # who joins before a topic exists looks again after 5 minutes only
             self._consumer = KafkaConsumer(
-                *self._topics,
                 **client_config(self._settings),
                 group_id=self._group,
                 enable_auto_commit=False,
@@ -261,6 +266,7 @@ class KafkaSource:
                 session_timeout_ms=10_000,
                 allow_auto_create_topics=False,
             )
+            self._consumer.subscribe(self._topics, listener=self._membership)
         return self._consumer
 
 

@@ -18,11 +18,12 @@ from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, ParkedEventRow
 from controlplane.store.tables import TriggerEvaluationRow
+from controlplane.transport import kafka_membership
 from controlplane.transport.kafka import KafkaPublisher, KafkaSource
 from controlplane.transport.port import Unavailable
 from schemas.cloudevent import InboundEvent
 from schemas.kafka_binding import KafkaMessage, from_message, inbound_to_message, payload_of
-from schemas.topics import ALL_TOPICS, DEAD_LETTER, FACT_TOPICS, INBOUND, PARTITIONS, REACTIONS_GROUP
+from schemas.topics import ALL_TOPICS, DEAD_LETTER, FACT_TOPICS, INBOUND, JOB, PARTITIONS, REACTIONS_GROUP
 from tests.support.broker import Broker
 from tests.support.facts import announce
 from tests.support.processes import Processes
@@ -281,3 +282,30 @@ def test_somebody_elses_events_are_heard_once_and_what_is_none_is_a_dead_letter_
         producer.send(INBOUND, value=b"last", partition=0).get(30)
     first = wait_for(lambda: again.source.poll(0.5), "the one that was sent since")
     assert [delivery.message.value for delivery in first] == [b"last"]
+
+
+def test_a_rejoin_that_the_client_forgot_is_begun_anew(
+    mortal_kafka: Broker, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_membership, "REJOIN_SECONDS", 2.0)
+    source = transport.source("reader")
+    assert isinstance(source, KafkaSource)
+    consumer = transport.consumer(source=source)
+    announce(transport.database, "a", 0)
+    transport.pump()
+    transport.drain(consumer, lambda: len(effects(transport.database)) == 1, "it has joined and reads")
+    with closing(KafkaAdminClient(bootstrap_servers=mortal_kafka.bootstrap_servers)) as admin:
+        admin.create_partitions({JOB: PARTITIONS + 1})
+    client = source._consumer
+    assert client is not None
+    wait_for(
+        lambda: client.topics() and len(client.partitions_for_topic(JOB)) > PARTITIONS, "it hears of the partition"
+    )
+    mortal_kafka.pause()  # so that the polls end before the answer to their request to join again
+    for _ in range(3):
+        source.poll(0.05)
+    mortal_kafka.resume()
+    announce(transport.database, "a", 1)
+    transport.pump()
+    transport.drain(consumer, lambda: len(effects(transport.database)) == 2, "it reads again")
+    assert source._consumer is not client

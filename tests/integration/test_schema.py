@@ -1,5 +1,6 @@
 """The database's schema: migrated from empty, equal to the models, and checked against this code."""
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,3 +94,15 @@ def test_of_many_that_upgrade_at_once_all_find_it_done(empty: Database) -> None:
         database.close()
     assert failed == []
     check(empty)
+
+
+def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+    file = tmp_path / "new.db"
+    holder = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+    holder.execute("BEGIN IMMEDIATE")  # not in WAL mode yet: turning it there is refused at once, timeout or not
+    threading.Timer(0.3, holder.rollback).start()
+    database = Database(f"sqlite:///{file}")
+    upgrade(database)
+    check(database)
+    database.close()
+    holder.close()
