@@ -16,7 +16,7 @@ from tests.support.broker import Broker
 from tests.support.cluster import Cluster
 from tests.support.journey import JOB_SECONDS
 from tests.support.kcat import Kcat
-from tests.support.processes import descendants
+from tests.support.processes import told_of
 from tests.support.waiting import wait_for
 from tests.support.workbench import build_tiny_base, planted_rows
 from workers.runtime.artifacts import ArtifactStore
@@ -59,8 +59,13 @@ def test_what_was_planted_at_every_door_is_in_no_sink(
     places: Path, cluster: Cluster, kafka: Broker, postgres_url: str
 ) -> None:
     kcat, database = Kcat(kafka.bootstrap_servers), Database(postgres_url)
-    texts = release(cluster, places)
-    told = {**ask(cluster), **break_in(cluster, kcat)}
+    workers = [cluster.running[name].pid for name in ("worker-1", "worker-2")]
+    with sinks.ProcessWatch(workers) as jobs:
+        texts = release(cluster, places)
+    assert len([name for name in jobs.told if name.startswith("environ")]) > 2, (
+        "of fork servers, and of the processes that jobs ran in"
+    )
+    told = jobs.told | ask(cluster) | break_in(cluster, kcat)
     told |= {f"graftwork {verb}": cluster.run(*verb.split()) for verb in VERBS}
     with httpx.Client(base_url=cluster.api_url, headers=bearer(cluster.admin_token)) as api:
         told |= sinks.answers(api)
@@ -72,12 +77,9 @@ def test_what_was_planted_at_every_door_is_in_no_sink(
     told |= topics | sinks.tables(database, without=FOR_AUDITORS) | files_besides(texts, cluster.folder)
     tokens = {"admin token": cluster.admin_token, "gateway's callers' token": GATEWAY_TOKEN, **WRONG}
     tokens |= {f"{role} token": cluster.token(role) for role in ROLES}
-    pids = [process.pid for process in cluster.running.values()]
-    told |= sinks.command_lines(pids)
-    for name in ("worker-1", "worker-2"):
-        told |= sinks.environments(descendants(cluster.running[name].pid))
+    for name, process in cluster.running.items():
+        told[f"command line of {name}"] = told_of(process.pid, "cmdline")
     database.close()
-    assert len([name for name in told if name.startswith("environ")]) >= 2, "a worker's fork server and its handlers"
     assert sinks.found_in(told, {**tokens, **ROWS, **ASKED, **TOLD}) == []
 
 

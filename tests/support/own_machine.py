@@ -5,11 +5,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from tests.support.ports import free_ports
-from tests.support.processes import ROOT, Process, Processes, descendants
+from tests.support.processes import ROOT, Process, Processes, descendants, told_of
 from tests.support.waiting import wait_for
 
 UP_SECONDS = 120
@@ -64,7 +63,7 @@ class OwnMachine:
 
     def family(self, process: Process) -> dict[int, str]:
         """Every process that `up` has started, and what those have: pid to command line."""
-        return {pid: _command_line(pid) for pid in descendants(process.pid)}
+        return {pid: told_of(pid, "cmdline") for pid in descendants(process.pid)}
 
     def gateway(self, deployment: str) -> str:
         """Its address, as scripts look it up."""
@@ -72,10 +71,3 @@ class OwnMachine:
 
     def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         return {**os.environ, "OMP_NUM_THREADS": "1", **self._environment, **more}
-
-
-def _command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""

@@ -30,6 +30,14 @@ def descendants(pid: int) -> list[int]:
     return [*children, *(below for child in children for below in descendants(child))]
 
 
+def told_of(pid: int, file: str) -> str:
+    """`cmdline` or `environ` of a process, words apart by blanks; empty when it has ended, as a zombie's are."""
+    try:
+        return Path(f"/proc/{pid}/{file}").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 class Process:
     """One process in a group of its own, so that killing it takes its children too."""
 

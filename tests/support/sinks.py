@@ -1,16 +1,17 @@
 """Every place where something that nobody may see could have been left: what each holds, as one text."""
 
 import json
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from sqlalchemy import inspect, text
 
 from controlplane.store.database import Database
 from tests.support.kcat import Kcat
-from tests.support.processes import descendants
+from tests.support.processes import descendants, told_of
 
 Sinks = dict[str, str]
 """By name."""
@@ -74,22 +75,30 @@ def answers(api: httpx.Client) -> Sinks:
     return found
 
 
-def command_lines(pids: list[int]) -> Sinks:
-    """Which every user of the machine can read; of these processes and all below them."""
-    return dict(_of_processes(pids, "cmdline"))
+class ProcessWatch(threading.Thread):
+    """What all that these processes start meanwhile is given by command line and by environment."""
 
+    def __init__(self, pids: Sequence[int]) -> None:
+        super().__init__(daemon=True)
+        self._pids = pids
+        self._over = threading.Event()
+        self.told: Sinks = {}
 
-def environments(pids: list[int]) -> Sinks:
-    """Of these processes and all below them."""
-    return dict(_of_processes(pids, "environ"))
+    def run(self) -> None:
+        while not self._over.wait(0.1):
+            for pid in [below for one in self._pids for below in descendants(one)]:
+                for file in ("cmdline", "environ"):
+                    name, content = f"{file} of {pid}", told_of(pid, file)
+                    if content not in (known := self.told.get(name, "")):
+                        self.told[name] = f"{known}\n{content}"
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
-def _of_processes(pids: list[int], file: str) -> Iterator[tuple[str, str]]:
-    for pid in [*pids, *(below for one in pids for below in descendants(one))]:
-        try:
-            yield f"{file} of {pid}", Path(f"/proc/{pid}/{file}").read_bytes().decode(errors="replace")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
 
 
 def _as_text(value: object) -> str:
