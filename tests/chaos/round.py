@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tests.chaos import burst
 from tests.chaos.caller import Caller
 from tests.chaos.faults import Recovery, Skipped, suffer
 from tests.chaos.invariants import Auditor
@@ -68,6 +69,11 @@ class Round:
     def _all_at_once(self, dice: random.Random) -> None:
         tasks: list[Callable[[], None]] = [self._journey(one) for one in self.plan.journeys]
         tasks += [self._fault(one, random.Random(dice.getrandbits(32))) for one in self.plan.faults]
+        tasks += [
+            self._burst(at, f"{self.plan.seed}-burst-{number}-{writer}")
+            for number, at in enumerate(burst.begins(self.plan.faults))
+            for writer in range(burst.WRITERS)
+        ]
         threads = [threading.Thread(target=self._guarded, args=(task,), daemon=True) for task in tasks]
         for thread in threads:
             thread.start()
@@ -98,6 +104,14 @@ class Round:
                     self.outcome.recoveries += suffer(Prover(self.site, caller, self.outcome.ledger), fault)
                 except Skipped as skipped:
                     self.outcome.skipped.append(str(skipped))
+
+        return go
+
+    def _burst(self, at: float, name: str) -> Callable[[], None]:
+        def go() -> None:
+            time.sleep(at)
+            with self._caller(random.Random(name), repeats=0) as caller:
+                burst.write_events(caller, self.outcome.ledger, name)
 
         return go
 
