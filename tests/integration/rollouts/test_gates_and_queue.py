@@ -1,0 +1,90 @@
+"""What a rollout must show before it starts, and which comes next."""
+
+from uuid import uuid4
+
+from controlplane.commands.rollouts import StartRollout, start_rollout
+from tests.support.releases import Gateway, Learnt, Site, ok
+from tests.support.rollouts import WORD
+
+
+def test_missing_evidence_refuses_and_says_what_is_missing(site: Site) -> None:
+    site.deploy(gates=[{"gate": "parity"}, {"gate": "accuracy", "minimum": 0.7}])
+    rollout = site.release(site.version())
+    assert rollout["phase"] == "Aborted"
+    assert {g["gate"]: g["status"] for g in rollout["gates"]} == {
+        "graph": "Passed",
+        "parity": "Passed",
+        "accuracy": "Error",
+    }
+    assert "missing evidence" in rollout["reason"]
+    assert site.release(site.version(Learnt(accuracy=0.8)))["phase"] == "Verifying"
+
+
+def test_gates_compare_with_what_serves(site: Site) -> None:
+    gates = [{"gate": "accuracy", "minimum": 0.5, "not_below_champion_by": 0.01}]
+    site.deploy(gates=gates)
+    first = site.release(site.version(Learnt(accuracy=0.8)))
+    assert [g["status"] for g in first["gates"]] == ["Passed", "Passed", "NotApplicable"]
+    site.turn()
+    worse = site.release(site.version(Learnt(accuracy=0.75)))
+    assert worse["phase"] == "Aborted"
+    assert worse["gates"][-1]["status"] == "Failed"
+
+
+def test_waiving_gates_needs_the_role_and_leaves_its_mark(site: Site) -> None:
+    site.deploy(gates=[{"gate": "accuracy", "minimum": 0.9}])
+    version = site.version(Learnt(accuracy=0.6))
+    body = {"deployment": "reviews", "model_version": str(version), "reason": "r", "waive_gates": "a fire drill"}
+    assert site.client("operator").post("/v1/rollouts", json=body).status_code == 403
+    rollout = site.release(version, "releaser", waive_gates="a fire drill")
+    assert rollout["phase"] == "Verifying"
+    assert rollout["gates"][-1]["status"] == "Waived"
+    assert [(d["kind"], d["verdict"]) for d in site.decisions(rollout["id"])] == [
+        ("gates", "NotPassed"),
+        ("operator", "Waived"),
+    ]
+    assert all(d["recomputed"] for d in site.decisions(rollout["id"]))
+
+
+def test_a_version_without_a_graph_cannot_be_waived_through(site: Site) -> None:
+    rollout = site.release(site.version(Learnt(exported=False)), "releaser", waive_gates="try me")
+    assert rollout["phase"] == "Aborted"
+    assert "never exported" in rollout["reason"]
+
+
+def test_the_next_one_queues_and_starts_when_the_first_has_ended(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    first = site.canary(gateway)
+    second = site.release(site.version())
+    assert second["phase"] == "Queued"
+    again = site.client("operator").post(
+        "/v1/rollouts",
+        json={"deployment": "reviews", "model_version": second["model_version_id"], "reason": "again"},
+    )
+    assert again.status_code == 409
+    ok(site.client("operator").post(f"/v1/rollouts/{first['id']}:abort", json=WORD))
+    assert site.phases() == ["Promoted", "Aborted", "Verifying"]
+
+
+def test_a_newer_version_of_the_same_pipeline_supersedes_a_queued_one(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    for pipeline in ("retrain", "other", "retrain"):
+        wish = StartRollout("reviews", site.version(), "by a pipeline", pipeline=pipeline)
+        with site.database.begin("pipeline") as uow:
+            start_rollout(uow, wish)
+    assert site.phases() == ["Promoted", "Progressing", "Superseded", "Queued", "Queued"]
+
+
+def test_two_releases_of_one_run_both_stay_in_the_queue(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    run = uuid4()
+    for _ in range(2):
+        wish = StartRollout("reviews", site.version(), "by a pipeline", pipeline="retrain", run_id=run)
+        with site.database.begin("pipeline") as uow:
+            start_rollout(uow, wish)
+    assert site.phases() == ["Promoted", "Progressing", "Queued", "Queued"]

@@ -1,0 +1,154 @@
+"""What gateways and users tell: seconds, boots, clocks, lost units and labels."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlmodel import select
+
+from controlplane.store.serving_tables import ObservationRow, RolloutRow
+from tests.support.releases import Gateway, Site, ok
+
+UNDER_WAY = 30
+"""Seconds: what a registration takes to arrive is part of the correction, and machines are busy."""
+
+
+def test_a_late_second_gets_409_and_is_recorded(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    gateway.observe(50)
+    gateway.observe(50)
+    site.turn()
+    late = Gateway(site, "gateway-2", first_second=gateway.second - 2)
+    refused = late.send(gateway.second - 2, [late.seen(30)])
+    assert refused.status_code == 409
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert late.send(gateway.second - 2, [late.seen(30)]).status_code == 409
+    listed = ok(site.client("viewer").get("/v1/deployments/reviews/gateways"))
+    recorded = next(item for item in listed if item["gateway"] == "gateway-2")
+    assert (recorded["late_seconds"], recorded["late_units"]) == (1, 30)
+    late.second = gateway.second
+    late.observe(10)
+
+
+def test_a_repeated_second_changes_nothing(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    seen = gateway.seen(100)
+    first = ok(gateway.send(gateway.second, [seen]))
+    assert first["lease_seconds"] == 15.0
+    assert ok(gateway.send(gateway.second, [seen])) == first
+    site.turn()
+    assert ok(gateway.send(gateway.second, [seen])) == first
+    with site.database.read() as session:
+        assert len(session.exec(select(ObservationRow)).all()) == 1
+
+
+def test_the_lease_is_renewed_only_while_somebody_folds(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    gateway.observe(10)
+    assert gateway.lease == 0.0
+    site.canary(gateway)
+    gateway.observe(10)
+    assert gateway.lease == 15.0
+    site.pass_time(40)
+    gateway.observe(10)
+    assert gateway.lease == 0.0
+    site.turn()
+    gateway.observe(10)
+    assert gateway.lease == 15.0
+
+
+def test_a_boot_that_is_not_registered_is_told_so(site: Site) -> None:
+    gateway = Gateway(site)
+    gateway.boot = UUID(int=1)
+    assert gateway.send(gateway.second, []).status_code == 404
+
+
+def test_a_clock_that_is_far_off_moves_no_fold(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    now = int(time.time())
+    ahead = gateway.send(now + 1_000_000, [gateway.seen(10)])
+    assert (ahead.status_code, ahead.json()["field"]) == (422, "second")
+    assert "set the gateway's clock" in ahead.json()["detail"]
+    behind = Gateway(site, "gateway-2", first_second=1000)
+    assert behind.send(1000, [behind.seen(10)]).status_code == 409
+    body = {"boot": str(UUID(int=5)), "gateway": "g", "deployment": "reviews"}
+    body |= {"first_second": now + 1_000_000, "sent_second": now}
+    assert site.client("gateway").post("/v1/gateway/boots", json=body).status_code == 422
+
+
+@pytest.mark.parametrize("clock_behind", [3 * 3600, -3 * 3600], ids=["hours behind", "hours ahead"])
+def test_a_wrong_clock_is_corrected_when_its_boot_registers(site: Site, clock_behind: int) -> None:
+    site.first_champion()
+    right = Gateway(site)
+    rollout = site.canary(right)
+    wrong = Gateway(site, "gateway-2", first_second=right.second, clock_behind=clock_behind)
+    for _ in range(3):
+        right.observe(50)
+        answer = ok(wrong.send(wrong.second, [wrong.seen(50)]))
+        assert answer["watermark"] == wrong.second
+        wrong.second += 1
+    site.turn()
+    with site.database.read() as session:
+        row = session.get(RolloutRow, UUID(rollout["id"]))
+        assert row is not None
+        assert right.second - 1 - UNDER_WAY <= row.horizon <= right.second - 1
+        observed = sorted(session.exec(select(ObservationRow.second).where(ObservationRow.boot == wrong.boot)))
+    assert observed == [observed[0], observed[0] + 1, observed[0] + 2]
+    assert abs(observed[0] - (right.second - 3)) <= UNDER_WAY
+
+
+def test_a_wrong_clock_is_corrected_for_lost_units_too(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site, clock_behind=3 * 3600)
+    site.canary(gateway)
+    gateway.observe(10)
+    over = gateway.restart()
+    lost = {"boot": str(over), "seconds": [{"boot": str(over), "second": gateway.second, "generations": []}]}
+    assert site.client("gateway").post("/v1/gateway/lost-units", json=lost).status_code == 204
+    with site.database.read() as session:
+        row = session.exec(select(ObservationRow).where(ObservationRow.lost)).one()
+    assert abs(row.second - (gateway.second + 3 * 3600)) <= UNDER_WAY
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"generation": 2**40}, {"generation": -1}, {"stable": {"units": 2**70}}, {"stable": {"units": 1, "error": 2}}],
+    ids=["huge generation", "negative generation", "huge count", "more errors than units"],
+)
+def test_numbers_that_cannot_be_are_refused(site: Site, wrong: dict[str, Any]) -> None:
+    gateway = Gateway(site)
+    assert gateway.send(gateway.second, [{**gateway.seen(10), **wrong}]).status_code == 422
+
+
+def test_feedback_twice_gets_the_same_answer_and_counts_once(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    prediction = gateway.prediction("canary", "positive", unit="u")
+    assert ok(gateway.feedback(prediction, "positive")) == {"counted": True}
+    assert ok(gateway.feedback(prediction, "positive")) == {"counted": True}
+    other = gateway.feedback(prediction, "negative")
+    assert other.status_code == 409
+    second_row = gateway.prediction("canary", "positive", unit="u", row=1)
+    assert ok(gateway.feedback(second_row, "negative")) == {"counted": False}
+
+
+def test_feedback_with_a_strange_label_or_a_forged_id_is_refused(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    prediction = gateway.prediction("canary", "positive")
+    strange = gateway.feedback(prediction, "Positive")
+    assert strange.status_code == 422
+    assert "negative, positive" in strange.json()["detail"]
+    forged = gateway.feedback(prediction[:-2] + "AA", "positive")
+    assert forged.status_code == 422
+    assert forged.json()["field"] == "prediction_id"
