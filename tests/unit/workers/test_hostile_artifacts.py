@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import hostile_files as files
 from tests.support.confined import HEADROOM, Confined
-from tests.support.hostile_files import Hostile
+from tests.support.hostile_files import adapters, archives, bases, graphs, rows
+from tests.support.hostile_files.hostile import Hostile, written
 from tests.support.workbench import build_tiny_base
 
 LOADERS = "tests.support.hostile_loaders"
@@ -49,48 +49,48 @@ def everything(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
 
 
-@pytest.mark.parametrize("hostile", cases(files.adapters()))
+@pytest.mark.parametrize("hostile", cases(adapters.adapters()))
 def test_an_adapter(confined: Confined, hostile: Hostile, tmp_path: Path) -> None:
     refused(confined, "adapter", hostile, tmp_path)
 
 
-@pytest.mark.parametrize("hostile", cases(files.checkpoints()))
+@pytest.mark.parametrize("hostile", cases(adapters.checkpoints()))
 def test_a_checkpoint(confined: Confined, hostile: Hostile, tmp_path: Path) -> None:
     refused(confined, "checkpoint", hostile, tmp_path)
 
 
-@pytest.mark.parametrize("hostile", cases(files.graphs()))
+@pytest.mark.parametrize("hostile", cases(graphs.graphs()))
 def test_a_graph(confined: Confined, hostile: Hostile, tmp_path: Path) -> None:
     refused(confined, "graph", hostile, tmp_path, allowed=("good.json", "good.onnx_adapter"))
 
 
-@pytest.mark.parametrize("hostile", cases(files.onnx_adapters()))
+@pytest.mark.parametrize("hostile", cases(graphs.onnx_adapters()))
 def test_an_adapter_of_the_served_graph(confined: Confined, hostile: Hostile, tmp_path: Path) -> None:
     refused(confined, "onnx_adapter", hostile, tmp_path, allowed=("good.json", "good.onnx"))
 
 
-@pytest.mark.parametrize("hostile", cases(files.tokenizers()))
+@pytest.mark.parametrize("hostile", cases(bases.tokenizers()))
 def test_a_tokenizer(confined: Confined, hostile: Hostile, tmp_path: Path) -> None:
     refused(confined, "tokenizer", hostile, tmp_path)
 
 
 def test_a_base_model(confined: Confined, good_base: Path, tmp_path: Path) -> None:
-    for number, hostile in enumerate(files.bases(good_base)):
+    for number, hostile in enumerate(bases.bases(good_base)):
         (tmp_path / str(number)).mkdir()
         refused(confined, "base", hostile, tmp_path / str(number))
 
 
-@pytest.mark.parametrize("hostile", cases(files.archives()))
+@pytest.mark.parametrize("hostile", cases(archives.archives()))
 def test_an_archive(confined: Confined, hostile: Hostile, tmp_path: Path) -> None:
     refused(confined, "archive", hostile, tmp_path)
 
 
-@pytest.mark.parametrize("hostile", cases(files.sources()))
+@pytest.mark.parametrize("hostile", cases(rows.sources()))
 def test_a_source_of_rows(confined: Confined, hostile: Hostile, tmp_path: Path) -> None:
     refused(confined, "rows", hostile, tmp_path, allowed=("work", "store", "cache"))
 
 
-@pytest.mark.parametrize("hostile", cases(files.parts()))
+@pytest.mark.parametrize("hostile", cases(rows.parts()))
 def test_a_part_of_a_dataset(confined: Confined, hostile: Hostile, tmp_path: Path) -> None:
     refused(confined, "dataset", hostile, tmp_path, allowed=("store", "cache"))
 
@@ -101,7 +101,7 @@ def test_a_good_one_of_each_is_taken(confined: Confined, loader: str, good_base:
     from tests.support import hostile_loaders as good
 
     path = {
-        "adapter": lambda: files.written("adapter", files.good_adapter())(tmp_path),
+        "adapter": lambda: written("adapter", adapters.good_adapter())(tmp_path),
         "graph": lambda: good.write_graph(tmp_path / "graph.onnx"),
         "onnx_adapter": lambda: good.write_onnx_adapter(tmp_path / "x.onnx_adapter"),
         "tokenizer": lambda: good.write_tokenizer(tmp_path / "tokenizer.json"),

@@ -1,0 +1,53 @@
+"""A file that somebody made to break whoever reads it, and the words of its refusal."""
+
+import os
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MIB = 1 << 20
+METADATA = {
+    "base_digest": "sha256:" + "1" * 64,
+    "feature_recipe": "mid-last-mean-v1",
+    "r": 0,
+    "lora_alpha": 16,
+    "use_rslora": False,
+    "target_modules": ["query"],
+    "labels": ["no", "yes"],
+    "max_length": 16,
+}
+
+
+class Bomb:
+    """Unpickling it leaves a file behind."""
+
+    def __init__(self, marker: Path) -> None:
+        self._marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (f"touch {self._marker}",)
+
+
+@dataclass(frozen=True)
+class Hostile:
+    """A file that `make` writes into a folder, and the words that its refusal must hold."""
+
+    name: str
+    make: Callable[[Path], Path]
+    words: str
+
+
+def pickled(folder: Path) -> bytes:
+    return pickle.dumps(Bomb(folder / "unpickled"))
+
+
+def written(name: str, data: bytes | Callable[[Path], bytes]) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data(folder) if callable(data) else data)
+        return path
+
+    return make

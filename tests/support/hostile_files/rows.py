@@ -1,0 +1,79 @@
+"""Sources of rows, and parts of a dataset."""
+
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tests.support.hostile_files.hostile import MIB, Hostile, pickled, written
+
+
+def parquet(texts: Any, **options: Any) -> bytes:
+    sink = io.BytesIO()
+    labels = pa.array(["a", "b"] * (len(texts) // 2))
+    pq.write_table(pa.table({"text": texts, "label": labels}), sink, compression="zstd", **options)
+    return sink.getvalue()
+
+
+def repeated(_: Path) -> bytes:
+    """Its rows share one text of 1 MiB: 3 GB when they are written out."""
+    indices = pa.array(np.zeros(3_000, np.int32))
+    return parquet(pa.DictionaryArray.from_arrays(indices, pa.array(["x" * MIB])))
+
+
+def damaged(data: bytes) -> bytes:
+    """All of its pages are gone; its end, which lists them, is whole."""
+    return data[:4] + bytes(len(data) * 3 // 4) + data[4 + len(data) * 3 // 4 :]
+
+
+def never_closed() -> bytes:
+    """Each line closes one quoted field and opens the next: one record as long as the file."""
+    return b'text,label\n"x' + b'\n","x' * (8 * MIB // 5)
+
+
+def sources() -> Iterator[Hostile]:
+    line = 100 * MIB
+    none = "no row was accepted"
+    files: dict[str, tuple[str, bytes | Callable[[Path], bytes], str]] = {
+        "a CSV line of 100 MB": ("x.csv", b"text,label\n" + b"x" * line, none),
+        "a CSV header of 100 MB": ("x.csv", b"x" * line, "header line cannot be read|field text names column"),
+        "a JSON line of 100 MB": ("x.jsonl", b'{"text": "' + b"x" * line + b'", "label": "a"}', none),
+        "a CSV record without end": ("x.csv", never_closed(), "which no row has"),
+        "a gzip that is named CSV": ("x.csv", gzip.compress(bytes(64 * MIB)), "names column|cannot be read|twice|none"),
+        "a gzip by its name": ("x.csv.gz", gzip.compress(b"text,label\n"), "names no format"),
+        "UTF-16": ("x.csv", "text,label\ngood,a\n".encode("utf-16"), "names column|cannot be read"),
+        "UTF-16 in JSON": ("x.jsonl", '{"text":"a","label":"b"}\n'.encode("utf-16"), none),
+        "NUL in every text": ("x.jsonl", b'{"text":"a\\u0000b","label":"a"}\n' * 9, none),
+        "deep JSON": ("x.jsonl", b'{"text":' * 50_000 + b"\n", none),
+        "a pickle": ("x.jsonl", pickled, none),
+        "a pickle that is named Parquet": ("x.parquet", pickled, "cannot be read as Parquet"),
+        "nothing that is named Parquet": ("x.parquet", b"", "cannot be read as Parquet"),
+        "a Parquet file without its end": ("x.parquet", parquet(["good"] * 10)[:-9], "cannot be read as Parquet"),
+        "a damaged Parquet file": (
+            "x.parquet", damaged(parquet([os.urandom(20).hex() for _ in range(1000)])), "cannot be read as Parquet"
+        ),
+        "a Parquet bomb": (
+            "x.parquet", parquet(["x" * (4 * MIB)] * 20, use_dictionary=False), "unpacks to"
+        ),
+        "one large text 3,000 times": ("x.parquet", repeated, none),
+    }  # fmt: skip
+    for name, (file, data, words) in files.items():
+        yield Hostile(name, written(file, data), words)
+
+
+def parts() -> Iterator[Hostile]:
+    words = "must be Parquet with columns text and label"
+    files: dict[str, bytes | Callable[[Path], bytes]] = {
+        "nothing": b"",
+        "a pickle": pickled,
+        "truncated": parquet(["good"] * 10)[:-9],
+        "damaged": damaged(parquet([os.urandom(20).hex() for _ in range(1000)])),
+    }
+    for name, data in files.items():
+        yield Hostile(name, written("part", data), words)
