@@ -1,17 +1,18 @@
 """Writers who do not stop when a part that carries facts is hit: what breaks in the milliseconds between two steps
 breaks only when somebody is between them."""
 
-import json
 import time
 from typing import Final
 
 from tests.chaos.caller import Caller
+from tests.chaos.doors import Door, publish
 from tests.chaos.foundation import EVENT_SOURCE
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Fault
 
 CARRIERS: Final = frozenset({"api", "relay", "reactions", "broker", "postgres", "supervisor", "everything"})
-WRITERS: Final = 4
+WRITERS: Final[tuple[Door, ...]] = ("http", "http", "http", "kafka")
+"""By the door that each takes."""
 BEFORE_SECONDS: Final = 0.4
 SECONDS: Final = 0.8
 UNWANTED: Final = "com.example.burst"
@@ -23,14 +24,13 @@ def begins(faults: tuple[Fault, ...]) -> list[float]:
     return [max(0.0, fault.at - BEFORE_SECONDS) for fault in faults if fault.part in CARRIERS]
 
 
-def write_events(caller: Caller, ledger: Ledger, name: str) -> None:
+def write_events(caller: Caller, door: Door, bootstrap_servers: str | None, ledger: Ledger, name: str) -> None:
     """One event after the other, each as soon as the one before was accepted."""
     until = time.monotonic() + SECONDS
     number = 0
     while time.monotonic() < until:
         event = {"specversion": "1.0", "id": f"{name}-{number}", "source": EVENT_SOURCE, "type": UNWANTED, "data": {}}
-        headers = {"Content-Type": "application/cloudevents+json"}
-        answer = caller.post("/v1/events", content=json.dumps(event), headers=headers)
+        answer = publish(event, door, caller, bootstrap_servers)
         if not answer.good:
             ledger.note("oddities", f"a burst's event was answered {answer.status}: {answer.text[:300]}")
             return

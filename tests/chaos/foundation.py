@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.events import JobSucceeded
+from schemas.events import EventReceived, JobSucceeded
 from tests.chaos.caller import Caller
 from tests.chaos.site import DEPLOYMENT, MODEL, START_SECONDS, ChaosSite
 from tests.support.waiting import wait_for
@@ -148,8 +148,9 @@ def trigger() -> dict[str, Any]:
 
 
 def listener() -> dict[str, Any]:
-    """Hears every job that has succeeded and starts nothing: each answer is the one effect of one of our own facts."""
-    heard = {"types": [JobSucceeded.TYPE], "sources": ["graftwork"], "where": {"data.kind": "none that there is"}}
+    """Hears of every success and event and starts nothing: each answer is the one effect of one of our own facts."""
+    types, nothing = [JobSucceeded.TYPE, EventReceived.TYPE], {"data.kind": "none that there is"}
+    heard = {"types": types, "sources": ["graftwork"], "where": nothing}
     return {**trigger(), **heard, "name": "listener", "params": {"dataset": "never", "uri": ""}}
 
 

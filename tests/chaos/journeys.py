@@ -1,8 +1,6 @@
 """What users do in a round, each in a thread of its own; what was accepted is noted, what it means is judged later."""
 
-import json
 import random
-import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,15 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from schemas.topics import INBOUND
-from tests.chaos import foundation
+from tests.chaos import doors, foundation
 from tests.chaos.caller import PATIENCE, Answer, Caller, GaveUp
 from tests.chaos.foundation import EVENT_SOURCE, EVENT_TYPE, FINAL_ROLLOUT, MAX_ATTEMPTS, draw
 from tests.chaos.invariants import AliasMove
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Journey, RoundPlan
 from tests.chaos.site import DEPLOYMENT, MODEL, ChaosSite
-from tests.support.kcat import Kcat
 
 LOOK_SECONDS: Final = 0.4
 REFUSED: Final = (409, 412)
@@ -133,31 +129,8 @@ def events(t: Traveller) -> None:
             "data": {"uri": file.as_uri()},
         }
         for door in t.dice.choice((("http",), ("kafka",), ("kafka", "kafka"), ("kafka", "http"), ("http", "http"))):
-            _publish(t, event, door)
+            t.expect(doors.publish(event, door, t.caller, t.site.bootstrap_servers))
         t.ledger.note("events", (EVENT_SOURCE, event["id"]))
-
-
-def _publish(t: Traveller, event: dict[str, Any], door: str) -> None:
-    if door == "kafka" and t.site.bootstrap_servers is not None:
-        _produce(Kcat(t.site.bootstrap_servers), event)
-        return
-    answer = t.caller.post(
-        "/v1/events", content=json.dumps(event), headers={"Content-Type": "application/cloudevents+json"}
-    )
-    t.expect(answer)
-
-
-def _produce(kcat: Kcat, event: dict[str, Any]) -> None:
-    """Until the broker has acknowledged it: a try that seemed to fail may have been heard."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            kcat.publish(INBOUND, event["id"], {"content-type": "application/cloudevents+json"}, event)
-            return
-        except (AssertionError, subprocess.TimeoutExpired):
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(1)
 
 
 def pipeline(t: Traveller) -> None:

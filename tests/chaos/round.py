@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tests.chaos import burst
 from tests.chaos.caller import Caller
+from tests.chaos.doors import Door
 from tests.chaos.faults import Recovery, Skipped, suffer
 from tests.chaos.invariants import Auditor
 from tests.chaos.journeys import Traveller, travel
@@ -70,9 +71,9 @@ class Round:
         tasks: list[Callable[[], None]] = [self._journey(one) for one in self.plan.journeys]
         tasks += [self._fault(one, random.Random(dice.getrandbits(32))) for one in self.plan.faults]
         tasks += [
-            self._burst(at, f"{self.plan.seed}-burst-{number}-{writer}")
+            self._burst(at, door, f"{self.plan.seed}-burst-{number}-{writer}")
             for number, at in enumerate(burst.begins(self.plan.faults))
-            for writer in range(burst.WRITERS)
+            for writer, door in enumerate(burst.WRITERS)
         ]
         threads = [threading.Thread(target=self._guarded, args=(task,), daemon=True) for task in tasks]
         for thread in threads:
@@ -107,11 +108,11 @@ class Round:
 
         return go
 
-    def _burst(self, at: float, name: str) -> Callable[[], None]:
+    def _burst(self, at: float, door: Door, name: str) -> Callable[[], None]:
         def go() -> None:
             time.sleep(at)
             with self._caller(random.Random(name), repeats=0) as caller:
-                burst.write_events(caller, self.outcome.ledger, name)
+                burst.write_events(caller, door, self.site.bootstrap_servers, self.outcome.ledger, name)
 
         return go
 

@@ -57,7 +57,7 @@ EVENTS: Final = (
                 "        self.source.commit()\n        taken = self._taken(deliveries)\n",
             ),
         ),
-        hit_by=("kill reactions", "kill everything", "kill postgres"),
+        hit_by=("kill reactions", "kill everything"),
     ),
     Mutation(
         "relay-marks-before-it-sends",

@@ -14,7 +14,7 @@ from tests.chaos import evidence, report
 from tests.chaos.__main__ import SITES
 from tests.chaos.caller import Caller
 from tests.chaos.foundation import live_gateways
-from tests.chaos.invariants import Auditor
+from tests.chaos.invariants import Auditor, Expected
 from tests.chaos.ledger import Ledger
 from tests.chaos.mutations.mutation import Mutation
 from tests.chaos.parts import KafkaBroker, OwnProcess, Postgres, run
@@ -67,6 +67,7 @@ class Stage:
         """Ordinary rounds, one after the other, with what each of them violated."""
         auditor = Auditor(self._site)
         try:
+            self._look_at_the_beginning(auditor)
             for seed in seeds:
                 marks = evidence.LogMarks(self._site.logs)
                 plan = plan_round(seed, self._topology)
@@ -77,6 +78,12 @@ class Stage:
                 yield outcome
         finally:
             auditor.close()
+
+    def _look_at_the_beginning(self, auditor: Auditor) -> None:
+        """What sound code left is no mutation's doing, such as a fact that a slow relay sent twice."""
+        known = Expected(relay_disturbed=True)
+        wait_for(lambda: not auditor.pending(known), "the site is at rest", seconds=START_SECONDS)
+        auditor.look(known)
 
     def _places(self) -> list[Path]:
         """Every folder that holds state."""
