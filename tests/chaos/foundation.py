@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.events import EventReceived, JobSucceeded
+from schemas.events import InboundReceived, JobSucceeded
 from tests.chaos.caller import Caller
 from tests.chaos.site import DEPLOYMENT, MODEL, START_SECONDS, ChaosSite
 from tests.support.waiting import wait_for
@@ -149,7 +149,7 @@ def trigger() -> dict[str, Any]:
 
 def listener() -> dict[str, Any]:
     """Hears of every success and event and starts nothing: each answer is the one effect of one of our own facts."""
-    types, nothing = [JobSucceeded.TYPE, EventReceived.TYPE], {"data.kind": "none that there is"}
+    types, nothing = [JobSucceeded.TYPE, InboundReceived.TYPE], {"data.kind": "none that there is"}
     heard = {"types": types, "sources": ["graftwork"], "where": nothing}
     return {**trigger(), **heard, "name": "listener", "params": {"dataset": "never", "uri": ""}}
 
