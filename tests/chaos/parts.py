@@ -177,7 +177,8 @@ class KafkaBroker:
         self.broker.pause()
 
     def resume(self) -> None:
-        self.broker.resume()
+        if self.running:
+            self.broker.resume()
 
     def restart(self) -> None:
         run(KAFKA_SH, "stop", self._folder())
