@@ -1,4 +1,4 @@
-"""Apache Kafka behind the transport's port: the only module of the control plane that meets the client library."""
+"""Apache Kafka behind the transport's port: with its helpers, all of the control plane that meets the client."""
 
 import logging
 import time
