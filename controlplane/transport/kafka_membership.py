@@ -1,7 +1,7 @@
 """Says whether a consumer of a group is between its old partitions and its new ones, and for how long."""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 from kafka import ConsumerRebalanceListener, TopicPartition
@@ -18,13 +18,12 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
     Seen at a first join, on a machine that was busy.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._left_at: float | None = None
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         if self._left_at is None:
-            self._left_at = self._clock()
+            self._left_at = time.monotonic()
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         self._left_at = None
@@ -32,4 +31,4 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyth
     @property
     def is_lost(self) -> bool:
         """The rebalance has lasted too long to end by itself."""
-        return self._left_at is not None and self._clock() - self._left_at > REJOIN_SECONDS
+        return self._left_at is not None and time.monotonic() - self._left_at > REJOIN_SECONDS

@@ -2,7 +2,6 @@
 
 import argparse
 import importlib
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from tests.bench.parts import Missing, Options, Parts
 from tests.bench.records import Measurement, Results
 from tests.bench.report import Ratio
 from tests.bench.tables import compared, number, render
+from tests.support.processes import end_on_sigterm
 
 BENCHMARKS: Final = ("commit_price", "relay", "latency", "registry", "growth", "gateway", "rollback")
 """Modules beside this one, each with `measure(options) -> list[Ratio]`."""
@@ -21,7 +21,7 @@ BENCHMARKS: Final = ("commit_price", "relay", "latency", "registry", "growth", "
 
 def main(words: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(words)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing that was started is left behind
+    end_on_sigterm()
     if asked.render:
         return _render(asked.render)
     if unknown := sorted(set(asked.only) - set(BENCHMARKS)):

@@ -4,7 +4,6 @@ import argparse
 import json
 import logging
 import shutil
-import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from tests.chaos.round import Outcome, Round
 from tests.chaos.site import ChaosSite
 from tests.chaos.start import open_site
 from tests.support import broker, postgres_server
+from tests.support.processes import end_on_sigterm
 
 SITES: dict[Topology, Callable[[Path], ChaosSite]] = {"kafka": KafkaSite, "embedded": EmbeddedSite}
 MOST_FAILURES = 10
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING)
     if asked.verbose:
         logging.getLogger("tests.chaos").setLevel(logging.DEBUG)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what it started is ended
+    end_on_sigterm()
     before = _results_of(asked.go_on)
     if before and before["topology"] != asked.topology:
         wrong = f"{asked.go_on}: topology {before['topology']!r}, expected {asked.topology!r}"

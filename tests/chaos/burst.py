@@ -16,7 +16,7 @@ WRITERS: Final[tuple[Door, ...]] = ("http", "http", "http", "kafka")
 BEFORE_SECONDS: Final = 0.4
 SECONDS: Final = 0.8
 UNWANTED: Final = "com.example.burst"
-"""No trigger asks for it: a fact, its relay and one reaction, and nothing more."""
+"""It starts nothing: a fact, its relay and the listener's one answer."""
 
 
 def begins(faults: tuple[Fault, ...]) -> list[float]:
@@ -32,7 +32,7 @@ def write_events(caller: Caller, door: Door, bootstrap_servers: str | None, ledg
         event = {"specversion": "1.0", "id": f"{name}-{number}", "source": EVENT_SOURCE, "type": UNWANTED, "data": {}}
         answer = publish(event, door, caller, bootstrap_servers)
         if not answer.good:
-            ledger.note("oddities", f"a burst's event was answered {answer.status}: {answer.text[:300]}")
+            ledger.note_refusal("a burst's event", answer.status, answer.text)
             return
         ledger.note("events", (EVENT_SOURCE, event["id"]))
         number += 1

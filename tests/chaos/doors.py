@@ -10,7 +10,7 @@ from tests.chaos.caller import PATIENCE, Answer, Caller
 from tests.support.kcat import Kcat
 
 Door = Literal["http", "kafka"]
-STRUCTURED = {"Content-Type": "application/cloudevents+json"}
+STRUCTURED = {"content-type": "application/cloudevents+json"}
 ACKNOWLEDGED = Answer(202, None, "", None)
 
 
@@ -26,7 +26,7 @@ def _produced(event: dict[str, Any], kcat: Kcat) -> Answer:
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
-            kcat.publish(INBOUND, event["id"], {"content-type": "application/cloudevents+json"}, event)
+            kcat.publish(INBOUND, event["id"], STRUCTURED, event)
             return ACKNOWLEDGED
         except (AssertionError, subprocess.TimeoutExpired):
             if time.monotonic() > deadline:

@@ -46,7 +46,7 @@ class Traveller:
     def expect(self, answer: Answer, *refusals: int) -> bool:
         """Good, or refused as it may be; whatever else it is, no fault excuses it."""
         if not answer.good and answer.status not in refusals:
-            self.ledger.note("oddities", f"{self.journey.name} was answered {answer.status}: {answer.text[:300]}")
+            self.ledger.note_refusal(self.journey.name, answer.status, answer.text)
         return answer.good
 
     def curate_spec(self, count: int = 30) -> dict[str, Any]:

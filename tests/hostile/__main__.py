@@ -8,12 +8,14 @@ from typing import get_args
 
 from schemas.roles import Role
 from tests.support import broker, postgres_server
+from tests.support.processes import end_on_sigterm
 
 IDENTITIES = (*get_args(Role), "nobody", "stranger")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _arguments(arguments)
+    end_on_sigterm()
     if asked.database == "postgres" and (reason := postgres_server.missing()):
         print(f"hostile: cannot run on PostgreSQL: {reason}", file=sys.stderr)  # noqa: T201
         return 2

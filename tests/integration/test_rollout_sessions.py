@@ -41,10 +41,7 @@ def test_a_key_counts_once_in_a_step_however_many_gateways_saw_it(site: Site) ->
     gateway = Gateway(site)
     other = Gateway(site, "gateway-2", first_second=gateway.second)
     other.second = gateway.second
-    site.release(site.version())
-    gateway.report()
-    other.report()
-    site.turn()
+    site.canary(gateway, other)
     assert gateway.generation().randomize == "session"
     for one in (gateway, other):
         seen = keyed(one, range(100, 190), "stable")

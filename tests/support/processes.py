@@ -38,6 +38,11 @@ def told_of(pid: int, file: str) -> str:
         return ""
 
 
+def end_on_sigterm() -> None:
+    """By an exit of Python's own, so that whatever this process has started is ended by who started it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
 class Process:
     """One process in a group of its own, so that killing it takes its children too."""
 

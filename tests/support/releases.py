@@ -183,10 +183,11 @@ class Site:
         assert self.deployment()["desired"]["stable"] == str(version)
         return version
 
-    def canary(self, gateway: "Gateway", version: UUID | None = None) -> dict[str, Any]:
-        """A rollout whose canary has its first weight."""
+    def canary(self, *gateways: "Gateway", version: UUID | None = None) -> dict[str, Any]:
+        """A rollout whose canary has its first weight on all these gateways."""
         rollout = self.release(version or self.version())
-        gateway.report()
+        for gateway in gateways:
+            gateway.report()
         self.turn()
         rollout = self.rollout(rollout["id"])
         assert rollout["phase"] == "Progressing", rollout

@@ -13,12 +13,14 @@ from tests.chaos.mutations.mutation import Mutation, NotFound
 from tests.chaos.mutations.results import Caught
 from tests.chaos.mutations.stage import Stage, stage_for
 from tests.chaos.plan import TOPOLOGIES, Topology, plan_round
+from tests.support.processes import end_on_sigterm
 
 LATE = ("still moving", "GaveUp", "NotRecovered", "has not ended", " is Running", " is Pending")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _arguments(arguments)
+    end_on_sigterm()
     if asked.list:
         for mutation in MUTATIONS.values():
             _say(f"{mutation.name}: {mutation.breaks}")

@@ -49,7 +49,7 @@ def test_a_healthy_canary_is_promoted(site: Site) -> None:
     site.first_champion()
     gateway = Gateway(site)
     version = site.version()
-    rollout = site.canary(gateway, version)
+    rollout = site.canary(gateway, version=version)
     assert rollout["weight"] == 0.1
     ended = climb(site, gateway, rollout["id"])
     assert (ended["phase"], ended["verdict"]) == ("Promoted", "SAFE")
@@ -161,10 +161,7 @@ def test_lost_units_that_the_fold_has_passed_are_folded_behind_its_horizon(site:
     site.first_champion()
     gateway = Gateway(site)
     other = Gateway(site, "gateway-2", first_second=gateway.second)
-    rollout = site.release(site.version())
-    gateway.report()
-    other.report()
-    site.turn()
+    rollout = site.canary(gateway, other)
     lost = gateway.seen(20, canary_errors=1.0, canary_share=1.0)
     gateway.observe(0)
     for _ in range(3):
