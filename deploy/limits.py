@@ -8,7 +8,7 @@ from typing import Any, Final
 from controlplane.api.app import create_app
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from deploy.reference_tables import replaced
+from schemas.marked import with_part
 
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENT: Final = ROOT / "docs" / "limits.md"
@@ -95,7 +95,7 @@ def _shown(name: str, value: int | float) -> str:
 
 
 def with_tables(text: str) -> str:
-    return replaced(replaced(text, "constants", constants_table()), "fields", fields_table())
+    return with_part(with_part(text, "constants", constants_table()), "fields", fields_table())
 
 
 if __name__ == "__main__":

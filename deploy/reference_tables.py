@@ -5,7 +5,6 @@ It stands outside the packages, because no package may know both the control pla
 
 import ast
 import inspect
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent
@@ -16,6 +15,7 @@ from pydantic_settings import BaseSettings
 
 from controlplane.settings import Settings
 from schemas.events import EVENTS
+from schemas.marked import with_part
 from schemas.topics import topic_of
 from workers.runtime.settings import WorkerSettings
 from workers.serve.settings import GatewaySettings
@@ -54,16 +54,8 @@ TABLES: Final = {"settings": settings_table, "events": events_table}
 def with_tables(text: str) -> str:
     """A README whose tables are up to date."""
     for name, table in TABLES.items():
-        text = replaced(text, name, table())
+        text = with_part(text, name, table())
     return text
-
-
-def replaced(text: str, name: str, table: str) -> str:
-    """A document whose part between `<!-- name -->` and `<!-- /name -->` is this table."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    if begin not in text or end not in text:
-        raise SystemExit(f"expected the markers {begin} and {end}")
-    return re.sub(f"{begin}.*?{end}", lambda _: f"{begin}\n{table}\n{end}", text, flags=re.DOTALL)
 
 
 def _default(cls: type[BaseSettings], field: str) -> str:

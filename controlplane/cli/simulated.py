@@ -11,6 +11,7 @@ from controlplane.domain.simulation.baselines import BASELINES
 from controlplane.domain.simulation.report import OURS, Row, Share
 from controlplane.domain.simulation.scenario import Result
 from controlplane.domain.simulation.scenarios import SCENARIOS, applicable
+from schemas.marked import marks, write_part
 from schemas.rollouts import CanaryPolicy
 
 COLUMNS = (
@@ -18,7 +19,8 @@ COLUMNS = (
     f"{'usually':13}{'units':>8}{'seconds':>9}  bound"
 )
 WORDS = {"yes": "[green]held[/green]", "no": "[red]BROKEN[/red]", "unclear": "[yellow]unclear[/yellow]"}
-MARKS: Final = ("<!-- simulated -->", "<!-- /simulated -->")
+PART: Final = "simulated"
+"""Its marks in a document."""
 SHORT: Final[dict[Result, str]] = {
     "HARM": "rolled back",
     "SAFE": "promoted",
@@ -61,12 +63,12 @@ def listing(screen: Terminal, policy: CanaryPolicy) -> None:
 
 def write_table(file: Path, rows: Sequence[Row]) -> None:
     """Between the markers; the words around are a person's."""
-    text = file.read_text() if file.exists() else f"{MARKS[0]}\n{MARKS[1]}\n"
-    before, first, rest = text.partition(MARKS[0])
-    _, last, after = rest.partition(MARKS[1])
-    if not first or not last:
-        refuse(f"{file}: expected the markers {MARKS[0]} and {MARKS[1]}, one after the other")
-    file.write_text(f"{before}{first}\n" + "".join(f"{one}\n" for one in _table(rows)) + f"{last}{after}")
+    if not file.exists():
+        file.write_text("\n".join([*marks(PART), ""]))
+    try:
+        write_part(file, PART, "\n".join(_table(rows)))
+    except ValueError as error:
+        refuse(str(error))
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:

@@ -1,16 +1,17 @@
-"""Results as Markdown between a document's markers: short in README, whole in docs/benchmarks.md."""
+"""Results as Markdown between a document's marks: short in README, whole in docs/benchmarks.md."""
 
-import re
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Final
 
+from schemas.marked import marks, write_part
 from tests.bench.records import Results
 from tests.bench.report import Ratio
 from tests.support.processes import ROOT
 
-BEGIN, END = "<!-- bench:start -->", "<!-- bench:end -->"
+PART: Final = "bench"
+"""Its marks in a document."""
 HEAD: Final = ("| what | ours | alternative | compared: median (min to max) | goal |", "|---|---|---|---|---|")
 HEADLINES: Final = {"growth": "a job's life, 100,000 jobs"}
 VERDICTS: Final = {True: "met", False: "**missed**", None: ""}
@@ -49,15 +50,10 @@ def render(results: Results) -> list[Path]:
     """Write the tables into every document that has the markers; answers which."""
     written = []
     for file, table in DOCUMENTS.items():
-        if file.is_file() and BEGIN in (text := file.read_text()):
-            file.write_text(with_table(text, table(results)))
+        if file.is_file() and marks(PART)[0] in file.read_text():
+            write_part(file, PART, table(results))
             written.append(file)
     return written
-
-
-def with_table(text: str, table: str) -> str:
-    """The document with what stands between the markers replaced."""
-    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{table}\n{END}", text, flags=re.DOTALL)
 
 
 def _row(ratio: Ratio) -> str:

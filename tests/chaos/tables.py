@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.marked import marks, write_part
 from tests.chaos.report import WORDS
 
-BEGIN: Final = "<!-- recovery -->"
-END: Final = "<!-- /recovery -->"
+PART: Final = "recovery"
+"""Its marks in a document."""
 HEAD: Final = "| process | fault | times | recovery p50, s | max, s |\n|---|---|---:|---:|---:|"
 
 
@@ -42,17 +43,16 @@ def _summary(found: dict[str, Any]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.tables", description=__doc__)
     parser.add_argument("results", type=Path, nargs="+", help="files that `python -m tests.chaos --out` has written")
-    parser.add_argument("--docs", type=Path, help=f"between {BEGIN} and {END} of this file")
+    parser.add_argument("--docs", type=Path, help=f"between {' and '.join(marks(PART))} of this file")
     asked = parser.parse_args(arguments)
     text = "\n\n".join(table(json.loads(file.read_text())) for file in asked.results)
     if asked.docs is None:
         print(text)  # noqa: T201
         return 0
-    before, begin, rest = asked.docs.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        parser.error(f"{asked.docs}: expected the marks {BEGIN} and {END}")
-    asked.docs.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+    try:
+        write_part(asked.docs, PART, text)
+    except ValueError as error:
+        parser.error(str(error))
     return 0
 
 

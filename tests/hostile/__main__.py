@@ -2,11 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
 from schemas.roles import Role
+from tests.hostile.outcome import Outcome, check_document
 from tests.support import broker, postgres_server
 from tests.support.processes import end_on_sigterm
 
@@ -19,16 +21,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if asked.database == "postgres" and (reason := postgres_server.missing()):
         print(f"hostile: cannot run on PostgreSQL: {reason}", file=sys.stderr)  # noqa: T201
         return 2
-    if asked.what == "http":
-        from tests.hostile.http_campaign import run as run_http
-
-        return run_http(asked.target, asked.database, asked.cases, asked.seed, asked.only, asked.keep)
-    if asked.doors == "kafka" and (reason := broker.missing()):
+    if asked.what == "events" and asked.doors == "kafka" and (reason := broker.missing()):
         print(f"hostile: cannot run on Kafka: {reason}", file=sys.stderr)  # noqa: T201
         return 2
-    from tests.hostile.event_campaign import run as run_events
+    name, campaign = (_http if asked.what == "http" else _events)(asked)
+    try:
+        if asked.docs:
+            check_document(asked.docs, name)
+    except (ValueError, OSError) as error:
+        print(f"hostile: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    outcome = campaign()
+    print(f"\n{outcome.text()}")  # noqa: T201
+    if asked.docs:
+        outcome.keep(asked.docs)
+    return 1 if outcome.faults else 0
 
-    return run_events(asked.doors, asked.database, asked.events, asked.seed, asked.kills)
+
+def _http(asked: argparse.Namespace) -> tuple[str, Callable[[], Outcome]]:
+    from tests.hostile import http_campaign as campaign
+
+    run = partial(campaign.run, asked.target, asked.database, asked.cases, asked.seed, asked.only, asked.keep)
+    return campaign.name_of(asked.target, asked.database), run
+
+
+def _events(asked: argparse.Namespace) -> tuple[str, Callable[[], Outcome]]:
+    from tests.hostile import event_campaign as campaign
+
+    run = partial(campaign.run, asked.doors, asked.database, asked.events, asked.seed, asked.kills)
+    return campaign.name_of(asked.doors, asked.database), run
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -46,6 +67,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     for verb in (http, events):
         verb.add_argument("--database", choices=("sqlite", "postgres"), default="sqlite")
         verb.add_argument("--seed", type=int, default=1, help="the same seed sends the same (1)")
+        verb.add_argument("--docs", type=Path, help="write what came of it into this document, between its marks")
     return parser.parse_args(arguments)
 
 

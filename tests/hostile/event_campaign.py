@@ -18,6 +18,7 @@ from schemas.topics import INBOUND, REACTIONS_GROUP
 from tests.hostile.databases import fresh_database
 from tests.hostile.event_judge import Spot, faults_of
 from tests.hostile.event_plan import Planned, plan_events
+from tests.hostile.outcome import Outcome
 from tests.support.api_site import ApiSite
 from tests.support.broker import Broker
 from tests.support.http_server import serving
@@ -31,7 +32,7 @@ TRIGGER = {"pipeline": "p", "types": ["com.example.rows"], "sources": ["/nobody"
 """It listens, and takes none of the sources: an answer each, and no run."""
 
 
-def run(doors: str, database: str, events: int, seed: int, kills: int) -> int:
+def run(doors: str, database: str, events: int, seed: int, kills: int) -> Outcome:
     planned = plan_events(seed, events)
     with (
         tempfile.TemporaryDirectory(prefix="graftwork-hostile-") as folder,
@@ -46,12 +47,15 @@ def run(doors: str, database: str, events: int, seed: int, kills: int) -> int:
             opened.close()
     good = {one.id for one in planned if one.id}
     bad = sum(one.id is None for one in planned)
-    print(  # noqa: T201
-        f"{doors} on {database}, seed {seed}: {events:,} events: {bad:,} bad, {events - bad:,} good "
+    line = (
+        f"events by {doors} on {database}, seed {seed}: {events:,} events: {bad:,} bad, {events - bad:,} good "
         f"({len(good):,} different ones), {kills if doors == 'kafka' else 0} kills"
     )
-    print("\n".join([*faults, f"{'BROKEN' if faults else 'held'}: {len(faults)} faults"]))  # noqa: T201
-    return 1 if faults else 0
+    return Outcome(name_of(doors, database), [line], faults)
+
+
+def name_of(doors: str, database: str) -> str:
+    return f"events by {doors} on {database}"
 
 
 def _plant(database: Database) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.hostile.http_settings import Effort, settings_of
 from tests.hostile.http_targets import Target, api, gateway
+from tests.hostile.outcome import Outcome
 from tests.support.processes import ROOT
 
 COVERAGE_CASES = 5_000
@@ -32,10 +33,12 @@ class Tally:
     statuses: Counter[str] = field(default_factory=Counter)
     reached: set[str] = field(default_factory=set)
     """Operations that answered with success."""
+    server_errors: Counter[str] = field(default_factory=Counter)
+    """By status and operation, `no answer` among them."""
     failures: list[str] = field(default_factory=list)
 
 
-def run(target: str, database: str, cases: int, seed: int, only: list[str] | None, keep: Path | None) -> int:
+def run(target: str, database: str, cases: int, seed: int, only: list[str] | None, keep: Path | None) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="graftwork-hostile-") as temporary:
         folder = Path(temporary)
         reports = keep or folder / "reports"
@@ -45,7 +48,13 @@ def run(target: str, database: str, cases: int, seed: int, only: list[str] | Non
             process = site.process
             alive = process is None or process.running
             log = process.output() if process else ""
-    return _summary(target, database, tallies, cases, [] if alive else [f"the server has ended:\n{log[-2000:]}"])
+    return _outcome(
+        name_of(target, database), tallies, cases, [] if alive else [f"the server has ended:\n{log[-2000:]}"]
+    )
+
+
+def name_of(target: str, database: str) -> str:
+    return target if target == "gateway" else f"{target} on {database}"
 
 
 class Campaign:
@@ -115,24 +124,25 @@ def _count_answers(tally: Tally, recorder: dict[str, Any]) -> None:
         operation = f"{value['method']} {value['path']}"
         if status.startswith("2"):
             tally.reached.add(operation)
+        elif not status.startswith(("3", "4")):
+            tally.server_errors[f"{status} {operation}"] += 1
 
 
-def _summary(target: str, database: str, tallies: list[Tally], wanted: int, faults: list[str]) -> int:
+def _outcome(name: str, tallies: list[Tally], wanted: int, faults: list[str]) -> Outcome:
     total: Counter[str] = sum((tally.cases for tally in tallies), Counter())
     statuses: Counter[str] = sum((tally.statuses for tally in tallies), Counter())
-    where = target if target == "gateway" else f"{target} on {database}"
-    lines = [f"\n{where}: {_counted(total)}", f"answers: {_counted(statuses)}"]
     faults += [text for tally in tallies for text in tally.failures]
     if total.total() < wanted:
         faults.append(f"{total.total()} cases were sent, {wanted} were asked for")
-    if server := sum(count for status, count in statuses.items() if status.startswith("5") and status != "503"):
-        faults.append(f"{server} answers of 5xx")
+    if server_errors := sum((tally.server_errors for tally in tallies), Counter[str]()):
+        faults.append(f"answers that nobody may get: {_counted(server_errors)}")
     reached = set().union(*(tally.reached for tally in tallies))
-    lines.append(f"operations that answered with success: {len(reached)}")
-    lines += [fault[-6000:] for fault in faults]
-    lines.append(f"{'BROKEN' if faults else 'held'}: {len(faults)} runs with faults")
-    print("\n".join(lines))  # noqa: T201
-    return 1 if faults else 0
+    lines = [
+        f"{name}: {_counted(total)}",
+        f"answers: {_counted(statuses)}",
+        f"operations that answered with success: {len(reached)}",
+    ]
+    return Outcome(name, lines, faults)
 
 
 def _counted(counts: Counter[str]) -> str:

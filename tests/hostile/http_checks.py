@@ -16,11 +16,11 @@ LONGEST_WAIT = 0.2
 
 
 @schemathesis.hook
-def map_query(context: Any, query: Any) -> Any:
-    wait = _number(query.get("wait")) if isinstance(query, dict) else None
+def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
+    """In every phase: `map_query` does not see what the coverage phase sends."""
+    wait = _number(case.query.get("wait")) if isinstance(case.query, dict) else None
     if wait is not None and 0 <= wait <= 60:
-        query["wait"] = min(wait, LONGEST_WAIT)
-    return query
+        case.query["wait"] = min(wait, LONGEST_WAIT)
 
 
 def _number(value: Any) -> float | None:

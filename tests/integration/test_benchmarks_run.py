@@ -11,7 +11,7 @@ from tests.bench.host import Moment, this_host
 from tests.bench.parts import Missing, Options, Parts
 from tests.bench.records import Measurement, Results
 from tests.bench.report import Goal, Ratio, alternate, percentile
-from tests.bench.tables import BEGIN, END, short, whole, with_table
+from tests.bench.tables import short, whole
 from tests.support.broker import Broker
 from tests.support.postgres_server import PostgresServer
 
@@ -76,11 +76,6 @@ def test_tables_say_what_was_missed_and_what_was_measured_on_a_busy_machine() ->
     assert "| a wait | 0.5 s |  | 0.5 s (0.5 to 0.5) | ≤ 0.4: **missed** |" in short(_results())
     assert "| a latency | 5 ms | 2 ms (raw) | 2 (1 to 3) | ≤ 2: met |" in whole(_results())
     assert "not idle" in whole(_results())
-
-
-def test_a_table_replaces_the_one_before_it() -> None:
-    text = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert with_table(with_table(text, "new"), "newer") == f"before\n{BEGIN}\nnewer\n{END}\nafter\n"
 
 
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,5 @@
-"""A soak's findings in docs/load.md, between the markers of its topology."""
+"""A soak's findings in docs/load.md, between the marks of its topology."""
 
-import re
 from typing import Any
 
 from tests.load.report import to_text
@@ -16,14 +15,3 @@ def section(document: dict[str, Any], conditions: str) -> str:
     ]
     head = ["| what | measure | verdict | seen |", "|---|---|---|---|"]
     return "\n".join([f"{verdict} {conditions}", "", "```text", to_text(document["load"]), "```", "", *head, *rows])
-
-
-def with_section(text: str, topology: str, written: str) -> str:
-    """Raises ValueError for a text without the markers."""
-    begin, end = f"<!-- soak:{topology}:start -->", f"<!-- soak:{topology}:end -->"
-    found, times = re.subn(
-        f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{written}\n{end}", text, flags=re.DOTALL
-    )
-    if times != 1:
-        raise ValueError(f"expected the lines {begin} and {end} once, found them {times} times")
-    return found

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from controlplane.client import ApiError, Client
+from schemas.marked import with_part, write_part
 from tests.bench.host import commit, this_host, this_moment
 from tests.load.__main__ import MIX
-from tests.load.pages import section, with_section
+from tests.load.pages import section
 from tests.load.prepared import curation
 from tests.load.report import to_text
 from tests.load.sampling import Sample, Watch
@@ -48,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.docs:  # before ten minutes, not after them
-        with_section(options.docs.read_text(), options.topology, "")
+        with_part(options.docs.read_text(), _part(options), "")
     began, retention = this_moment(), options.seconds / RETENTIONS
     settings = {"GRAFTWORK_RETENTION_DAYS": str(retention / 86400), "GRAFTWORK_PRUNE_SECONDS": "2"}
     with (
@@ -67,11 +68,15 @@ def _run(options: argparse.Namespace) -> int:
     if options.docs:
         conditions = f"{options.seconds:g} s, retention {retention:g} s, {began.at}, commit {commit()}; {this_host()}; "
         written = section(document, f"{conditions}load average before: {began.load}.")
-        options.docs.write_text(with_section(options.docs.read_text(), options.topology, written))
+        write_part(options.docs, _part(options), written)
     print(to_text(load), *(_line(finding) for finding in findings), sep="\n")
     bad = sum(not finding.ok for finding in findings)
     print(f"{'FLAT' if not bad else f'NOT FLAT: {bad} findings'} ({len(findings)} looked at)")
     return 1 if bad else 0
+
+
+def _part(options: argparse.Namespace) -> str:
+    return f"soak {options.topology}"
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -81,7 +86,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=40, help="requests a second, all targets together")
     parser.add_argument("--mix", default=MIX)
     parser.add_argument("--json", type=Path, help="write findings and samples there")
-    parser.add_argument("--docs", type=Path, help="write the findings into this document, between its markers")
+    parser.add_argument("--docs", type=Path, help="write the findings into this document, between its marks")
     return parser.parse_args(arguments)
 
 

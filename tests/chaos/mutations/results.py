@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from schemas.marked import write_part
 from tests.chaos.mutations.catalogue import MUTATIONS
 
-BEGIN: Final = "<!-- caught -->"
-END: Final = "<!-- /caught -->"
+PART: Final = "caught"
+"""Its marks in a document."""
 LONGEST: Final = 160
 
 
@@ -45,12 +46,7 @@ def keep(file: Path, caught: Caught) -> None:
 
 def write_table(file: Path, found: Sequence[Caught]) -> None:
     """Between the document's marks. Raises ValueError when it has none."""
-    text = file.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{file}: expected the marks {BEGIN} and {END}")
-    file.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}")
+    write_part(file, PART, table(found))
 
 
 def table(found: Sequence[Caught]) -> str:

@@ -76,12 +76,6 @@ def test_a_later_result_replaces_the_earlier_one_and_the_table_shows_all(tmp_pat
     assert document.read_text().endswith("<!-- /caught -->\nafter\n")
 
 
-def test_a_document_without_marks_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "doc.md").write_text("nothing")
-    with pytest.raises(ValueError, match="marks"):
-        write_table(tmp_path / "doc.md", [])
-
-
 def test_what_is_only_late_is_told_when_nothing_else_is_wrong() -> None:
     late, wrong = "still moving 180 s after everything was healed: job 1 is Running", "facts: told twice\nand more"
     assert telling([late, wrong]) == "facts: told twice"
