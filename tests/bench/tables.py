@@ -1,6 +1,6 @@
 """Results as Markdown between a document's marks: short in README, whole in docs/benchmarks.md."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -33,11 +33,21 @@ def whole(results: Results) -> str:
     lines = [f"Machine: {results.host}.", ""]
     for name, one in sorted(results.benchmarks.items()):
         lines += [f"### {name}", "", *HEAD, *(_row(ratio) for ratio in one.ratios), ""]
-        lines += [f"- {ratio.name}: {ratio.note}" for ratio in one.ratios if ratio.note]
+        lines += _notes(one.ratios)
         use = f"{one.began.used:.0%} of the machine in use before" + (": **not idle**" if one.busy else "")
         rounds = max(len(ratio.ours) for ratio in one.ratios)
         lines += [f"- {rounds} rounds, {one.began.at}, commit {one.commit}, {use}.", ""]
     return "\n".join(lines).rstrip()
+
+
+def _notes(ratios: Sequence[Ratio]) -> Iterator[str]:
+    """Each note once, before it whom it is about."""
+    about: dict[str, list[str]] = {}
+    for ratio in ratios:
+        if ratio.note:
+            about.setdefault(ratio.note, []).append(ratio.name)
+    for note, names in about.items():
+        yield f"- {'all of them' if len(names) == len(ratios) > 1 else '; '.join(names)}: {note}"
 
 
 DOCUMENTS: Final[dict[Path, Callable[[Results], str]]] = {

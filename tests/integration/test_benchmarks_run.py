@@ -1,6 +1,7 @@
 """Benchmarks do not rot: each one runs at its smallest size and answers numbers; and their arithmetic is right."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,15 @@ def test_tables_say_what_was_missed_and_what_was_measured_on_a_busy_machine() ->
     assert "| a wait | 0.5 s |  | 0.5 s (0.5 to 0.5) | ≤ 0.4: **missed** |" in short(_results())
     assert "| a latency | 5 ms | 2 ms (raw) | 2 (1 to 3) | ≤ 2: met |" in whole(_results())
     assert "not idle" in whole(_results())
+
+
+def test_a_note_stands_once_before_it_whom_it_is_about() -> None:
+    one, other = (replace(SLOWER, name=name, note="on a Monday") for name in ("one", "other"))
+    results = _results()
+    waits = replace(results.benchmarks["waits"], ratios=(one, other))
+    assert "- all of them: on a Monday" in whole(Results(results.host, {"waits": waits}))
+    three = replace(waits, ratios=(one, other, replace(ALONE, note="on a Tuesday")))
+    assert "- one; other: on a Monday\n- a wait: on a Tuesday" in whole(Results(results.host, {"waits": three}))
 
 
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
