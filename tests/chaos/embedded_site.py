@@ -60,6 +60,11 @@ class EmbeddedSite(ChaosSite):
             assert self._up_part.life is not None
             self.crashes.append(f"`graftwork up` ended by itself:\n{self._up_part.life.output()[-1500:]}")
             self._up_part.start()
+        self.crashes += [
+            f"{name} ended by itself, and its supervisor started it again"
+            for name, part in self.parts.items()
+            if isinstance(part, Supervised) and part.has_ended_by_itself()
+        ]
 
     def _up(self) -> Process:
         environment = self.shared_environment(HOME)

@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from tests.chaos.foundation import CANARY
-from tests.chaos.invariants import Cut, Pause
+from tests.chaos.invariants import Cut, Pause, Trouble
 from tests.chaos.plan import PARTS, Action, Fault
 from tests.chaos.proofs import Prover
 from tests.chaos.proxy import How
+from tests.chaos.site import ChaosSite
+
+WHOLE: Final = ("supervisor", "everything")
+"""With it goes every gateway of the machine."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,19 @@ class Skipped(Exception):
 
 def suffer(prover: Prover, fault: Fault) -> list[Recovery]:
     """Returns when every part that it hit has proved that it works. Raises Skipped and NotRecovered."""
-    return FAULTS[fault.action](prover, fault)
+    since = time.time()
+    try:
+        return FAULTS[fault.action](prover, fault)
+    finally:
+        for gateway in _gateways_hit(prover.site, fault):
+            prover.ledger.note("troubles", Trouble(gateway, since, time.time()))
+
+
+def _gateways_hit(site: ChaosSite, fault: Fault) -> list[str]:
+    """A gateway that is only cut off from the API, or whose API is hit, owes its users an answer all the while."""
+    if fault.action not in ("kill", "stop", "restart"):
+        return []
+    return [name for name in site.gateways() if fault.part in (name, *WHOLE)]
 
 
 def kill(prover: Prover, fault: Fault) -> list[Recovery]:

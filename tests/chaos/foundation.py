@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
+from controlplane.domain.job import FINAL
 from schemas.events import InboundReceived, JobSucceeded
 from tests.chaos.caller import Caller
 from tests.chaos.site import DEPLOYMENT, MODEL, START_SECONDS, ChaosSite
@@ -15,8 +16,6 @@ MAX_ATTEMPTS: Final = 20
 """No fault that passes may use them up: a job that fails at last was not retried when it should have been."""
 JOB_SECONDS: Final = 600.0
 EVENT_TYPE, EVENT_SOURCE = "com.example.rows.collected", "//example.com/chaos"
-FINAL_JOB = ("Succeeded", "Failed", "Cancelled")
-FINAL_ROLLOUT = ("Promoted", "RolledBack", "Aborted", "Superseded")
 CANARY: Final[dict[str, Any]] = {
     "steps": [0.5],
     "step_seconds": 0,
@@ -169,7 +168,7 @@ def draw(dice: random.Random, found: list[Any]) -> Any:
 def _succeeds(caller: Caller, kind: str, spec: dict[str, Any]) -> None:
     job = accepted(caller.post("/v1/jobs", {"kind": kind, "spec": spec}))
     ended = wait_for(
-        lambda: found if (found := caller.get(f"/v1/jobs/{job['id']}").body)["phase"] in FINAL_JOB else None,
+        lambda: found if (found := caller.get(f"/v1/jobs/{job['id']}").body)["phase"] in FINAL else None,
         f"the first {kind} job ends",
         seconds=JOB_SECONDS,
     )

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from controlplane.domain.rollout import FINAL
 from tests.chaos import doors, foundation
 from tests.chaos.caller import PATIENCE, Answer, Caller, GaveUp
-from tests.chaos.foundation import EVENT_SOURCE, EVENT_TYPE, FINAL_ROLLOUT, MAX_ATTEMPTS, draw
+from tests.chaos.foundation import EVENT_SOURCE, EVENT_TYPE, MAX_ATTEMPTS, draw
 from tests.chaos.invariants import AliasMove
 from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Journey, RoundPlan
@@ -178,7 +179,7 @@ def _word(t: Traveller, rollout_id: str, verb: str) -> None:
 def ends(t: Traveller, rollout_id: str) -> None:
     """Evidence decides; what stands because evidence is missing is aborted by its operator."""
     deadline = time.monotonic() + PATIENCE
-    while (found := t.caller.get(f"/v1/rollouts/{rollout_id}").body)["phase"] not in FINAL_ROLLOUT:
+    while (found := t.caller.get(f"/v1/rollouts/{rollout_id}").body)["phase"] not in FINAL:
         if found["phase"] == "Paused" and found["hold"] != "operator":
             _word(t, rollout_id, "abort")
         if found["phase"] == "Queued" and t.caller.get(f"/v1/deployments/{DEPLOYMENT}").body["frozen"]:

@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from tests.support.broker import KAFKA_SH, Broker
 from tests.support.postgres_server import POSTGRES_SH
-from tests.support.processes import Process, descendants, is_alive
+from tests.support.processes import Process, children, descendants, is_alive, told_of
 from tests.support.waiting import wait_for
 
 PATIENCE = 150.0
@@ -57,8 +57,9 @@ class OwnProcess:
             self.life.resume()
 
     def restart(self) -> None:
+        """Raises AssertionError when it had to be killed: it was asked politely."""
         if self.life is not None:
-            self.life.stop()
+            assert self.life.stop() != -signal.SIGKILL, f"{self.life.name} did not end within 30 s of SIGTERM"
         self.start()
 
 
@@ -69,17 +70,29 @@ class Supervised:
     up: OwnProcess
     words: str
     _former: int | None = None
+    _struck: set[int] = field(default_factory=set)
+    """Lives that we ended."""
+    _seen: tuple[int, int] | None = None
+    """The supervisor and its child as they were at the last look."""
 
     @property
     def running(self) -> bool:
         return self._pid() is not None
+
+    def has_ended_by_itself(self) -> bool:
+        """Since the last look: under the same supervisor there is another life, and we did not end the one before."""
+        pid, up = self._pid(), self.up.life
+        if pid is None or up is None:
+            return False
+        before, self._seen = self._seen, (up.pid, pid)
+        return before is not None and before[0] == up.pid and before[1] not in (pid, *self._struck)
 
     def start(self) -> None:
         """Somebody else does that: returns when it was done."""
         wait_for(lambda: (pid := self._pid()) and pid != self._former, f"{self.words} lives again", seconds=PATIENCE)
 
     def kill(self) -> None:
-        self._signal(signal.SIGKILL)
+        self._end(signal.SIGKILL)
 
     def pause(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -88,8 +101,13 @@ class Supervised:
         self._signal(signal.SIGCONT)
 
     def restart(self) -> None:
-        self._signal(signal.SIGTERM)
+        self._end(signal.SIGTERM)
         self.start()
+
+    def _end(self, number: signal.Signals) -> None:
+        self._signal(number)
+        if self._former is not None:
+            self._struck.add(self._former)
 
     def _signal(self, number: signal.Signals) -> None:
         self._former = self._pid()
@@ -100,7 +118,7 @@ class Supervised:
     def _pid(self) -> int | None:
         if self.up.life is None:
             return None
-        return next((pid for pid in children(self.up.life.pid) if self.words in command_line(pid)), None)
+        return next((pid for pid in children(self.up.life.pid) if self.words in told_of(pid, "cmdline")), None)
 
 
 @dataclass(frozen=True)
@@ -251,18 +269,3 @@ def signal_all(pids: Sequence[int], number: signal.Signals) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-
-
-def children(pid: int) -> list[int]:
-    try:
-        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    return [int(word) for text in lists for word in text.split()]
-
-
-def command_line(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return ""

@@ -1,5 +1,6 @@
 """Proof from outside that a part works again after a fault, and how long that took."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from controlplane.commands.dead_letters import RELAY
 from controlplane.reconciler import LEASE as RECONCILER
 from tests.chaos import foundation
 from tests.chaos.caller import PATIENCE, Caller
+from tests.chaos.invariants import Request
 from tests.chaos.ledger import Ledger
 from tests.chaos.site import DEPLOYMENT, ChaosSite
 
@@ -73,7 +75,7 @@ class Prover:
         """It answers, and has reported since that it applies the generation of now."""
         since = datetime.now(UTC)
         url = self.site.gateways()[part]
-        self._until(lambda: self._answers(url) and self._reports(part, since), f"{part} serves the present generation")
+        self._until(lambda: self._answers(part, url) and self._reports(part, since), f"{part} serves what it should")
 
     def worker_claims(self, part: str) -> None:
         """A job that it has not had before: some are asked for until it gets one."""
@@ -115,11 +117,12 @@ class Prover:
         owned = [job for job in jobs if (job["owner"] or "").rpartition("-")[0] == part]
         return [((job["id"], job["attempt"]), job["owner"]) for job in owned]
 
-    def _answers(self, url: str) -> bool:
-        try:
-            return httpx.post(f"{url}/v1/predict", json={"text": "a fine film"}, timeout=5).is_success
-        except httpx.TransportError:
-            return False
+    def _answers(self, part: str, url: str) -> bool:
+        asked, status = time.time(), None
+        with contextlib.suppress(httpx.TransportError):
+            status = httpx.post(f"{url}/v1/predict", json={"text": "a fine film"}, timeout=5).status_code
+        self.ledger.note("requests", Request(part, asked, time.time(), status))
+        return status == 200
 
     def _reports(self, part: str, since: datetime) -> bool:
         wanted = self.caller.get(f"/v1/deployments/{DEPLOYMENT}").body["generation"]

@@ -5,8 +5,8 @@ from typing import Final
 
 from controlplane.commands.cursors import FACTS
 from controlplane.commands.dead_letters import RELAY
+from controlplane.domain.rollout import FINAL
 from tests.chaos.caller import Caller
-from tests.chaos.foundation import FINAL_ROLLOUT
 from tests.chaos.ledger import Ledger
 from tests.chaos.site import DEPLOYMENT, ChaosSite
 
@@ -41,10 +41,11 @@ def unwanted_ends(caller: Caller, ledger: Ledger) -> list[str]:
     for job_id in ledger.expected.jobs - ledger.cancelled:
         if (phase := caller.get(f"/v1/jobs/{job_id}").body["phase"]) != "Succeeded":
             found.append(f"job {job_id} is {phase}")
-    for run in caller.items("/v1/pipeline-runs", phase="Failed"):
-        # its rollout may end as any other does: by evidence, by a person, or refused
-        if run["stages"].get("release", {}).get("phase") != "Failed":
-            found.append(f"run {run['id']} of {run['pipeline']} has failed: {run['reason']}")
+    for phase in ("Failed", "Cancelled"):
+        for run in caller.items("/v1/pipeline-runs", phase=phase):
+            # its rollout may end as any other does: by evidence, by a person, or refused
+            if run["stages"].get("release", {}).get("phase") != "Failed":
+                found.append(f"run {run['id']} of {run['pipeline']} is {phase}: {run['reason']}")
     return found
 
 
@@ -64,7 +65,7 @@ def _moving(site: ChaosSite, caller: Caller, ledger: Ledger) -> list[str]:
     ]
     found += [f"run {run['id']} is Running" for run in caller.items("/v1/pipeline-runs", phase="Running")]
     newest = caller.get("/v1/rollouts", limit=20).body["items"]
-    found += [f"rollout {one['id']} is {one['phase']}" for one in newest if one["phase"] not in FINAL_ROLLOUT]
+    found += [f"rollout {one['id']} is {one['phase']}" for one in newest if one["phase"] not in FINAL]
     rollbacks = caller.get(f"/v1/deployments/{DEPLOYMENT}/rollbacks", limit=5).body
     found += [f"rollback {one['id']} is {one['phase']}" for one in rollbacks if one["phase"] == "Verifying"]
     return found or _unheard(site, caller, ledger) or _untold(site) or _not_applied(caller)

@@ -25,6 +25,7 @@ def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
         "failed": {str(outcome.plan.seed): outcome.violations for outcome in outcomes if outcome.violations},
         "crashes": {str(outcome.plan.seed): outcome.crashes for outcome in outcomes if outcome.crashes},
         "skipped": sorted({reason for outcome in outcomes for reason in outcome.skipped}),
+        "played": len(outcomes),
         "seconds": round(sum(outcome.seconds for outcome in outcomes), 1),
         "done": totals(outcomes),
         "recoveries": [
@@ -45,6 +46,7 @@ def joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         "failed": {seed: said for seed, said in before["failed"].items() if int(seed) not in again} | now["failed"],
         "crashes": {seed: said for seed, said in before["crashes"].items() if int(seed) not in again} | now["crashes"],
         "skipped": sorted({*before["skipped"], *now["skipped"]}),
+        "played": before["played"] + now["played"],
         "seconds": round(before["seconds"] + now["seconds"], 1),
         "done": {name: count + before["done"][name] for name, count in now["done"].items()},
         "recoveries": [one for one in before["recoveries"] if one["seed"] not in again] + now["recoveries"],

@@ -60,10 +60,11 @@ class Round:
             self.outcome.violations += unwanted_ends(watcher, self.outcome.ledger)
         self.outcome.ledger.expected.secrets |= self.site.secrets
         self.outcome.ledger.expected.relay_disturbed = any(f.part in DISTURBS_RELAY for f in self.plan.faults)
-        self.outcome.violations += watch.violations
+        self.outcome.violations += watch.violations if watch.glances else [*watch.violations, "nobody could glance"]
         self.outcome.violations += self.auditor.look(self.outcome.ledger.expected)
         self.outcome.violations += self.outcome.ledger.oddities
         self.outcome.crashes, self.site.crashes = self.site.crashes, []
+        self.outcome.violations += self.outcome.crashes
         self.outcome.seconds = time.monotonic() - began
         return self.outcome
 

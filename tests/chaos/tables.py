@@ -36,7 +36,7 @@ def _summary(found: dict[str, Any]) -> str:
     return (
         f"**{found['topology']}**: {len(seeds)} seeds ({min(seeds)} to {max(seeds)}), {len(failed)} failed"
         f"{' (' + ', '.join(failed) + ')' if failed else ''}, {crashed} processes that ended by themselves; {done}; "
-        f"{found['seconds'] / len(seeds):.1f} s a round; commit {', '.join(found['commits'])}."
+        f"{found['seconds'] / found['played']:.1f} s a round; commit {', '.join(found['commits'])}."
     )
 
 

@@ -4,7 +4,6 @@ import random
 import threading
 import time
 from types import TracebackType
-from typing import Any
 
 import httpx
 
@@ -30,6 +29,7 @@ class Traffic:
         for name, url in gateways.items():
             arguments = (name, url, random.Random(dice.getrandbits(32)))
             self._threads.append(threading.Thread(target=self._use, args=arguments, daemon=True))
+        self._unanswered = set(gateways)
 
     def __enter__(self) -> "Traffic":
         for thread in self._threads:
@@ -42,6 +42,8 @@ class Traffic:
         self._stop.set()
         for thread in self._threads:
             thread.join()
+        for name in sorted(self._unanswered):
+            self._ledger.note("oddities", f"no user of {name} had an answer in the whole round")
 
     def _use(self, name: str, url: str, dice: random.Random) -> None:
         rows = planted_rows(200, seed=dice.getrandbits(16))
@@ -64,10 +66,16 @@ class Traffic:
         self._ledger.note("requests", Request(name, asked, time.time(), answer.status_code, variant, rollout))
         if not answer.is_success:
             return
+        try:
+            (found,) = answer.json()["predictions"]
+            prediction_id = str(found["prediction_id"])
+        except (ValueError, KeyError, TypeError) as error:
+            self._ledger.note("oddities", f"{name} answered 200 without a prediction: {error!r}: {answer.text[:300]}")
+            return
+        self._unanswered.discard(name)
         if dice.random() < TOLD:
-            found: dict[str, Any] = answer.json()["predictions"][0]
             with self._lock:
-                self._untold.append((found["prediction_id"], label))
+                self._untold.append((prediction_id, label))
 
     def _tell(self) -> None:
         """One after the other, until the round ends: who is late then has not been promised anything."""
@@ -82,7 +90,8 @@ class Traffic:
     def _tell_one(self, prediction_id: str, label: str) -> None:
         try:
             answer = self._caller.post("/v1/feedback", {"prediction_id": prediction_id, "label": label})
-        except GaveUp:
+        except GaveUp as error:
+            self._ledger.note("oddities", str(error))
             return
         if answer.good:
             self._ledger.note_feedback(prediction_id, counted=answer.body["counted"])

@@ -3,11 +3,12 @@
 import threading
 from types import TracebackType
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
 
 from tests.chaos.invariants import Auditor, Expected
 
 GLANCE_SECONDS = 0.4
+AWAY = (OperationalError, InterfaceError, PendingRollbackError, OSError)
 
 
 class Watch:
@@ -15,6 +16,7 @@ class Watch:
 
     def __init__(self, auditor: Auditor, expected: Expected) -> None:
         self.violations: list[str] = []
+        self.glances = 0
         self._auditor, self._expected = auditor, expected
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -33,5 +35,9 @@ class Watch:
         while not self._stop.wait(GLANCE_SECONDS):
             try:
                 self.violations += self._auditor.glance(self._expected)
-            except (SQLAlchemyError, OSError):
+                self.glances += 1
+            except AWAY:
                 continue
+            except Exception as error:
+                self.violations.append(f"a glance failed: {type(error).__name__}: {error}")
+                return

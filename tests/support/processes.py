@@ -20,14 +20,18 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def descendants(pid: int) -> list[int]:
-    """Every process that this one has started, and what those have started."""
+def children(pid: int) -> list[int]:
     try:
         lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
     except (FileNotFoundError, ProcessLookupError):
         return []
-    children = [int(word) for text in lists for word in text.split()]
-    return [*children, *(below for child in children for below in descendants(child))]
+    return [int(word) for text in lists for word in text.split()]
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process that this one has started, and what those have started."""
+    direct = children(pid)
+    return [*direct, *(below for child in direct for below in descendants(child))]
 
 
 def told_of(pid: int, file: str) -> str:

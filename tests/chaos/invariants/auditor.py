@@ -1,7 +1,6 @@
 """Looks at a site from outside and says what is wrong, each look for the price of what is new."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from typing import Any, Final, Protocol
 
 from sqlmodel import Session, col, func, select
@@ -17,7 +16,7 @@ from controlplane.store.tables import JobRow, PipelineRunRow
 from tests.chaos.invariants.announced import Announced
 from tests.chaos.invariants.api import ApiAgrees
 from tests.chaos.invariants.artifacts import Artifacts
-from tests.chaos.invariants.effects import InboundOnce, KeysAnswerOnce, NothingGoodIsBuried
+from tests.chaos.invariants.effects import Accepted, InboundOnce, KeysAnswerOnce, NothingGoodIsBuried
 from tests.chaos.invariants.expected import Expected, Site
 from tests.chaos.invariants.jobs import JobLeases, JobLives, OneEffect, StaleAttempts
 from tests.chaos.invariants.leases import NamedLeases
@@ -41,6 +40,7 @@ CHECKS: Final[tuple[type[Check], ...]] = (
     Rollouts,
     Artifacts,
     NamedLeases,
+    Accepted,
     InboundOnce,
     NothingGoodIsBuried,
     KeysAnswerOnce,
@@ -102,12 +102,6 @@ class Auditor:
         new = [said for said in dict.fromkeys(found) if said not in self._said]
         self._said.update(new)
         return new
-
-
-def violations(site: Site, expected: Expected) -> list[str]:
-    """One whole look at a site that is at rest. For many rounds on one site keep an `Auditor`."""
-    with closing(Auditor(site)) as auditor:
-        return auditor.look(expected)
 
 
 def _going_on(session: Session, expected: Expected, *, relayed: bool) -> Iterator[str]:

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from controlplane.commands.cursors import FACTS
 from controlplane.commands.inbound import INBOUND_CONSUMER
-from controlplane.store.serving_tables import RolloutRow
+from controlplane.store.serving_tables import RollbackRow, RolloutRow
 from controlplane.store.spine_tables import CursorRow, DeadLetterRow, IdempotencyRow, InboxRow, ParkedEventRow
 from controlplane.store.tables import JobRow, PipelineRunRow, TriggerEvaluationRow, TriggerRow
 from schemas.pipelines import TriggerSpec
@@ -24,8 +24,11 @@ SOON: Final = timedelta(seconds=5)
 """A trigger listens from its commit on, a little after its time."""
 MADE_BY: Final[tuple[tuple[str, str, Any], ...]] = (
     ("job", "POST /v1/jobs", select(JobRow.id).where(col(JobRow.run_id).is_(None))),
+    ("run", "POST /v1/pipelines/…:run", select(PipelineRunRow.id).where(col(PipelineRunRow.trigger).is_(None))),
     ("rollout", "POST /v1/rollouts", select(RolloutRow.id).where(col(RolloutRow.run_id).is_(None))),
+    ("rollback", "POST /v1/deployments/…:rollback", select(RollbackRow.id)),
 )
+"""What only a person's request makes, by the route of that request."""
 
 
 class InboundOnce:
@@ -35,6 +38,8 @@ class InboundOnce:
         self._expected: set[tuple[str, str]] = set()
         self._row = 0
         self._answered: Counter[tuple[str, str, str]] = Counter()
+        self._heard: set[tuple[str, str]] = set()
+        """Events that a trigger has answered, or that were noted as nobody's."""
         self._facts: list[tuple[int, str, str, datetime]] = []
         """(seq, id, type, time) of facts that a trigger may listen to and that reactions have not passed yet."""
 
@@ -45,6 +50,8 @@ class InboundOnce:
         for source, event_id in sorted(self._expected - received):
             yield f"event {source} {event_id}: accepted, and it never had its effect"
         yield from self._evaluations(view)
+        for source, event_id in sorted((self._expected & received) - self._heard):
+            yield f"event {source} {event_id}: received, and no trigger was asked"
         yield from self._facts_were_heard(view)
         yield from _runs_of_evaluations(view)
 
@@ -54,6 +61,7 @@ class InboundOnce:
         query = select(*columns).where(columns[0] > self._row).order_by(columns[0])
         for seq, trigger, source, event_id in view.session.exec(query).all():
             self._row = seq or self._row
+            self._heard.add((source, event_id))
             key = (trigger or "", source, event_id)
             self._answered[key] += 1
             if self._answered[key] > 1:
@@ -88,6 +96,20 @@ def _runs_of_evaluations(view: View) -> Iterator[str]:
             yield f"run {run_id}: {times} evaluations say that they started it"
 
 
+class Accepted:
+    """What was accepted is there; a job's own check says so of jobs."""
+
+    def judge(self, view: View) -> Iterator[str]:
+        expected = view.expected
+        for name, wanted, row in (
+            ("run", expected.runs, PipelineRunRow),
+            ("rollout", expected.rollouts, RolloutRow),
+            ("rollback", expected.rollbacks, RollbackRow),
+        ):
+            for lost in set(wanted) - set(view.session.exec(select(row.id))):
+                yield f"{name} {lost}: accepted, and it does not exist"
+
+
 class NothingGoodIsBuried:
     """No dead letter but of events that were meant to end so, and no fact that the broker refused."""
 
@@ -119,7 +141,6 @@ class KeysAnswerOnce:
         self._made: dict[str, tuple[str, str]] = {}
         """Id of what was made to its key."""
         self._since: datetime | None = None
-        self._heard = 0
 
     def judge(self, view: View) -> Iterator[str]:
         self._read(view)

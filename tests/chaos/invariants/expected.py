@@ -81,6 +81,15 @@ class Pause:
     since: float
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """Something was done to a gateway at `since`, and at `until` it had proved that it serves again (`time.time()`)."""
+
+    gateway: str
+    since: float
+    until: float
+
+
 @dataclass
 class Expected:
     """Grows while a round runs; a driver's threads may add to it at the same time.
@@ -105,6 +114,7 @@ class Expected:
     requests: list[Request] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set)
     """Tokens and row texts: nowhere in a fact, a topic, a reason or a job's log."""
     keyed: bool = True
@@ -112,5 +122,3 @@ class Expected:
     relay_disturbed: bool = True
     """The relay, its database or its broker was killed, stopped or restarted since the last look. Only then may a fact
     be on its topic more than once."""
-    gateways_may_refuse: bool = True
-    """503 is an answer that users may get: a gateway starts, or has no version yet."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
 from controlplane.domain.job import FINAL
 from controlplane.store.spine_tables import EventRow
@@ -27,6 +27,8 @@ MADE: Final[dict[str, Any]] = {
     "model version": ModelVersionRow,
     "attachment": AttachmentRow,
 }
+FINDINGS: Final = {"export": "export", "evaluate": "evaluation", "attack": "audit"}
+"""Job kind to the kind of the attachment that it makes."""
 LEASE_SLACK: Final = timedelta(seconds=1)
 
 
@@ -114,6 +116,29 @@ class OneEffect:
         )
         for job_id in empty:
             yield f"job {job_id}: it has succeeded without a result or without outputs"
+        yield from _outputs_exist(view.session)
+
+
+def _outputs_exist(session: Session) -> Iterator[str]:
+    """What a job says that it made is there, by that job where it is no repetition of an earlier finding."""
+    datasets = set(session.exec(select(DatasetVersionRow.id)))
+    versions = dict(session.exec(select(ModelVersionRow.id, ModelVersionRow.job_id)).all())
+    findings = set(session.exec(select(AttachmentRow.model_version_id, AttachmentRow.kind)))
+    done = select(JobRow.id, JobRow.kind, JobRow.outputs).where(
+        JobRow.phase == "Succeeded", col(JobRow.outputs).is_not(None)
+    )
+    for job_id, kind, outputs in session.exec(done).all():
+        named = {name: UUID(value) for name, value in (outputs or {}).items()}
+        version = named.get("model_version")
+        match kind:
+            case "curate":
+                there = named.get("dataset") in datasets
+            case "train" | "merge":
+                there = version is not None and versions.get(version) == job_id
+            case _:
+                there = (version, FINDINGS[kind]) in findings
+        if not there:
+            yield f"{kind} job {job_id}: it has succeeded, and what it made is not there: {outputs}"
 
 
 class StaleAttempts:

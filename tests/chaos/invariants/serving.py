@@ -2,43 +2,61 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
 from sqlmodel import col, select
 
 from controlplane.store.serving_tables import AppliedRow, GatewayBootRow, GenerationRow, LabelRow, ObservationRow
-from tests.chaos.invariants.expected import Cut, Pause, Request
+from tests.chaos.invariants.expected import Cut, Expected, Pause, Request
 from tests.chaos.invariants.view import View
 
 WHOLE_SECOND: Final = 1.0
 """A weight holds for whole seconds."""
-STARTING: Final = 503
+AWAY: Final = (None, 503)
+"""Nobody listens or the connection is cut; it starts, and has no version yet."""
 DEADLINE_PASSED: Final = 504
+CLOCKS_APART: Final = 0.5
+"""Seconds: a gateway's clock follows the database's."""
+
+
+class News:
+    """What came to a round's list of requests since the last time; each round has a list of its own."""
+
+    def __init__(self) -> None:
+        self._of: Expected | None = None
+        self._read = 0
+
+    def read(self, expected: Expected) -> list[Request]:
+        if expected is not self._of:
+            self._of, self._read = expected, 0
+        requests = list(expected.requests)
+        new, self._read = requests[self._read :], len(requests)
+        return new
 
 
 class Users:
-    """What users saw: an answer or a gateway that is away, and no canary that nobody watches."""
+    """What users saw: an answer, a gateway that something was done to, and no canary that nobody watches."""
 
     def __init__(self) -> None:
-        self._judged = 0
-        self._cuts: set[Cut] = set()
-        self._served: list[Request] = []
+        self._news = News()
 
     def judge(self, view: View) -> Iterator[str]:
-        requests = list(view.expected.requests)
-        if len(requests) < self._judged:  # another round's
-            self._judged = 0
-        for request in requests[self._judged :]:
-            if request.status is None or request.status < 500:
-                continue
-            if request.status == STARTING and view.expected.gateways_may_refuse:
-                continue
-            if request.status != DEADLINE_PASSED or not _stopped_in(request, view.expected.pauses):
-                yield f"user: {request.gateway} answered {request.status} to a good request"
-        self._judged = len(requests)
+        for request in self._news.read(view.expected):
+            if not (request.status == 200 or _is_excused(request, view.expected)):
+                said = "did not answer" if request.status is None else f"answered {request.status} to"
+                yield f"user: {request.gateway} {said} a good request"
         for cut in view.expected.cuts:
-            yield from _canary_in(cut, requests)
+            yield from _canary_in(cut, list(view.expected.requests))
+
+
+def _is_excused(request: Request, expected: Expected) -> bool:
+    if request.status == DEADLINE_PASSED:
+        return _stopped_in(request, expected.pauses)
+    return request.status in AWAY and any(
+        trouble.gateway == request.gateway and request.asked <= trouble.until and trouble.since <= request.answered
+        for trouble in expected.troubles
+    )
 
 
 def _stopped_in(request: Request, pauses: Iterable[Pause]) -> bool:
@@ -97,7 +115,7 @@ class Feedback:
 
 
 class Units:
-    """A boot's second is reported once, under a generation that exists and at most with the weight that was desired."""
+    """A unit is counted at most once, under a generation that exists, at most with the weight that was desired."""
 
     def __init__(self) -> None:
         self._seen: set[tuple[object, int]] = set()
@@ -109,13 +127,14 @@ class Units:
             select(GenerationRow.deployment, GenerationRow.generation, GenerationRow.weight)
         ):
             self._weights[deployment, generation] = weight
-        for row in view.session.exec(select(ObservationRow)).all():
-            if (row.boot, row.second) in self._seen:
-                continue
-            self._seen.add((row.boot, row.second))
-            yield from self._observed(row)
-        rows = view.session.exec(select(AppliedRow).where(col(AppliedRow.seq) > self._applied)).all()
-        for applied in sorted(rows, key=lambda one: one.seq or 0):
+        rows = view.session.exec(select(ObservationRow)).all()
+        yield from _more_than_were_sent(rows, view.expected.requests)
+        for row in rows:
+            if (row.boot, row.second) not in self._seen:
+                self._seen.add((row.boot, row.second))
+                yield from self._observed(row)
+        applied_since = view.session.exec(select(AppliedRow).where(col(AppliedRow.seq) > self._applied)).all()
+        for applied in sorted(applied_since, key=lambda one: one.seq or 0):
             self._applied = applied.seq or self._applied
             yield from self._at_most(applied.gateway, applied.deployment, applied.generation, applied.applied_weight)
         yield from _boots(view)
@@ -131,6 +150,22 @@ class Units:
         desired = self._weights.get((deployment, generation), 0.0)
         if weight > desired or ((deployment, generation) not in self._weights and generation > 0):
             yield f"units: {who} applied weight {weight} of generation {generation} of {deployment}: it wants {desired}"
+
+
+def _more_than_were_sent(rows: Sequence[ObservationRow], requests: Sequence[Request]) -> Iterator[str]:
+    """In the whole seconds of one round, all gateways together: each request is one unit, or none."""
+    if not requests:
+        return
+    begin = int(min(request.asked for request in requests)) + 1
+    end = max(request.answered for request in requests)
+    units = sum(_units(entry) for row in rows if begin <= row.second <= end for entry in row.generations)
+    sent = sum(request.answered >= begin - CLOCKS_APART for request in requests)
+    if units > sent:
+        yield f"units: {units} were counted from second {begin} to {end:.0f}, and {sent} requests were sent"
+
+
+def _units(entry: Mapping[str, Any]) -> int:
+    return int(entry["stable"]["units"] + entry["canary"]["units"] + len(entry.get("sessions", ())))
 
 
 def _boots(view: View) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """The auditor finds nothing wrong with a good history, whatever database it is on."""
 
+from contextlib import closing
 from pathlib import Path
 
 from controlplane.store.database import Database
-from tests.chaos.invariants import violations
+from tests.chaos.invariants import Auditor
 from tests.support.audited_site import audited
 
 
@@ -16,4 +17,5 @@ def test_nothing_is_wrong_with_a_good_history(database: Database, tmp_path: Path
         site.react()
         assert site.glance() == []
         assert site.look() == []
-        assert violations(site, site.expected) == []
+        with closing(Auditor(site)) as newcomer:
+            assert newcomer.look(site.expected) == []

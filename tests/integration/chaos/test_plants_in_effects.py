@@ -11,22 +11,28 @@ from controlplane.store.serving_tables import (
     GatewayBootRow,
     LabelRow,
     ObservationRow,
+    RollbackRow,
 )
 from controlplane.store.spine_tables import (
     DeadLetterRow,
     EventRow,
     IdempotencyRow,
+    InboxRow,
     ParkedEventRow,
 )
 from controlplane.store.tables import (
+    AttachmentRow,
+    JobRow,
+    ModelVersionRow,
+    PipelineRunRow,
     TriggerEvaluationRow,
 )
 from schemas.events import (
     JobSucceeded,
 )
-from tests.chaos.invariants import Answer, Cut, Pause, Request
+from tests.chaos.invariants import Answer, Cut, Expected, Pause, Request, Trouble
 from tests.support.audited_site import DEPLOYMENT, SOURCE, AuditedSite
-from tests.support.plants import Plant, clone, first, found_by, now
+from tests.support.plants import NOBODY, Plant, clone, first, found_by, now
 
 
 def event_is_lost(site: AuditedSite) -> None:
@@ -84,6 +90,79 @@ def job_without_a_key(site: AuditedSite) -> None:
 
 def user_is_failed(site: AuditedSite) -> None:
     site.expected.requests.append(Request("gateway-1", 1.0, 2.0, 500))
+
+
+def user_is_told_that_a_good_request_is_not(site: AuditedSite) -> None:
+    site.expected.requests.append(Request("gateway-1", 1.0, 2.0, 422))
+
+
+def user_is_turned_away_by_a_gateway_that_nobody_hurt(site: AuditedSite) -> None:
+    site.expected.troubles += [Trouble("gateway-2", 0.0, 9.0), Trouble("gateway-1", 3.0, 9.0)]
+    site.expected.requests.append(Request("gateway-1", 1.0, 2.0, 503))
+
+
+def user_is_hung_up_on_by_a_gateway_that_nobody_hurt(site: AuditedSite) -> None:
+    site.expected.troubles.append(Trouble("gateway-1", 0.0, 0.9))
+    site.expected.requests.append(Request("gateway-1", 1.0, 9.0, None))
+
+
+def user_of_a_later_round_is_failed(site: AuditedSite) -> None:
+    """The rounds before had as many requests."""
+    site.expected.requests += [Request("gateway-1", 1.0, 2.0, 200)] * 3
+    assert site.look() == []
+    site.expected = Expected(requests=[*[Request("gateway-1", 3.0, 4.0, 200)] * 2, Request("gateway-1", 3.0, 4.0, 500)])
+
+
+def unit_is_counted_twice(site: AuditedSite) -> None:
+    """As when a journal is told again as what was lost."""
+    row = first(site, ObservationRow)
+    units = sum(entry[arm]["units"] for entry in row.generations for arm in ("stable", "canary"))
+    asked = row.second - 1.5
+    site.expected.requests += [Request("gateway-1", asked, row.second + 0.5, 200)] * units
+    assert site.look() == []
+    clone(site, ObservationRow, boot=uuid4(), second=row.second, lost=True)
+
+
+def event_was_received_and_nobody_asked(site: AuditedSite) -> None:
+    site.arrive("unasked")
+    assert site.look() == []
+    site.expected.events.add((SOURCE, "only received"))
+    clone(site, InboxRow, event_id="only received", source=SOURCE)
+
+
+def version_of_a_job_is_missing(site: AuditedSite) -> None:
+    """Its success was committed, the version would have been next."""
+    site.change(JobRow, JobRow.kind == "train", outputs={"model_version": str(uuid4())})
+
+
+def version_is_another_jobs(site: AuditedSite) -> None:
+    job = first(site, JobRow, JobRow.kind == "train")
+    other = first(site, ModelVersionRow, ModelVersionRow.job_id != job.id)
+    site.change(JobRow, JobRow.id == job.id, outputs={"model_version": str(other.id)})
+
+
+def export_without_its_graph(site: AuditedSite) -> None:
+    site.remove(AttachmentRow, AttachmentRow.kind == "export")
+
+
+def run_is_lost(site: AuditedSite) -> None:
+    site.expected.runs.add(NOBODY)
+
+
+def rollback_is_lost(site: AuditedSite) -> None:
+    site.expected.rollbacks.add(NOBODY)
+
+
+def run_without_a_key(site: AuditedSite) -> None:
+    """As when a repeat started it again."""
+    clone(site, PipelineRunRow, id=uuid4(), trigger=None)
+
+
+def rollback_without_a_key(site: AuditedSite) -> None:
+    version = first(site, ModelVersionRow).id
+    said: dict[str, Any] = {"deployment": DEPLOYMENT, "target": version, "previous": version, "phase": "Succeeded"}
+    moments = {"deadline": now(site), "created_at": now(site), "finished_at": now(site)}
+    site.add(RollbackRow(**said, **moments, probe=uuid4(), unconfirmed=[], reason="again", actor="twice"))
 
 
 def user_waits_for_a_gateway_that_nobody_stopped(site: AuditedSite) -> None:
@@ -149,6 +228,19 @@ PLANTS: dict[Plant, str] = {
     answer_was_not_stored: "the answer that is stored is another one, or none",
     job_without_a_key: "an effect without its key",
     user_is_failed: "answered 500 to a good request",
+    user_is_told_that_a_good_request_is_not: "answered 422 to a good request",
+    user_is_turned_away_by_a_gateway_that_nobody_hurt: "answered 503 to a good request",
+    user_is_hung_up_on_by_a_gateway_that_nobody_hurt: "gateway-1 did not answer a good request",
+    user_of_a_later_round_is_failed: "answered 500 to a good request",
+    unit_is_counted_twice: "were counted from second",
+    event_was_received_and_nobody_asked: "received, and no trigger was asked",
+    version_of_a_job_is_missing: "what it made is not there",
+    version_is_another_jobs: "what it made is not there",
+    export_without_its_graph: "what it made is not there",
+    run_is_lost: "accepted, and it does not exist",
+    rollback_is_lost: "accepted, and it does not exist",
+    run_without_a_key: "no stored answer of POST /v1/pipelines/…:run has made it",
+    rollback_without_a_key: "no stored answer of POST /v1/deployments/…:rollback has made it",
     user_waits_for_a_gateway_that_nobody_stopped: "answered 504 to a good request",
     canary_without_a_lease: "served the canary of rollout r 10 s after it was cut off",
     label_is_lost: "was accepted and is not kept",
@@ -171,6 +263,13 @@ def test_what_was_planted_is_found(plant: Plant, site: AuditedSite) -> None:
 def test_an_event_that_was_meant_to_be_buried_may_be(site: AuditedSite) -> None:
     good_event_is_buried(site)
     site.expected.poison.add(("", "x"))
+    assert site.look() == []
+
+
+def test_a_gateway_that_was_killed_may_be_away_until_it_serves_again(site: AuditedSite) -> None:
+    site.expected.troubles.append(Trouble("gateway-1", 1.5, 5.0))
+    for asked, answered, status in ((1.0, 2.0, None), (2.0, 2.1, 503), (4.9, 13.0, None)):
+        site.expected.requests.append(Request("gateway-1", asked, answered, status))
     assert site.look() == []
 
 

@@ -15,6 +15,7 @@ def results(seeds: list[int], failed: list[int], seconds: float) -> dict[str, An
         "failed": {str(seed): ["lost"] for seed in failed},
         "crashes": {},
         "skipped": [],
+        "played": len(seeds),
         "seconds": 10.0 * len(seeds),
         "done": {"jobs": len(seeds)},
         "recoveries": recoveries,
@@ -27,6 +28,7 @@ def test_a_seed_that_was_played_again_counts_as_it_went_the_last_time() -> None:
     assert sorted(whole["failed"]) == ["3", "4"]
     assert sorted((one["seed"], one["seconds"]) for one in whole["recoveries"]) == [(1, 5), (2, 7), (3, 5), (4, 7)]
     assert whole["done"] == {"jobs": 5}
+    assert whole["seconds"] / whole["played"] == 10.0
 
 
 def test_the_table_names_the_seeds_that_failed_and_the_slowest_recovery() -> None:
