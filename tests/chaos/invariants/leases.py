@@ -15,7 +15,6 @@ LONGEST: Final = timedelta(minutes=5)
 
 class NamedLeases:
     def __init__(self) -> None:
-        self._held: dict[str, tuple[str, int]] = {}
         self._fences: dict[str, tuple[str, int]] = {}
         """The last owner that is somebody, and its fence."""
         self._cursors: dict[str, tuple[int, int]] = {}
