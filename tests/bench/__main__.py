@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench import records as store
-from tests.bench.host import commit, is_busy, this_host, this_moment
-from tests.bench.parts import Missing, Options, Parts
+from tests.bench.host import Host, Moment, commit, is_busy, this_host, this_moment
+from tests.bench.parts import Missing, Options, Parts, Unmeasured
 from tests.bench.records import Measurement, Results
 from tests.bench.report import Ratio
 from tests.bench.tables import compared, number, render
@@ -26,23 +26,26 @@ def main(words: Sequence[str] | None = None) -> int:
         return _render(asked.render)
     if unknown := sorted(set(asked.only) - set(BENCHMARKS)):
         return _refuse(f"no benchmark {', '.join(unknown)}: there are {', '.join(BENCHMARKS)}")
+    if asked.smoke and not asked.out:
+        return _refuse("--smoke needs --out: its numbers mean nothing, and would replace what this machine measured")
     host = this_host()
     file = asked.out or store.FOLDER / f"{host.slug}.json"
-    before = store.load(file).benchmarks if file.exists() else {}
-    found = Results(host, before)
+    found = store.load(file) if file.exists() else Results()
     print(host, flush=True)
-    not_run = {}
+    not_measured = {}
     with Parts() as parts:
         options = Options(parts, asked.rounds, asked.smoke)
         for name in asked.only or BENCHMARKS:
             try:
-                found = found.with_measured(name, _measured(name, options))
-            except Missing as error:
-                not_run[name] = str(error)
+                found = found.with_measured(name, _measured(name, host, options))
+            except (Missing, Unmeasured) as error:
+                not_measured[name] = str(error)
             else:
                 store.save(found, file)  # after each: a run that is cut off keeps what it has
     print(f"\nresults: {file}")
-    return _refuse("\n".join(f"{name} was NOT RUN: {why}" for name, why in not_run.items())) if not_run else 0
+    if not_measured:
+        return _refuse("\n".join(f"{name} was NOT MEASURED: {why}" for name, why in not_measured.items()))
+    return 0
 
 
 def benchmark(name: str) -> Callable[[Options], list[Ratio]]:
@@ -50,19 +53,24 @@ def benchmark(name: str) -> Callable[[Options], list[Ratio]]:
     return measure
 
 
-def _measured(name: str, options: Options) -> Measurement:
+def _measured(name: str, host: Host, options: Options) -> Measurement:
     began = this_moment()
-    busy = is_busy(began)
     print(f"\n{name}", flush=True)
-    if busy:
-        print(
-            f"!!! THE MACHINE IS NOT IDLE ({began.used:.0%} of it is in use): DO NOT PUBLISH THESE NUMBERS !!!",
-            flush=True,
-        )
+    _warn_of_others(began)
     ratios = tuple(benchmark(name)(options))
+    ended = this_moment()
     for ratio in ratios:
         print(_line(ratio), flush=True)
-    return Measurement(commit(), began, this_moment(), ratios, busy)
+    _warn_of_others(ended)
+    return Measurement(host, commit(), began, ended, ratios, options.smoke)
+
+
+def _warn_of_others(moment: Moment) -> None:
+    if is_busy(moment):
+        print(
+            f"!!! THE MACHINE IS NOT IDLE ({moment.used:.0%} of it is in use): DO NOT PUBLISH THESE NUMBERS !!!",
+            flush=True,
+        )
 
 
 def _line(ratio: Ratio) -> str:
@@ -75,7 +83,10 @@ def _line(ratio: Ratio) -> str:
 def _render(file: Path) -> int:
     if not file.is_file():
         return _refuse(f"{file}: no such file")
-    for written in render(store.load(file)):
+    results = store.load(file)
+    if smoke := [name for name, one in results.benchmarks.items() if one.smoke]:
+        return _refuse(f"{file}: {', '.join(smoke)} only ran, with --smoke: these numbers mean nothing")
+    for written in render(results):
         print(f"written: {written}")
     return 0
 
@@ -90,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"of {', '.join(BENCHMARKS)}")
     parser.add_argument("--rounds", type=int, default=5, help="counted rounds of each side (default: 5)")
     parser.add_argument("--out", type=Path, help="results, added to what the file has (default: one file a machine)")
-    parser.add_argument("--smoke", action="store_true", help="as little as possible: that it runs, not how fast")
+    parser.add_argument(
+        "--smoke", action="store_true", help="as little as possible: that it runs, not how fast; with --out"
+    )
     parser.add_argument("--render", type=Path, metavar="RESULTS", help="only write tables of these results")
     return parser
 

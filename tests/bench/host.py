@@ -45,11 +45,11 @@ class Host:
 
 @dataclass(frozen=True)
 class Moment:
-    """When a measurement began or ended, and how busy the machine was just before."""
+    """When a measurement began or ended, and how busy the machine was then, while nothing of the measurement ran."""
 
     at: str
     used: float
-    """Share of all cores' time, with what other machines took from them."""
+    """Share of all cores' time, with what other machines took from them, just before a beginning or after an end."""
 
 
 def this_host() -> Host:

@@ -1,6 +1,6 @@
 """A raw consumer: `python -m tests.bench.listener BOOTSTRAP_SERVERS TOPIC` says when it had each record.
 
-A line `VALUE NANOSECONDS 0` (by the monotonic clock); the first one is `ready 0 0`.
+A line `VALUE NOW NOW` (nanoseconds by the wall clock); the first one is `ready 0 0`.
 """
 
 import sys
@@ -20,7 +20,8 @@ def main(bootstrap_servers: str, topic: str) -> None:
     while True:
         for records in consumer.poll(timeout_ms=1000).values():
             for record in records:
-                sys.stdout.write(f"{record.value.decode()} {time.monotonic_ns()} 0\n")
+                now = time.time_ns()
+                sys.stdout.write(f"{record.value.decode()} {now} {now}\n")
 
 
 if __name__ == "__main__":

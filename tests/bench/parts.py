@@ -21,6 +21,10 @@ class Missing(Exception):
     """A part that this machine does not have; the message says what to install."""
 
 
+class Unmeasured(Exception):
+    """It ran, and what came of it is no measurement; the message says why."""
+
+
 class Parts:
     """One broker, one database server, processes of ours and folders: all gone when the benchmarks end."""
 

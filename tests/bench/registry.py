@@ -1,4 +1,4 @@
-"""Promoting and asking for the champion, against MLflow's tracking server on the same PostgreSQL, both over HTTP."""
+"""Promoting, and asking for the champion with its artifact, against MLflow on the same PostgreSQL, both over HTTP."""
 
 import time
 from collections.abc import Callable
@@ -25,6 +25,12 @@ NOTE = (
     f"{CLIENTS} clients, each with one kept-alive connection and a model of its own; one PostgreSQL server. Ours "
     "checks a bearer token and its role on every request, which MLflow does not by default"
 )
+READ = (
+    NOTE + ". One request each, which answers the whole version: ours (`/v1/model-versions/MODEL@champion`) with the "
+    "artifact's digest, which is its place in the store, and size, base model, labels, privacy, job, maker, aliases, "
+    "attachments and lineage (here it has neither attachments nor ancestors); MLflow with source, run, status, "
+    "description, times and aliases (here it has no tags and no run)"
+)
 BEYOND = NOTE + ", and a promotion of ours is a compare-and-swap (If-Match), writes a history row and announces a fact"
 
 Work = Callable[[int, int], None]
@@ -44,7 +50,9 @@ class Ours:
         self._etags = [self._move(number, 1, first) for number in range(CLIENTS)]
 
     def read(self, number: int, _turn: int) -> None:
-        assert self._clients[number].get(_alias(number))["model_version_id"]
+        version = self._clients[number].get(f"/v1/model-versions/{MODELS[number]}@champion")
+        assert version["version"]
+        assert version["adapter"]["digest"]
 
     def promote(self, number: int, turn: int) -> None:
         self._etags[number] = self._move(number, turn % 2 + 1, {"if-match": self._etags[number]})
@@ -65,7 +73,9 @@ class Theirs:
         self._clients = [Connection(url) for _ in MODELS]
 
     def read(self, number: int, _turn: int) -> None:
-        assert mlflow.champion(self._clients[number], MODELS[number])["version"]
+        version = mlflow.champion(self._clients[number], MODELS[number])
+        assert version["version"]
+        assert version["source"]
 
     def promote(self, number: int, turn: int) -> None:
         mlflow.promote(self._clients[number], MODELS[number], turn % 2 + 1)
@@ -129,7 +139,7 @@ def measure(options: Options) -> list[Ratio]:
             stack.callback(ours.close)
             stack.callback(theirs.close)
             for what, mine, other, note in (
-                ("read the champion", ours.read, theirs.read, NOTE),
+                ("read the champion with its artifact", ours.read, theirs.read, READ),
                 ("promote", ours.promote, theirs.promote, BEYOND),
             ):
                 found += _compare(options, f"{what} ({against})", mine, other, note)

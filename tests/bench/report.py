@@ -40,6 +40,8 @@ class Ratio:
     compare: Comparison = "ours / alternative"
     goal: Goal | None = None
     """None: reported, not judged."""
+    beside_goal: bool = False
+    """Without a goal of its own it stands wherever the one above it does, which without it would say too much."""
     note: str = ""
     """Conditions, what ours does beyond the alternative, and for a missed goal by how much and where the time goes."""
 

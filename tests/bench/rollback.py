@@ -1,18 +1,21 @@
 """From the decision to roll back to the last answer of the bad version, with two gateways under open-loop load."""
 
+import math
 import random
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from controlplane.client import Client
 from schemas.views.rollouts import RolloutDetail
-from tests.bench.parts import Options
+from tests.bench.parts import Options, Unmeasured
 from tests.bench.report import Goal, Ratio
 from tests.load.arrivals import schedule
 from tests.load.generator import Done, run
@@ -33,8 +36,14 @@ CANARY: dict[str, Any] = {
     "tick_seconds": 1,
     "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
 }
+STABLE, BAD = f"{MODEL}/1", f"{MODEL}/2"
+"""As `x-model-version` names them."""
 GOAL = Goal("at most", 1.0)
-NOTE = f"{RATE:g} predictions/s and as many labels, Poisson, two gateways, embedded mode"
+NOTE = (
+    f"{RATE:g} predictions/s and as many labels, Poisson, two gateways, embedded mode; looked for to the next rollout"
+)
+SEEN_SECONDS = 3.0
+"""So shortly before it is left the bad version has answered: with half of the traffic, a dozen times a second."""
 
 
 def measure(options: Options) -> list[Ratio]:
@@ -66,21 +75,42 @@ def _ratios(name: str, seconds: list[float]) -> list[Ratio]:
     return [Ratio(name, "s", tuple(seconds), compare="ours", goal=GOAL, note=NOTE), slowest]
 
 
-Decided = tuple[float, float]
-"""When it was decided to leave the bad version, and when the next one may come: wall-clock seconds."""
+@dataclass(frozen=True)
+class Left:
+    """One time that the bad version was left, in wall-clock seconds."""
+
+    asked: float
+    """For the rollout that let it in: nothing of it is served before."""
+    decided: float
 
 
-def _under_load(found: Site, drive: Callable[[Client], list[Decided]]) -> tuple[list[float], Counter[str]]:
+def seconds_to_last(bad: Sequence[float], times: Sequence[Left]) -> list[float]:
+    """From each decision to the last answer of the bad version before the next rollout was asked for.
+
+    Raises Unmeasured when it did not answer shortly before a decision: then that it is silent afterwards says nothing.
+    """
+    found = []
+    for one, after in pairwise([*times, Left(math.inf, math.inf)]):
+        if not any(max(one.asked, one.decided - SEEN_SECONDS) < done <= one.decided for done in bad):
+            raise Unmeasured(
+                f"rollback {len(found) + 1} of {len(times)}: no answer of the bad version was seen in the "
+                f"{SEEN_SECONDS:g} s before it was left ({len(bad)} of its answers were seen in all)"
+            )
+        found.append(max(done - one.decided for done in (one.decided, *bad) if done < after.asked))
+    return found
+
+
+def _under_load(found: Site, drive: Callable[[Client], list[Left]]) -> tuple[list[float], Counter[str]]:
     """Seconds from each decision to the last answer of the bad version, and how many requests failed."""
     done: list[Done] = []
     ended = threading.Event()
-    decisions: list[Decided] = []
+    times: list[Left] = []
     faults: list[BaseException] = []
 
     def drive_and_end() -> None:
         try:
             with found.client() as client:
-                decisions.extend(drive(client))
+                times.extend(drive(client))
         except BaseException as fault:
             faults.append(fault)
         finally:
@@ -97,13 +127,12 @@ def _under_load(found: Site, drive: Callable[[Client], list[Decided]]) -> tuple[
     if faults:
         raise faults[0]
     predictions = [one for one in done if one.target == "predict"]
-    bad = f"{MODEL}/2"
-    last = [
-        max([one.done for one in predictions if one.version == bad and one.done <= until], default=at)
-        for at, until in decisions
-    ]
+    answers = [one for one in predictions if one.outcome == "200"]
+    if strange := {one.version for one in answers} - {STABLE, BAD}:
+        raise Unmeasured(f"answers of versions that nobody released: {sorted(strange)}")
+    bad = [one.done for one in answers if one.version == BAD]
     failed = Counter(one.outcome for one in predictions if one.outcome != "200")
-    return [max(0.0, end - at) for end, (at, _) in zip(last, decisions, strict=True)], failed
+    return seconds_to_last(bad, times), failed
 
 
 def _against_the_canary(predicted: str, _truth: str, variant: str) -> str:
@@ -111,8 +140,9 @@ def _against_the_canary(predicted: str, _truth: str, variant: str) -> str:
     return predicted if variant == "stable" else "negative" if predicted == "positive" else "positive"
 
 
-def _roll_back(found: Site, client: Client) -> Decided:
+def _roll_back(found: Site, client: Client) -> Left:
     """The bad version becomes the champion by somebody's word, serves for a moment, and is rolled back."""
+    asked = time.time()
     rollout = _start(found, client)
     client.act_on_rollout(rollout.id, "promote", "bench: a bad version becomes the champion")
     _wait_until_served(found, client, found.versions[1])
@@ -125,17 +155,18 @@ def _roll_back(found: Site, client: Client) -> Decided:
     _wait_until_served(found, client, found.versions[0])
     time.sleep(1.0)
     client.resume_deployment(DEPLOYMENT)
-    return answered, time.time()
+    return Left(asked, answered)
 
 
-def _harm(found: Site, client: Client) -> Decided:
+def _harm(found: Site, client: Client) -> Left:
     """The canary's answers are all wrong, say its users."""
+    asked = time.time()
     rollout = _start(found, client)
     ended = client.wait_for_rollout(rollout.id, seconds=120)
     assert ended.phase == "RolledBack", f"{ended.phase}: {ended.reason}"
     [decision] = [one for one in client.list_decisions(rollout.id) if one.verdict == "HARM"]
     time.sleep(2.0)
-    return decision.at.timestamp(), time.time()
+    return Left(asked, decision.at.timestamp())
 
 
 def _start(found: Site, client: Client) -> RolloutDetail:

@@ -14,30 +14,42 @@ PART: Final = "bench"
 """Its marks in a document."""
 HEAD: Final = ("| what | ours | alternative | compared: median (min to max) | goal |", "|---|---|---|---|---|")
 HEADLINES: Final = {"growth": "a job's life, 100,000 jobs"}
+BESIDE: Final = "A row without a goal belongs to the one above it."
 VERDICTS: Final = {True: "met", False: "**missed**", None: ""}
 
 
 def short(results: Results) -> str:
-    """What has a goal, and on which machine; of many alike one."""
-    rows = [
-        _row(ratio)
+    """What has a goal with what belongs beside it, and on which machine; of many alike one."""
+    ratios = [
+        ratio
         for name, one in sorted(results.benchmarks.items())
         for ratio in one.ratios
-        if ratio.goal and ratio.name.startswith(HEADLINES.get(name, ""))
+        if (ratio.goal or ratio.beside_goal) and ratio.name.startswith(HEADLINES.get(name, ""))
     ]
-    return "\n".join([*HEAD, *rows, "", f"Measured on {results.host}."])
+    beside = [BESIDE, ""] if any(ratio.beside_goal for ratio in ratios) else []
+    return "\n".join([*HEAD, *map(_row, ratios), "", *beside, *_machines(results)])
 
 
 def whole(results: Results) -> str:
     """Everything, with its conditions."""
-    lines = [f"Machine: {results.host}.", ""]
+    lines = [*_machines(results), ""]
     for name, one in sorted(results.benchmarks.items()):
         lines += [f"### {name}", "", *HEAD, *(_row(ratio) for ratio in one.ratios), ""]
         lines += _notes(one.ratios)
-        use = f"{one.began.used:.0%} of the machine in use before" + (": **not idle**" if one.busy else "")
+        use = f"{one.began.used:.0%} of the machine in use before, {one.ended.used:.0%} after"
+        use += ": **not idle**" if one.busy else ""
         rounds = max(len(ratio.ours) for ratio in one.ratios)
         lines += [f"- {rounds} rounds, {one.began.at}, commit {one.commit}, {use}.", ""]
     return "\n".join(lines).rstrip()
+
+
+def _machines(results: Results) -> Iterator[str]:
+    """One, or several each with what was measured on it: with which packages, too."""
+    named: dict[str, list[str]] = {}
+    for name, one in sorted(results.benchmarks.items()):
+        named.setdefault(str(one.host), []).append(name)
+    for host, names in named.items():
+        yield f"Measured on {host}." if len(named) == 1 else f"- {', '.join(names)}: measured on {host}."
 
 
 def _notes(ratios: Sequence[Ratio]) -> Iterator[str]:

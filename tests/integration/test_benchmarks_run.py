@@ -1,4 +1,4 @@
-"""Benchmarks do not rot: each one runs at its smallest size and answers numbers; and their arithmetic is right."""
+"""Benchmarks do not rot: each one runs at its smallest size and answers numbers, and tables say what they are worth."""
 
 import math
 from dataclasses import replace
@@ -18,6 +18,8 @@ from tests.support.postgres_server import PostgresServer
 
 SLOWER = Ratio("a latency", "ms", (4.0, 6.0, 5.0), (2.0, 2.0, 5.0), "raw", goal=Goal("at most", 2))
 ALONE = Ratio("a wait", "s", (0.5,), compare="ours", goal=Goal("at most", 0.4))
+IDLE, BUSY = (Moment("2026-01-01T00:00:00+00:00", used) for used in (0.01, 0.5))
+WAITS = Measurement(this_host(), "abc", BUSY, IDLE, (SLOWER, ALONE))
 
 
 @pytest.mark.kafka
@@ -68,31 +70,65 @@ def test_a_percentile(percent: float, value: int) -> None:
 
 
 def test_what_is_saved_is_read_again(tmp_path: Path) -> None:
-    results = _results()
+    results = Results({"waits": WAITS})
     store.save(results, tmp_path / "results.json")
     assert store.load(tmp_path / "results.json") == results
 
 
 def test_tables_say_what_was_missed_and_what_was_measured_on_a_busy_machine() -> None:
-    assert "| a wait | 0.5 s |  | 0.5 s (0.5 to 0.5) | ≤ 0.4: **missed** |" in short(_results())
-    assert "| a latency | 5 ms | 2 ms (raw) | 2 (1 to 3) | ≤ 2: met |" in whole(_results())
-    assert "not idle" in whole(_results())
+    results = Results({"waits": WAITS})
+    assert "| a wait | 0.5 s |  | 0.5 s (0.5 to 0.5) | ≤ 0.4: **missed** |" in short(results)
+    assert "| a latency | 5 ms | 2 ms (raw) | 2 (1 to 3) | ≤ 2: met |" in whole(results)
+    assert "not idle" in whole(results)
 
 
 def test_a_note_stands_once_before_it_whom_it_is_about() -> None:
     one, other = (replace(SLOWER, name=name, note="on a Monday") for name in ("one", "other"))
-    results = _results()
-    waits = replace(results.benchmarks["waits"], ratios=(one, other))
-    assert "- all of them: on a Monday" in whole(Results(results.host, {"waits": waits}))
-    three = replace(waits, ratios=(one, other, replace(ALONE, note="on a Tuesday")))
-    assert "- one; other: on a Monday\n- a wait: on a Tuesday" in whole(Results(results.host, {"waits": three}))
+    assert "- all of them: on a Monday" in whole(Results({"waits": replace(WAITS, ratios=(one, other))}))
+    three = replace(WAITS, ratios=(one, other, replace(ALONE, note="on a Tuesday")))
+    assert "- one; other: on a Monday\n- a wait: on a Tuesday" in whole(Results({"waits": three}))
+
+
+def test_what_belongs_beside_a_goal_stands_beside_it_in_the_short_table_too() -> None:
+    slow, fast = (Ratio(name, "rows/s", (1.0,), (2.0,), goal=None) for name in ("slow", "fast"))
+    table = short(Results({"waits": replace(WAITS, ratios=(SLOWER, replace(slow, beside_goal=True), fast))}))
+    assert "goal |\n|---|---|---|---|---|\n| a latency |" in table
+    assert "\n| slow | 1 rows/s |" in table
+    assert "| fast |" not in table
+    assert "A row without a goal belongs to the one above it." in table
+
+
+@pytest.mark.parametrize("when", ["began", "ended"])
+def test_a_machine_that_others_used_at_either_end_was_not_idle(when: str) -> None:
+    idle = replace(WAITS, began=IDLE, ended=IDLE)
+    assert not idle.busy
+    assert replace(idle, **{when: BUSY}).busy
+
+
+def test_each_benchmark_keeps_the_machine_that_it_was_measured_on() -> None:
+    older = replace(WAITS.host, versions={"fastapi": "0.1"})
+    results = Results({"old": replace(WAITS, host=older)}).with_measured("new", WAITS)
+    for table in (short(results), whole(results)):
+        assert f"- new: measured on {WAITS.host}.\n- old: measured on {older}." in table
+    assert f"Measured on {older}." in short(Results({"old": replace(WAITS, host=older)}))
+
+
+def test_a_smoke_run_does_not_replace_what_the_machine_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--smoke", "--only", "commit_price"]) == 2
+    assert "--smoke needs --out" in capsys.readouterr().err
+
+
+def test_a_smoke_run_is_not_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store.save(Results({"waits": replace(WAITS, smoke=True)}), tmp_path / "smoke.json")
+    assert main(["--render", str(tmp_path / "smoke.json")]) == 2
+    assert "waits only ran, with --smoke" in capsys.readouterr().err
+
+
+def test_published_results_can_be_read() -> None:
+    for file in store.FOLDER.glob("*.json"):
+        assert set(store.load(file).benchmarks) <= set(BENCHMARKS)
 
 
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--only", "relays"]) == 2
     assert "no benchmark relays: there are" in capsys.readouterr().err
-
-
-def _results() -> Results:
-    moment = Moment("2026-01-01T00:00:00+00:00", 1.5)
-    return Results(this_host(), {"waits": Measurement("abc", moment, moment, (SLOWER, ALONE), busy=True)})
