@@ -57,7 +57,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     verbs = parser.add_subparsers(dest="what", required=True)
     http = verbs.add_parser("http", help="schemathesis over the OpenAPI, as every role and as nobody")
     http.add_argument("--target", choices=("api", "gateway"), default="api")
-    http.add_argument("--cases", type=_positive, default=10_000, help="at least so many (10000)")
+    http.add_argument("--cases", type=_positive, default=10_000, help="at least so many, if one is an admin (10000)")
     http.add_argument("--only", choices=IDENTITIES, action="append", help="as this identity alone; may be repeated")
     http.add_argument("--keep", type=Path, help="keep schemathesis' own reports and the server's log here")
     events = verbs.add_parser("events", help="good and bad events on graftwork.inbound, or at POST /v1/events")

@@ -14,9 +14,10 @@ from controlplane.commands.tokens import create_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.transport.kafka import create_topics
+from schemas.kafka_binding import KafkaMessage
 from schemas.topics import INBOUND, REACTIONS_GROUP
 from tests.hostile.databases import fresh_database
-from tests.hostile.event_judge import Spot, faults_of
+from tests.hostile.event_judge import Spot, faults_of, faults_of_answer
 from tests.hostile.event_plan import Planned, plan_events
 from tests.hostile.outcome import Outcome
 from tests.support.api_site import ApiSite
@@ -95,8 +96,8 @@ def _reactions(processes: Processes, database: Database, broker: Broker, number:
     return processes.python(f"reactions-{number}", "-m", "controlplane", "reactions", env=environment)
 
 
-def _sent(broker: Broker, planned: list[Planned]) -> list[Spot]:
-    """Where the bad ones lie."""
+def _sent(broker: Broker, planned: list[Planned]) -> dict[Spot, KafkaMessage]:
+    """The bad ones, by where they lie."""
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers, acks="all", delivery_timeout_ms=600_000)
     try:
         partitions = sorted(producer.partitions_for(INBOUND))
@@ -111,7 +112,7 @@ def _sent(broker: Broker, planned: list[Planned]) -> list[Spot]:
     finally:
         producer.close()
     pairs = zip(planned, places, strict=True)
-    return [(INBOUND, place.partition, place.offset) for one, place in pairs if one.id is None]
+    return {(INBOUND, place.partition, place.offset): one.message for one, place in pairs if one.id is None}
 
 
 def _wait_for_share(database: Database, broker: Broker, reader: Process, share: float) -> None:
@@ -158,10 +159,9 @@ def _by_http(database: Database, planned: list[Planned], _kills: int, _folder: P
                 headers=[(b"authorization", b"Bearer " + token.encode()), *headers],
             )  # fmt: skip
             statuses[str(answer.status_code)] += 1
-            if answer.status_code >= 500 or (answer.status_code == 202) != (one.id is not None):
-                faults.append(f"{one.kind}: {answer.status_code} {answer.text[:300]}")
+            faults += faults_of_answer(one, answer)
     print(f"answers: {dict(statuses)}")  # noqa: T201
-    return [*faults[:20], *faults_of(database, {one.id for one in planned if one.id and _is_http(one)}, [])]
+    return [*faults[:20], *faults_of(database, {one.id for one in planned if one.id and _is_http(one)}, {})]
 
 
 def _is_http(one: Planned) -> bool:

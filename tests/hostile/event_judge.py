@@ -1,24 +1,29 @@
 """What must hold when all is read: every bad event is a dead letter, every good one had its effect once."""
 
 from collections import Counter
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+import httpx
 from sqlmodel import select
 
+from controlplane.commands.dead_letters import delivery_of
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, EventRow, InHandRow
 from controlplane.store.tables import TriggerEvaluationRow
 from schemas.events import InboundReceived
+from schemas.kafka_binding import KafkaMessage
 from tests.hostile.event_kinds import SOURCE
+from tests.hostile.event_plan import Planned
+from tests.hostile.refusals import lacks
 
 Spot = tuple[str, int, int]
 Thing = TypeVar("Thing", bound=Hashable)
 SHOWN = 5
 
 
-def faults_of(database: Database, good: Collection[str], bad: Collection[Spot]) -> list[str]:
-    """None when everything holds. `bad` are the places where bad events were sent to; none by HTTP."""
+def faults_of(database: Database, good: Collection[str], bad: Mapping[Spot, KafkaMessage]) -> list[str]:
+    """None when everything holds. `bad` are the bad events by where they were sent to; none by HTTP."""
     with database.read() as session:
         letters = list(session.exec(select(DeadLetterRow)))
         facts = [row.data for row in session.exec(select(EventRow).where(EventRow.type == InboundReceived.TYPE))]
@@ -28,12 +33,42 @@ def faults_of(database: Database, good: Collection[str], bad: Collection[Spot]) 
     received = Counter(fact["event_id"] for fact in facts if fact["source"] == SOURCE)
     evaluated = Counter(row.event_id for row in answers)
     return [
-        *_differences("dead letters", buried, Counter(bad)),
+        *_differences("dead letters", buried, Counter(list(bad))),
         *_differences("facts that say an event was received", received, Counter(good)),
         *_differences("answers of triggers", evaluated, Counter(good)),
+        *_unlike_sent(letters, bad),
         *[f"dead letter {letter.id} gives no reason" for letter in letters if len(letter.reason) < 10],
         *([f"{in_hand} deliveries are still in hand"] if in_hand else []),
     ]
+
+
+def faults_of_answer(one: Planned, answer: httpx.Response) -> list[str]:
+    """A good event is accepted with 202; a bad one is refused with 4xx, in words."""
+    status = answer.status_code
+    if status == 202 if one.id is not None else 400 <= status < 500:
+        missing = [*lacks(status, answer.headers, answer.json(), by_gateway=False)] if one.id is None else []
+        return [f"{one.kind}: {status} with {said}" for said in missing]
+    return [f"{one.kind}: {status} {answer.text[:300]}"]
+
+
+def _unlike_sent(letters: Sequence[DeadLetterRow], bad: Mapping[Spot, KafkaMessage]) -> Iterator[str]:
+    """A letter is kept as it came, whatever its bytes: a replay, and whoever asks, must find that."""
+    for letter in letters:
+        sent = bad.get((letter.topic, letter.partition, letter.offset))
+        if sent is None:
+            continue  # one too many: said already
+        kept = delivery_of(letter).message
+        headers = tuple((_as_read(name), value) for name, value in sent.headers)
+        for part, was, now in (
+            ("key", sent.key, kept.key), ("value", sent.value, kept.value), ("headers", headers, kept.headers),
+        ):  # fmt: skip
+            if was != now:
+                yield f"dead letter {letter.id} ({letter.reason[:100]}): its {part} is not what was sent"
+
+
+def _as_read(name: str) -> str:
+    """Of a header: bytes that are no UTF-8 are spelled out."""
+    return name.encode().decode(errors="backslashreplace")
 
 
 def _differences(what: str, found: Counter[Thing], wanted: Counter[Thing]) -> list[str]:

@@ -1,10 +1,12 @@
 """Every place where something that nobody may see could have been left: what each holds, as one text."""
 
+import base64
 import json
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import httpx
 from sqlalchemy import inspect, text
@@ -12,6 +14,7 @@ from sqlalchemy import inspect, text
 from controlplane.store.database import Database
 from tests.support.kcat import Kcat
 from tests.support.processes import descendants, told_of
+from tests.support.unpacked import text_of
 
 Sinks = dict[str, str]
 """By name."""
@@ -23,17 +26,27 @@ GETS_OF_ONE: dict[str, tuple[str, ...]] = {
 
 
 def found_in(sinks: Mapping[str, str], planted: Mapping[str, str]) -> list[str]:
-    """`<what> in <where>` for all that was planted and is there, also as JSON writes it."""
+    """`<what> in <where>` for all that was planted and is there, also as JSON, a URL or base64 writes it."""
     return sorted(
         f"{what} in {where}"
-        for where, content in sinks.items()
         for what, secret in planted.items()
-        if secret in content or json.dumps(secret)[1:-1] in content
+        for forms in (_forms(secret),)
+        for where, content in sinks.items()
+        if any(form in content for form in forms)
     )
 
 
-def tables(database: Database, without: tuple[str, ...] = ()) -> Sinks:
-    """Every column of every table, bytes as text too; `without` names columns, as `table.column`."""
+def _forms(secret: str) -> set[str]:
+    """In base64 a text looks otherwise by where it begins: three ways, without the ends that others share."""
+    raw = secret.encode()
+    encoded = (base64.b64encode(b"\0" * before + raw).decode().rstrip("=") for before in range(3))
+    middles = {text[(0, 2, 3)[before] : -1] for before, text in enumerate(encoded)}
+    return {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), *middles}
+
+
+def tables(database: Database, told: Mapping[str, str] | None = None) -> Sinks:
+    """Every column of every table, bytes as text too. By `table.column`, `told` is the value that one is there to hold:
+    exactly that is left out, and what else is in the column stays."""
     with database.read() as session:
         connection = session.connection()
         names = inspect(connection).get_table_names()
@@ -43,8 +56,8 @@ def tables(database: Database, without: tuple[str, ...] = ()) -> Sinks:
             for row in connection.execute(text(f'SELECT * FROM "{table}"')).mappings():
                 for column, value in row.items():
                     place = f"{table}.{column}"
-                    if place not in without:
-                        found[f"table {place}"] = f"{found.get(f'table {place}', '')}{_as_text(value)}\n"
+                    if (shown := _as_text(value)) != (told or {}).get(place):
+                        found[f"table {place}"] = f"{found.get(f'table {place}', '')}{shown}\n"
     return found
 
 
@@ -53,10 +66,15 @@ def topics(kcat: Kcat) -> Sinks:
     return {f"topic {name}": kcat.raw(name) for name in kcat.topics() if not name.startswith("__")}
 
 
+def without_value(topic: str, value: str) -> str:
+    """A topic's records, but for a value that is exactly this one: its keys and headers stay, whatever they hold."""
+    return "\n".join(line.removesuffix(f"\t{value}") for line in topic.split("\n"))
+
+
 def files(folder: Path) -> Sinks:
-    """Logs, journals, caches, settings and artifacts."""
+    """Logs, journals, caches, settings and artifacts, with what is packed in them."""
     return {
-        f"file {path.relative_to(folder)}": path.read_bytes().decode(errors="replace")
+        f"file {path.relative_to(folder)}": text_of(path.read_bytes())
         for path in folder.rglob("*")
         if path.is_file() and not path.is_symlink()
     }
@@ -102,4 +120,4 @@ class ProcessWatch(threading.Thread):
 
 
 def _as_text(value: object) -> str:
-    return bytes(value).decode(errors="replace") if isinstance(value, bytes | memoryview) else str(value)
+    return text_of(bytes(value)) if isinstance(value, bytes | memoryview) else str(value)

@@ -1,13 +1,19 @@
 """The log itself: one order, nothing that comes late or goes, every cause before its effect; and no secret in it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
-from sqlmodel import col, func, select
+from sqlmodel import SQLModel, col, func, or_, select
 
 from controlplane.store.spine_tables import EventRow
 from controlplane.store.tables import JobLogRow
-from tests.chaos.invariants.view import View, short
+from tests.chaos.invariants.view import Record, View, short
+
+REASONS: Final[tuple[Any, ...]] = tuple(
+    column for table in SQLModel.metadata.sorted_tables for column in table.columns if column.name.endswith("reason")
+)
+"""Every column of every table that says why."""
 
 
 class OneOrder:
@@ -41,7 +47,7 @@ class OneOrder:
 
 
 class NoSecrets:
-    """Tokens and rows' texts are in no fact, no topic and no line of a job's log."""
+    """Tokens and rows' texts are in no fact, no topic, no reason and no line of a job's log."""
 
     def __init__(self) -> None:
         self._line = 0
@@ -52,9 +58,23 @@ class NoSecrets:
             select(JobLogRow.seq, JobLogRow.line).where(col(JobLogRow.seq) > self._line).order_by(col(JobLogRow.seq))
         ).all()
         texts = [(f"fact {row.seq}", json.dumps(row.data, ensure_ascii=False)) for row in view.facts]
-        texts += [(f"record {record.place}", (record.value or b"").decode(errors="replace")) for record in view.records]
+        texts += [(f"record {record.place}", _all_of(record)) for record in view.records]
         texts += [(f"log line {seq}", line) for seq, line in lines]
         self._line = max([self._line, *(seq or 0 for seq, _ in lines)])
         for where, found in texts:
             if any(secret in found for secret in secrets):
                 yield f"secret: a token or a row's text is in {where}"
+        yield from self._in_reasons(view, secrets)
+
+    def _in_reasons(self, view: View, secrets: Sequence[str]) -> Iterator[str]:
+        """Each time in all of them: whoever opens a thing again gives it another reason. The database searches."""
+        for column in REASONS if secrets else ():
+            found = or_(*(column.contains(secret, autoescape=True) for secret in secrets))
+            if view.session.exec(select(column).where(found).limit(1)).first() is not None:
+                yield f"secret: a token or a row's text is in a reason: {column.table.name}.{column.name}"
+
+
+def _all_of(record: Record) -> str:
+    """Its key, its headers and its value."""
+    headers = (f"{name}={value}" for name, value in record.headers.items())
+    return "\n".join([record.key or "", *headers, (record.value or b"").decode(errors="replace")])

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from controlplane.store.serving_tables import DecisionRow
 from controlplane.store.spine_tables import (
     EventRow,
     InboxRow,
@@ -46,6 +47,16 @@ def token_in_a_fact(site: AuditedSite) -> None:
 def text_in_a_log_line(site: AuditedSite) -> None:
     site.expected.secrets.add("a dreadful film")
     site.change(JobLogRow, line="row 3: a dreadful film")
+
+
+def token_in_a_jobs_reason(site: AuditedSite) -> None:
+    site.expected.secrets.add(site.admin_token)
+    site.change(JobRow, JobRow.id == job(site).id, reason=f"401 with {site.admin_token}")
+
+
+def text_in_a_decisions_reason(site: AuditedSite) -> None:
+    site.expected.secrets.add("50%_off: a dreadful film")
+    site.change(DecisionRow, reason="users say 50%_off: a dreadful film")
 
 
 def version_without_a_fact(site: AuditedSite) -> None:
@@ -141,6 +152,8 @@ PLANTS: dict[Plant, str] = {
     cause_comes_later: "which is not before it",
     token_in_a_fact: "a token or a row's text is in fact",
     text_in_a_log_line: "a token or a row's text is in log line",
+    token_in_a_jobs_reason: "a token or a row's text is in a reason: job.reason",
+    text_in_a_decisions_reason: "a token or a row's text is in a reason: decision.reason",
     version_without_a_fact: "no model.version_created announces it",
     fact_without_a_version: "which is not in the database",
     fact_told_twice: "was announced twice",

@@ -53,6 +53,17 @@ def record_has_another_envelope(site: AuditedSite) -> None:
     site.board.records[2] = replace(site.board.records[2], key="job/another")
 
 
+def token_in_a_records_header(site: AuditedSite) -> None:
+    site.expected.secrets.add(site.admin_token)
+    record = site.board.records[2]
+    site.board.records[2] = replace(record, headers={**record.headers, "authorization": f"Bearer {site.admin_token}"})
+
+
+def token_in_a_records_key(site: AuditedSite) -> None:
+    site.expected.secrets.add(site.admin_token)
+    site.board.records[2] = replace(site.board.records[2], key=f"token/{site.admin_token}")
+
+
 def key_is_in_two_partitions(site: AuditedSite) -> None:
     place = of_one_job(site)[1]
     site.board.records[place] = replace(site.board.records[place], partition=3)
@@ -64,6 +75,8 @@ def repeat_without_a_reason(site: AuditedSite) -> None:
 
 
 TOPIC_PLANTS: dict[Plant, str] = {
+    token_in_a_records_header: "a token or a row's text is in record",
+    token_in_a_records_key: "a token or a row's text is in record",
     two_records_are_swapped: "after its fact 0",
     record_is_missing: "is in the log and on no topic",
     record_of_no_fact: "is not in the log",
