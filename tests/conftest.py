@@ -11,10 +11,10 @@ from typing import cast
 import pytest
 
 from controlplane.store.database import Database
-from controlplane.store.schema import upgrade
 from tests.support import broker as brokers
 from tests.support import postgres_server
 from tests.support.broker import Broker
+from tests.support.fresh_sqlite import fresh_sqlite
 from tests.support.postgres_server import PostgresServer
 from tests.support.processes import Processes
 
@@ -82,9 +82,7 @@ def empty_postgres_url(postgres_server_: PostgresServer) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("template") / "graftwork.db"
-    database = Database(f"sqlite:///{file}")
-    upgrade(database)
-    database.close()
+    fresh_sqlite(file)
     return file
 
 

@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from controlplane.store.database import Database
-from controlplane.store.schema import upgrade
+from tests.support.fresh_sqlite import fresh_sqlite
 from tests.support.postgres_server import PostgresServer
 
 
@@ -13,11 +12,7 @@ from tests.support.postgres_server import PostgresServer
 def fresh_database(kind: str, folder: Path) -> Iterator[str]:
     """Its URL."""
     if kind == "sqlite":
-        url = f"sqlite:///{folder / 'graftwork.db'}"
-        database = Database(url)
-        upgrade(database)
-        database.close()
-        yield url
+        yield fresh_sqlite(folder / "graftwork.db")
         return
     server = PostgresServer.start_new()
     try:

@@ -13,6 +13,7 @@ from controlplane.store.spine_tables import DeadLetterRow, EventRow, InHandRow
 from controlplane.store.tables import TriggerEvaluationRow
 from schemas.events import InboundReceived
 from schemas.kafka_binding import KafkaMessage
+from schemas.problem import MEDIA_TYPE
 from tests.hostile.event_kinds import SOURCE
 from tests.hostile.event_plan import Planned
 from tests.hostile.refusals import lacks
@@ -20,6 +21,8 @@ from tests.hostile.refusals import lacks
 Spot = tuple[str, int, int]
 Thing = TypeVar("Thing", bound=Hashable)
 SHOWN = 5
+NO_HTTP = (400, "Invalid HTTP request received.")
+"""The HTTP server's own word for headers that it does not read, such as huge ones: they never come as far as us."""
 
 
 def faults_of(database: Database, good: Collection[str], bad: Mapping[Spot, KafkaMessage]) -> list[str]:
@@ -46,7 +49,10 @@ def faults_of_answer(one: Planned, answer: httpx.Response) -> list[str]:
     """A good event is accepted with 202; a bad one is refused with 4xx, in words."""
     status = answer.status_code
     if status == 202 if one.id is not None else 400 <= status < 500:
-        missing = [*lacks(status, answer.headers, answer.json(), by_gateway=False)] if one.id is None else []
+        if one.id is not None or (status, answer.text) == NO_HTTP:
+            return []
+        problem = answer.json() if answer.headers.get("content-type") == MEDIA_TYPE else {}
+        missing = lacks(status, answer.headers, problem, by_gateway=False)
         return [f"{one.kind}: {status} with {said}" for said in missing]
     return [f"{one.kind}: {status} {answer.text[:300]}"]
 

@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from tests.hostile.http_tally import Tally, counted
 from tests.hostile.outcome import Outcome
 
-REACHED_SHARE = 0.5
-"""Of the operations that ask for a token, so many answer an admin with success at least: a server that refuses
-everybody teaches nothing. Runs of 10,000 cases reached 49 of 68 and runs of 1,000 reached 44; of a gateway 5 of 6."""
+REACHED_SHARE, SHORT, SHORT_SHARE = 0.5, 1_000, 0.25
+"""Of the operations that ask for a token, so many answer an admin with success at least, and fewer where fewer than so
+many cases were asked for: a server that refuses everybody teaches nothing. Runs of 10,000 cases reached 49 of 68, of
+1,000 reached 44 and of 300 reached 34; 2,000 to a gateway reached 5 of 6.
+"""
 
 
 def outcome_of(name: str, tallies: Sequence[Tally], wanted: int, guarded: Collection[str]) -> Outcome:
@@ -36,7 +38,8 @@ def _faults(tallies: Sequence[Tally], wanted: int, guarded: Collection[str]) -> 
     sent = sum(tally.cases.total() for tally in tallies)
     if sent < wanted:
         yield f"{sent} cases were sent, {wanted} were asked for"
-    reached, least = len(_reached(admins, guarded)), max(1, int(len(guarded) * REACHED_SHARE))
+    share = SHORT_SHARE if wanted < SHORT else REACHED_SHARE
+    reached, least = len(_reached(admins, guarded)), max(1, int(len(guarded) * share))
     if reached < least:
         yield f"an admin got success at {reached} of {len(guarded)} operations behind a token, expected {least}"
 

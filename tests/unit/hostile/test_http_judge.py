@@ -26,11 +26,13 @@ def faults(*tallies: Tally, wanted: int = 10_000) -> str:
 def test_what_whole_and_short_runs_reached_holds() -> None:
     assert faults(tally("nobody", status="401"), tally("admin", reached=49)) == ""
     assert faults(tally("nobody", 70, "401"), tally("admin", 1_000, reached=44), wanted=1_000) == ""
+    assert faults(tally("admin", 500, reached=34), wanted=300) == ""
 
 
 def test_a_server_that_refuses_everybody_is_found() -> None:
     refused = faults(tally("nobody", status="401"), tally("admin", 10_000, "401"))
     assert refused == "an admin got success at 0 of 68 operations behind a token, expected 34"
+    assert "at 0 of 68" in faults(tally("admin", 500, "401"), wanted=300)
 
 
 def test_success_of_others_is_not_the_admins() -> None:

@@ -91,3 +91,9 @@ def test_a_good_event_is_202_and_a_bad_one_4xx_in_words() -> None:
     assert faults_of_answer(BAD, answer(422, field="body")) == []
     assert faults_of_answer(BAD, answer(413)) == []
     assert "names nothing" in "".join(faults_of_answer(BAD, answer(422)))
+
+
+def test_only_a_request_that_is_no_http_is_refused_without_a_problem() -> None:
+    assert faults_of_answer(BAD, httpx.Response(400, text="Invalid HTTP request received.")) == []
+    assert faults_of_answer(BAD, httpx.Response(400, text="no"))
+    assert faults_of_answer(GOOD, httpx.Response(400, text="Invalid HTTP request received."))
