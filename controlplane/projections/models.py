@@ -132,8 +132,7 @@ def trace_lineage(session: Session, version: ModelVersionRow) -> Lineage:
     """Parents of parents, and the dataset versions of all of them with their parents."""
     versions: dict[UUID, ModelVersionRow] = {}
     generation = [version]
-    while generation:
-        wanted = {UUID(p) for row in generation for p in row.parents} - versions.keys()
+    while wanted := {UUID(p) for row in generation for p in row.parents} - versions.keys():
         generation = list(session.exec(select(ModelVersionRow).where(col(ModelVersionRow.id).in_(wanted))))
         versions |= {row.id: row for row in generation}
     rows = [version, *versions.values()]
