@@ -3,6 +3,7 @@
 import base64
 import json
 import threading
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -41,7 +42,7 @@ def _forms(secret: str) -> set[str]:
     raw = secret.encode()
     encoded = (base64.b64encode(b"\0" * before + raw).decode().rstrip("=") for before in range(3))
     middles = {text[(0, 2, 3)[before] : -1] for before, text in enumerate(encoded)}
-    return {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), *middles}
+    return {secret, raw.decode("latin-1"), json.dumps(secret)[1:-1], quote(secret, safe=""), *middles}
 
 
 def tables(database: Database, told: Mapping[str, str] | None = None) -> Sinks:
@@ -51,14 +52,14 @@ def tables(database: Database, told: Mapping[str, str] | None = None) -> Sinks:
         connection = session.connection()
         names = inspect(connection).get_table_names()
         assert len(names) > 10
-        found: Sinks = {}
+        found: dict[str, list[str]] = defaultdict(list)
         for table in names:
             for row in connection.execute(text(f'SELECT * FROM "{table}"')).mappings():
                 for column, value in row.items():
                     place = f"{table}.{column}"
                     if (shown := _as_text(value)) != (told or {}).get(place):
-                        found[f"table {place}"] = f"{found.get(f'table {place}', '')}{shown}\n"
-    return found
+                        found[f"table {place}"].append(shown)
+    return {place: "\n".join(values) for place, values in found.items()}
 
 
 def topics(kcat: Kcat) -> Sinks:

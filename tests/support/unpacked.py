@@ -26,7 +26,7 @@ BROKEN: Final = (
 
 def text_of(content: bytes, deepest: int = DEEPEST) -> str:
     """As it is, and below that whatever is packed in it."""
-    texts = [content.decode(errors="replace")]
+    texts = [_shown(content)]
     for magic, unpack in PACKS.items():
         if deepest and content.startswith(magic):
             try:
@@ -34,6 +34,14 @@ def text_of(content: bytes, deepest: int = DEEPEST) -> str:
             except BROKEN:
                 break
     return "\n".join(texts)
+
+
+def _shown(content: bytes) -> str:
+    """What is no UTF-8 as one character a byte: ten times as fast as marking what cannot be read."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def _parquet(content: bytes) -> list[bytes]:
