@@ -17,7 +17,8 @@ db = typer.Typer(no_args_is_help=True, help="The database's schema.")
 def register(app: typer.Typer) -> None:
     for verb in (api, relay, reactions, reconciler):
         app.command()(verb)
-    raw = {"allow_extra_args": True, "ignore_unknown_options": True}
+    # whatever follows is read by the other program, `--help` too
+    raw = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
     app.command(context_settings=raw)(worker)
     app.command(context_settings=raw)(serve)
     app.add_typer(db, name="db")
@@ -97,12 +98,12 @@ def reconciler(context: typer.Context) -> None:
 
 
 def worker(context: typer.Context) -> None:
-    """Claims and runs jobs of the kinds named: `graftwork worker train evaluate`."""
+    """Claims and runs jobs of the kinds named: `graftwork worker train evaluate --name worker-1`."""
     become("workers.runtime", context)
 
 
 def serve(context: typer.Context) -> None:
-    """Answers predictions, splits traffic, observes: `graftwork serve --deployment reviews --port 8710`."""
+    """Answers predictions, splits traffic, observes: `graftwork serve --deployment reviews --port 8710 --name g1`."""
     become("workers.serve", context)
 
 

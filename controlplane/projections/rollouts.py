@@ -38,7 +38,7 @@ def describe_analysis(session: Session, row: RolloutRow, now: float) -> list[str
     state, policy = AnalysisState.model_validate(row.analysis), RolloutPolicy.model_validate(row.policy).canary
     at = row.finished_at.timestamp() if row.finished_at else now
     heard = at if row.finished_at else last_heard(session, row.deployment)
-    return explain(assess(policy, state, at, heard))
+    return explain(policy, assess(policy, state, at, heard))
 
 
 def last_heard(session: Session, deployment: str) -> float | None:

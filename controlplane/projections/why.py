@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlmodel import Session, col, select
 
-from controlplane.domain.analysis.explain import explain, recompute
+from controlplane.domain.analysis.explain import explain, recompute, stored_policy
 from controlplane.domain.canonical import digest
 from controlplane.domain.gates import Evidence, judge
 from controlplane.domain.rollout import asked_for
@@ -56,14 +56,14 @@ def _gates(row: DecisionRow) -> tuple[list[str], bool]:
 
 def _canary(row: DecisionRow) -> tuple[list[str], bool]:
     assessment = recompute(row.inputs)
-    return explain(assessment), asked_for(row.verdict, assessment)
+    return explain(stored_policy(row.inputs), assessment), asked_for(row.verdict, assessment)
 
 
 def _said(row: DecisionRow) -> tuple[list[str], bool]:
     """A person's word and a probe's answers are what they are: there is nothing to compute."""
     lines = [f"{name}: {value}" for name, value in sorted(row.inputs.items()) if not isinstance(value, dict)]
     if evidence := row.inputs.get("evidence"):
-        lines += ["the evidence at that moment:", *explain(recompute(evidence))]
+        lines += ["the evidence at that moment:", *explain(stored_policy(evidence), recompute(evidence))]
     return lines, True
 
 

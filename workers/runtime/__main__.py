@@ -19,7 +19,7 @@ JOIN_SECONDS = 0.5
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m workers.runtime", description=__doc__)
+    parser = argparse.ArgumentParser(prog="graftwork worker", description="One worker for these kinds of jobs.")
     parser.add_argument("kinds", nargs="+", choices=JOB_KINDS, help="kinds of jobs that this worker does")
     parser.add_argument("--name", default=socket.gethostname(), help="shown with its jobs; default: the host's name")
     arguments = parser.parse_args()

@@ -62,8 +62,8 @@ def _serve(settings: GatewaySettings, open_engine: OpenEngine, files: GatewayFil
 
 
 def _settings(arguments: list[str] | None) -> GatewaySettings:
-    parser = argparse.ArgumentParser(prog="python -m workers.serve", description=__doc__)
-    parser.add_argument("--deployment", required=True)
+    parser = argparse.ArgumentParser(prog="graftwork serve", description="One gateway of a deployment.")
+    parser.add_argument("--deployment", required=True, help="its name; it need not have a version to serve yet")
     parser.add_argument("--port", type=int, required=True, help="0: any free one")
     parser.add_argument("--host", default="127.0.0.1", help="anything but loopback needs GRAFTWORK_GATEWAY_TOKEN")
     parser.add_argument("--name", default="gateway-1", help="keeps its state under this name in GRAFTWORK_HOME")

@@ -32,7 +32,7 @@ but for an observation's `second`, which is the gateways' arrival clock. In one 
    `assessment.ladder.last`, the rollout enters step `assessment.ladder.step + 1`: create the generation, `enter` it.
 4. When it decides (explain.py): store `decision_inputs(policy, state, now, last_heard)` (plain JSON, without session
    keys) as `Decision.inputs`; `recompute(inputs) -> Assessment` replays the closed blocks and gives the same
-   assessment; `explain(assessment) -> list[str]` are the lines of `graftwork why`.
+   assessment; `explain(policy, assessment) -> list[str]` are the lines of `graftwork why`.
    After HARM or SAFE set `state = conclude(state, verdict)` (state.py): later folds change nothing. INCONCLUSIVE with
    `hold`, INVALID and a person's pause keep folding: harm is still watched.
 """

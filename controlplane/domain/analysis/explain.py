@@ -17,8 +17,12 @@ RULES = {
     "lost_boots": "INVALID: gateways were lost under the canary; only a new rollout ends this",
     "provider_silence": "INVALID: no observations; ends by itself",
     "safe": "SAFE: evidence on every metric, at the last step",
-    "max_duration": "INCONCLUSIVE: the maximum duration passed; a timer never promotes",
     "none": "no rule has spoken yet",
+}
+OUT_OF_TIME = {
+    "hold": "INCONCLUSIVE: the maximum duration passed; `on_inconclusive: hold`: a person decides",
+    "rollback": "INCONCLUSIVE: the maximum duration passed; `on_inconclusive: rollback`: the stable version stays",
+    "promote": "INCONCLUSIVE: the maximum duration passed; `on_inconclusive: promote`: no evidence is asked for",
 }
 
 
@@ -36,21 +40,27 @@ def decision_inputs(
     }
 
 
+def stored_policy(inputs: Mapping[str, JsonValue]) -> CanaryPolicy:
+    """The one that was in force when it was decided."""
+    return CanaryPolicy.model_validate(inputs["policy"])
+
+
 def recompute(inputs: Mapping[str, JsonValue]) -> Assessment:
     """The evidence is made anew from the closed blocks: a stored e-value is never believed."""
-    policy = CanaryPolicy.model_validate(inputs["policy"])
+    policy = stored_policy(inputs)
     state = AnalysisState.model_validate(inputs["analysis"])
     metrics = tuple(replay(policy, metric) for metric in state.metrics)
     now, last_heard = cast(float, inputs["now"]), cast(float | None, inputs["last_heard"])
     return assess(policy, state.model_copy(update={"metrics": metrics}), now, last_heard)
 
 
-def explain(assessment: Assessment) -> list[str]:
+def explain(policy: CanaryPolicy, assessment: Assessment) -> list[str]:
     """What `graftwork why` prints, one line each."""
     ladder = assessment.ladder
+    out_of_time = assessment.rule == "max_duration"
     return [
         f"verdict: {assessment.verdict or 'none yet'}, because {assessment.reason}",
-        f"rule: {RULES[assessment.rule]}",
+        f"rule: {OUT_OF_TIME[policy.on_inconclusive] if out_of_time else RULES[assessment.rule]}",
         f"ladder: step {ladder.step + 1}, canary weight {ladder.weight:.0%}; {ladder.reason}",
         f"time: {assessment.seconds:.0f} s since the canary first got weight",
         *(line for metric in assessment.metrics for line in _metric_lines(metric)),

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from controlplane.domain.analysis.explain import decision_inputs, explain, recompute
+from controlplane.domain.analysis.explain import decision_inputs, explain, recompute, stored_policy
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import assess
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started
@@ -42,7 +42,7 @@ def test_the_keys_of_sessions_are_not_stored_with_a_decision():
 
 
 def test_a_harmful_canary_is_explained_with_its_evidence_units_and_rates():
-    words = explain(assess(BOTH, bad_canary(), 31.0, 30.0))
+    words = explain(BOTH, assess(BOTH, bad_canary(), 31.0, 30.0))
     assert words[0].startswith("verdict: HARM, because the canary's `error` rate is above the stable one's: evidence ")
     assert words[1] == "rule: HARM: evidence that the canary is worse; asked before every other rule"
     assert "error: stable 10 of 181 units (5.52%), canary 8 of 8 units (100.00%), in 1 block" in words
@@ -52,15 +52,29 @@ def test_a_harmful_canary_is_explained_with_its_evidence_units_and_rates():
 
 def test_a_waiting_ladder_says_what_it_waits_for():
     seen = [observed(second, cell(1, 0.05, (9, 0), (1, 0))) for second in range(12)]
-    words = explain(assess(ERRORS, folded(ERRORS, started(ERRORS), 11, seen), 12.0, 12.0))
+    words = explain(ERRORS, assess(ERRORS, folded(ERRORS, started(ERRORS), 11, seen), 12.0, 12.0))
     assert words[0].startswith("verdict: none yet, because the evidence decides nothing yet; step 1 of 4 waits: ")
     assert "12 of 60 s are observed; `error` has 12 of 30 units on its smaller arm" in words[2]
 
 
+@pytest.mark.parametrize("choice", ["hold", "rollback", "promote"])
+def test_what_happens_when_the_time_is_up_is_said_as_the_policy_has_it(choice: str):
+    policy = ERRORS.model_copy(update={"on_inconclusive": choice, "max_seconds": 10.0})
+    inputs = decision_inputs(policy, started(policy), 11.0, 11.0)
+    words = explain(stored_policy(inputs), recompute(inputs))
+    assert words[1].startswith("rule: INCONCLUSIVE: the maximum duration passed; ")
+    assert f"`on_inconclusive: {choice}`" in words[1]
+
+
 def test_units_that_were_not_counted_are_told():
     state = folded(ERRORS, started(ERRORS), 0, [observed(0, cell(1, 0.0, stable=(7, 0)))])
-    assert "7 stable and 0 canary units were served at another weight" in explain(assess(ERRORS, state, 1.0, 1.0))[-1]
+    assert (
+        "7 stable and 0 canary units were served at another weight"
+        in explain(ERRORS, assess(ERRORS, state, 1.0, 1.0))[-1]
+    )
 
 
 def test_nothing_seen_can_be_explained_too():
-    assert "error: stable no units, canary no units, in 0 blocks" in explain(assess(ERRORS, started(ERRORS), 1.0, None))
+    assert "error: stable no units, canary no units, in 0 blocks" in explain(
+        ERRORS, assess(ERRORS, started(ERRORS), 1.0, None)
+    )

@@ -1,6 +1,9 @@
 """The command line: global options anywhere, help for every verb, one line and an exit code for what was refused."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,7 @@ from controlplane.settings import VERSION
 from tests.support.ports import free_ports
 
 GRAFTWORK = typer.main.get_command(app)
+ROOT = Path(__file__).parents[4]
 
 
 def verbs(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -85,11 +89,26 @@ def test_the_hoisted_options_are_those_of_the_command() -> None:
     assert {name: count for name, count in known.items() if not name.endswith("completion")} == GLOBAL_OPTIONS
 
 
-@pytest.mark.parametrize("path", list(verbs(GRAFTWORK)), ids=" ".join)
+OTHER_PROGRAMS = {("worker",): "--name NAME", ("serve",): "--deployment DEPLOYMENT"}
+"""Verbs that another program reads, and what it says of itself."""
+
+
+@pytest.mark.parametrize("path", [path for path in verbs(GRAFTWORK) if path not in OTHER_PROGRAMS], ids=" ".join)
 def test_every_verb_has_help(run: Run, path: tuple[str, ...]) -> None:
     ran = run(*path, "--help")
     assert (ran.code, ran.err) == (0, "")
     assert "Usage: graftwork" in ran.out
+
+
+@pytest.mark.parametrize(("path", "option"), OTHER_PROGRAMS.items())
+def test_help_of_another_program_is_its_own(path: tuple[str, ...], option: str, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "controlplane", *path, "--help"]
+    done = subprocess.run(
+        line, cwd=ROOT, env=os.environ | {"GRAFTWORK_HOME": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"usage: graftwork {path[0]} ")
+    assert option in done.stdout
 
 
 def test_the_version_is_one_line_or_json(run: Run) -> None:
