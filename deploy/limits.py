@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import TypeAdapter
+
 from controlplane.api.app import create_app
 from controlplane.settings import Settings
 from controlplane.store.database import Database
+from schemas.cloudevent import InboundEvent
+from schemas.jobs import JobSpec
 from schemas.marked import with_part
 
 ROOT: Final = Path(__file__).parents[1]
@@ -63,27 +67,60 @@ def constants_table() -> str:
 
 
 def fields_table() -> str:
-    """Of every body that the API takes, as OpenAPI says it."""
+    """Of every body that the API takes, of every job's spec and of somebody else's event."""
     lines = ["| field | at most |", "|---|---|"]
-    document = create_app(Settings(), Database("sqlite:///never-opened.db")).openapi()
-    for name, schema in sorted(document["components"]["schemas"].items()):
+    for name, schema in sorted(taken().items()):
         for field, inner in schema.get("properties", {}).items():
             if found := _bounds(inner):
                 lines.append(f"| `{name}.{field}` | {', '.join(found)} |")
     return "\n".join(lines)
 
 
+def taken() -> dict[str, Scope]:
+    """The schemas of what comes in, by their names; what only goes out is not among them."""
+    document = create_app(Settings(), Database("sqlite:///never-opened.db")).openapi()
+    bodies = [verb.get("requestBody", {}) for path in document["paths"].values() for verb in path.values()]
+    known = document["components"]["schemas"]
+    found = {name: known[name] for name in _reached(bodies, known)}
+    for adapter in (TypeAdapter(JobSpec), TypeAdapter(InboundEvent)):  # the API reads these by hand
+        schema = adapter.json_schema(mode="validation")
+        definitions = schema.pop("$defs", {})
+        found |= definitions | ({schema["title"]: schema} if "title" in schema else {})
+    return found
+
+
+def _reached(value: Any, known: dict[str, Scope]) -> set[str]:
+    """Names of the schemas that a part of the document refers to, and of those that these refer to."""
+    found: set[str] = set()
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case {"$ref": str(reference)} if (name := reference.rpartition("/")[2]) not in found:
+                found.add(name)
+                waiting.append(known[name])
+            case dict(inner):
+                waiting += inner.values()
+            case list(inner):
+                waiting += inner
+    return found
+
+
 def _bounds(schema: Scope) -> list[str]:
-    found = [
-        f"{word} {schema[key]:,}" if word == "below" else f"{schema[key]:,} {word}".strip()
-        for key, word in WORDS.items()
-        if key in schema
-    ]
+    found = []
+    for key, word in WORDS.items():
+        if key in schema:
+            number = _plain(schema[key])
+            found.append(f"{word} {number}" if word == "below" else f"{number} {word}".strip())
     for choice in schema.get("anyOf", []):
         found += _bounds(choice)
     if isinstance(items := schema.get("items"), dict):
         found += [f"each {bound}" for bound in _bounds(items)]
     return found
+
+
+def _plain(number: float) -> str:
+    """OpenAPI's bounds are floats, whatever the field is."""
+    return f"{int(number) if number == int(number) else number:,}"
 
 
 def _shown(name: str, value: int | float) -> str:
