@@ -44,7 +44,7 @@ fmt: install ## format and fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: install ## AsyncAPI, JSON Schema, OpenAPI, docs/limits.md and the README's tables from the code
+generate: install ## AsyncAPI, JSON Schema, OpenAPI, and the tables of docs/limits.md and docs/reference.md from the code
 	@$(BIN)/python -m schemas.asyncapi
 	@$(BIN)/python -m controlplane.api.openapi
 	@$(BIN)/python -m deploy.reference_tables
@@ -59,9 +59,9 @@ bench: install ## every number that we publish, as a ratio against its alternati
 load: install ## open-loop load on a system of its own; ARGS="--rate 60 --seconds 60 --topology kafka"
 	@$(BIN)/python -m tests.load $(ARGS)
 
-chaos: install ## kills, stops and cuts off every part, SEEDS rounds on each topology (replay: python -m tests.chaos --topology kafka|embedded --seed N)
-	@$(BIN)/python -m tests.chaos --topology kafka --seeds $(SEEDS) $(ARGS)
-	@$(BIN)/python -m tests.chaos --topology embedded --seeds $(SEEDS) $(ARGS)
+chaos: install ## kills, stops and restarts every part, cuts gateways off, fills the store: SEEDS rounds on each topology
+	@status=0; for topology in kafka embedded; do \
+	  $(BIN)/python -m tests.chaos --topology $$topology --seeds $(SEEDS) $(ARGS) || status=$$?; done; exit $$status
 
 chaos-mutations: install ## spoils the design in seventeen ways; ordinary chaos rounds have to see each (ARGS="--name …")
 	@$(BIN)/python -m tests.chaos.mutations --docs docs/chaos-mutations.md --out docs/chaos-mutations.json $(ARGS)
@@ -76,15 +76,14 @@ audit: install ## known vulnerabilities of the locked packages, where advisories
 	@$(BIN)/python -m deploy.audit
 
 hostile: install ## ten thousand strangers' requests and events each, on SQLite and PostgreSQL
-	@for database in sqlite postgres; do \
-	  $(BIN)/python -m tests.hostile http --database $$database $(ARGS) && \
-	  $(BIN)/python -m tests.hostile events --database $$database $(ARGS) || exit 1; done
-	@$(BIN)/python -m tests.hostile events --doors http $(ARGS)
-	@$(BIN)/python -m tests.hostile http --target gateway --cases 2000 $(ARGS)
+	@status=0; for campaign in "http --database sqlite" "events --database sqlite" \
+	  "http --database postgres" "events --database postgres" "events --doors http" "http --target gateway --cases 2000"; do \
+	  $(BIN)/python -m tests.hostile $$campaign $(ARGS) || status=$$?; done; exit $$status
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra all --group dev --universal --generate-hashes --python-version 3.11 \
 	  --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
 
-clean: ## the virtual environment and the demo's data
-	rm -rf $(VENV) .graftwork
+clean: ## the virtual environment, and the demo's data; what `make up` made stays
+	rm -rf $(VENV)
+	@if [ -e .graftwork/this-is-a-demo ]; then rm -rf .graftwork; fi
