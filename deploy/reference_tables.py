@@ -1,4 +1,4 @@
-"""Writes README's tables of settings and events from the code: `python -m deploy.reference_tables`.
+"""Writes docs/reference.md's tables from the code: `python -m deploy.reference_tables`.
 
 It stands outside the packages, because no package may know both the control plane and the workers.
 """
@@ -13,6 +13,7 @@ from typing import Final
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
+from controlplane.domain.roles import INCLUDES, MAY
 from controlplane.settings import Settings
 from schemas.events import EVENTS
 from schemas.marked import with_part
@@ -20,7 +21,7 @@ from schemas.topics import topic_of
 from workers.runtime.settings import WorkerSettings
 from workers.serve.settings import GatewaySettings
 
-README: Final = Path(__file__).parents[1] / "README.md"
+DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "reference.md"
 READERS: Final[dict[str, type[BaseSettings]]] = {
     "control plane": Settings,
     "worker": WorkerSettings,
@@ -48,11 +49,19 @@ def events_table() -> str:
     return "\n".join(lines)
 
 
-TABLES: Final = {"settings": settings_table, "events": events_table}
+def roles_table() -> str:
+    lines = ["| role | may | and what these may |", "|---|---|---|"]
+    for role, words in MAY.items():
+        others = ", ".join(other for other in MAY if other in INCLUDES[role] and other != role)
+        lines.append(f"| `{role}` | {words} | {others} |")
+    return "\n".join(lines)
+
+
+TABLES: Final = {"roles": roles_table, "settings": settings_table, "events": events_table}
 
 
 def with_tables(text: str) -> str:
-    """A README whose tables are up to date."""
+    """The document with its tables up to date."""
     for name, table in TABLES.items():
         text = with_part(text, name, table())
     return text
@@ -86,4 +95,4 @@ def _escaped(words: Iterable[str]) -> Iterable[str]:
 
 
 if __name__ == "__main__":
-    README.write_text(with_tables(README.read_text()))
+    DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))

@@ -364,7 +364,7 @@ class AttackResult(Tolerant):
     accuracy_under_attack: Interval
     mean_queries: float
     examples: ArtifactRef
-    """JSONL: original and perturbed text, label, answers and queries of each row. Read it with role auditor."""
+    """JSONL: original and perturbed text, label, answers and queries of each row. No API hands it out."""
 
 
 JobSpec = Annotated[

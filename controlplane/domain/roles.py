@@ -11,8 +11,17 @@ INCLUDES: dict[Role, frozenset[Role]] = {
     "gateway": frozenset({"gateway"}),
     "admin": frozenset({"viewer", "operator", "releaser", "auditor", "worker", "gateway", "admin"}),
 }
-"""viewer reads; operator runs jobs, pipelines and triggers; releaser moves aliases, deployments and rollouts; auditor
-reads attacks' examples and dead letters; worker and gateway are processes; admin does all, and tokens."""
+MAY: dict[Role, str] = {
+    "viewer": "reads everything but tokens and the content of dead letters; labels answers (`POST /v1/feedback`)",
+    "auditor": "reads the content of dead letters too",
+    "operator": "requests and cancels jobs and runs, changes pipelines and triggers, hands in events, starts, pauses, "
+    "resumes and aborts rollouts, replays and discards dead letters",
+    "releaser": "moves aliases, changes deployments, waives gates, promotes, rolls back",
+    "worker": "a worker process: claims jobs and reports on them",
+    "gateway": "a gateway process: asks for generations, reports and observes",
+    "admin": "all of it, and makes and revokes tokens",
+}
+"""In words, for people: docs/reference.md."""
 
 
 def may(role: Role, needed: Role) -> bool:

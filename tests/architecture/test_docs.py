@@ -1,23 +1,28 @@
-"""What README.md says is so: its commands exist with their options, and its tables are generated."""
+"""What README.md and docs/ say is so: commands exist with their options, tables are generated, links lead somewhere."""
 
 import re
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
+import yaml
 from typer.core import TyperGroup
 
 from controlplane.cli.app import app, hoist
 from controlplane.settings import Settings
-from deploy.reference_tables import with_tables
+from deploy.reference_tables import DOCUMENT, with_tables
 from schemas.events import EVENTS
+from schemas.rollouts import CanaryPolicy, Gate, RolloutPolicy
 from workers.runtime.settings import WorkerSettings
 from workers.serve.settings import GatewaySettings
 
-README = Path(__file__).parents[2] / "README.md"
-TEXT = README.read_text()
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
+REFERENCE = DOCUMENTS[DOCUMENT]
+TEXT = "\n".join(DOCUMENTS.values()).replace("\\\n", " ")
+"""All of them, each command on one line."""
 TYPED = re.compile(r"^(?:\$|#[^:`]*:) (?:[A-Z_]+=\S+ )*(graftwork [^#\n]*)", re.MULTILINE)
 """A line of a code block: `$ graftwork …`, or `# file.yaml: graftwork …`."""
 NAMED = re.compile(r"`(graftwork [^`]+)`")
@@ -65,22 +70,37 @@ def test_a_command_in_the_text_exists_with_its_options(line: str) -> None:
 
 
 def test_the_tables_are_up_to_date() -> None:
-    assert with_tables(TEXT) == TEXT, "run `make generate`"
+    assert with_tables(REFERENCE) == REFERENCE, "run `make generate`"
 
 
 @pytest.mark.parametrize("settings", [Settings, WorkerSettings, GatewaySettings])
 def test_every_setting_is_in_the_table(settings: type[Settings]) -> None:
     on_the_line = {"deployment", "name"} if settings is GatewaySettings else set()
-    missing = [name for name in settings.model_fields if f"`GRAFTWORK_{name.upper()}`" not in TEXT]
+    missing = [name for name in settings.model_fields if f"`GRAFTWORK_{name.upper()}`" not in REFERENCE]
     assert set(missing) == on_the_line
 
 
 def test_every_event_says_when_it_is_true() -> None:
     inherited = EVENTS[0].__mro__[1].__doc__
     assert [event.TYPE for event in EVENTS if event.__doc__ in (None, "", inherited)] == []
-    assert [event.TYPE for event in EVENTS if f"`{event.TYPE}`" not in TEXT] == []
+    assert [event.TYPE for event in EVENTS if f"`{event.TYPE}`" not in REFERENCE] == []
 
 
-def test_every_file_that_it_links_to_is_there() -> None:
-    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", TEXT) if "://" not in link]
-    assert [link for link in links if link and not (README.parent / link).exists()] == []
+def test_the_policy_is_shown_whole_with_its_defaults() -> None:
+    (block,) = re.findall(r"```yaml\n(.*?)```", REFERENCE, re.DOTALL)
+    policy = yaml.safe_load(block)["policy"]
+    spec = RolloutPolicy.model_validate(policy)
+    assert set(policy) == set(RolloutPolicy.model_fields)
+    assert set(policy["canary"]) == set(CanaryPolicy.model_fields)
+    assert spec.canary.model_copy(update={"metrics": CanaryPolicy().metrics}) == CanaryPolicy()
+    for shown, read in zip(
+        policy["gates"] + policy["canary"]["metrics"], spec.gates + spec.canary.metrics, strict=True
+    ):
+        assert set(shown) == set(type(read).model_fields)
+    assert len({gate.gate for gate in spec.gates}) == len(get_args(get_args(Gate)[0]))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_file_that_it_links_to_is_there(document: Path) -> None:
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", DOCUMENTS[document]) if "://" not in link]
+    assert [link for link in links if link and not (document.parent / link).exists()] == []
