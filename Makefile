@@ -24,7 +24,7 @@ demo: install ## the main job: raw reviews to a promoted adapter, a canary promo
 up: install ## everything on this machine: API, reconciler, reactions, workers, gateways
 	@$(BIN)/graftwork up $(ARGS)
 
-test: install ## all tests, two files at a time; what it skips, it names
+test: install ## all tests, two files at a time; it lists what it skips
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: install lint types contracts ## format, lint, types, import contracts, fast tests
