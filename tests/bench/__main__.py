@@ -9,10 +9,11 @@ from typing import Final
 
 from tests.bench import records as store
 from tests.bench.host import Host, Moment, commit, is_busy, this_host, this_moment
-from tests.bench.parts import Missing, Options, Parts, Unmeasured
+from tests.bench.parts import Options, Parts, Unmeasured
 from tests.bench.records import Measurement, Results
 from tests.bench.report import Ratio
 from tests.bench.tables import compared, number, render
+from tests.support.missing import Missing
 from tests.support.processes import end_on_sigterm
 
 BENCHMARKS: Final = ("commit_price", "relay", "latency", "registry", "growth", "gateway", "rollback")

@@ -11,7 +11,8 @@ from typing import Any, Final
 import httpx
 
 from tests.bench.http import Connection
-from tests.bench.parts import Missing, Parts
+from tests.bench.parts import Parts
+from tests.support.missing import Missing
 from tests.support.ports import free_ports
 from tests.support.waiting import wait_for
 

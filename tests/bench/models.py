@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 
 from controlplane.cli.demo.rows import artifact_path
 from schemas.jobs import ExportResult
-from tests.load.prepared import downloads
 from tests.load.site import Site
+from tests.support.downloads import downloads
 from tests.support.journey import document
 from workers.model.adapter import Adapter, read_adapter
 from workers.model.base import load_base

@@ -13,12 +13,9 @@ from controlplane.store.schema import upgrade
 from tests.support import broker as brokers
 from tests.support import postgres_server
 from tests.support.broker import Broker
+from tests.support.missing import Missing
 from tests.support.postgres_server import PostgresServer
 from tests.support.processes import Processes
-
-
-class Missing(Exception):
-    """A part that this machine does not have; the message says what to install."""
 
 
 class Unmeasured(Exception):

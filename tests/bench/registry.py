@@ -11,9 +11,10 @@ from controlplane.store.database import Database
 from controlplane.store.tables import JobRow, ModelVersionRow, RegisteredModelRow
 from tests.bench import mlflow
 from tests.bench.http import Connection
-from tests.bench.parts import Missing, Options
+from tests.bench.parts import Options
 from tests.bench.report import Goal, Ratio, alternate, percentile
 from tests.support.jobs import CURATE, artifact
+from tests.support.missing import Missing
 from tests.support.plant import TOKEN, Plant
 
 CLIENTS = 4

@@ -1,6 +1,5 @@
 """Real processes of ours, and what all of them said when a test fails."""
 
-import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -8,15 +7,14 @@ from typing import Any
 import pytest
 
 from tests.support.cluster import Cluster, Places
+from tests.support.downloads import downloads as downloads_folder
 from tests.support.processes import Processes
 
 
 @pytest.fixture(scope="session")
 def downloads() -> Path:
-    """The real base model and rows, fetched once a machine: GRAFTWORK_TEST_CACHE, else the user's cache folder."""
-    folder = Path(os.environ.get("GRAFTWORK_TEST_CACHE") or Path.home() / ".cache" / "graftwork-tests")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """The real base model and rows, fetched once a machine."""
+    return downloads_folder()
 
 
 @pytest.fixture

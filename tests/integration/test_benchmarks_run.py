@@ -9,11 +9,12 @@ import pytest
 from tests.bench import records as store
 from tests.bench.__main__ import BENCHMARKS, benchmark, main
 from tests.bench.host import Moment, this_host
-from tests.bench.parts import Missing, Options, Parts
+from tests.bench.parts import Options, Parts
 from tests.bench.records import Measurement, Results
 from tests.bench.report import Goal, Ratio, alternate, percentile
 from tests.bench.tables import short, whole
 from tests.support.broker import Broker
+from tests.support.missing import Missing
 from tests.support.postgres_server import PostgresServer
 
 SLOWER = Ratio("a latency", "ms", (4.0, 6.0, 5.0), (2.0, 2.0, 5.0), "raw", goal=Goal("at most", 2))

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -23,6 +22,7 @@ from controlplane.store.tables import (
     ModelVersionRow,
     RegisteredModelRow,
 )
+from tests.support.downloads import downloads
 from tests.support.journey import document
 from tests.support.processes import ROOT
 
@@ -34,13 +34,6 @@ MADE_BY: Final = ("schemas", "controlplane/store", "workers/curate", "workers/tr
 """Code whose change makes the versions stale."""
 TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS = 160, 200, 40
 ROWS: Final = TRAIN_ROWS + VALIDATION_ROWS + TEST_ROWS
-
-
-def downloads() -> Path:
-    """The real base model and rows, and what was made of them, once a machine."""
-    folder = Path(os.environ.get("GRAFTWORK_TEST_CACHE") or Path.home() / ".cache" / "graftwork-tests")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def cache_folder() -> Path:

@@ -10,12 +10,14 @@ from uuid import UUID
 
 from controlplane.cli.demo.rows import read_rows
 from controlplane.client import Client
-from tests.load.prepared import ROWS, cache_folder, curation, downloads, keep, plant
+from tests.load.prepared import ROWS, cache_folder, curation, keep, plant
 from tests.support import broker as brokers
 from tests.support import postgres_server
 from tests.support.broker import Broker
 from tests.support.cluster import Cluster, Places
+from tests.support.downloads import downloads
 from tests.support.journey import DEPLOYMENT, MODEL, document
+from tests.support.missing import Missing
 from tests.support.own_machine import OwnMachine
 from tests.support.ports import free_ports
 from tests.support.postgres_server import PostgresServer
@@ -24,10 +26,6 @@ from tests.support.waiting import wait_for
 
 Topology = Literal["embedded", "kafka"]
 JOB_SECONDS = 600.0
-
-
-class Missing(Exception):
-    """A part that this machine does not have; the message says what to install."""
 
 
 @dataclass
