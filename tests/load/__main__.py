@@ -5,6 +5,9 @@ Examples:
   python -m tests.load --topology kafka --rate 60 --seconds 60     # the same on Kafka and PostgreSQL
   python -m tests.load --api http://127.0.0.1:8700 --token-file .graftwork/admin.token \\
       --gateway http://127.0.0.1:8710 --model sentiment --rows reviews.csv --mix predict=10,feedback=5
+
+Ends with status 1 when a request was not answered well, when nothing was asked, or when the generator fell behind;
+with 2 when it could not run.
 """
 
 import argparse
@@ -21,10 +24,11 @@ from typing import Any, TextIO
 from tests.load.arrivals import parse_mix, schedule
 from tests.load.generator import Done, Watch, run
 from tests.load.prepared import curation
-from tests.load.report import to_json, to_text
-from tests.load.site import Missing, site
+from tests.load.report import to_json, to_text, unanswered
+from tests.load.site import site
 from tests.load.targets import TARGETS, World
 from tests.support.journey import MODEL
+from tests.support.missing import Missing
 
 MIX = "predict=50,feedback=20,champion=15,lists=5,event=5,submit=2,cancel=2,work=0.1"
 
@@ -44,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         options.json.write_text(json.dumps(document, indent=2) + "\n")
     print(to_text(document))
-    return 0 if document["generator"]["kept_up"] else 1
+    asked = {name for name, target in document["targets"].items() if target["sent"]}
+    return 0 if asked and not unanswered(document, asked) and document["generator"]["kept_up"] else 1
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:

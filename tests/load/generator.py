@@ -41,7 +41,7 @@ class Done:
     sent: float
     done: float
     outcome: str
-    """The status, or what kept it from having one."""
+    """The status, or what kept it from having one, or that its answer was not understood."""
     version: str
     variant: str
 
@@ -58,9 +58,12 @@ class Result:
 
 Watch = Callable[[Done], None]
 
+Hear = Callable[[Answer], None]
+
 
 def run(world: World, due: Iterable[tuple[float, str]], watch: Watch = lambda _: None) -> Result:
-    """Blocks until every request has its answer or was given up."""
+    """Blocks until every request has its answer or was given up. Raises what a request failed by when that is the
+    generator's own fault: a request that is in no count would be missing from every verdict."""
     with asyncio.Runner(loop_factory=_precise_loop) as runner:
         return runner.run(_Generator(world, watch).run(iter(due)))
 
@@ -76,6 +79,7 @@ class _Generator:
         self._pool = Pool()
         self._result = Result()
         self._under_way: set[asyncio.Task[None]] = set()
+        self._faults: list[BaseException] = []
 
     async def run(self, due: Iterator[tuple[float, str]]) -> Result:
         loop = asyncio.get_running_loop()
@@ -86,6 +90,8 @@ class _Generator:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=GIVE_UP_SECONDS + 1)
         self._pool.close()
+        if self._faults:
+            raise self._faults[0]
         self._result.seconds = loop.time() - start
         self._result.cpu_share = (_cpu_seconds() - used) / self._result.seconds
         return self._result
@@ -102,7 +108,12 @@ class _Generator:
             return
         task = asyncio.get_running_loop().create_task(self._send(target, tally, intended, call))
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (fault := task.exception()):
+            self._faults.append(fault)
 
     async def _send(self, target: str, tally: Tally, intended: float, call: Call) -> None:
         request, hear = call
@@ -120,9 +131,11 @@ class _Generator:
             outcome = str(error)
         done = loop.time()
         tally.latency.record(done - intended)
-        if answer is not None and 200 <= answer.status < 300:
+        good = answer is not None and 200 <= answer.status < 300
+        if answer is not None and good and (reason := _not_understood(hear, answer)):
+            good, outcome = False, f"{outcome}, not understood: {reason}"
+        if good:
             tally.ok += 1
-            hear(answer)
         else:
             tally.errors[outcome] += 1
         self._tell(target, (intended, sent, done), outcome, answer)
@@ -133,6 +146,15 @@ class _Generator:
         intended, sent, done = (moment + wall for moment in times)
         version, variant = headers.get("x-model-version", ""), headers.get("x-variant", "")
         self._watch(Done(target, intended, sent, done, outcome, version, variant))
+
+
+def _not_understood(hear: Hear, answer: Answer) -> str | None:
+    """Why an answer of a good status is a bad one all the same: the kind only, so that like ones count together."""
+    try:
+        hear(answer)
+    except Exception as error:  # whatever a wrong body makes of a reader
+        return type(error).__name__
+    return None
 
 
 def _cpu_seconds() -> float:

@@ -1,4 +1,4 @@
-"""A latency histogram with a fixed relative error, as HdrHistogram's: cheap to record, exact to merge."""
+"""A latency histogram with a fixed relative error, as HdrHistogram's: cheap to record."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,10 +20,6 @@ class Histogram:
         shift = max(0, micros.bit_length() - 1 - _PRECISION_BITS)
         self.counts[(micros >> shift) << shift] += 1
         self.largest = max(self.largest, micros)
-
-    def merge(self, other: "Histogram") -> None:
-        self.counts.update(other.counts)
-        self.largest = max(self.largest, other.largest)
 
     @property
     def total(self) -> int:

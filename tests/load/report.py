@@ -1,6 +1,7 @@
 """What a load run has shown, as JSON and as a table that a person reads."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from tests.load.generator import Result
@@ -14,6 +15,12 @@ COLUMNS = ("p50", "p90", "p99", "p99.9", "max")
 def kept_up(result: Result) -> bool:
     lag = result.lag.percentile(99)
     return (lag is None or lag <= BEHIND_MS) and result.cpu_share <= BUSY_SHARE
+
+
+def unanswered(document: dict[str, Any], targets: Iterable[str]) -> list[str]:
+    """Of these targets those of which not every request, or none at all, was answered well."""
+    found = document["targets"]
+    return [name for name in targets if name not in found or not found[name]["ok"] == found[name]["sent"] > 0]
 
 
 def to_json(result: Result, conditions: dict[str, Any]) -> dict[str, Any]:

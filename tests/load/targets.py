@@ -60,7 +60,8 @@ class World:
 
 
 Call = tuple[Request, Callable[[Answer], None]]
-"""A request, and what hears its answer when it is a good one."""
+"""A request, and what hears its answer when its status is a good one. It raises what it likes when it cannot
+understand the answer, which then counts as an error."""
 Make = Callable[["World"], Call | None]
 """None: there is nothing to ask for just now, as a label for an answer that has not come."""
 
@@ -82,10 +83,11 @@ def predict(world: World) -> Call | None:
     )
 
     def hear(answer: Answer) -> None:
-        if answer.status == 200:
-            first = json.loads(answer.body)["predictions"][0]
-            label = world.judge(first["label"], rows[0][1], answer.headers.get("x-variant", ""))
-            world.answered.append((first["prediction_id"], label))
+        first, *rest = json.loads(answer.body)["predictions"]
+        if len(rest) + 1 != len(rows):
+            raise ValueError("as many predictions as texts were expected")
+        label = world.judge(first["label"], rows[0][1], answer.headers.get("x-variant", ""))
+        world.answered.append((first["prediction_id"], label))
 
     return request, hear
 
@@ -119,8 +121,7 @@ def _job(world: World, asked: Callable[[str], None]) -> Call | None:
     request = world.to_api("POST", "/v1/jobs", world.job, **{"idempotency-key": str(uuid4())})
 
     def hear(answer: Answer) -> None:
-        if answer.status == 201:
-            asked(json.loads(answer.body)["id"])
+        asked(json.loads(answer.body)["id"])
 
     return request, hear
 

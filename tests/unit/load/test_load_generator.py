@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,64 @@ def test_answers_are_told_apart_by_what_they_were() -> None:
     assert "1 x champion: 503" in to_text(to_json(result, {}))
 
 
+NOT_UNDERSTOOD = [
+    ("predict", b"{}"),
+    ("predict", b'{"predictions": []}'),
+    ("predict", b"<html>"),
+    ("submit", b'{"job": "one"}'),
+]
+
+
+@pytest.mark.parametrize(("target", "body"), NOT_UNDERSTOOD)
+def test_a_good_status_with_an_answer_that_says_nothing_is_an_error(target: str, body: bytes) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body))
+
+    records: list[Done] = []
+    with server(answer) as url:
+        result = run(world(url), [(0.01 * number, target) for number in range(5)], records.append)
+    tally = result.tallies[target]
+    assert (tally.sent, tally.ok, sum(tally.errors.values())) == (5, 0, 5)
+    # benchmarks judge from the records: there is one of each request, and none of them says "200"
+    assert [done.outcome.partition(":")[0] for done in records] == ["200, not understood"] * 5
+
+
+def test_a_fault_of_the_generator_itself_is_told_and_not_lost_with_its_request() -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(ANSWER)
+
+    def full(_done: Done) -> None:
+        raise OSError("no space left")
+
+    with server(answer) as url, pytest.raises(OSError, match="no space left"):
+        run(world(url), [(0.0, "champion")], full)
+
+
+@pytest.mark.parametrize(("status", "code"), [(b"200 OK", 0), (b"500 Broken", 1)])
+def test_load_ends_as_its_requests_did(status: bytes, code: int, tmp_path: Path) -> None:
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 %s\r\ncontent-length: 2\r\n\r\n{}" % status)
+
+    (tmp_path / "rows.csv").write_text("text,label\na fine film,positive\n")
+    (tmp_path / "token").write_text("secret")
+    given = ["--token-file", str(tmp_path / "token"), "--rows", str(tmp_path / "rows.csv")]
+    with server(answer) as url:
+        asked = ["--api", url, "--gateway", url, *given, "--mix", "champion=1", "--rate", "20", "--seconds", "0.5"]
+        # what a busy machine does to the generator is not the matter here
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.load.report.BEHIND_MS", math.inf)
+            patch.setattr("tests.load.report.BUSY_SHARE", math.inf)
+            assert main(asked) == code
+
+
+def test_load_that_asked_nothing_has_shown_nothing(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label\na fine film,positive\n")
+    (tmp_path / "token").write_text("secret")
+    given = ["--token-file", str(tmp_path / "token"), "--rows", str(tmp_path / "rows.csv"), "--mix", "feedback=1"]
+    url = "http://127.0.0.1:9"
+    assert main(["--api", url, "--gateway", url, *given, "--rate", "20", "--seconds", "0.2"]) == 1
+
+
 def test_nobody_listening_is_an_error_of_its_own() -> None:
     async def never(writer: asyncio.StreamWriter) -> None:
         writer.close()
@@ -148,16 +207,13 @@ def test_a_generator_that_fell_behind_says_so() -> None:
 def test_percentiles_are_within_a_thousandth_of_the_exact_ones() -> None:
     dice = random.Random(3)
     values = [dice.lognormvariate(-5, 1.5) for _ in range(20_000)]
-    whole, halves = Histogram(), (Histogram(), Histogram())
-    for number, value in enumerate(values):
+    whole = Histogram()
+    for value in values:
         whole.record(value)
-        halves[number % 2].record(value)
     ordered = sorted(values)
     for percent in (50, 90, 99, 99.9):
         exact = ordered[math.ceil(len(ordered) * percent / 100) - 1] * 1e3
         assert whole.percentile(percent) == pytest.approx(exact, rel=1e-3)
-    halves[0].merge(halves[1])
-    assert halves[0] == whole
     assert Histogram().percentile(99) is None
 
 
