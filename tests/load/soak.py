@@ -7,35 +7,27 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from controlplane.client import ApiError, Client
 from schemas.marked import with_part, write_part
 from tests.bench.host import commit, this_host, this_moment
 from tests.load.__main__ import MIX
+from tests.load.canaries import CANARY, Canaries
+from tests.load.finding import Finding, Work
 from tests.load.pages import section
 from tests.load.prepared import curation
 from tests.load.report import to_text
-from tests.load.sampling import Sample, Watch
-from tests.load.site import Missing, Site, site
-from tests.load.verdict import Finding, judge
-from tests.support.journey import DEPLOYMENT, MODEL
+from tests.load.sampling import Watch
+from tests.load.site import Site, site
+from tests.load.verdict import judge, judge_load, judge_rollouts, judge_watch
+from tests.support.journey import MODEL
+from tests.support.missing import Missing
 from tests.support.processes import ROOT
 
 RETENTIONS = 10
 """So often the retention passes during the run."""
-CANARY: dict[str, Any] = {
-    "steps": [0.25, 0.5],
-    "step_seconds": 5,
-    "tick_seconds": 2,
-    "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.3}],
-}
-"""Of two versions of one kind: each is promoted in about a minute, and then the other one is put on its way."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,11 +52,10 @@ def _run(options: argparse.Namespace) -> int:
             f"{options.topology}: {options.seconds:g} s, {options.rate:g} requests/s, retention {retention:g} s",
             flush=True,
         )
-        samples, load, faults = _soak(started, options, Path(folder))
-    findings = [*judge(samples), *_of_load(load), *_of_logs(faults)]
+        load, watch, findings = _soak(started, options, Path(folder))
     document = {"load": load, "retention_seconds": retention, "findings": [asdict(finding) for finding in findings]}
     if options.json:
-        options.json.write_text(json.dumps({**document, "samples": [asdict(one) for one in samples]}) + "\n")
+        options.json.write_text(json.dumps({**document, "samples": [asdict(one) for one in watch.samples]}) + "\n")
     if options.docs:
         conditions = f"{options.seconds:g} s, retention {retention:g} s, {began.at}, commit {commit()}; {this_host()}; "
         written = section(document, f"{conditions}load average before: {began.load}.")
@@ -90,13 +81,20 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _soak(started: Site, options: argparse.Namespace, folder: Path) -> tuple[list[Sample], dict[str, Any], list[str]]:
+def _soak(started: Site, options: argparse.Namespace, folder: Path) -> tuple[dict[str, Any], Watch, list[Finding]]:
     watch = Watch(started.family, started.database_url)
-    with _canaries(started):
+    with Canaries(started.client, started.versions) as canaries:
         watch.start()
         load = _load(started, options, folder)
         samples = watch.end()
-    return samples, load, [process.name for process in started.processes.all if not process.running]
+        work = Work(load["seconds"], {name: one["ok"] for name, one in load["targets"].items()}, canaries.started)
+    findings = [
+        *judge(samples, work),
+        *judge_watch(samples, watch.errors, load["seconds"]),
+        *judge_load(load),
+        *judge_rollouts(canaries.ended, canaries.errors, options.seconds),
+    ]
+    return load, watch, findings
 
 
 def _load(started: Site, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -116,47 +114,6 @@ def _load(started: Site, options: argparse.Namespace, folder: Path) -> dict[str,
         raise RuntimeError(f"the load generator failed: {done.stderr[-2000:]}")
     document: dict[str, Any] = json.loads(result.read_text())
     return document
-
-
-@contextmanager
-def _canaries(started: Site) -> Iterator[None]:
-    """One rollout after the other, so that observations, labels and decisions come."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_release_in_turn, args=(started, stop), name="canaries")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
-def _release_in_turn(started: Site, stop: threading.Event) -> None:
-    turn = 0
-    with started.client() as client:
-        while not stop.is_set():
-            turn += 1
-            rollout = client.start_rollout(DEPLOYMENT, str(started.versions[turn % 2]), reason="soak: the other one")
-            while not stop.wait(1.0) and _is_under_way(client, rollout.id):
-                pass
-
-
-def _is_under_way(client: Client, rollout: Any) -> bool:
-    try:
-        return client.get_rollout(rollout).finished_at is None
-    except ApiError:
-        return True
-
-
-def _of_load(load: dict[str, Any]) -> Iterator[Finding]:
-    for name, target in load["targets"].items():
-        errors = target["errors"]
-        text = f"{target['ok']} of {target['sent']} answered well" + (f"; {errors}" if errors else "")
-        yield Finding(name, "requests", not errors, text)
-
-
-def _of_logs(faults: list[str]) -> Iterator[Finding]:
-    yield Finding("processes", "alive", not faults, f"ended: {', '.join(faults)}" if faults else "all of them")
 
 
 def _line(finding: Finding) -> str:
