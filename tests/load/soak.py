@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.docs:  # before ten minutes, not after them
         with_part(options.docs.read_text(), _part(options), "")
-    began, retention = this_moment(), options.seconds / RETENTIONS
+    retention = options.seconds / RETENTIONS
+    conditions = _conditions(options.seconds, retention)
     settings = {"GRAFTWORK_RETENTION_DAYS": str(retention / 86400), "GRAFTWORK_PRUNE_SECONDS": "2"}
     with (
         tempfile.TemporaryDirectory(prefix="graftwork-soak-") as folder,
@@ -57,13 +58,18 @@ def _run(options: argparse.Namespace) -> int:
     if options.json:
         options.json.write_text(json.dumps({**document, "samples": [asdict(one) for one in watch.samples]}) + "\n")
     if options.docs:
-        conditions = f"{options.seconds:g} s, retention {retention:g} s, {began.at}, commit {commit()}; {this_host()}; "
-        written = section(document, f"{conditions}load average before: {began.load}.")
-        write_part(options.docs, _part(options), written)
+        write_part(options.docs, _part(options), section(document, conditions))
     print(to_text(load), *(_line(finding) for finding in findings), sep="\n")
     bad = sum(not finding.ok for finding in findings)
     print(f"{'FLAT' if not bad else f'NOT FLAT: {bad} findings'} ({len(findings)} looked at)")
     return 1 if bad else 0
+
+
+def _conditions(seconds: float, retention: float) -> str:
+    """As they are before the run."""
+    began = this_moment()
+    where = f"{began.at}, commit {commit()}; {this_host()}; {began.used:.0%} of the machine in use before"
+    return f"{seconds:g} s, retention {retention:g} s, {where}."
 
 
 def _part(options: argparse.Namespace) -> str:

@@ -1,7 +1,7 @@
 """Whether a long run was flat, and whether enough of it was seen to say so; each rule stands with its reason."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tests.load.finding import Finding, Work
@@ -36,7 +36,7 @@ def judge_watch(samples: Sequence[Sample], errors: Counter[str], seconds: float)
     yield _errors("watch", errors)
 
 
-def judge_load(load: Mapping[str, Any]) -> Iterator[Finding]:
+def judge_load(load: dict[str, Any]) -> Iterator[Finding]:
     """Every target of the mix, also one that nobody came to."""
     bad = unanswered(load, load["conditions"]["mix"])
     for name in sorted(load["conditions"]["mix"]):

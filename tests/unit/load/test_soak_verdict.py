@@ -19,6 +19,7 @@ from tests.load.judged_processes import slope
 from tests.load.judged_tables import BOUNDED, RECORDS
 from tests.load.pages import section
 from tests.load.sampling import MADE_NOTHING, ProcessSample, Sample, look_at, measure_database
+from tests.load.soak import _conditions
 from tests.load.verdict import judge
 from tests.support.processes import ROOT
 
@@ -100,7 +101,7 @@ def test_one_spike_is_no_leak() -> None:
     ids=["memory", "mapped", "descriptors", "threads", "rows", "size"],
 )
 def test_a_planted_leak_is_found(shape: dict[str, Shape], found: str) -> None:
-    assert run(**shape) == {found}  # type: ignore[arg-type]
+    assert run(**shape) == {found}
 
 
 @pytest.mark.parametrize(
@@ -222,6 +223,10 @@ def test_the_slope_is_that_of_the_line_beneath_the_outliers() -> None:
     points[10] = (10.0, 1e9)
     assert slope(points) == pytest.approx(3.0)
     assert slope(points[:1]) == 0.0
+
+
+def test_the_conditions_of_a_run_are_told_as_they_were_before_it() -> None:
+    assert re.search(r"600 s, retention 60 s, .* cores, .* of the machine in use before\.", _conditions(600, 60))
 
 
 def test_findings_are_written_between_their_topologys_marks() -> None:
