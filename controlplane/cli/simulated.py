@@ -62,7 +62,7 @@ def listing(screen: Terminal, policy: CanaryPolicy) -> None:
 
 
 def write_table(file: Path, rows: Sequence[Row]) -> None:
-    """Between the markers; the words around are a person's."""
+    """Between the marks; the words around are a person's."""
     if not file.exists():
         file.write_text("\n".join([*marks(PART), ""]))
     try:

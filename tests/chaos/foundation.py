@@ -5,12 +5,11 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-
 from controlplane.domain.job import FINAL
 from schemas.events import InboundReceived, JobSucceeded
 from tests.chaos.caller import Caller
 from tests.chaos.site import DEPLOYMENT, MODEL, START_SECONDS, ChaosSite
+from tests.support.readiness import is_ready
 from tests.support.waiting import wait_for
 from tests.support.workbench import planted_rows
 
@@ -56,7 +55,7 @@ def lay(site: ChaosSite, caller: Caller) -> None:
         "the first version is promoted",
         seconds=START_SECONDS,
     )
-    wait_for(lambda: all(map(serves, site.gateways().values())), "gateways serve it", seconds=START_SECONDS)
+    wait_for(lambda: all(map(is_ready, site.gateways().values())), "gateways serve it", seconds=START_SECONDS)
 
 
 def accepted(answer: Any) -> Any:
@@ -66,13 +65,6 @@ def accepted(answer: Any) -> Any:
 
 def live_gateways(caller: Caller) -> int:
     return sum(gateway["live"] for gateway in caller.get(f"/v1/deployments/{DEPLOYMENT}/gateways").body)
-
-
-def serves(gateway: str) -> bool:
-    try:
-        return httpx.get(f"{gateway}/readyz", timeout=5).is_success
-    except httpx.TransportError:
-        return False
 
 
 def rows(count: int, seed: int) -> list[tuple[str, str]]:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from secrets import token_hex
 
-import httpx
-
 from tests.chaos.clock import MovableClock
 from tests.chaos.disk import SmallDisk
 from tests.chaos.parts import OwnProcess, Part
@@ -16,6 +14,7 @@ from tests.chaos.plan import LEASE_SECONDS, Topology
 from tests.chaos.proxy import Proxy
 from tests.support.ports import free_ports
 from tests.support.processes import Processes
+from tests.support.readiness import is_ready
 
 DEPLOYMENT, MODEL = "reviews", "sentiment"
 START_SECONDS = 300.0
@@ -94,10 +93,7 @@ class ChaosSite(ABC):
         return Peek(self.database_url)
 
     def is_ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.api_url}/readyz", timeout=5).is_success
-        except httpx.HTTPError:
-            return False
+        return is_ready(self.api_url)
 
     def revive(self) -> None:
         """What ended by itself is started again, as a service manager does it, and noted."""

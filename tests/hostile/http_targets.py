@@ -5,8 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from controlplane.commands.tokens import create_token
 from controlplane.store.database import Database
 from tests.hostile.databases import fresh_database
@@ -15,6 +13,7 @@ from tests.integration.serve.conftest import Site
 from tests.support.api_site import ROLES
 from tests.support.ports import free_ports
 from tests.support.processes import Process, Processes
+from tests.support.readiness import is_ready
 from tests.support.waiting import wait_for
 
 
@@ -48,7 +47,7 @@ def api(kind: str, folder: Path) -> Iterator[Target]:
         try:
             process = processes.python("api", "-m", "controlplane", "api", env=environment)
             base = f"http://127.0.0.1:{port}"
-            wait_for(lambda: _answers(base), "the API answers", seconds=120)
+            wait_for(lambda: is_ready(base), "the API answers", seconds=120)
             yield Target(base, {**minted, "nobody": None, "stranger": "gw_not-a-token-of-ours"}, process)
         finally:
             processes.kill_all()
@@ -63,14 +62,7 @@ def gateway(_kind: str, folder: Path) -> Iterator[Target]:
     try:
         with site.gateway(gateway_token="a-token-of-the-gateway", failed_logins_per_minute=1_000_000) as client:
             base = str(client.base_url)
-            wait_for(lambda: _answers(base), "the gateway answers", seconds=120)
+            wait_for(lambda: is_ready(base), "the gateway answers", seconds=120)
             yield Target(base, {"admin": "a-token-of-the-gateway", "nobody": None, "stranger": "not-its-token"}, None)
     finally:
         site.stop_control_plane()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=5).is_success
-    except httpx.HTTPError:
-        return False

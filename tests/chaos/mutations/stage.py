@@ -13,7 +13,7 @@ from typing import Final
 from tests.chaos import evidence, report
 from tests.chaos.__main__ import SITES
 from tests.chaos.caller import Caller
-from tests.chaos.foundation import live_gateways, serves
+from tests.chaos.foundation import live_gateways
 from tests.chaos.invariants import Auditor, Expected
 from tests.chaos.ledger import Ledger
 from tests.chaos.mutations.mutation import Mutation
@@ -24,6 +24,7 @@ from tests.chaos.site import START_SECONDS
 from tests.chaos.start import open_site
 from tests.support.broker import KAFKA_SH
 from tests.support.processes import ROOT
+from tests.support.readiness import is_ready
 from tests.support.waiting import wait_for
 
 LINKED: Final = ("deploy/kafka/libs",)
@@ -125,7 +126,7 @@ class Stage:
         wait_for(site.is_ready, "the API is ready", seconds=START_SECONDS)
         with Caller(site.api_url, site.admin_token, Ledger(), random.Random(), repeats=0) as caller:
             wait_for(lambda: live_gateways(caller) == self._gateways, "gateways are alive", seconds=START_SECONDS)
-        wait_for(lambda: all(map(serves, site.gateways().values())), "gateways serve", seconds=START_SECONDS)
+        wait_for(lambda: all(map(is_ready, site.gateways().values())), "gateways serve", seconds=START_SECONDS)
 
 
 @contextmanager
