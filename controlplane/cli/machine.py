@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from controlplane.cli.output import Terminal, terminal
-from controlplane.cli.secret_file import write_secret
+from controlplane.cli.private_file import write_private
 from controlplane.commands.tokens import bootstrap_admin
 from controlplane.settings import Settings
 from controlplane.store import schema
@@ -42,7 +42,7 @@ def mint_admin_token(screen: Terminal, database: Database) -> None:
         if plain is None or given is not None:
             return
         # Before the commit: a crash between the two leaves a token that opens nothing, not an admin whom nobody knows.
-        write_secret(file, plain)
+        write_private(file, plain)
     screen.say(f"the first admin token is in {escape(str(file))} (mode 0600)")
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 from sqlmodel import col, select
 
-from controlplane.cli.secret_file import write_secret
+from controlplane.cli.private_file import write_private
 from controlplane.commands.tokens import authenticate, create_token
 from controlplane.errors import Busy, GraftworkError, Unauthorized
 from controlplane.settings import Settings
@@ -156,7 +156,7 @@ class Supervisor:
         candidates = (self._former_port(deployment), *range(self.settings.port + GATEWAY_PORTS_ABOVE_API, 65536))
         port = next(p for p in candidates if p and p not in taken and _free(p))
         self.gateway_ports[deployment] = port
-        self._addresses().write_text(json.dumps({name: address(p) for name, p in self.gateway_ports.items()}))
+        write_private(self._addresses(), json.dumps({name: address(p) for name, p in self.gateway_ports.items()}))
         name = f"gateway-{deployment}"
         self._add(
             name,
@@ -182,7 +182,7 @@ class Supervisor:
         if not self._opens(file):
             with self.database.begin("graftwork up") as uow:
                 _, plain = create_token(uow, f"up-{role}", role)
-            write_secret(file, plain)
+            write_private(file, plain)
         return file
 
     def _opens(self, file: Path) -> bool:

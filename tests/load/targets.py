@@ -93,9 +93,11 @@ def predict(world: World) -> Call | None:
 
 
 def feedback(world: World) -> Call | None:
+    """The label of the newest answer: in the order of the answers, a mix with fewer labels than predictions would label
+    older and older ones, soon those that a rollout before this one gave."""
     if not world.answered:
         return None
-    prediction_id, label = world.answered.popleft()
+    prediction_id, label = world.answered.pop()
     return world.to_api("POST", "/v1/feedback", {"prediction_id": prediction_id, "label": label}), deaf
 
 

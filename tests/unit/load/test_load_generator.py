@@ -195,6 +195,14 @@ def test_a_label_is_sent_for_an_answer_that_came_and_once() -> None:
     assert result.tallies["feedback"].idle == 2
 
 
+def test_labels_are_of_the_newest_answers_however_few_they_are() -> None:
+    """Else a mix with fewer labels than predictions labels what answered a rollout ago."""
+    known = world("http://127.0.0.1:9")
+    known.answered.extend([("old", "positive"), ("new", "negative")])
+    call = TARGETS["feedback"](known)
+    assert call and json.loads(call[0].body) == {"prediction_id": "new", "label": "negative"}
+
+
 def test_a_generator_that_fell_behind_says_so() -> None:
     result = run(world("http://127.0.0.1:9"), [])
     assert kept_up(result)
