@@ -42,9 +42,10 @@ def api(context: typer.Context) -> None:
 
     from controlplane.api.app import create_app
     from controlplane.cli.machine import ready_database
-    from schemas.processes.memory import settle
+    from schemas.processes.memory import settle, share_arenas
     from schemas.processes.slow_clients import allow_many_connections, impatient
 
+    share_arenas()
     allow_many_connections()
     with ready_database(context) as (settings, database):
         app = create_app(settings, database)

@@ -200,7 +200,8 @@ def test_labels_are_of_the_newest_answers_however_few_they_are() -> None:
     known = world("http://127.0.0.1:9")
     known.answered.extend([("old", "positive"), ("new", "negative")])
     call = TARGETS["feedback"](known)
-    assert call and json.loads(call[0].body) == {"prediction_id": "new", "label": "negative"}
+    assert call
+    assert json.loads(call[0].body) == {"prediction_id": "new", "label": "negative"}
 
 
 def test_a_generator_that_fell_behind_says_so() -> None:
