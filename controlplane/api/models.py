@@ -49,10 +49,9 @@ def get_version(reference: str, call: Viewer) -> VersionDetail:
     """By id, `name/7`, `name@alias` or `name@latest`."""
     with call.read() as session:
         row = models.find_version(session, reference)
-        pointing = models.list_aliases(session, [row.model])[row.model]
         return VersionDetail(
             **_fields(row),
-            aliases=[alias for alias, version in pointing.items() if version == row.version],
+            aliases=models.list_aliases_of(session, row),
             attachments=[_attachment(found) for found in models.list_attachments(session, row.id)],
             lineage=_lineage(session, row),
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select, update
 
 from controlplane.errors import NotFound, Unauthorized
@@ -58,11 +59,15 @@ def bootstrap_admin(uow: UnitOfWork, token: str | None) -> str | None:
     return plain if insert_once(uow, row) else None
 
 
+# Every request asks this: columns, not a row object, and a statement that is built once.
+HOLDER = select(TokenRow.id, TokenRow.name, TokenRow.role).where(
+    col(TokenRow.hash) == bindparam("hash"), col(TokenRow.revoked_at).is_(None)
+)
+
+
 def authenticate(session: Session, token: str) -> Principal:
     """Who holds this token. Looked up by hash, so no comparison leaks how much of it was right."""
-    # Columns, not a row object: every request asks this.
-    query = select(TokenRow.id, TokenRow.name, TokenRow.role)
-    found = session.exec(query.where(TokenRow.hash == hash_token(token), col(TokenRow.revoked_at).is_(None))).first()
+    found = session.exec(HOLDER, params={"hash": hash_token(token)}).first()
     if found is None:
         raise Unauthorized("the bearer token is not known, or was revoked")
     identity, name, role = found

@@ -1,8 +1,12 @@
-"""Models as they are read: versions by any of their names, what was learnt about one, and where it came from."""
+"""Models as they are read: versions by any of their names, what was learnt about one, and where it came from.
+
+The statements behind one version are built once: building one a request took as long as running it.
+"""
 
 from dataclasses import dataclass
 from uuid import UUID
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from controlplane.errors import Invalid, NotFound
@@ -17,28 +21,44 @@ from controlplane.store.tables import (
     RegisteredModelRow,
 )
 
+BY_ID = select(ModelVersionRow).where(col(ModelVersionRow.id) == bindparam("id"))
+OF_MODEL = select(ModelVersionRow).where(col(ModelVersionRow.model) == bindparam("model"))
+BY_NUMBER = OF_MODEL.where(col(ModelVersionRow.version) == bindparam("version"))
+LATEST = OF_MODEL.order_by(col(ModelVersionRow.version).desc()).limit(1)
+BY_ALIAS = (
+    select(ModelVersionRow)
+    .join(AliasRow, col(AliasRow.model_version_id) == ModelVersionRow.id)
+    .where(col(AliasRow.model) == bindparam("model"), col(AliasRow.alias) == bindparam("alias"))
+)
+ATTACHMENTS = (
+    select(AttachmentRow)
+    .where(col(AttachmentRow.model_version_id) == bindparam("id"))
+    .order_by(col(AttachmentRow.created_at), col(AttachmentRow.kind))
+)
+ALIASES_OF_VERSION = (
+    select(AliasRow.alias)
+    .where(col(AliasRow.model) == bindparam("model"), col(AliasRow.model_version_id) == bindparam("id"))
+    .order_by(col(AliasRow.alias))
+)
+
 
 def find_version(session: Session, text: str) -> ModelVersionRow:
     """The version that `sentiment@champion`, `sentiment@latest`, `sentiment/7` or an id names.
 
     Raises Invalid for what is no such name, NotFound for one that points nowhere.
     """
-    versions = select(ModelVersionRow)
+    parameters: dict[str, UUID | str | int]
     if identity := as_uuid(text):
-        query = versions.where(ModelVersionRow.id == identity)
+        query, parameters = BY_ID, {"id": identity}
     elif numbered := NUMBERED.match(text):
-        query = versions.where(
-            ModelVersionRow.model == numbered["name"], ModelVersionRow.version == int(numbered["version"])
-        )
+        query, parameters = BY_NUMBER, {"model": numbered["name"], "version": int(numbered["version"])}
     elif (named := NAMED.match(text)) and named["alias"] == "latest":
-        query = versions.where(ModelVersionRow.model == named["name"]).order_by(col(ModelVersionRow.version).desc())
+        query, parameters = LATEST, {"model": named["name"]}
     elif named:
-        query = versions.join(AliasRow, col(AliasRow.model_version_id) == ModelVersionRow.id).where(
-            AliasRow.model == named["name"], AliasRow.alias == named["alias"]
-        )
+        query, parameters = BY_ALIAS, {"model": named["name"], "alias": named["alias"]}
     else:
         raise Invalid(f"{text!r} names no model version: write `name@alias`, `name/7` or an id", field="model_version")
-    if (row := session.exec(query).first()) is None:
+    if (row := session.exec(query, params=parameters).first()) is None:
         raise NotFound(f"there is no model version {text!r}", field="model_version")
     return row
 
@@ -64,8 +84,7 @@ def list_versions(session: Session, model: str, below: int | None, limit: int) -
 
 def list_attachments(session: Session, version: UUID) -> list[AttachmentRow]:
     """What was learnt about a version, oldest first."""
-    query = select(AttachmentRow).where(AttachmentRow.model_version_id == version)
-    return list(session.exec(query.order_by(col(AttachmentRow.created_at), col(AttachmentRow.kind))))
+    return list(session.exec(ATTACHMENTS, params={"id": version}))
 
 
 # --- aliases ----------------------------------------------------------------------------------------------------------
@@ -94,6 +113,11 @@ def list_aliases(session: Session, models: list[str]) -> dict[str, dict[str, int
     for model, alias, version in session.exec(query):
         found[model][alias] = version
     return found
+
+
+def list_aliases_of(session: Session, version: ModelVersionRow) -> list[str]:
+    """Those that point at this version now."""
+    return list(session.exec(ALIASES_OF_VERSION, params={"model": version.model, "id": version.id}))
 
 
 def find_follower(session: Session, model: str, alias: str) -> DeploymentRow | None:
