@@ -48,10 +48,10 @@ def get_versions(name: PathName, call: Viewer, limit: Limit = 50, cursor: Cursor
 def get_version(reference: str, call: Viewer) -> VersionDetail:
     """By id, `name/7`, `name@alias` or `name@latest`."""
     with call.read() as session:
-        row = models.find_version(session, reference)
+        row, aliases = models.find_version_and_aliases(session, reference)
         return VersionDetail(
             **_fields(row),
-            aliases=models.list_aliases_of(session, row),
+            aliases=aliases,
             attachments=[_attachment(found) for found in models.list_attachments(session, row.id)],
             lineage=_lineage(session, row),
         )

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import bindparam
-from sqlmodel import Session, col, select
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col, func, select
 
 from controlplane.errors import Invalid, NotFound
 from controlplane.projections.datasets import NAMED, NUMBERED, as_uuid, list_named
@@ -21,24 +22,24 @@ from controlplane.store.tables import (
     RegisteredModelRow,
 )
 
-BY_ID = select(ModelVersionRow).where(col(ModelVersionRow.id) == bindparam("id"))
-OF_MODEL = select(ModelVersionRow).where(col(ModelVersionRow.model) == bindparam("model"))
+POINTING = aliased(AliasRow)
+ALIASES = (
+    select(func.aggregate_strings(col(POINTING.alias), ","))
+    .where(POINTING.model == ModelVersionRow.model, POINTING.model_version_id == ModelVersionRow.id)
+    .scalar_subquery()
+)
+VERSIONS = select(ModelVersionRow, ALIASES)
+BY_ID = VERSIONS.where(col(ModelVersionRow.id) == bindparam("id"))
+OF_MODEL = VERSIONS.where(col(ModelVersionRow.model) == bindparam("model"))
 BY_NUMBER = OF_MODEL.where(col(ModelVersionRow.version) == bindparam("version"))
 LATEST = OF_MODEL.order_by(col(ModelVersionRow.version).desc()).limit(1)
-BY_ALIAS = (
-    select(ModelVersionRow)
-    .join(AliasRow, col(AliasRow.model_version_id) == ModelVersionRow.id)
-    .where(col(AliasRow.model) == bindparam("model"), col(AliasRow.alias) == bindparam("alias"))
+BY_ALIAS = VERSIONS.join(AliasRow, col(AliasRow.model_version_id) == ModelVersionRow.id).where(
+    col(AliasRow.model) == bindparam("model"), col(AliasRow.alias) == bindparam("alias")
 )
 ATTACHMENTS = (
     select(AttachmentRow)
     .where(col(AttachmentRow.model_version_id) == bindparam("id"))
     .order_by(col(AttachmentRow.created_at), col(AttachmentRow.kind))
-)
-ALIASES_OF_VERSION = (
-    select(AliasRow.alias)
-    .where(col(AliasRow.model) == bindparam("model"), col(AliasRow.model_version_id) == bindparam("id"))
-    .order_by(col(AliasRow.alias))
 )
 
 
@@ -47,6 +48,11 @@ def find_version(session: Session, text: str) -> ModelVersionRow:
 
     Raises Invalid for what is no such name, NotFound for one that points nowhere.
     """
+    return find_version_and_aliases(session, text)[0]
+
+
+def find_version_and_aliases(session: Session, text: str) -> tuple[ModelVersionRow, list[str]]:
+    """The same, with every alias that points at it, in one statement."""
     parameters: dict[str, UUID | str | int]
     if identity := as_uuid(text):
         query, parameters = BY_ID, {"id": identity}
@@ -58,9 +64,10 @@ def find_version(session: Session, text: str) -> ModelVersionRow:
         query, parameters = BY_ALIAS, {"model": named["name"], "alias": named["alias"]}
     else:
         raise Invalid(f"{text!r} names no model version: write `name@alias`, `name/7` or an id", field="model_version")
-    if (row := session.exec(query, params=parameters).first()) is None:
+    if (found := session.exec(query, params=parameters).first()) is None:
         raise NotFound(f"there is no model version {text!r}", field="model_version")
-    return row
+    row, aliases = found
+    return row, sorted(aliases.split(",")) if aliases else []
 
 
 def find_model(session: Session, name: str) -> RegisteredModelRow:
@@ -113,11 +120,6 @@ def list_aliases(session: Session, models: list[str]) -> dict[str, dict[str, int
     for model, alias, version in session.exec(query):
         found[model][alias] = version
     return found
-
-
-def list_aliases_of(session: Session, version: ModelVersionRow) -> list[str]:
-    """Those that point at this version now."""
-    return list(session.exec(ALIASES_OF_VERSION, params={"model": version.model, "id": version.id}))
 
 
 def find_follower(session: Session, model: str, alias: str) -> DeploymentRow | None:

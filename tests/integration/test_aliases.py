@@ -146,6 +146,10 @@ def test_a_version_is_found_by_any_of_its_names(site: Site, database: Database) 
     assert detail["aliases"] == ["challenger"]
     assert [a["kind"] for a in detail["attachments"]] == ["export"]
     assert ok(viewer.get("/v1/models"))["items"][0]["aliases"] == {"challenger": 1}
+    move = {"model_version": str(one), "reason": "another name"}
+    ok(site.client("releaser").put("/v1/models/sentiment/aliases/always", json=move, headers=FIRST))
+    assert ok(viewer.get("/v1/model-versions/sentiment@challenger"))["aliases"] == ["always", "challenger"]
+    assert ok(viewer.get("/v1/model-versions/sentiment@latest"))["aliases"] == []
     assert viewer.get("/v1/model-versions/sentiment@nobody").status_code == 404
     assert viewer.get("/v1/model-versions/!").status_code == 422
 
