@@ -62,7 +62,8 @@ start() {
     echo $$ >"$dir/pid"
     java_kafka kafka.Kafka "$dir/server.properties"
   fi
-  (java_kafka kafka.Kafka "$dir/server.properties") >"$dir/kafka.log" 2>&1 </dev/null &
+  : >"$dir/kafka.log" # here, not in the background: below, the last start's word would be taken for this one's
+  (java_kafka kafka.Kafka "$dir/server.properties") >>"$dir/kafka.log" 2>&1 </dev/null &
   local pid=$!
   echo "$pid" >"$dir/pid"
   # the port opens before the broker serves, so wait for its own word
