@@ -29,9 +29,8 @@ def find_dataset_version(session: Session, text: str) -> DatasetVersionRow:
             DatasetVersionRow.dataset == numbered["name"], DatasetVersionRow.version == int(numbered["version"])
         )
     elif (named := NAMED.match(text)) and named["alias"] == "latest":
-        query = versions.where(DatasetVersionRow.dataset == named["name"]).order_by(
-            col(DatasetVersionRow.version).desc()
-        )
+        newest_first = col(DatasetVersionRow.version).desc()
+        query = versions.where(DatasetVersionRow.dataset == named["name"]).order_by(newest_first).limit(1)
     else:
         raise Invalid(f"{text!r} names no dataset version: write `name@latest`, `name/3` or an id", field="dataset")
     if (row := session.exec(query).first()) is None:

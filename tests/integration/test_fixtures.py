@@ -24,10 +24,7 @@ def test_a_killed_broker_comes_back_with_what_it_acknowledged(mortal_kafka: Brok
     mortal_kafka.kill()
     mortal_kafka.restart()
     consumer = KafkaConsumer(
-        "graftwork.fixture",
-        bootstrap_servers=mortal_kafka.bootstrap_servers,
-        auto_offset_reset="earliest",
-        reconnect_backoff_max_ms=1000,
+        "graftwork.fixture", bootstrap_servers=mortal_kafka.bootstrap_servers, auto_offset_reset="earliest"
     )
     batches = wait_for(lambda: consumer.poll(timeout_ms=500), "the record is read after the restart")
     consumer.close()

@@ -6,18 +6,16 @@ import sys
 
 import pytest
 
-THREADS = 6
-HEAPS = f"""
-import ctypes, os, re, tempfile, threading
-{{first}}
-ready = threading.Barrier({THREADS})
+HEAPS = """
+import ctypes, re, tempfile, threading
+ready = threading.Barrier(6)
 
 def take():
     ready.wait()
     kept = [bytes(50_000) for _ in range(20)]  # too large for Python's own allocator, too small for a mapping
     ready.wait()
 
-threads = [threading.Thread(target=take) for _ in range({THREADS})]
+threads = [threading.Thread(target=take) for _ in range(6)]
 for thread in threads: thread.start()
 for thread in threads: thread.join()
 c = ctypes.CDLL(None)
@@ -32,12 +30,11 @@ with tempfile.NamedTemporaryFile() as file:
 
 def heaps(first: str) -> int:
     """Of a process that begins with `first` and then has many threads at once."""
-    code = HEAPS.replace("{first}", first)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", first + HEAPS], capture_output=True, text=True, timeout=60, check=True)
     return int(done.stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="NOT RUN: only glibc gives threads heaps of their own")
 def test_many_threads_share_two_heaps() -> None:
-    assert heaps("pass") > 2
+    assert heaps("") > 2
     assert heaps("from schemas.processes.memory import share_arenas; share_arenas()") == 2
