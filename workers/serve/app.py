@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from schemas.problem import refusals
+from schemas.processes.head_requests import HeadAsGet
+from schemas.processes.request_encoding import DecodedBody
 from schemas.processes.sign_ins import FailedSignIns
 from workers.serve import oip, problems
 from workers.serve.description import ANSWERS_A_MODEL, BEARER, GUARDED, PredictAnswer, body_of, describe
@@ -19,7 +21,7 @@ from workers.serve.files import GatewayFiles
 from workers.serve.gateway import Gateway, running
 from workers.serve.predict import Answer
 from workers.serve.problems import Problem
-from workers.serve.requests import PredictRequest, read, session_key
+from workers.serve.requests import MAX_BODY_BYTES, PredictRequest, read, session_key
 from workers.serve.sessions import Sessions
 from workers.serve.settings import GatewaySettings
 
@@ -53,6 +55,8 @@ def create_app(settings: GatewaySettings, sessions: Sessions, files: GatewayFile
     )
     problems.install(app)
     describe(app)
+    app.add_middleware(DecodedBody, max_bytes=MAX_BODY_BYTES)
+    app.add_middleware(HeadAsGet)
     return app
 
 

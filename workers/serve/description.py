@@ -14,7 +14,7 @@ from workers.serve.requests import InferRequest, PredictRequest
 
 BEARER = HTTPBearer(scheme_name="token", description="GRAFTWORK_GATEWAY_TOKEN, where it is set.", auto_error=False)
 GUARDED = refusals(401, 429)
-ANSWERS_A_MODEL = refusals(413, 422, 500, 503, 504)
+ANSWERS_A_MODEL = refusals(413, 415, 422, 500, 503, 504)
 """500: the version could not answer, and says so; its unit is counted as an error."""
 READS: tuple[type[BaseModel], ...] = (PredictRequest, InferRequest)
 

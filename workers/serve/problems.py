@@ -9,8 +9,17 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
+from schemas.processes.request_encoding import BodyRefused
 
 logger = logging.getLogger(__name__)
+
+INVALID = "The request is understood and wrong"
+_BODIES = {
+    413: ("payload-too-large", "The body is larger than what we accept"),
+    415: ("unsupported-media-type", "The body is encoded in a way that we do not read"),
+    422: ("invalid", INVALID),
+}
+"""Slug and title of a body that is not read on."""
 
 
 class Problem(Exception):
@@ -26,12 +35,19 @@ def invalid(error: ValidationError) -> Problem:
     """Which fields are wrong and what was expected; pydantic's copy of the input stays out."""
     faults = error.errors(include_url=False, include_context=False, include_input=False)
     detail = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in faults[:5])
-    return Problem(422, "invalid", "The request is understood and wrong", detail[:1000])
+    return Problem(422, "invalid", INVALID, detail[:1000])
 
 
 def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     def _refused(request: Request, problem: Problem) -> JSONResponse:
+        return _document(request, problem)
+
+    @app.exception_handler(BodyRefused)
+    def _unread(request: Request, error: BodyRefused) -> JSONResponse:
+        slug, title = _BODIES[error.status]
+        problem = Problem(error.status, slug, title, f"{error.field}: {error.detail}")
+        problem.headers |= error.headers
         return _document(request, problem)
 
     @app.exception_handler(HTTPException)

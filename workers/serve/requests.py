@@ -10,7 +10,7 @@ from schemas.base import Strict, Tolerant
 from workers.serve.problems import Problem, invalid
 
 MAX_BODY_BYTES = 1_048_576
-"""Of one request to a gateway."""
+"""Of one request to a gateway, as it comes and once it is unpacked."""
 MAX_ROWS = 64
 """Of one request to a gateway."""
 MAX_CHARACTERS = 20_000
@@ -96,19 +96,13 @@ def session_key(request: Request, in_body: str | None) -> str | None:
 async def _read_body(request: Request) -> bytes:
     if "inference-header-content-length" in request.headers:
         raise Problem(422, "invalid", "Binary tensors are not supported", "expected a JSON body without binary data")
-    body = bytearray()
     try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                raise Problem(413, "payload-too-large", "The body is larger than what we accept", _BODY_SIZE)
+        return await request.body()
     except ClientDisconnect:  # nobody will read this answer, and nothing went wrong here
         raise Problem(400, "incomplete", "The request ended before its body did", "expected the whole body") from None
-    return bytes(body)
 
 
 _KEY_SIZE = f"session key: expected 1 to {MAX_KEY_CHARACTERS} characters"
-_BODY_SIZE = f"expected at most {MAX_BODY_BYTES} bytes"
 LIMITS: dict[str, Any] = {
     "body_bytes": MAX_BODY_BYTES,
     "rows": MAX_ROWS,
