@@ -3,11 +3,8 @@
 It stands outside the packages, because no package may know both the control plane and the workers.
 """
 
-import ast
-import inspect
 from collections.abc import Iterable
 from pathlib import Path
-from textwrap import dedent
 from typing import Final
 
 from pydantic_core import PydanticUndefined
@@ -15,6 +12,7 @@ from pydantic_settings import BaseSettings
 
 from controlplane.domain.roles import INCLUDES, MAY
 from controlplane.settings import Settings
+from schemas.docstrings import fields_of
 from schemas.events import EVENTS
 from schemas.marked import with_part
 from schemas.topics import topic_of
@@ -38,7 +36,7 @@ def settings_table() -> str:
         readers = [who for who, cls in READERS.items() if field in cls.model_fields and (who, field) not in ON_THE_LINE]
         if readers:
             default = next(filter(None, (_default(READERS[who], field) for who in readers)), "")
-            words = next(filter(None, (_docstrings(READERS[who]).get(field) for who in readers)), "")
+            words = next(filter(None, (_words(fields_of(READERS[who]).get(field)) for who in readers)), "")
             lines.append(f"| `GRAFTWORK_{field.upper()}` | {default} | {', '.join(readers)} | {words} |")
     return "\n".join(lines)
 
@@ -72,18 +70,6 @@ def _default(cls: type[BaseSettings], field: str) -> str:
     if default is None or default is PydanticUndefined or default == ():
         return ""
     return f"`{','.join(default)}`" if isinstance(default, tuple) else f"`{default}`"
-
-
-def _docstrings(cls: type[BaseSettings]) -> dict[str, str]:
-    """Field to the string below it: pydantic keeps none of them unless told to."""
-    (tree,) = ast.parse(dedent(inspect.getsource(cls))).body
-    assert isinstance(tree, ast.ClassDef)
-    found = {}
-    for field, below in zip(tree.body, tree.body[1:], strict=False):
-        match field, below:
-            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(words))):
-                found[name] = _words(words)
-    return found
 
 
 def _words(docstring: str | None) -> str:

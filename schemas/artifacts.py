@@ -28,37 +28,51 @@ class ArtifactRef(Tolerant):
     """Bytes in the artifact store, named by their own digest."""
 
     digest: Digest
+    """SHA-256 of the bytes."""
     size: int = Field(ge=0)
-    """Bytes."""
+    """Unit: bytes."""
     media_type: str
+    """What they are, as a MIME type."""
 
 
 class DatasetRef(Tolerant):
     """One immutable dataset version."""
 
     id: UUID
+    """Its identity."""
     dataset: Name
+    """The dataset."""
     version: int = Field(ge=1)
+    """Counts from 1 within the dataset. Unit: none."""
     digest: Digest
     """Over canonical rows, schema, splits and spec; not over Parquet bytes."""
     manifest: ArtifactRef
+    """The JSON document that names its parts."""
 
 
 class ModelRef(Tolerant):
     """One immutable model version: what it takes to rebuild its graph."""
 
     id: UUID
+    """Its identity."""
     model: Name
+    """The registered model."""
     version: int = Field(ge=1)
+    """Counts from 1 within the model. Unit: none."""
     adapter: ArtifactRef
     """One safetensors file: LoRA factors, head and metadata (`workers/model/adapter.py`)."""
     base_model: SourceUri
+    """Where its base was read from."""
     base_digest: Digest
+    """Over the base's weights and tokenizer."""
     feature_recipe: FeatureRecipe
+    """How the encoder's states become the head's input."""
     head_digest: Digest
     """Over the head's W and b and its labels: equal digests mean one frozen head."""
     labels: tuple[str, ...]
+    """In the order of the head's outputs."""
     max_length: int
+    """What lies beyond in a text is not read. Unit: tokens."""
 
 
 class GraphRef(Tolerant):
@@ -71,10 +85,15 @@ class GraphRef(Tolerant):
     tokenizer: ArtifactRef
     """`tokenizer.json` of the base."""
     base_digest: Digest
+    """Over the base's weights and tokenizer."""
     feature_recipe: FeatureRecipe
+    """How the encoder's states become the head's input."""
     target_modules: tuple[TargetModule, ...]
+    """The base's linear layers that take an update."""
     labels: tuple[str, ...]
+    """In the order of the graph's outputs."""
     max_length: int
+    """What lies beyond in a text is not read. Unit: tokens."""
 
 
 class DatasetPart(Strict):

@@ -1,9 +1,11 @@
-"""The two bases of the contract: what readers must tolerate, and what they must refuse."""
+"""The bases of the contract: what readers must tolerate, what they must refuse, and what the API shows."""
 
 import re
 from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+
+from schemas.docstrings import fields_of
 
 SCALARS: Final = frozenset({"bool", "int", "float"})
 RFC_3339: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -32,7 +34,24 @@ def _exact(part: Any) -> None:
             _exact(inner)
 
 
-class _Exact(BaseModel):
+class Described(BaseModel):
+    """The string below a field is its description in every schema."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, words in fields_of(cls).items():
+            if name in properties:
+                properties[name].setdefault("description", words)
+        return schema
+
+
+class View(Described):
+    """What the API shows of a thing."""
+
+
+class _Exact(Described):
     """Numbers and booleans are what JSON says they are: `"3"`, `1` for true and `false` for 0 are refused."""
 
     @classmethod

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import (
     AwareDatetime,
-    BaseModel,
     ConfigDict,
     Field,
     JsonValue,
@@ -19,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.base import Moment, Tolerant
+from schemas.base import Described, Moment, Tolerant
 
 OUR_PREFIX = "dev.graftwork."
 MAX_EVENT_BYTES = 256 * 1024
@@ -39,7 +38,7 @@ class EventData(Tolerant):
     TYPE: ClassVar[str]
 
 
-class CloudEvent(BaseModel):
+class CloudEvent(Described):
     """A fact of ours, as it travels."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -56,8 +55,8 @@ class CloudEvent(BaseModel):
     """The same along one journey."""
     causationid: str | None = None
     """The id of the event that led to this one."""
-    data: dict[str, JsonValue] | SerializeAsAny[EventData] = Field(union_mode="left_to_right")
     # the dict first: read from JSON, EventData would take any object and drop all of it
+    data: dict[str, JsonValue] | SerializeAsAny[EventData] = Field(union_mode="left_to_right")
 
 
 class FeedEvent(CloudEvent):
@@ -67,7 +66,7 @@ class FeedEvent(CloudEvent):
     data: dict[str, JsonValue]
 
 
-class InboundEvent(BaseModel):
+class InboundEvent(Described):
     """Somebody else's event: only what CloudEvents requires is required; any type, any data, any extension."""
 
     model_config = ConfigDict(frozen=True, extra="allow")

@@ -45,48 +45,62 @@ class Interval(Tolerant):
 class Source(Strict):
     """Where rows come from and which of their columns mean what."""
 
-    uri: SourceUri
-    format: Literal["jsonl", "csv", "tsv", "parquet"] | None = None
-    # None: by the file's ending
+    uri: SourceUri = Field(examples=["file:///data/reviews.csv"])
+    """Where the file is, as the worker reads it: `file://`, `s3://`, `hf://` or `pypi://`."""
+    format: Literal["jsonl", "csv", "tsv", "parquet"] | None = Field(default=None, examples=["csv"])
+    """How the file is written; null: by its ending."""
     header: bool = True
-    # False: columns are named by position, "0", "1", …
+    """Whether the first line names the columns; false: they are named by position, "0", "1", …"""
     text: str = "text"
+    """The column with the text."""
     label: str = "label"
-    group: str | None = None
-    # rows of one group never lie in two splits; None: every row is its own group
-    group_pattern: str | None = Field(default=None, max_length=200)
-    # a regular expression whose first capture of the group column is the group, such as "^(.*)_" for reviews' sentences
-    label_thresholds: tuple[float, float] | None = None
-    # (low, high): a numeric label becomes `labels[0]` at or below low, `labels[1]` at or above high, else rejected
-    limit: int | None = Field(default=None, ge=1)
-    # take at most so many accepted rows, drawn with the seed
+    """The column with the label."""
+    group: str | None = Field(default=None, examples=["review_id"])
+    """A column whose rows of one value never lie in two splits; null: every row is its own group."""
+    group_pattern: str | None = Field(default=None, max_length=200, examples=["^(.*)_"])
+    """A regular expression whose first capture in the group column is the group; null: the whole value is."""
+    label_thresholds: tuple[float, float] | None = Field(default=None, examples=[[2, 4]])
+    """[low, high]: a number at or below low becomes `labels[0]`, at or above high `labels[1]`, between them it is
+    rejected; null: labels are taken as they are. Unit: the label's own."""
+    limit: int | None = Field(default=None, ge=1, examples=[3000])
+    """Take at most so many accepted rows, drawn with the seed; null: all of them. Unit: rows."""
     offset: int = Field(default=0, ge=0)
-    # skip so many rows of that same seeded order first, so that two batches of one source do not overlap
+    """Skip so many of that same seeded order first, so that two batches of one source do not overlap. Unit: rows."""
 
 
 class Splits(Strict):
     """Sizes of validation and test: a fraction of the rows when below 1, else a count of rows. The rest is train."""
 
     validation: float = Field(default=0.1, ge=0)
+    """What a training is judged by while it goes on. Unit: fraction of the rows below 1, else rows."""
     test: float = Field(default=0.2, ge=0)
+    """What gates and audits ask, and no training sees. Unit: fraction of the rows below 1, else rows."""
     balanced: bool = False
-    # True: validation and test hold the same number of rows of each label
+    """Whether validation and test hold the same number of rows of each label."""
 
 
 class CurateSpec(Strict):
     """Raw rows in, an immutable dataset version out."""
 
     kind: Literal["curate"] = "curate"
-    dataset: Name
+    """The kind of job."""
+    dataset: Name = Field(examples=["reviews"])
+    """The dataset that gets a new version; it is made when there is none of that name."""
     sources: tuple[Source, ...] = Field(min_length=1, max_length=32)
-    labels: tuple[str, ...] = Field(default=(), max_length=100)
-    # empty: every label seen; else others are rejected
+    """Files whose rows are taken together, in this order."""
+    labels: tuple[str, ...] = Field(default=(), max_length=100, examples=[["negative", "positive"]])
+    """Labels in the order of the model's classes, rows of any other are rejected; empty: every label that occurs."""
     min_words: int = Field(default=1, ge=0)
+    """Shorter texts are rejected. Unit: words."""
     max_words: int = Field(default=256, ge=1)
+    """Longer texts are rejected. Unit: words."""
     splits: Splits = Splits()
+    """How the rows are divided."""
     seed: Seed = 0
-    parent: DatasetRef | None = None
-    # the parent's rows keep their splits; new rows are added to train, and to another split only if it lacks that
+    """The same sources and seed give the same rows in the same splits. Unit: none."""
+    parent: DatasetRef | None = Field(default=None, examples=["reviews@latest"])
+    """A version whose rows keep their splits: new rows go to train, and to another split only where it has none; null:
+    the rows of these sources alone. In a request also `reviews@latest`, `reviews/3` or an id."""
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Self:
@@ -112,26 +126,34 @@ class CurateResult(Tolerant):
 
 
 class Lora(Strict):
-    """PEFT's LoraConfig, the part that we serve. `r = 0` trains the head alone."""
+    """PEFT's LoraConfig, the part that we serve."""
 
     r: int = Field(default=8, ge=0, le=256)
+    """Rank of the update of each module; 0 trains the head alone. Unit: dimensions."""
     lora_alpha: float = Field(default=16, gt=0)
+    """The update is scaled by lora_alpha / r. Unit: none."""
     lora_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropped of the adapter's input while training. Unit: fraction."""
     target_modules: tuple[TargetModule, ...] = ("query", "value")
+    """The base model's linear layers that get an update, by the ends of their names."""
     use_rslora: bool = False
+    """Whether to scale by lora_alpha / √r instead (https://arxiv.org/abs/2312.03732)."""
 
 
 class FitHead(Strict):
     """Train a head of one's own."""
 
     type: Literal["fit"] = "fit"
+    """Train one."""
 
 
 class FrozenHead(Strict):
     """Keep another version's head, so that the two can be merged."""
 
     type: Literal["frozen"] = "frozen"
-    model_version: ModelRef
+    """Keep one."""
+    model_version: ModelRef = Field(examples=["sentiment@champion"])
+    """Whose head. In a request also `sentiment@champion`, `sentiment/3` or an id."""
 
 
 Head = Annotated[FitHead | FrozenHead, Field(discriminator="type")]
@@ -140,39 +162,63 @@ Head = Annotated[FitHead | FrozenHead, Field(discriminator="type")]
 class Privacy(Strict):
     """Differential privacy, add/remove one row (Recipe A: a DP head by full-batch noisy gradient descent)."""
 
-    epsilon: float = Field(gt=0, le=100)
-    delta: float = Field(gt=0, lt=1)
+    epsilon: float = Field(gt=0, le=100, examples=[8])
+    """The privacy loss that the run may not pass. Unit: nats."""
+    delta: float = Field(gt=0, lt=1, examples=[1e-5])
+    """The probability with which epsilon may be passed; well below 1 / rows. Unit: probability."""
     max_grad_norm: float = Field(default=0.5, gt=0)
+    """Each row's gradient is clipped to this L2 norm. Unit: none."""
     steps: int = Field(default=40, ge=1, le=1000)
-    learning_rate: float | None = Field(default=None, gt=0)
-    # None: 10,000 at epsilon 3 and above, 3,000 below, scaled as knowledge/ml-training.md measured them
+    """Noisy gradients over all rows; more steps mean more noise in each. Unit: steps."""
+    learning_rate: float | None = Field(default=None, gt=0, examples=[10000])
+    """Of the head, on its noisy mean gradient; null: 10,000 at epsilon 3 and above, 3,000 below. Divided by
+    steps and max_grad_norm at each step. Unit: none."""
     sampler: Literal["full_batch"] = "full_batch"
+    """Which rows a step reads: all of them."""
     accountant: Literal["prv"] = "prv"
+    """How the loss is counted (https://arxiv.org/abs/2106.02848)."""
 
 
 class TrainSpec(Strict):
     """A dataset version and a base model in, an adapter with its head out."""
 
     kind: Literal["train"] = "train"
-    model: Name
-    base_model: SourceUri
-    dataset: DatasetRef
+    """The kind of job."""
+    model: Name = Field(examples=["sentiment"])
+    """The registered model that gets a new version; it is made when there is none of that name."""
+    base_model: SourceUri = Field(examples=["file:///models/encoder"])
+    """A folder or archive with an encoder, its tokenizer and config, as the worker reads it."""
+    dataset: DatasetRef = Field(examples=["reviews@latest"])
+    """Its train split is learnt, its validation split measured. In a request also `reviews@latest`, `reviews/3` or an
+    id."""
     feature_recipe: FeatureRecipe = "mid-last-mean-v1"
+    """How the encoder's states become the head's input."""
     lora: Lora = Lora()
+    """The adapter."""
     head: Head = FitHead()
+    """Where the classifier on top comes from."""
     privacy: Privacy | None = None
-    # None: not private
-    public_dataset: DatasetRef | None = None
-    # rows that are nobody's secret, to centre a DP head's features; None: no centring
-    max_rows: int | None = Field(default=None, ge=2)
+    """Differential privacy for each row of the dataset; null: the run is not private."""
+    public_dataset: DatasetRef | None = Field(default=None, examples=["public-reviews@latest"])
+    """Rows that are nobody's secret, to centre a private head's features; null: no centring. Needs `privacy`."""
+    max_rows: int | None = Field(default=None, ge=2, examples=[3000])
+    """Learn at most so many, drawn with the seed; null: all of the train split. Unit: rows."""
     epochs: int = Field(default=1, ge=1, le=100)
+    """How often each row is seen. Unit: passes."""
     batch_size: int = Field(default=16, ge=1, le=1024)
+    """So many in each gradient. Unit: rows."""
     learning_rate: float = Field(default=2e-3, gt=0)
+    """AdamW's at its highest; it falls linearly to 0. Unit: none."""
     warmup_ratio: Fraction = 0.06
+    """The learning rate rises over the first steps. Unit: fraction of all steps."""
     weight_decay: float = Field(default=0.0, ge=0)
+    """AdamW's decoupled decay. Unit: none."""
     max_length: int = Field(default=64, ge=8, le=512)
+    """What lies beyond in a text is not read, here and wherever the version serves. Unit: tokens."""
     checkpoint_steps: int = Field(default=20, ge=1)
+    """After so many a checkpoint is kept, from which another worker can go on. Unit: steps."""
     seed: Seed = 0
+    """Of the order of rows, of dropout and of a new adapter's weights. Unit: none."""
 
     @model_validator(mode="after")
     def _a_private_run_trains_a_head(self) -> Self:
@@ -217,7 +263,7 @@ class TrainResult(VersionResult):
     rows: int
     steps: int
     validation_accuracy: float | None = None
-    # None: no validation rows, or a private run (a score on private rows is a leak that epsilon does not cover)
+    """None: no validation rows, or a private run (a score on private rows is a leak that epsilon does not cover)."""
     privacy: PrivacyLabel | None = None
 
 
@@ -227,17 +273,27 @@ MergeMethod = Literal["cat"]
 
 
 class MergeSource(Strict):
-    model_version: ModelRef
+    """One version of a merge, and its share."""
+
+    model_version: ModelRef = Field(examples=["sentiment/1"])
+    """Whose adapter. In a request also `sentiment@champion`, `sentiment/3` or an id."""
     weight: float = Field(default=1.0, allow_inf_nan=False)
+    """What its update is multiplied by in the sum. Unit: none."""
 
 
 class MergeSpec(Strict):
     """Versions with one base, one feature recipe and one frozen head in, their weighted sum out."""
 
     kind: Literal["merge"] = "merge"
-    model: Name
+    """The kind of job."""
+    model: Name = Field(examples=["sentiment"])
+    """The registered model that gets the merged version."""
     merge_method: MergeMethod = "cat"
-    sources: tuple[MergeSource, ...] = Field(min_length=2, max_length=16)
+    """`cat`: the updates are summed exactly, and so are their ranks."""
+    sources: tuple[MergeSource, ...] = Field(
+        min_length=2, max_length=16, examples=[[{"model_version": "sentiment/1"}, {"model_version": "sentiment/2"}]]
+    )
+    """The versions to sum: of one base, one feature recipe and one frozen head."""
 
     @field_validator("merge_method", mode="before")
     @classmethod
@@ -277,12 +333,16 @@ class ExportSpec(Strict):
     """A model version in, its served graph out."""
 
     kind: Literal["export"] = "export"
-    model_version: ModelRef
+    """The kind of job."""
+    model_version: ModelRef = Field(examples=["sentiment@latest"])
+    """What to export. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     base_graph: ArtifactRef | None = None
-    # a graph already exported for (base, recipe, target modules), put here by the control plane; None: export it
+    """A graph already exported for this base, recipe and target modules, put here by the control plane; null: export
+    one."""
     parity_rows: int = Field(default=16, ge=2, le=256)
+    """Texts on which PyTorch and the graph are compared. Unit: rows."""
     max_abs_diff: float = Field(default=1e-3, gt=0)
-    # the greatest difference of a logit between PyTorch and the graph
+    """A greater difference between PyTorch and the graph fails the job. Unit: logits."""
 
 
 class ExportResult(Tolerant):
@@ -304,12 +364,17 @@ class EvaluateSpec(Strict):
     """A served graph and a dataset version's split in, scores out."""
 
     kind: Literal["evaluate"] = "evaluate"
-    model_version: ModelRef
+    """The kind of job."""
+    model_version: ModelRef = Field(examples=["sentiment@latest"])
+    """What to score. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     graph: GraphRef | None = None
-    # None in a request: the version's latest export, put here by the control plane
-    dataset: DatasetRef
+    """What is run; null in a request: the version's latest export, put here by the control plane."""
+    dataset: DatasetRef = Field(examples=["reviews@latest"])
+    """What it is asked. In a request also `reviews@latest`, `reviews/3` or an id."""
     split: Literal["train", "validation", "test"] = "test"
+    """Which of its rows."""
     batch_size: int = Field(default=32, ge=1, le=512)
+    """Asked at once. Unit: rows."""
 
 
 class ClassScore(Tolerant):
@@ -338,15 +403,23 @@ class AttackSpec(Strict):
     """A served graph and rows in, how often an attacker turns a right answer wrong out."""
 
     kind: Literal["attack"] = "attack"
-    model_version: ModelRef
+    """The kind of job."""
+    model_version: ModelRef = Field(examples=["sentiment@latest"])
+    """What to attack. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     graph: GraphRef | None = None
-    # None in a request: the version's latest export
-    dataset: DatasetRef
+    """What is run; null in a request: the version's latest export, put here by the control plane."""
+    dataset: DatasetRef = Field(examples=["reviews@latest"])
+    """Where the texts come from. In a request also `reviews@latest`, `reviews/3` or an id."""
     split: Literal["train", "validation", "test"] = "test"
+    """Which of its rows."""
     recipe: AttackRecipe = "deepwordbug"
+    """How texts are changed: letters swapped, dropped, inserted (https://arxiv.org/abs/1801.04354)."""
     rows: int = Field(default=40, ge=1, le=10_000)
+    """Texts to attack, drawn with the seed. Unit: rows."""
     query_budget: int = Field(default=200, ge=1)
+    """What an attack on one text may ask the model; a text that outlasts it counts as not broken. Unit: queries."""
     seed: Seed = 0
+    """The same seed draws the same rows and changes. Unit: none."""
 
 
 class AttackResult(Tolerant):
@@ -373,9 +446,3 @@ JobSpec = Annotated[
 JobResult = Annotated[
     CurateResult | TrainResult | MergeResult | ExportResult | EvaluateResult | AttackResult, Field(discriminator="kind")
 ]
-
-
-# None: nothing to do
-
-
-# new lines since the last heartbeat

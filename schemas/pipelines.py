@@ -18,20 +18,30 @@ Outputs: curate `dataset`; train and merge `model_version`; export, evaluate and
 
 
 class JobStage(Strict):
+    """A stage that asks for a job."""
+
     kind: JobKind
+    """The kind of job."""
     needs: tuple[StageName, ...] = ()
+    """Stages that must have succeeded before; only their outputs can be read."""
     spec: dict[str, JsonValue] = {}
-    # the job's spec, with references
+    """The job's spec, with `${params.x}`, `${event.data.x}` and `${stages.<stage>.<output>}`. Its kind may be left
+    out."""
     max_attempts: int = Field(default=3, ge=1, le=20)
+    """The job fails for good after so many that failed. Unit: attempts."""
 
 
 class ReleaseStage(Strict):
     """Starts a rollout of a version on a deployment."""
 
     kind: Literal["release"]
+    """Start a rollout."""
     needs: tuple[StageName, ...] = ()
-    deployment: str
-    model_version: str
+    """Stages that must have succeeded before; only their outputs can be read."""
+    deployment: str = Field(examples=["reviews"])
+    """Where the version shall serve."""
+    model_version: str = Field(examples=["${stages.train.model_version}"])
+    """Which version: a reference to a stage's output, an id, `model/3` or `model@alias`."""
 
 
 Stage = Annotated[JobStage | ReleaseStage, Field(discriminator="kind")]
@@ -42,11 +52,16 @@ RunPhase = Literal["Running", "Succeeded", "Failed", "Cancelled"]
 
 
 class PipelineSpec(Strict):
-    name: Name
+    """A small DAG of jobs, ending in a rollout if it likes."""
+
+    name: Name = Field(examples=["refresh"])
+    """What runs and triggers call it."""
     description: str = Field(default="", max_length=500)
-    params: dict[str, JsonValue] = {}
-    # name to default; a run may override them, and may not invent others
+    """What it is for."""
+    params: dict[str, JsonValue] = Field(default={}, examples=[{"uri": "file:///data/reviews.csv"}])
+    """Name to default; a run may override them, and may not invent others."""
     stages: dict[StageName, Stage] = Field(min_length=1, max_length=32)
+    """Name to stage; a stage starts once those that it needs have succeeded."""
 
     @model_validator(mode="after")
     def _stages_form_a_dag(self) -> Self:
@@ -75,22 +90,28 @@ class PipelineSpec(Strict):
 class TriggerSpec(Strict):
     """When an event of these types from these sources arrives, run that pipeline."""
 
-    name: Name
-    pipeline: Name
-    types: tuple[str, ...] = Field(min_length=1, max_length=16)
-    sources: tuple[str, ...] = Field(min_length=1, max_length=16)
-    # exact sources; our own facts have the source that `GET /v1/info` names
-    where: dict[str, str | int | float | bool] = {}
-    # dotted path ("data.bucket", "subject") to the value that it must equal
-    params: dict[str, JsonValue] = {}
-    # the run's params; references into the event allowed: ${event.data.uri}
-    dedupe_key: str | None = Field(default=None, max_length=300)
-    # a reference such as ${event.data.digest}: the same value never fires twice; None: the event's own identity
+    name: Name = Field(examples=["new-reviews"])
+    """What evaluations call it."""
+    pipeline: Name = Field(examples=["refresh"])
+    """The pipeline that it runs."""
+    types: tuple[str, ...] = Field(min_length=1, max_length=16, examples=[["com.example.rows.collected"]])
+    """Exact types of events."""
+    sources: tuple[str, ...] = Field(min_length=1, max_length=16, examples=[["/warehouse"]])
+    """Exact sources; our own facts have the source that `graftwork status` names."""
+    where: dict[str, str | int | float | bool] = Field(default={}, examples=[{"data.bucket": "reviews"}])
+    """Dotted path (`data.bucket`, `subject`) to the value that it must equal. Unit: the event's own."""
+    params: dict[str, JsonValue] = Field(default={}, examples=[{"uri": "${event.data.uri}"}])
+    """The run's params; references into the event such as `${event.data.uri}` are allowed."""
+    dedupe_key: str | None = Field(default=None, max_length=300, examples=["${event.data.digest}"])
+    """A reference into the event whose same value never fires twice; null: the event's source and id."""
     debounce_seconds: float = Field(default=0, ge=0, le=86_400)
-    # wait until so long no further match arrived; the last one fires
+    """Wait until so long no further match has arrived; the last one fires."""
     cooldown_seconds: float = Field(default=60, ge=0)
+    """So long after it fired a match does not fire."""
     daily_budget: int = Field(default=24, ge=1)
+    """It fires at most so often in a day. Unit: runs."""
     enabled: bool = True
+    """Whether it fires at all."""
 
     @field_validator("types")
     @classmethod

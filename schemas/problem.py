@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+
+from schemas.base import Described
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "https://graftwork.dev/problems/"
@@ -26,7 +27,7 @@ NAMES: Final[dict[int, str]] = {
 """Every status that we refuse with on purpose, as the document names its response."""
 
 
-class FieldFault(BaseModel):
+class FieldFault(Described):
     """One field that is wrong."""
 
     field: str
@@ -35,7 +36,7 @@ class FieldFault(BaseModel):
     """Shortened; absent where it is no scalar or could be a secret."""
 
 
-class Problem(BaseModel):
+class Problem(Described):
     type: str
     title: str
     status: int

@@ -19,17 +19,26 @@ GateStatus = Literal["Passed", "Failed", "Error", "Inconclusive", "NotApplicable
 
 
 class ErrorMetric(Strict):
+    """How often a request ends in an error, or after its deadline."""
+
     name: Literal["error"] = "error"
+    """The metric."""
     margin: float = Field(default=0.01, gt=0, lt=0.5)
+    """So much more often than the stable version is harm. Unit: rate."""
     prior: tuple[float, float] = (0.2, 10.0)
-    # Beta(a, b) of the forecast rate
+    """[a, b] of the Beta prior of the forecast rate. Unit: pseudo-counts."""
 
 
 class WrongMetric(Strict):
+    """How often an answer differs from the label that feedback gives it."""
+
     name: Literal["wrong"]
-    margin: float = Field(gt=0, lt=0.5)
-    # no default: only its owner knows how much worse a model may be
+    """The metric."""
+    margin: float = Field(gt=0, lt=0.5, examples=[0.05])
+    """So much more often than the stable version is harm; no default, for only its owner knows how much worse a model
+    may be. Unit: rate."""
     prior: tuple[float, float] = (2.0, 8.0)
+    """[a, b] of the Beta prior of the forecast rate. Unit: pseudo-counts."""
 
 
 Metric = Annotated[ErrorMetric | WrongMetric, Field(discriminator="name")]
@@ -39,52 +48,74 @@ class MinAccuracy(Strict):
     """The version's accuracy on a split: its interval's lower end, and the margin below the champion's."""
 
     gate: Literal["accuracy"] = "accuracy"
-    minimum: Fraction
-    # of the Wilson interval's lower bound
-    not_below_champion_by: Fraction | None = None
-    # comparative: the point estimates on the same rows; not applicable to a first release
+    """The gate."""
+    minimum: Fraction = Field(examples=[0.85])
+    """The lower end of the accuracy's 95 % Wilson interval must reach it. Unit: fraction."""
+    not_below_champion_by: Fraction | None = Field(default=None, examples=[0.02])
+    """The accuracy may lie so much below the champion's on the same rows; null, or a first release: not compared. Unit:
+    fraction."""
 
 
 class MaxAttackSuccess(Strict):
     """The attack's success rate: its interval's upper end must not pass `maximum`."""
 
     gate: Literal["attack"] = "attack"
-    maximum: Fraction
-    not_above_champion_by: Fraction | None = None
+    """The gate."""
+    maximum: Fraction = Field(examples=[0.6])
+    """The upper end of the success rate's 95 % Wilson interval must not pass it. Unit: fraction."""
+    not_above_champion_by: Fraction | None = Field(default=None, examples=[0.05])
+    """The success rate may lie so much above the champion's; null, or a first release: not compared. Unit: fraction."""
 
 
 class ExportParity(Strict):
     """The served graph answers as the trained model does."""
 
     gate: Literal["parity"] = "parity"
+    """The gate."""
     max_abs_diff: float = Field(default=1e-3, gt=0)
+    """The greatest difference that the export may have measured. Unit: logits."""
 
 
 Gate = Annotated[MinAccuracy | MaxAttackSuccess | ExportParity, Field(discriminator="gate")]
 
 
 class CanaryPolicy(Strict):
-    """Defaults are the specification's."""
+    """By which evidence a canary climbs, is promoted or is rolled back."""
 
     randomize: Randomize = "request"
+    """What is drawn to an arm: each request by itself, or a session with all of its requests."""
     steps: tuple[Fraction, ...] = (0.05, 0.10, 0.25, 0.50)
+    """The canary's share at each step; it must climb and end at 0.5, which only promotion leaves. Unit: fraction."""
     step_seconds: float = Field(default=60, ge=0)
+    """A step lasts at least so long."""
     step_units: int = Field(default=30, ge=1)
-    # per arm, of every metric
+    """A step lasts until each arm has so many of every metric. Unit: units (requests, or sessions)."""
     tick_seconds: float = Field(default=10, gt=0)
+    """Evidence is judged once so much of it has come together."""
     deadline_seconds: float = Field(default=5, gt=0)
+    """A request that lasts longer is an error."""
     lease_seconds: float = Field(default=15, gt=0)
+    """A gateway that has not heard from the control plane for so long gives the canary no more traffic."""
     boot_silence_seconds: float = Field(default=15, gt=0)
+    """A gateway that has sent no observation for so long is not waited for."""
     provider_silence_seconds: float = Field(default=60, gt=0)
+    """When no gateway has sent one for so long the rollout is INVALID."""
     max_seconds: float = Field(default=24 * 3600, gt=0)
+    """A canary without a verdict by then is INCONCLUSIVE."""
     invalid_grace_seconds: float = Field(default=300, ge=0)
-    # how long an INVALID rollout keeps its weight
+    """How long an INVALID rollout keeps its weight."""
     on_inconclusive: Literal["hold", "rollback", "promote"] = "hold"
+    """What an INCONCLUSIVE canary leads to; `hold` waits for a person."""
     metrics: tuple[Metric, ...] = Field(default=(ErrorMetric(),), min_length=1, max_length=2)
+    """What is compared between the arms; each metric may be named once."""
     harm_alpha: float = Field(default=0.04, gt=0, lt=1)
+    """How often a canary as good as the stable version may be rolled back. Unit: probability."""
     safe_alpha: float = Field(default=0.05, gt=0, lt=1)
+    """How often a canary worse by its margin may be promoted. Unit: probability."""
     sample_ratio_alpha: float = Field(default=0.001, gt=0, lt=1)
+    """How often a right split of the traffic may be taken for a wrong one. Unit: probability."""
     forgetting: float = Field(default=0.9, gt=0, le=1)
+    """What older evidence weighs in the forecast, from one block to the next. Unit: factor."""
 
     @model_validator(mode="after")
     def _the_ladder_climbs_to_a_half(self) -> Self:
@@ -109,44 +140,58 @@ class CanaryPolicy(Strict):
 
 
 class RolloutPolicy(Strict):
+    """How a version comes to serve."""
+
     gates: tuple[Gate, ...] = (ExportParity(),)
+    """What a version must have proved before it gets any traffic."""
     canary: CanaryPolicy = CanaryPolicy()
+    """How it is compared with the stable version on live traffic."""
     verify_seconds: float = Field(default=120, gt=0)
-    # how long live gateways have to load a version and answer a smoke row
+    """How long live gateways have to load a version and answer a smoke row."""
 
 
 class DeploymentSpec(Strict):
     """What a deployment follows and by which policy its releases go; the policy may change, model and alias may not."""
 
-    model: Name
+    model: Name = Field(examples=["sentiment"])
+    """The registered model whose versions it serves; not to be changed later."""
     alias: Name = "champion"
+    """The alias that its stable version moves; not to be changed later."""
     policy: RolloutPolicy = RolloutPolicy()
+    """How a version comes to serve; a rollout under way keeps the one that it began with."""
 
 
 class RolloutRequest(Strict):
     """Put a version on its way to a deployment."""
 
-    deployment: Name
-    model_version: str = Field(min_length=1, max_length=200)
-    # an id, `model/3` or `model@alias`
-    reason: str = Field(min_length=1, max_length=500)
+    deployment: Name = Field(examples=["reviews"])
+    """Where it shall serve."""
+    model_version: str = Field(min_length=1, max_length=200, examples=["sentiment/3"])
+    """An id, `model/3` or `model@alias`."""
+    reason: str = Field(min_length=1, max_length=500, examples=["the newest reviews"])
+    """Why; kept for good."""
     waive_gates: str | None = Field(default=None, min_length=1, max_length=500)
-    # why gates that do not pass shall not stop it; needs role releaser, and is kept for good
+    """Why gates that do not pass shall not stop it; needs role releaser, and is kept for good; null: they stop it."""
 
 
 class OperatorRequest(Strict):
     """A person's word on a rollout. With `revision`, refused when the rollout has changed since that was read."""
 
     reason: str = Field(min_length=1, max_length=500)
+    """Why; kept for good."""
     revision: int | None = Field(default=None, ge=0)
+    """The rollout's revision as you read it; null: whatever it is now. Unit: none."""
 
 
 class RollbackRequest(Strict):
+    """Let a version serve that served before."""
+
     reason: str = Field(min_length=1, max_length=500)
+    """Why; kept for good."""
     target: UUID | None = None
-    # a version that served before; None: the one before the present one
+    """A version that served before; null: the one before the present one."""
     force: bool = False
-    # move the pointer without proof that gateways can load the target
+    """Whether to move the pointer without proof that gateways can load the target."""
 
 
 class GateVerdict(Tolerant):

@@ -43,7 +43,7 @@ class Generation(Tolerant):
     signing_key: str
     """Base64; signs prediction ids. Never logged, never in an event."""
     probe: UUID | None = None
-    # a version to load and smoke-test besides (first release, rollback); answered in `GatewayReport.probed`
+    """Of a version to load and smoke-test besides (first release, rollback); answered in `GatewayReport.probed`."""
     probe_version: ServedVersion | None = None
 
 
@@ -106,7 +106,7 @@ class GenerationSecond(Strict):
     stable: ArmCounts
     canary: ArmCounts
     sessions: tuple[SessionUnit, ...] = Field(default=(), max_length=100_000)
-    # session mode, keyed units only: the fold keeps the first per key by (second, boot); counts above are the unkeyed
+    """Session mode, keyed units only: the fold keeps the first of a key by (second, boot); counts above are unkeyed."""
 
 
 class Observation(Strict):

@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from schemas.base import Strict
+from schemas.base import Strict, View
 
 REASON = Field(min_length=1, max_length=500)
 
@@ -16,7 +16,7 @@ class AliasRequest(Strict):
     reason: str = REASON
 
 
-class Move(BaseModel):
+class Move(View):
     """One move of an alias; `id` is the ETag that it gave the alias."""
 
     id: UUID

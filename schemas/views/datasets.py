@@ -3,19 +3,18 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from schemas.artifacts import ArtifactRef
+from schemas.base import View
 
 
-class DatasetView(BaseModel):
+class DatasetView(View):
     name: str
     newest: int
     """The newest version's number."""
     versions: int
 
 
-class DatasetVersionView(BaseModel):
+class DatasetVersionView(View):
     id: UUID
     dataset: str
     version: int

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from schemas.base import View
 
 Status = Literal["Open", "Replaying", "Replayed", "Discarded"]
 
 
-class DeadLetterView(BaseModel):
+class DeadLetterView(View):
     id: UUID
     consumer: str
     topic: str

@@ -3,13 +3,12 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel
-
+from schemas.base import View
 from schemas.rollouts import RolloutPolicy
 from schemas.serving import Applied
 
 
-class DesiredView(BaseModel):
+class DesiredView(View):
     """A generation as people read it: without the signing key."""
 
     generation: int
@@ -23,7 +22,7 @@ class DesiredView(BaseModel):
     created_at: datetime
 
 
-class DeploymentView(BaseModel):
+class DeploymentView(View):
     name: str
     model: str
     alias: str
@@ -36,7 +35,7 @@ class DeploymentView(BaseModel):
     """None before the first release."""
 
 
-class GatewayView(BaseModel):
+class GatewayView(View):
     gateway: str
     boot: UUID
     live: bool
@@ -55,13 +54,13 @@ class AppliedView(Applied):
     canary: UUID | None
 
 
-class ServedView(BaseModel):
+class ServedView(View):
     at: datetime
     desired: DesiredView | None
     applied: list[AppliedView]
 
 
-class RollbackView(BaseModel):
+class RollbackView(View):
     id: UUID
     deployment: str
     target: UUID

@@ -1,11 +1,10 @@
 """The feed and the door of events as the API shows them."""
 
-from pydantic import BaseModel
-
+from schemas.base import View
 from schemas.cloudevent import FeedEvent
 
 
-class FeedPage(BaseModel):
+class FeedPage(View):
     items: list[FeedEvent]
     last: int
     """Pass it as `after` to read on."""

@@ -1,9 +1,9 @@
 """What an API says of itself."""
 
-from pydantic import BaseModel
+from schemas.base import View
 
 
-class Info(BaseModel):
+class Info(View):
     version: str
     schema_version: int
     source: str

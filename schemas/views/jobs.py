@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import Field, JsonValue
 
-from schemas.base import Strict
+from schemas.base import Strict, View
 from schemas.claims import Checkpoint, Progress, Usage
 from schemas.jobs import JobKind, Phase
 
@@ -17,7 +17,7 @@ class JobRequest(Strict):
     max_attempts: int = Field(default=3, ge=1, le=20)
 
 
-class JobView(BaseModel):
+class JobView(View):
     id: UUID
     kind: str
     phase: Phase
@@ -51,7 +51,7 @@ class JobView(BaseModel):
     finished_at: datetime | None
 
 
-class LogLine(BaseModel):
+class LogLine(View):
     seq: int
     attempt: int
     at: datetime

@@ -3,13 +3,14 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from schemas.artifacts import ArtifactRef
+from schemas.base import View
 from schemas.jobs import PrivacyLabel
 
 
-class ModelView(BaseModel):
+class ModelView(View):
     name: str
     created_at: datetime
     versions: int
@@ -18,7 +19,7 @@ class ModelView(BaseModel):
     """Alias to version number."""
 
 
-class VersionView(BaseModel):
+class VersionView(View):
     id: UUID
     model: str
     version: int
@@ -36,7 +37,7 @@ class VersionView(BaseModel):
     created_by: str
 
 
-class AttachmentView(BaseModel):
+class AttachmentView(View):
     id: UUID
     kind: str
     digest: str
@@ -46,7 +47,7 @@ class AttachmentView(BaseModel):
     created_at: datetime
 
 
-class Ancestor(BaseModel):
+class Ancestor(View):
     """A version that this one was made of."""
 
     id: UUID
@@ -56,7 +57,7 @@ class Ancestor(BaseModel):
     job_id: UUID
 
 
-class LineageView(BaseModel):
+class LineageView(View):
     parents: list[UUID]
     datasets: list[UUID]
     """Of this version itself; the lists below go all the way back."""

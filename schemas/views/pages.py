@@ -2,12 +2,12 @@
 
 from typing import Generic, TypeVar
 
-from pydantic import BaseModel
+from schemas.base import View
 
 T = TypeVar("T")
 
 
-class Page(BaseModel, Generic[T]):
+class Page(View, Generic[T]):
     items: list[T]
     next: str | None = None
     """Pass it as `cursor` to read on; None: this was the last page."""

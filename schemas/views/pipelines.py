@@ -3,13 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import Field, JsonValue
 
-from schemas.base import Strict
+from schemas.base import Strict, View
 from schemas.pipelines import PipelineSpec, RunPhase, StagePhase
 
 
-class PipelineView(BaseModel):
+class PipelineView(View):
     name: str
     revision: int
     spec: PipelineSpec
@@ -17,7 +17,7 @@ class PipelineView(BaseModel):
     updated_by: str
 
 
-class StageView(BaseModel):
+class StageView(View):
     phase: StagePhase
     job_id: UUID | None
     rollout_id: UUID | None
@@ -26,7 +26,7 @@ class StageView(BaseModel):
     reason: str
 
 
-class RunView(BaseModel):
+class RunView(View):
     id: UUID
     pipeline: str
     phase: RunPhase

@@ -3,12 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
+from schemas.base import View
 from schemas.rollouts import GateVerdict, RolloutPhase, RolloutPolicy
 
 
-class RolloutView(BaseModel):
+class RolloutView(View):
     id: UUID
     deployment: str
     model_version_id: UUID
@@ -40,7 +41,7 @@ class RolloutDetail(RolloutView):
     """The evidence as it stands, in words; empty before the canary got weight."""
 
 
-class DecisionView(BaseModel):
+class DecisionView(View):
     id: UUID
     rollout_id: UUID
     kind: str

@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from schemas.base import Strict
+from schemas.base import Strict, View
 from schemas.roles import Role
 
 
@@ -14,7 +14,7 @@ class TokenRequest(Strict):
     role: Role
 
 
-class TokenView(BaseModel):
+class TokenView(View):
     id: UUID
     name: str
     role: str

@@ -3,19 +3,18 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel
-
+from schemas.base import View
 from schemas.pipelines import TriggerOutcome, TriggerSpec
 
 
-class TriggerView(BaseModel):
+class TriggerView(View):
     name: str
     spec: TriggerSpec
     updated_at: datetime
     updated_by: str
 
 
-class EvaluationView(BaseModel):
+class EvaluationView(View):
     seq: int
     trigger: str | None
     """None: no trigger listens to that type."""
@@ -32,7 +31,7 @@ class EvaluationView(BaseModel):
     """When that was decided."""
 
 
-class Receipt(BaseModel):
+class Receipt(View):
     """What became of an event that came through the door."""
 
     source: str
