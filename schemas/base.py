@@ -52,7 +52,12 @@ class View(Described):
 
 
 class _Exact(Described):
-    """Numbers and booleans are what JSON says they are: `"3"`, `1` for true and `false` for 0 are refused."""
+    """Numbers and booleans are what JSON says they are: `"3"`, `1` for true and `false` for 0 are refused.
+
+    So are NaN and the infinities, which JSON does not have: no comparison with them means anything.
+    """
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
@@ -64,7 +69,7 @@ class _Exact(Described):
 class Tolerant(_Exact):
     """A frozen message whose readers ignore fields that they do not know (events, results, answers)."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(extra="ignore")
 
 
 class Strict(_Exact):
@@ -73,4 +78,4 @@ class Strict(_Exact):
     An ignored field of a job's spec could be `privacy`: an old worker must refuse it, not train without it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")

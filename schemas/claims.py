@@ -1,5 +1,6 @@
 """What a worker and the control plane say to each other about one attempt of a job."""
 
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field, JsonValue
@@ -15,7 +16,8 @@ class Progress(Tolerant):
     step: int = Field(ge=0)
     total: int = Field(ge=0)
     message: str = Field(default="", max_length=500)
-    metrics: dict[str, float] = {}
+    metrics: dict[str, Annotated[float, Field(allow_inf_nan=True)]] = {}
+    """One that is no number is left out: a worker's loss may be NaN, and its heartbeat must be heard."""
 
 
 class Checkpoint(Tolerant):

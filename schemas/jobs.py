@@ -38,6 +38,12 @@ class Interval(Tolerant):
     high: Fraction
     n: int = Field(ge=0)
 
+    @model_validator(mode="after")
+    def _the_value_lies_in_it(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"{self.value} lies outside its interval, {self.low} to {self.high}")
+        return self
+
 
 # --- curate -------------------------------------------------------------------------------------------------------
 
@@ -232,12 +238,12 @@ class TrainSpec(Strict):
 class PrivacyLabel(Tolerant):
     """What a version cost its rows: recorded with the version for good."""
 
-    epsilon: float
-    delta: float
-    noise_multiplier: float
-    max_grad_norm: float
-    steps: int
-    sample_rate: float
+    epsilon: float = Field(gt=0)
+    delta: float = Field(gt=0, lt=1)
+    noise_multiplier: float = Field(gt=0)
+    max_grad_norm: float = Field(gt=0)
+    steps: int = Field(ge=1)
+    sample_rate: Annotated[float, Field(gt=0, le=1)]
     accountant: str
     unit: Literal["row"] = "row"
     not_charged: tuple[str, ...]
@@ -260,9 +266,9 @@ class VersionResult(Tolerant):
 
 class TrainResult(VersionResult):
     kind: Literal["train"] = "train"
-    rows: int
-    steps: int
-    validation_accuracy: float | None = None
+    rows: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    validation_accuracy: Fraction | None = None
     """None: no validation rows, or a private run (a score on private rows is a leak that epsilon does not cover)."""
     privacy: PrivacyLabel | None = None
 
@@ -277,7 +283,7 @@ class MergeSource(Strict):
 
     model_version: ModelRef = Field(examples=["sentiment/1"])
     """Whose adapter. In a request also `sentiment@champion`, `sentiment/3` or an id."""
-    weight: float = Field(default=1.0, allow_inf_nan=False)
+    weight: float = 1.0
     """What its update is multiplied by in the sum. Unit: none."""
 
 
@@ -322,7 +328,7 @@ class MergeSpec(Strict):
 
 class MergeResult(VersionResult):
     kind: Literal["merge"] = "merge"
-    r: int
+    r: int = Field(ge=0)
     """The merged rank: the sum of the sources' ranks."""
 
 
@@ -349,7 +355,7 @@ class ExportResult(Tolerant):
     kind: Literal["export"] = "export"
     model_version: UUID
     graph: GraphRef
-    max_abs_diff: float
+    max_abs_diff: float = Field(ge=0)
     """Measured, of a logit, over `rows` rows of two different lengths."""
     label_agreement: Fraction
     rows: int
@@ -381,7 +387,7 @@ class ClassScore(Tolerant):
     precision: Fraction
     recall: Fraction
     f1: Fraction
-    support: int
+    support: int = Field(ge=0)
 
 
 class EvaluateResult(Tolerant):
@@ -435,7 +441,7 @@ class AttackResult(Tolerant):
     """Of the rows that were answered right before the attack."""
     clean_accuracy: Interval
     accuracy_under_attack: Interval
-    mean_queries: float
+    mean_queries: float = Field(ge=0)
     examples: ArtifactRef
     """JSONL: original and perturbed text, label, answers and queries of each row. No API hands it out."""
 

@@ -1,15 +1,15 @@
 """How an attempt ends, and with it, perhaps, its job."""
 
-import json
 from datetime import timedelta
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlmodel import col, select, update
+from sqlmodel import Session, col, select, update
 
 from controlplane.commands import pipelines
 from controlplane.commands.claims import clean, is_held, lost
 from controlplane.commands.jobs import announce, is_job, leave, lock_job, stop_job
+from controlplane.commands.registered import contradiction
 from controlplane.commands.registry import register_result
 from controlplane.domain.job import FINAL, Happening, after_failure, after_release
 from controlplane.domain.lease import live_since, presence_seconds
@@ -41,7 +41,7 @@ def complete_job(uow: UnitOfWork, job_id: UUID, completion: Completion) -> JobRo
     if job is None:
         return _repeated(uow, job_id, completion, frozenset({"Succeeded"}))
     spec = SPEC.validate_python(job.spec)
-    _check_result(spec, completion.result)
+    _check_result(uow.session, spec, completion.result)
     job.result = completion.result.model_dump(mode="json")
     job.usage = completion.usage.model_dump(mode="json") if completion.usage else None
     job.reason = None
@@ -139,14 +139,9 @@ def _repeated(uow: UnitOfWork, job_id: UUID, said: Completion | Failure | Releas
     raise lost(uow.session, job_id, said.attempt, said.owner)
 
 
-def _check_result(spec: JobSpec, result: JobResult) -> None:
-    if wrong := mismatch(spec, result):
-        field, expected, found = wrong
-        raise Invalid(f"{field} {found!r}: the job's spec says {expected!r}", field=f"result.{field}")
-    try:
-        json.dumps(result.model_dump(mode="json"), allow_nan=False)
-    except ValueError as error:
-        raise Invalid("a number of the result is not finite", field="result") from error
+def _check_result(session: Session, spec: JobSpec, result: JobResult) -> None:
+    if wrong := mismatch(spec, result) or contradiction(session, spec, result):
+        raise Invalid(f"{wrong.field} {wrong.found!r}: expected {wrong.expected}", field=f"result.{wrong.field}")
 
 
 def _count_failure(uow: UnitOfWork, job: JobRow, reason: str, *, retryable: bool) -> JobRow:

@@ -1,41 +1,150 @@
-"""Does a result answer the spec that its job was given?"""
+"""Does a result answer the spec that its job was given, in everything that it says about it?"""
 
-from pydantic import BaseModel
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from schemas.jobs import AttackSpec, CurateSpec, EvaluateSpec, ExportSpec, JobResult, JobSpec, MergeSpec, TrainSpec
+from controlplane.domain.privacy import gaussian_delta
+from schemas.jobs import (
+    AttackResult,
+    AttackSpec,
+    CurateResult,
+    CurateSpec,
+    EvaluateResult,
+    EvaluateSpec,
+    ExportResult,
+    ExportSpec,
+    JobResult,
+    JobSpec,
+    MergeResult,
+    MergeSpec,
+    Privacy,
+    PrivacyLabel,
+    TrainResult,
+    TrainSpec,
+)
 
 
-def mismatch(spec: JobSpec, result: JobResult) -> tuple[str, object, object] | None:
-    """(field, expected, found) of the first difference between what was asked for and what was answered; None: none."""
-    for field, expected in _expected(spec).items():
-        found = getattr(result, field, None)
-        if found != expected:
-            return field, expected, found
-    return None
+@dataclass(frozen=True)
+class Claim:
+    """One field of a result, and whether it is what the spec leaves open to it."""
+
+    field: str
+    found: object
+    holds: bool
+    expected: str
 
 
-def _expected(spec: BaseModel) -> dict[str, object]:
-    match spec:
-        case CurateSpec():
-            return {"kind": spec.kind, "dataset": spec.dataset}
-        case TrainSpec():
-            private = {} if spec.privacy else {"privacy": None}
-            return {
-                "kind": spec.kind,
-                "model": spec.model,
-                "base_model": spec.base_model,
-                "feature_recipe": spec.feature_recipe,
-                **private,
-            }
-        case MergeSpec():
-            base = spec.sources[0].model_version
-            return {"kind": spec.kind, "model": spec.model, "base_digest": base.base_digest}
-        case ExportSpec():
-            return {"kind": spec.kind, "model_version": spec.model_version.id}
-        case EvaluateSpec():
-            of = {"model_version": spec.model_version.id, "dataset": spec.dataset.id}
-            return {"kind": spec.kind, "split": spec.split, **of}
-        case AttackSpec():
-            of = {"model_version": spec.model_version.id, "dataset": spec.dataset.id}
-            return {"kind": spec.kind, "recipe": spec.recipe, **of}
-    raise TypeError(f"no such spec: {type(spec).__name__}")
+def mismatch(spec: JobSpec, result: JobResult) -> Claim | None:
+    """The first claim of a result that its spec contradicts; None: it answers the spec."""
+    return next((claim for claim in _claims(spec, result) if not claim.holds), None)
+
+
+def _claims(spec: JobSpec, result: JobResult) -> Iterator[Claim]:
+    match spec, result:
+        case CurateSpec(), CurateResult():
+            return _curated(spec, result)
+        case TrainSpec(), TrainResult():
+            return _trained(spec, result)
+        case MergeSpec(), MergeResult():
+            return _merged(spec, result)
+        case ExportSpec(), ExportResult():
+            return _exported(spec, result)
+        case EvaluateSpec(), EvaluateResult():
+            return _evaluated(spec, result)
+        case AttackSpec(), AttackResult():
+            return _attacked(spec, result)
+    return iter([_same("kind", result.kind, spec.kind)])
+
+
+def _curated(spec: CurateSpec, result: CurateResult) -> Iterator[Claim]:
+    yield _same("dataset", result.dataset, spec.dataset)
+
+
+def _trained(spec: TrainSpec, result: TrainResult) -> Iterator[Claim]:
+    yield _same("model", result.model, spec.model)
+    yield _same("base_model", result.base_model, spec.base_model)
+    yield _same("feature_recipe", result.feature_recipe, spec.feature_recipe)
+    yield _same("target_modules", result.target_modules, spec.lora.target_modules)
+    yield _same("max_length", result.max_length, spec.max_length)
+    if spec.max_rows is not None:
+        yield _at_most("rows", result.rows, spec.max_rows)
+    if spec.head.type == "frozen":
+        kept = spec.head.model_version
+        yield _same("head_digest", result.head_digest, kept.head_digest)
+        yield _same("labels", result.labels, kept.labels)
+        yield _same("base_digest", result.base_digest, kept.base_digest)
+    yield from _private(spec.privacy, result)
+
+
+def _private(asked: Privacy | None, result: TrainResult) -> Iterator[Claim]:
+    label = result.privacy
+    if asked is None:
+        yield _same("privacy", label, None)
+    elif label is None:
+        expected = f"the label of a private training: the spec asks for epsilon {asked.epsilon:g}"
+        yield Claim("privacy", None, False, expected)
+    else:
+        yield _same("steps", result.steps, asked.steps)
+        yield _same("validation_accuracy", result.validation_accuracy, None)
+        yield from _spent(asked, label)
+
+
+def _spent(asked: Privacy, label: PrivacyLabel) -> Iterator[Claim]:
+    yield _at_most("privacy.epsilon", label.epsilon, asked.epsilon)
+    yield _same("privacy.delta", label.delta, asked.delta)
+    yield _same("privacy.max_grad_norm", label.max_grad_norm, asked.max_grad_norm)
+    yield _same("privacy.steps", label.steps, asked.steps)
+    yield _same("privacy.accountant", label.accountant, asked.accountant)
+    yield _same("privacy.sample_rate", label.sample_rate, 1.0)
+    spends = gaussian_delta(label.epsilon, label.noise_multiplier, label.steps)
+    expected = f"enough noise for epsilon {label.epsilon:g} and delta {label.delta:g} in {label.steps} steps"
+    yield Claim("privacy.noise_multiplier", label.noise_multiplier, spends <= label.delta, expected)
+
+
+def _merged(spec: MergeSpec, result: MergeResult) -> Iterator[Claim]:
+    first = spec.sources[0].model_version
+    yield _same("model", result.model, spec.model)
+    for field in ("base_model", "base_digest", "feature_recipe", "head_digest", "labels"):
+        yield _same(field, getattr(result, field), getattr(first, field))
+    yield _same("max_length", result.max_length, max(source.model_version.max_length for source in spec.sources))
+
+
+def _exported(spec: ExportSpec, result: ExportResult) -> Iterator[Claim]:
+    yield _same("model_version", result.model_version, spec.model_version.id)
+    for field in ("base_digest", "feature_recipe", "labels", "max_length"):
+        yield _same(f"graph.{field}", getattr(result.graph, field), getattr(spec.model_version, field))
+    if spec.base_graph is not None:
+        yield _same("graph.base_graph.digest", result.graph.base_graph.digest, spec.base_graph.digest)
+    yield _same("rows", result.rows, spec.parity_rows)
+    yield _at_most("max_abs_diff", result.max_abs_diff, spec.max_abs_diff)
+
+
+def _evaluated(spec: EvaluateSpec, result: EvaluateResult) -> Iterator[Claim]:
+    yield from _asked(spec, result)
+    yield _same("split", result.split, spec.split)
+    yield _same("per_class", sorted(result.per_class), sorted(spec.model_version.labels))
+    supported = sum(score.support for score in result.per_class.values())
+    yield _same("per_class.support", supported, result.accuracy.n)
+
+
+def _attacked(spec: AttackSpec, result: AttackResult) -> Iterator[Claim]:
+    yield from _asked(spec, result)
+    yield _same("recipe", result.recipe, spec.recipe)
+    yield _same("query_budget", result.query_budget, spec.query_budget)
+    yield _at_most("clean_accuracy.n", result.clean_accuracy.n, spec.rows)
+    yield _same("accuracy_under_attack.n", result.accuracy_under_attack.n, result.clean_accuracy.n)
+    yield _at_most("success_rate.n", result.success_rate.n, result.clean_accuracy.n)
+    yield _at_most("mean_queries", result.mean_queries, spec.query_budget)
+
+
+def _asked(spec: EvaluateSpec | AttackSpec, result: EvaluateResult | AttackResult) -> Iterator[Claim]:
+    yield _same("model_version", result.model_version, spec.model_version.id)
+    yield _same("dataset", result.dataset, spec.dataset.id)
+
+
+def _same(field: str, found: object, expected: object) -> Claim:
+    return Claim(field, found, found == expected, f"{expected!r}, as the job's spec says")
+
+
+def _at_most(field: str, found: float, limit: float) -> Claim:
+    return Claim(field, found, found <= limit, f"at most {limit:g}, as the job's spec says")

@@ -12,11 +12,24 @@ from controlplane.errors import Invalid
 from controlplane.store.database import Database
 from controlplane.store.tables import AttachmentRow, BaseGraphRow, DatasetVersionRow, JobRow, ModelVersionRow
 from schemas.artifacts import GraphRef
-from schemas.jobs import EvaluateResult, ExportResult, Interval, JobResult, MergeResult, PrivacyLabel, TrainResult
+from schemas.jobs import (
+    ClassScore,
+    EvaluateResult,
+    ExportResult,
+    Interval,
+    JobResult,
+    MergeResult,
+    PrivacyLabel,
+    TrainResult,
+)
 from tests.support.jobs import CURATE, Jobs, artifact, curated, digest_of, trained
 
 TRAIN: dict[str, Any] = {"model": "sentiment", "base_model": "file:///base", "dataset": "reviews@latest"}
 HALF = Interval(value=0.5, low=0.4, high=0.6, n=100)
+SPENT_TOO_MUCH = PrivacyLabel(
+    epsilon=900, delta=1e-5, noise_multiplier=0.1, max_grad_norm=0.5, steps=40, sample_rate=1.0,
+    accountant="prv", not_charged=(),
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -67,8 +80,14 @@ def exported(version_id: UUID, letter: str = "1") -> ExportResult:
 
 
 def evaluated(version_id: UUID, dataset: UUID, accuracy: Interval = HALF) -> EvaluateResult:
+    score = ClassScore(precision=0.5, recall=0.5, f1=0.5, support=accuracy.n // 2)
     return EvaluateResult(
-        model_version=version_id, dataset=dataset, split="test", accuracy=accuracy, macro_f1=0.5, per_class={}
+        model_version=version_id,
+        dataset=dataset,
+        split="test",
+        accuracy=accuracy,
+        macro_f1=0.5,
+        per_class={"bad": score, "good": score},
     )
 
 
@@ -101,12 +120,24 @@ def test_a_training_registers_its_model_and_keeps_where_it_came_from(jobs: Jobs)
 def test_a_private_version_carries_what_it_cost(jobs: Jobs) -> None:
     curate(jobs)
     label = PrivacyLabel(
-        epsilon=7.9, delta=1e-5, noise_multiplier=1.0, max_grad_norm=0.5, steps=40, sample_rate=1.0,
+        epsilon=7.99, delta=1e-5, noise_multiplier=3.804, max_grad_norm=0.5, steps=40, sample_rate=1.0,
         accountant="prv", not_charged=("the choice of steps",),
     )  # fmt: skip
-    made = version(jobs, train(jobs, trained(privacy=label), privacy={"epsilon": 8, "delta": 1e-5}))
+    made = version(jobs, train(jobs, trained(steps=40, privacy=label), privacy={"epsilon": 8, "delta": 1e-5}))
     assert made.privacy is not None
-    assert made.privacy["epsilon"] == pytest.approx(7.9)
+    assert made.privacy["epsilon"] == pytest.approx(7.99)
+
+
+@pytest.mark.parametrize(("label", "field"), [(None, "result.privacy"), (SPENT_TOO_MUCH, "result.privacy.epsilon")])
+def test_a_private_training_without_its_label_makes_no_version(
+    jobs: Jobs, label: PrivacyLabel | None, field: str
+) -> None:
+    curate(jobs)
+    jobs.request("train", TRAIN | {"privacy": {"epsilon": 8, "delta": 1e-5}})
+    with pytest.raises(Invalid, match=r"epsilon 8|at most 8") as refused:
+        jobs.complete(jobs.claimed("train"), trained(steps=40, privacy=label))
+    assert refused.value.field == field
+    assert rows(jobs, ModelVersionRow) == []
 
 
 def test_a_merge_names_its_parents(jobs: Jobs) -> None:
@@ -118,7 +149,13 @@ def test_a_merge_names_its_parents(jobs: Jobs) -> None:
         **trained(model="both").model_dump(exclude={"kind", "rows", "steps", "validation_accuracy", "privacy"}), r=16
     )
     spec = {"model": "both", "sources": ["sentiment/1", {"model_version": str(two), "weight": 0.5}]}
-    both = made(do(jobs, "merge", spec, merged), "model_version")
+    jobs.request("merge", spec)
+    claim = jobs.claimed("merge")
+    for lie in ({"r": 8}, {"target_modules": ("query",)}):
+        with pytest.raises(Invalid) as refused:
+            jobs.complete(claim, merged.model_copy(update=lie))
+        assert refused.value.field == f"result.{next(iter(lie))}"
+    both = made(jobs.complete(claim, merged), "model_version")
     assert version(jobs, both).parents == [str(one), str(two)]
 
 
@@ -128,7 +165,10 @@ def test_an_export_is_an_attachment_and_its_base_graph_is_reused(jobs: Jobs) -> 
     do(jobs, "export", {"model_version": "sentiment/1"}, exported(one))
     job_id = jobs.request("export", {"model_version": str(two)})
     assert jobs.get(job_id).spec["base_graph"]["digest"] == digest_of("1")
-    jobs.complete(jobs.claimed("export"), exported(two, "9"))
+    claim = jobs.claimed("export")
+    with pytest.raises(Invalid, match="base_graph"):
+        jobs.complete(claim, exported(two, "9"))
+    jobs.complete(claim, exported(two))
     assert [row.artifact["digest"] for row in rows(jobs, BaseGraphRow)] == [digest_of("1")]
     assert {row.model_version_id for row in rows(jobs, AttachmentRow)} == {one, two}
 
@@ -157,12 +197,14 @@ def test_evidence_about_another_version_is_refused(jobs: Jobs) -> None:
     assert refused.value.field == "result.model_version"
 
 
-def test_a_number_that_is_not_finite_is_refused(jobs: Jobs) -> None:
+def test_an_export_for_other_modules_than_the_version_has_is_refused(jobs: Jobs) -> None:
     curate(jobs)
-    made = train(jobs)
+    found = exported(train(jobs))
     jobs.request("export", {"model_version": "sentiment/1"})
-    with pytest.raises(Invalid, match="not finite"):
-        jobs.complete(jobs.claimed("export"), exported(made).model_copy(update={"max_abs_diff": float("inf")}))
+    other = found.graph.model_copy(update={"target_modules": ("dense",)})
+    with pytest.raises(Invalid, match="as registered") as refused:
+        jobs.complete(jobs.claimed("export"), found.model_copy(update={"graph": other}))
+    assert refused.value.field == "result.graph.target_modules"
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ class Site:
                 base_model="file:///base",
                 base_digest=digest("base"),
                 feature_recipe="mid-last-mean-v1",
-                target_modules=["query"],
+                target_modules=["query", "value"],
                 head_digest=digest("head"),
                 labels=list(LABELS),
                 max_length=64,
@@ -313,7 +313,7 @@ def export(version: UUID, max_abs_diff: float) -> ExportResult:
         tokenizer=artifact("tokenizer"),
         base_digest=digest("base"),
         feature_recipe="mid-last-mean-v1",
-        target_modules=("query",),
+        target_modules=("query", "value"),
         labels=LABELS,
         max_length=64,
     )

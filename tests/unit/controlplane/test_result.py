@@ -1,0 +1,249 @@
+"""A result answers its spec: what each kind restates of it, changed one claim at a time."""
+
+import math
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from controlplane.domain.privacy import gaussian_delta
+from controlplane.domain.result import mismatch
+from schemas.artifacts import DatasetRef, GraphRef, ModelRef
+from schemas.jobs import (
+    AttackResult,
+    AttackSpec,
+    CurateSpec,
+    EvaluateResult,
+    EvaluateSpec,
+    ExportResult,
+    ExportSpec,
+    FrozenHead,
+    Interval,
+    JobResult,
+    JobSpec,
+    MergeResult,
+    MergeSource,
+    MergeSpec,
+    Privacy,
+    PrivacyLabel,
+    Source,
+    TrainSpec,
+)
+from tests.support.jobs import artifact, curated, digest_of, trained
+
+VERSION, OTHER, DATASET = UUID(int=1), UUID(int=2), UUID(int=3)
+GRAPH = GraphRef(
+    base_graph=artifact("1"),
+    adapter=artifact("2"),
+    tokenizer=artifact("3"),
+    base_digest=digest_of("c"),
+    feature_recipe="mid-last-mean-v1",
+    target_modules=("query", "value"),
+    labels=("bad", "good"),
+    max_length=64,
+)
+MODEL = ModelRef(
+    id=VERSION,
+    model="sentiment",
+    version=1,
+    adapter=artifact("b"),
+    base_model="file:///base",
+    base_digest=digest_of("c"),
+    feature_recipe="mid-last-mean-v1",
+    head_digest=digest_of("d"),
+    labels=("bad", "good"),
+    max_length=64,
+)
+LONGER = MODEL.model_copy(update={"id": OTHER, "version": 2, "max_length": 128})
+ROWS = DatasetRef(id=DATASET, dataset="reviews", version=1, digest=digest_of("a"), manifest=artifact("a"))
+LABEL = PrivacyLabel(
+    epsilon=7.99, delta=1e-5, noise_multiplier=3.804, max_grad_norm=0.5, steps=40, sample_rate=1.0,
+    accountant="prv", not_charged=("the choice of steps",),
+)  # fmt: skip
+HALF = Interval(value=0.5, low=0.4, high=0.6, n=40)
+SCORE: dict[str, Any] = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 20}
+TRAIN: dict[str, Any] = {"model": "sentiment", "base_model": "file:///base", "dataset": ROWS}
+
+CURATED = (CurateSpec(dataset="reviews", sources=(Source(uri="file:///rows.csv"),)), curated())
+TRAINED = (TrainSpec(**TRAIN, max_rows=8), trained())
+PRIVATE = (
+    TrainSpec(**TRAIN, privacy=Privacy(epsilon=8, delta=1e-5)),
+    trained(steps=40, privacy=LABEL),
+)
+FROZEN = (TrainSpec(**TRAIN, head=FrozenHead(model_version=MODEL)), trained())
+MERGED = (
+    MergeSpec(model="both", sources=(MergeSource(model_version=MODEL), MergeSource(model_version=LONGER))),
+    MergeResult(
+        **trained(model="both", max_length=128).model_dump(include=set(MergeResult.model_fields) - {"kind", "r"}), r=16
+    ),
+)
+EXPORTED = (
+    ExportSpec(model_version=MODEL, base_graph=artifact("1")),
+    ExportResult(model_version=VERSION, graph=GRAPH, max_abs_diff=1e-3, label_agreement=1.0, rows=16),
+)
+EVALUATED = (
+    EvaluateSpec(model_version=MODEL, graph=GRAPH, dataset=ROWS),
+    EvaluateResult.model_validate(
+        {
+            "model_version": VERSION,
+            "dataset": DATASET,
+            "split": "test",
+            "accuracy": HALF,
+            "macro_f1": 0.5,
+            "per_class": {"bad": SCORE, "good": SCORE},
+        }
+    ),
+)
+ATTACKED = (
+    AttackSpec(model_version=MODEL, graph=GRAPH, dataset=ROWS, rows=40),
+    AttackResult(
+        model_version=VERSION,
+        dataset=DATASET,
+        recipe="deepwordbug",
+        query_budget=200,
+        success_rate=HALF.model_copy(update={"n": 30}),
+        clean_accuracy=HALF,
+        accuracy_under_attack=HALF,
+        mean_queries=30,
+        examples=artifact("9"),
+    ),
+)
+ANSWERED: dict[str, tuple[JobSpec, JobResult]] = {
+    "curate": CURATED,
+    "train": TRAINED,
+    "private": PRIVATE,
+    "frozen": FROZEN,
+    "merge": MERGED,
+    "export": EXPORTED,
+    "evaluate": EVALUATED,
+    "attack": ATTACKED,
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERED)
+def test_a_result_that_answers_its_spec(kind: str) -> None:
+    assert mismatch(*ANSWERED[kind]) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "lie"),
+    [
+        ("curate", "dataset", "others"),
+        ("train", "model", "other"),
+        ("train", "base_model", "file:///other"),
+        ("train", "feature_recipe", "other"),
+        ("train", "target_modules", ("query",)),
+        ("train", "max_length", 128),
+        ("train", "rows", 9),
+        ("train", "privacy", LABEL),
+        ("private", "privacy", None),
+        ("private", "steps", 39),
+        ("private", "validation_accuracy", 0.9),
+        ("private", "privacy.epsilon", 900.0),
+        ("private", "privacy.epsilon", 8.0001),
+        ("private", "privacy.epsilon", math.nan),
+        ("private", "privacy.delta", 1e-4),
+        ("private", "privacy.max_grad_norm", 1.0),
+        ("private", "privacy.steps", 41),
+        ("private", "privacy.accountant", "rdp"),
+        ("private", "privacy.sample_rate", 0.1),
+        ("private", "privacy.noise_multiplier", 3.6),
+        ("frozen", "head_digest", digest_of("e")),
+        ("frozen", "labels", ("good", "bad")),
+        ("frozen", "base_digest", digest_of("e")),
+        ("merge", "model", "other"),
+        ("merge", "base_model", "file:///other"),
+        ("merge", "base_digest", digest_of("e")),
+        ("merge", "feature_recipe", "other"),
+        ("merge", "head_digest", digest_of("e")),
+        ("merge", "labels", ("good", "bad")),
+        ("merge", "max_length", 64),
+        ("export", "model_version", OTHER),
+        ("export", "graph.base_digest", digest_of("e")),
+        ("export", "graph.feature_recipe", "other"),
+        ("export", "graph.labels", ("good", "bad")),
+        ("export", "graph.max_length", 128),
+        ("export", "graph.base_graph.digest", digest_of("9")),
+        ("export", "rows", 2),
+        ("export", "max_abs_diff", 1.1e-3),
+        ("export", "max_abs_diff", math.nan),
+        ("evaluate", "model_version", OTHER),
+        ("evaluate", "dataset", OTHER),
+        ("evaluate", "split", "train"),
+        ("evaluate", "per_class", {"good": EVALUATED[1].per_class["good"]}),
+        ("evaluate", "accuracy.n", 41),
+        ("attack", "model_version", OTHER),
+        ("attack", "dataset", OTHER),
+        ("attack", "recipe", "other"),
+        ("attack", "query_budget", 5),
+        ("attack", "clean_accuracy.n", 41),
+        ("attack", "accuracy_under_attack.n", 30),
+        ("attack", "success_rate.n", 41),
+        ("attack", "mean_queries", 200.5),
+    ],
+)
+def test_one_claim_that_contradicts_the_spec_is_named(kind: str, path: str, lie: object) -> None:
+    spec, result = ANSWERED[kind]
+    found = mismatch(spec, changed(result, path.split("."), lie))
+    assert found is not None
+    assert found.field in (path, CHECKED_BY.get(path))
+
+
+CHECKED_BY = {
+    "accuracy.n": "per_class.support",
+    "clean_accuracy.n": "accuracy_under_attack.n",
+    "privacy.epsilon": "privacy.noise_multiplier",
+}
+"""Where two claims must agree, the second one is named."""
+
+
+def test_a_result_of_another_kind_is_named_by_its_kind() -> None:
+    found = mismatch(TRAINED[0], EXPORTED[1])
+    assert found is not None
+    assert (found.field, found.found) == ("kind", "export")
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("train", "validation_accuracy"),
+        ("private", "privacy.epsilon"),
+        ("private", "privacy.noise_multiplier"),
+        ("export", "max_abs_diff"),
+        ("export", "label_agreement"),
+        ("evaluate", "macro_f1"),
+        ("evaluate", "accuracy.low"),
+        ("attack", "mean_queries"),
+    ],
+)
+def test_a_number_that_is_not_finite_is_no_result(kind: str, path: str, number: float) -> None:
+    document: Any = ANSWERED[kind][1].model_dump()
+    *outer, last = path.split(".")
+    part = document
+    for name in outer:
+        part = part[name]
+    part[last] = number
+    with pytest.raises(ValidationError):
+        type(ANSWERED[kind][1]).model_validate(document)
+
+
+def test_an_interval_holds_its_value() -> None:
+    with pytest.raises(ValidationError, match="outside its interval"):
+        Interval(value=0.5, low=0.9, high=0.95, n=40)
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "noise", "steps", "delta"),
+    # δ(ε) of a Gaussian mechanism of sensitivity 1, integrated numerically: ∫ max(0, p − e^ε q)
+    [(1.0, 1.0, 1, 0.126936737564), (1.0, 2.0, 4, 0.126936737564), (0.0, 1.0, 1, 0.382924922548)],
+)
+def test_delta_of_gaussian_steps(epsilon: float, noise: float, steps: int, delta: float) -> None:
+    assert gaussian_delta(epsilon, noise, steps) == pytest.approx(delta, rel=1e-8)
+
+
+def changed(model: Any, path: list[str], value: object) -> Any:
+    """A copy with another value at a path, unchecked."""
+    head, *rest = path
+    return model.model_copy(update={head: changed(getattr(model, head), rest, value) if rest else value})
