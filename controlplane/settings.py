@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from schemas.processes.environment import Environment
 from schemas.processes.secrets import ChosenSecret, GivenSecret
 
 try:
@@ -15,10 +15,8 @@ except PackageNotFoundError:
     VERSION = "0+checkout"
 
 
-class Settings(BaseSettings):
+class Settings(Environment):
     """Every field is an environment variable with the prefix GRAFTWORK_; durations are seconds, sizes are bytes."""
-
-    model_config = SettingsConfigDict(env_prefix="GRAFTWORK_", extra="ignore", frozen=True)
 
     home: Path = Path(".graftwork")
     """Where the embedded mode keeps everything: database, artifacts, cache, tokens, logs."""

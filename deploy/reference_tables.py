@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Final
 
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings
 
 from controlplane.domain.roles import INCLUDES, MAY
 from controlplane.settings import Settings
 from schemas.docstrings import fields_of
 from schemas.events import EVENTS
 from schemas.marked import with_part
+from schemas.processes.environment import Environment
 from schemas.topics import topic_of
 from workers.runtime.settings import WorkerSettings
 from workers.serve.settings import GatewaySettings
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "reference.md"
-READERS: Final[dict[str, type[BaseSettings]]] = {
+READERS: Final[dict[str, type[Environment]]] = {
     "control plane": Settings,
     "worker": WorkerSettings,
     "gateway": GatewaySettings,
@@ -65,7 +65,7 @@ def with_tables(text: str) -> str:
     return text
 
 
-def _default(cls: type[BaseSettings], field: str) -> str:
+def _default(cls: type[Environment], field: str) -> str:
     default = cls.model_fields[field].default
     if default is None or default is PydanticUndefined or default == ():
         return ""

@@ -2,40 +2,55 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-import httpx
 import typer
 from pydantic import ValidationError
 
-from controlplane.cli import datasets, events, jobs, models, pipelines, processes, rollouts, simulate, tokens, up
-from controlplane.cli.demo import verb as demo
-from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refuse, terminal
+from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refuse
 from controlplane.client import Unreachable
 from controlplane.errors import GraftworkError
-from controlplane.settings import VERSION, Settings
+from controlplane.settings import Settings
 
 GLOBAL_OPTIONS = {"--json": 0, "--home": 1, "--api-url": 1, "--token-file": 1}
 """May stand anywhere on the line; the number is how many values follow."""
 
-app = typer.Typer(
-    name="graftwork",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="New data becomes a promoted adapter, by events. [dim]Exit codes: 0 done, 1 done and ended badly, "
-    "2 refused, 3 no API answered. --json, --home, --api-url and --token-file may stand anywhere.[/dim]",
-)
-for register in (
-    up.register, demo.register, processes.register, datasets.register, models.register, jobs.register,
-    pipelines.register, rollouts.register, simulate.register, events.register, tokens.register,
-):  # fmt: skip
-    register(app)
+MODULES: Final = {
+    "up": ("up",),
+    "demo.verb": ("demo",),
+    "processes": ("api", "relay", "reactions", "reconciler", "worker", "serve", "db"),
+    "datasets": ("dataset",),
+    "models": ("model",),
+    "jobs": ("job",),
+    "pipelines": ("pipeline", "run", "trigger"),
+    "rollouts": ("deployment", "rollout", "why"),
+    "simulate": ("simulate",),
+    "events": ("events", "dlq"),
+    "tokens": ("token",),
+    "version": ("version",),
+}
+"""A module of this package and what it registers, in the order of the help."""
 
 
-@app.callback()
+def graftwork(noun: str | None = None) -> typer.Typer:
+    """The command: with the module of one noun alone, so that a verb waits for no other's imports; else with all."""
+    app = typer.Typer(
+        name="graftwork",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        help="New data becomes a promoted adapter, by events. [dim]Exit codes: 0 done, 1 done and ended badly, "
+        "2 refused, 3 no API answered. --json, --home, --api-url and --token-file may stand anywhere.[/dim]",
+    )
+    app.callback()(options)
+    for module in [name for name, nouns in MODULES.items() if noun in nouns] or MODULES:
+        import_module(f"controlplane.cli.{module}").register(app)
+    return app
+
+
 def options(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout, nothing else")] = False,
@@ -60,20 +75,10 @@ def _wrong_setting(name: str, error: Any) -> str:
     return f"GRAFTWORK_{name.upper()}: {value}{error['msg'].removeprefix('Value error, ')}"
 
 
-@app.command()
-def version(context: typer.Context) -> None:
-    """This code's version."""
-    screen = terminal(context)
-    if screen.as_json:
-        screen.print_json({"version": VERSION})
-    else:
-        screen.say(VERSION)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run one verb and exit; whatever was refused is one line on stderr."""
     line = hoist(sys.argv[1:] if arguments is None else arguments)
-    sys.exit(_run(lambda: app(line, standalone_mode=False, prog_name="graftwork")))
+    sys.exit(_run(lambda: graftwork(noun_of(line))(line, standalone_mode=False, prog_name="graftwork")))
 
 
 def _run(verb: Callable[[], Any]) -> int:
@@ -99,7 +104,7 @@ def _trouble(error: Exception) -> tuple[str, int]:
             return error.format_message(), REFUSED
         case Unreachable():
             return f"{error}; is `graftwork up` running?", UNREACHABLE
-        case GraftworkError() | httpx.InvalidURL():
+        case GraftworkError():
             return str(error), REFUSED
         case ValidationError():
             return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()), REFUSED
@@ -122,6 +127,17 @@ def _database_trouble(error: Exception) -> tuple[str, int]:
 def _say(message: str, code: int) -> int:
     sys.stderr.write("graftwork: " + " ".join(message.split()) + "\n")
     return code
+
+
+def noun_of(line: Sequence[str]) -> str | None:
+    """The first word of a hoisted line that is neither a global option nor its value."""
+    words = iter(line)
+    for word in words:
+        if word not in GLOBAL_OPTIONS and word.split("=", 1)[0] not in GLOBAL_OPTIONS:
+            return word
+        if GLOBAL_OPTIONS.get(word):
+            next(words, None)
+    return None
 
 
 def hoist(arguments: list[str]) -> list[str]:

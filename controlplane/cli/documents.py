@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from controlplane.cli.output import refuse
 
 
 def load(file: Path) -> dict[str, Any]:
     """One YAML or JSON object; exit 2 with the place of the mistake otherwise."""
+    import yaml  # here and below: most verbs read no document
+
     try:
         document = yaml.safe_load(file.read_text())
     except OSError as error:
@@ -30,6 +30,8 @@ def named(file: Path) -> dict[str, Any]:
 
 def pairs(words: list[str]) -> dict[str, Any]:
     """`limit=3000 parent=null` as {"limit": 3000, "parent": None}: values are YAML scalars."""
+    import yaml
+
     found: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from rich.markup import escape
 
 from controlplane.cli import documents
 from controlplane.cli.output import refuse, terminal
+from controlplane.cli.table import one_line
 from schemas.cloudevent import FeedEvent
 
 events = typer.Typer(no_args_is_help=True, help="The event log, and the door for other people's events.")
@@ -38,7 +38,7 @@ def list_(
                 if screen.as_json:
                     sys.stdout.write(event.model_dump_json() + "\n")
                 else:
-                    screen.console.print(line(event), markup=False)
+                    screen.write(one_line(line(event)))
             after = page.last
             if not follow and not page.items:
                 return
@@ -66,7 +66,7 @@ def publish(
     if screen.as_json:
         screen.print_json(receipt)
         return
-    screen.say(f"{escape(receipt.id)}: {'came before, nothing was done' if receipt.repeated else 'received'}")
+    screen.write(f"{one_line(receipt.id)}: {'came before, nothing was done' if receipt.repeated else 'received'}")
     screen.rows(receipt.evaluations, ("trigger", "outcome", "reason", "run_id"))
 
 

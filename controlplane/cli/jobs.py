@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from controlplane.cli import documents
-from controlplane.cli.live import draw_job, watch
 from controlplane.cli.output import FAILED, Terminal, terminal
+from controlplane.cli.table import one_line
 from controlplane.client import Client
 from schemas.views.jobs import JobView
 
@@ -90,7 +90,7 @@ def logs(
             if screen.as_json:
                 screen.print_json(lines)
             for line in [] if screen.as_json else lines:
-                screen.console.print(f"{line.at:%H:%M:%S} {line.line}", markup=False)
+                screen.write(f"{line.at:%H:%M:%S} {one_line(line.line)}")
             after = lines[-1].seq if lines else after
             if not wait or (ended and not lines):
                 return
@@ -99,6 +99,8 @@ def logs(
 
 def follow(screen: Terminal, client: Client, asked: JobView) -> None:
     """To its end; exit 1 unless it succeeds."""
+    from controlplane.cli.live import draw_job, watch  # here: only who watches needs rich
+
     ended = watch(screen, lambda seen: client.wait_for_job(asked.id, seen=seen), draw_job)
     screen.show(ended)
     if ended.phase != "Succeeded":

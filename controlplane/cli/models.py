@@ -45,7 +45,7 @@ def get(context: typer.Context, reference: Annotated[str, typer.Argument(help="i
         return
     screen.show({**found.model_dump(exclude={"attachments", "lineage"}), **found.lineage.model_dump()})
     for attachment in found.attachments:
-        screen.say(f"[bold]{attachment.kind}[/bold] {words(attachment)}")
+        screen.write(f"{screen.bold(attachment.kind)} {words(attachment)}")
 
 
 @model.command("alias")

@@ -1,18 +1,23 @@
 """What the CLI prints: tables for people, JSON for machines, one line and an exit code for what was refused."""
 
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 from pydantic import TypeAdapter
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from controlplane.client import Client
+from controlplane.cli.table import one_line, table
 from controlplane.settings import Settings
+
+if TYPE_CHECKING:  # each verb imports of these what it uses
+    from rich.console import Console
+
+    from controlplane.client import Client
 
 ANY = TypeAdapter(Any)
 FAILED = 1
@@ -29,9 +34,16 @@ class Terminal:
 
     settings: Settings
     as_json: bool = False
-    console: Console = field(default_factory=lambda: Console(highlight=False))
 
-    def client(self) -> Client:
+    @cached_property
+    def console(self) -> "Console":
+        from rich.console import Console
+
+        return Console(highlight=False)
+
+    def client(self) -> "Client":
+        from controlplane.client import Client
+
         return Client(self.settings.resolved_api_url(), self.settings.resolved_token())
 
     def say(self, text: str) -> None:
@@ -39,35 +51,46 @@ class Terminal:
         if not self.as_json:
             self.console.print(text)
 
-    def show(self, value: Any, *, title: str = "") -> None:
-        """One thing: its JSON, or two columns."""
+    def show(self, value: Any) -> None:
+        """One thing: its JSON, or a line a field, and what is nested as YAML. Long values are not broken."""
         if self.as_json:
             self.print_json(value)
             return
-        table = Table(title=title or None, show_header=False, box=None, title_justify="left")
-        table.add_column(style="bold")
-        table.add_column(overflow="fold")
-        for key, item in ANY.dump_python(value, mode="json").items():
-            if item not in (None, [], {}, ""):
-                table.add_row(key, Text(cell(item)))
-        self.console.print(table)
+        items = {k: v for k, v in ANY.dump_python(value, mode="json").items() if v not in (None, [], {}, "")}
+        width = max(map(len, items), default=0)
+        for key, item in items.items():
+            name = self.bold(key) + " " * (width - len(key))
+            self.write(f"{name}  {one_line(cell(item))}" if is_flat(item) else f"{name}\n{as_yaml(item)}")
 
     def rows(self, values: Sequence[Any], columns: Iterable[str], *, empty: str = "none") -> None:
         """Many things: a JSON list, or a table of some columns (dotted paths)."""
         items = ANY.dump_python(list(values), mode="json")
         if self.as_json:
             self.print_json(items)
-            return
-        if not items:
-            self.console.print(f"[dim]{empty}[/dim]")
-            return
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        names = list(columns)
-        for name in names:
-            table.add_column(name.split(".")[-1], overflow="fold")
-        for item in items:
-            table.add_row(*(Text(cell(dig(item, name))) for name in names))
-        self.console.print(table)
+        elif items:
+            names = list(columns)
+            cells = [[cell(dig(item, name)) for name in names] for item in items]
+            head, *lines = table([name.split(".")[-1] for name in names], cells, self.width)
+            self.write("\n".join([self.bold(head), *lines]))
+        else:
+            self.write(empty)
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None: a file or a pipe, which has no edge."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+    def tell(self, text: str) -> None:
+        """For people, as it is. Silent with --json."""
+        if not self.as_json:
+            self.write(one_line(text))
+
+    def write(self, text: str) -> None:
+        """As it is: nothing in it is markup."""
+        sys.stdout.write(text + "\n")
+
+    def bold(self, text: str) -> str:
+        return text if self.width is None or "NO_COLOR" in os.environ else f"\x1b[1m{text}\x1b[0m"
 
     def print_json(self, value: Any) -> None:
         sys.stdout.write(ANY.dump_json(value, indent=2).decode() + "\n")
@@ -84,6 +107,20 @@ def refuse(message: str, code: int = REFUSED) -> NoReturn:
     """One line on stderr, and the exit code."""
     sys.stderr.write("graftwork: " + " ".join(message.split()) + "\n")
     raise typer.Exit(code)
+
+
+def is_flat(value: Any) -> bool:
+    """Whether it fits on the line of its key: no list or object inside another."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not any(isinstance(part, dict | list) for part in parts)
+
+
+def as_yaml(value: Any, indent: str = "  ") -> str:
+    """As people write it in a file, indented."""
+    import yaml  # here: most verbs show nothing nested
+
+    lines = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=10**6).splitlines()
+    return "\n".join(indent + line for line in lines)
 
 
 def dig(item: Any, path: str) -> Any:

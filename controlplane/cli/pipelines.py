@@ -8,7 +8,6 @@ import typer
 
 from controlplane.cli import documents
 from controlplane.cli.jobs import Wait
-from controlplane.cli.live import draw_run, watch
 from controlplane.cli.output import FAILED, Terminal, terminal
 from controlplane.client import Client
 from schemas.views.jobs import JobView
@@ -118,7 +117,7 @@ def delete_trigger(context: typer.Context, name: str) -> None:
     screen = terminal(context)
     with screen.client() as client:
         client.delete_trigger(name)
-    screen.say(f"trigger {name} is gone; its evaluations stay")
+    screen.tell(f"trigger {name} is gone; its evaluations stay")
 
 
 @trigger.command()
@@ -148,6 +147,8 @@ def jobs_of(client: Client, run: RunView) -> dict[str, JobView]:
 
 def follow(screen: Terminal, client: Client, started: RunView) -> None:
     """To its end; exit 1 unless it succeeds."""
+    from controlplane.cli.live import draw_run, watch  # here: only who watches needs rich
+
     ended = watch(
         screen,
         lambda seen: client.wait_for_run(started.id, seen=seen),

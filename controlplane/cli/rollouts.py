@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from controlplane.cli import documents
 from controlplane.cli.jobs import Wait
-from controlplane.cli.live import draw_rollout, watch
 from controlplane.cli.models import Reason
 from controlplane.cli.output import FAILED, Terminal, terminal
 from controlplane.cli.plan import plan
+from controlplane.cli.table import one_line
 from controlplane.client import Client
 from schemas.views.rollouts import RolloutView
 
@@ -176,13 +175,12 @@ def why(context: typer.Context, decision_id: str) -> None:
     if screen.as_json:
         screen.print_json(found)
         return
-    screen.say(
-        f"[bold]{found.verdict}[/bold] · {found.kind} · {escape(found.actor)} · {found.at:%Y-%m-%d %H:%M:%S} UTC"
-    )
+    head = f"{found.verdict} · {found.kind} · {one_line(found.actor)} · {found.at:%Y-%m-%d %H:%M:%S} UTC"
+    screen.write(screen.bold(head))
     for line in found.why:
-        screen.console.print(f"  {line}", markup=False)
-    again = "the same verdict" if found.recomputed else "[red]ANOTHER verdict[/red]"
-    screen.say(f"[dim]recomputed from its stored inputs ({found.digest[:19]}…): {again}[/dim]")
+        screen.write(f"  {one_line(line)}")
+    again = "the same verdict" if found.recomputed else "ANOTHER verdict"
+    screen.write(f"recomputed from its stored inputs ({found.digest[:19]}…): {again}")
 
 
 def act(context: typer.Context, rollout_id: str, verb: str, reason: str) -> None:
@@ -193,6 +191,8 @@ def act(context: typer.Context, rollout_id: str, verb: str, reason: str) -> None
 
 def follow(screen: Terminal, client: Client, started: RolloutView) -> None:
     """To its end; exit 1 unless it is promoted."""
+    from controlplane.cli.live import draw_rollout, watch  # here: only who watches needs rich
+
     ended = watch(screen, lambda seen: client.wait_for_rollout(started.id, seen=seen), draw_rollout)
     screen.show(ended)
     if ended.phase != "Promoted":

@@ -31,7 +31,7 @@ def create(
     if screen.as_json:
         screen.print_json(made)
     else:
-        screen.console.print(made.token, markup=False, soft_wrap=True)
+        screen.write(made.token)
 
 
 @token.command("list")
@@ -47,4 +47,4 @@ def revoke(context: typer.Context, token_id: str) -> None:
     screen = terminal(context)
     with screen.client() as client:
         client.revoke_token(token_id)
-    screen.say("revoked")
+    screen.tell("revoked")

@@ -46,7 +46,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self._api.close()
+        """For those who close what they opened: nothing is kept open between requests."""
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 

@@ -1,17 +1,20 @@
 """One HTTP connection to the API: typed answers, one exception, retries that have their effect once."""
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from http.client import HTTPException
 from typing import Any, TypeVar
 from uuid import uuid4
 
-import httpx
 from pydantic import TypeAdapter
 
+from controlplane.client.http import Answer, Http, NotSent
 from controlplane.errors import GraftworkError
 from schemas.views.pages import Page
 
 T = TypeVar("T")
+ANY = TypeAdapter(Any)
 Document = Mapping[str, Any]
 WAITS = (0.2, 0.4, 0.8, 1.6)
 """Seconds before each repeat."""
@@ -38,15 +41,11 @@ class Connection:
     """One API and one token. Whatever changes something carries an Idempotency-Key: a retry has its effect once."""
 
     def __init__(self, url: str, token: str | None, timeout: float) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout)
+        self._http = Http(url, {"Authorization": f"Bearer {token}"} if token else {}, timeout)
         self._url = url
 
-    def close(self) -> None:
-        self._http.close()
-
     def get(self, answer: type[T], path: str, params: Document | None = None, patience: float = 0) -> T:
-        return self.send(answer, "GET", path, params=params, timeout=30 + patience)
+        return self.send(answer, "GET", path, params=params, patience=patience)
 
     def post(self, answer: type[T], path: str, body: Document | None = None) -> T:
         return self.send(answer, "POST", path, json=body)
@@ -61,9 +60,9 @@ class Connection:
             params["cursor"] = page.next
 
     def send(self, answer: type[T], method: str, path: str, **request: Any) -> T:
-        return TypeAdapter(answer).validate_json(self.ask(method, path, **request).content)
+        return TypeAdapter(answer).validate_json(self.ask(method, path, **request).body)
 
-    def ask(self, method: str, path: str, *, repeatable: bool = True, **request: Any) -> httpx.Response:
+    def ask(self, method: str, path: str, *, repeatable: bool = True, **request: Any) -> Answer:
         """The answer, once it is a good one. Raises ApiError with what the API said, or Unreachable.
 
         `repeatable=False` where no stored answer makes a repeat harmless: then an answer that was lost stays lost.
@@ -71,22 +70,24 @@ class Connection:
         headers = {**(request.pop("headers", None) or {})}
         if method != "GET":
             headers["Idempotency-Key"] = str(uuid4())
-        response = self._answer(
-            httpx.TransportError if repeatable else httpx.ConnectError, method, path, headers=headers, **request
-        )
-        if not response.is_success:
-            raise _problem(response)
-        return response
+        if (document := request.pop("json", None)) is not None:
+            headers["Content-Type"] = "application/json"
+            request["content"] = ANY.dump_json(document)
+        passing = (OSError, HTTPException) if repeatable else (NotSent,)
+        answer = self._answer(passing, method, path, headers=headers, **request)
+        if not answer.is_success:
+            raise _problem(answer)
+        return answer
 
-    def _answer(self, passing: type[httpx.TransportError], method: str, path: str, **request: Any) -> httpx.Response:
+    def _answer(self, passing: tuple[type[Exception], ...], method: str, path: str, **request: Any) -> Answer:
         """Asks again after 503 and after what passes: a GET changes nothing and the rest carries a key."""
         for wait in (*WAITS, None):
             try:
-                response = self._http.request(method, path, **request)
-                if response.status_code != 503 or wait is None:
-                    return response
-            except (httpx.TransportError, httpx.InvalidURL) as error:
-                if wait is None or not isinstance(error, passing) or isinstance(error, httpx.UnsupportedProtocol):
+                answer = self._http.request(method, path, **request)
+                if answer.status != 503 or wait is None:
+                    return answer
+            except (OSError, HTTPException, ValueError) as error:
+                if wait is None or isinstance(error, ValueError) or not isinstance(error, passing):
                     raise Unreachable(f"{self._url} does not answer ({type(error).__name__})") from error
             time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
@@ -106,12 +107,12 @@ def until(look: Callable[[], T], final: tuple[str, ...], seconds: float, seen: C
         time.sleep(0.3)
 
 
-def _problem(response: httpx.Response) -> ApiError:
+def _problem(answer: Answer) -> ApiError:
     try:
-        body = response.json()
+        body = json.loads(answer.body)
     except ValueError:
         body = {}
     body = body if isinstance(body, dict) else {}
     slug = str(body.get("type", "")).rsplit("/", 1)[-1] or "http"
-    title = body.get("title") or f"HTTP {response.status_code}"
-    return ApiError(response.status_code, slug, title, body.get("detail", ""), body.get("field"))
+    title = body.get("title") or f"HTTP {answer.status}"
+    return ApiError(answer.status, slug, title, body.get("detail", ""), body.get("field"))

