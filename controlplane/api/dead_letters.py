@@ -2,11 +2,11 @@
 
 import base64
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from controlplane.api.call import Auditor, Operator, Viewer
+from controlplane.api.identities import LetterId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
 from controlplane.commands import dead_letters
 from controlplane.store.spine_tables import DeadLetterRow
@@ -47,7 +47,7 @@ def get_dead_letters(
 
 
 @router.get("/v1/dead-letters/{letter_id:segment}", responses=refusals(404))
-def get_dead_letter(letter_id: UUID, call: Auditor) -> DeadLetterContent:
+def get_dead_letter(call: Auditor, letter_id: LetterId) -> DeadLetterContent:
     """The whole letter as it came."""
     with call.read() as session:
         return content(dead_letters.get_dead_letter(session, letter_id))
@@ -59,7 +59,7 @@ def get_dead_letter(letter_id: UUID, call: Auditor) -> DeadLetterContent:
     response_model=DeadLetterView,
     responses=refusals(404, 409),
 )
-def post_replay(letter_id: UUID, call: Operator) -> Response:
+def post_replay(call: Operator, letter_id: LetterId) -> Response:
     """Its consumer tries again: Replayed in the transaction of its effect, or Open again with the reason."""
     return call.write(lambda uow: view(dead_letters.replay_dead_letter(uow, letter_id)), status=202)
 
@@ -67,6 +67,6 @@ def post_replay(letter_id: UUID, call: Operator) -> Response:
 @router.post(
     "/v1/dead-letters/{letter_id:segment}:discard", response_model=DeadLetterView, responses=refusals(404, 409)
 )
-def post_discard(letter_id: UUID, call: Operator) -> Response:
+def post_discard(call: Operator, letter_id: LetterId) -> Response:
     """Close it without its effect. A fact that Kafka refused lets the later ones of its subject pass."""
     return call.write(lambda uow: view(dead_letters.discard_dead_letter(uow, letter_id)))

@@ -6,11 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from controlplane.api.call import Operator, Viewer, Worker
+from controlplane.api.identities import JobId
 from controlplane.api.pages import Cursor, Limit, as_id, decode_cursor, encode_cursor
 from controlplane.commands import claims, outcomes
 from controlplane.commands.jobs import request_job
+from controlplane.projections.identities import identify
 from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs
-from controlplane.store.tables import JobLogRow, JobRow
+from controlplane.store.tables import JobLogRow, JobRow, PipelineRunRow
 from schemas.claims import ClaimRequest, ClaimResponse, Completion, Failure, Heartbeat, HeartbeatResponse, Release
 from schemas.jobs import JobKind, Phase
 from schemas.problem import refusals
@@ -37,15 +39,16 @@ def get_jobs(
     call: Viewer,
     phase: Phase | None = None,
     kind: JobKind | None = None,
-    run: UUID | None = None,
+    run: Annotated[str | None, Query(max_length=36)] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[JobView]:
-    """Newest first; `run` is a pipeline run."""
+    """Newest first; `run` is a pipeline run's id, or its beginning."""
     position = decode_cursor(cursor, int, str)
     before = (int(position[0]), as_id(str(position[1]))) if position else None
     with call.read() as session:
-        rows = list_jobs(session, JobFilter(phase, kind, run), before, limit + 1)
+        asked = identify(session, PipelineRunRow, "pipeline run", run) if run else None
+        rows = list_jobs(session, JobFilter(phase, kind, asked), before, limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(
         items=[view(row) for row in rows[:limit]], next=encode_cursor(last.created_seq, str(last.id)) if last else None
@@ -53,15 +56,15 @@ def get_jobs(
 
 
 @router.get("/v1/jobs/{job_id:segment}", responses=refusals(404))
-def get_job(job_id: UUID, call: Viewer) -> JobView:
+def get_job(call: Viewer, job_id: JobId) -> JobView:
     with call.read() as session:
         return view(find_job(session, job_id))
 
 
 @router.get("/v1/jobs/{job_id:segment}/logs", responses=refusals(404))
 def get_logs(
-    job_id: UUID,
     call: Viewer,
+    job_id: JobId,
     after: Annotated[int, Query(ge=0)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> list[LogLine]:
@@ -71,7 +74,7 @@ def get_logs(
 
 
 @router.post("/v1/jobs/{job_id:segment}:cancel", response_model=JobView, responses=refusals(404, 409))
-def post_cancel(job_id: UUID, call: Operator) -> Response:
+def post_cancel(call: Operator, job_id: JobId) -> Response:
     """Pending: cancelled at once. Running: `cancel_requested`, until its worker confirms or goes silent."""
     return call.write(lambda uow: view(outcomes.cancel_job(uow, job_id)))
 

@@ -1,12 +1,12 @@
 """Pipelines and their runs over HTTP. A pipeline's body is YAML or JSON."""
 
 from typing import Any, Literal
-from uuid import UUID
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from controlplane.api.call import Operator, Viewer
+from controlplane.api.identities import RunId
 from controlplane.api.pages import Cursor, Limit, decode_cursor, decode_moment, encode_cursor
 from controlplane.api.paths import PathName
 from controlplane.commands import pipelines as commands
@@ -77,13 +77,13 @@ def get_runs(
 
 
 @router.get("/v1/pipeline-runs/{run_id:segment}", responses=refusals(404))
-def get_run(run_id: UUID, call: Viewer) -> RunView:
+def get_run(call: Viewer, run_id: RunId) -> RunView:
     with call.read() as session:
         return run_view(pipelines.find_run(session, run_id))
 
 
 @router.post("/v1/pipeline-runs/{run_id:segment}:cancel", response_model=RunView, responses=refusals(404, 409))
-def post_cancel(run_id: UUID, body: CancelRequest, call: Operator) -> Response:
+def post_cancel(call: Operator, run_id: RunId, body: CancelRequest) -> Response:
     """Its jobs are cancelled and the run ends when they have; a rollout that it started goes on to its own end."""
     return call.write(lambda uow: run_view(commands.cancel_run(uow, run_id, body.reason)))
 

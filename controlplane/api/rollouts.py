@@ -1,11 +1,11 @@
 """Rollouts over HTTP: start one, follow it, have a word in it, and ask why."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from controlplane.api.call import Operator, Releaser, Viewer
+from controlplane.api.identities import DecisionId, RolloutId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
 from controlplane.commands import rollouts
 from controlplane.domain.roles import may
@@ -54,7 +54,7 @@ def get_rollouts(
 
 
 @router.get("/v1/rollouts/{rollout_id:segment}", responses=refusals(404))
-def get_rollout(rollout_id: UUID, call: Viewer) -> RolloutDetail:
+def get_rollout(call: Viewer, rollout_id: RolloutId) -> RolloutDetail:
     with call.read() as session:
         row = rollouts.find_rollout(session, rollout_id)
         lines = reading.describe_analysis(session, row, database_time(session).timestamp())
@@ -62,29 +62,29 @@ def get_rollout(rollout_id: UUID, call: Viewer) -> RolloutDetail:
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:pause", response_model=RolloutView, responses=refusals(404, 409))
-def post_pause(rollout_id: UUID, body: OperatorRequest, call: Operator) -> Response:
+def post_pause(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
     return call.write(lambda uow: _view(rollouts.pause_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:resume", response_model=RolloutView, responses=refusals(404, 409))
-def post_resume(rollout_id: UUID, body: OperatorRequest, call: Operator) -> Response:
+def post_resume(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
     return call.write(lambda uow: _view(rollouts.resume_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:promote", response_model=RolloutView, responses=refusals(404, 409))
-def post_promote(rollout_id: UUID, body: OperatorRequest, call: Releaser) -> Response:
+def post_promote(call: Releaser, rollout_id: RolloutId, body: OperatorRequest) -> Response:
     """Skip the rest of the ladder: kept as a decision with its actor, reason and the evidence as it stood."""
     return call.write(lambda uow: _view(rollouts.promote_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:abort", response_model=RolloutView, responses=refusals(404, 409))
-def post_abort(rollout_id: UUID, body: OperatorRequest, call: Operator) -> Response:
+def post_abort(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
     """Back to stable alone, or out of the queue."""
     return call.write(lambda uow: _view(rollouts.abort_rollout(uow, rollout_id, body)))
 
 
 @router.get("/v1/rollouts/{rollout_id:segment}/decisions", responses=refusals(404))
-def get_decisions(rollout_id: UUID, call: Viewer) -> list[DecisionView]:
+def get_decisions(call: Viewer, rollout_id: RolloutId) -> list[DecisionView]:
     """Oldest first."""
     with call.read() as session:
         rollouts.find_rollout(session, rollout_id)
@@ -92,7 +92,7 @@ def get_decisions(rollout_id: UUID, call: Viewer) -> list[DecisionView]:
 
 
 @router.get("/v1/decisions/{decision_id}", responses=refusals(404))
-def get_decision(decision_id: UUID, call: Viewer) -> DecisionDetail:
+def get_decision(call: Viewer, decision_id: DecisionId) -> DecisionDetail:
     """Why: in words, from the stored inputs, which are judged again while you wait."""
     with call.read() as session:
         row = find_decision(session, decision_id)

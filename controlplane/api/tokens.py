@@ -1,10 +1,9 @@
 """Tokens over HTTP: for admins only."""
 
-from uuid import UUID
-
 from fastapi import APIRouter, Response
 
 from controlplane.api.call import Admin
+from controlplane.api.identities import TokenId
 from controlplane.commands import tokens
 from controlplane.store.spine_tables import TokenRow
 from controlplane.store.unit_of_work import UnitOfWork
@@ -34,5 +33,5 @@ def get_tokens(call: Admin) -> list[TokenView]:
 
 
 @router.delete("/v1/tokens/{token_id}", status_code=204, responses=refusals(404))
-def delete_token(token_id: UUID, call: Admin) -> Response:
+def delete_token(call: Admin, token_id: TokenId) -> Response:
     return call.write(lambda uow: tokens.revoke_token(uow, token_id))

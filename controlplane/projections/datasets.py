@@ -6,31 +6,25 @@ from uuid import UUID
 from sqlmodel import Session, col, func, select
 
 from controlplane.errors import Invalid, NotFound
+from controlplane.projections.identities import BEGINNING, identify
 from controlplane.store.tables import DatasetVersionRow
 
 NUMBERED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)/(?P<version>[1-9][0-9]{0,8})$")
 NAMED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)@(?P<alias>[a-z0-9_-]+)$")
 
 
-def as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
 def find_dataset_version(session: Session, text: str) -> DatasetVersionRow:
     """The version that `reviews@latest`, `reviews/3` or an id names. Raises Invalid or NotFound."""
     versions = select(DatasetVersionRow)
-    if identity := as_uuid(text):
-        query = versions.where(DatasetVersionRow.id == identity)
-    elif numbered := NUMBERED.match(text):
+    if numbered := NUMBERED.match(text):
         query = versions.where(
             DatasetVersionRow.dataset == numbered["name"], DatasetVersionRow.version == int(numbered["version"])
         )
     elif (named := NAMED.match(text)) and named["alias"] == "latest":
         newest_first = col(DatasetVersionRow.version).desc()
         query = versions.where(DatasetVersionRow.dataset == named["name"]).order_by(newest_first).limit(1)
+    elif BEGINNING.fullmatch(text.lower()):
+        query = versions.where(DatasetVersionRow.id == identify(session, DatasetVersionRow, "dataset version", text))
     else:
         raise Invalid(f"{text!r} names no dataset version: write `name@latest`, `name/3` or an id", field="dataset")
     if (row := session.exec(query).first()) is None:

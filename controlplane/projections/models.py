@@ -11,7 +11,8 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 from controlplane.errors import Invalid, NotFound
-from controlplane.projections.datasets import NAMED, NUMBERED, as_uuid, list_named
+from controlplane.projections.datasets import NAMED, NUMBERED, list_named
+from controlplane.projections.identities import BEGINNING, identify
 from controlplane.store.serving_tables import DeploymentRow
 from controlplane.store.tables import (
     AliasHistoryRow,
@@ -54,14 +55,14 @@ def find_version(session: Session, text: str) -> ModelVersionRow:
 def find_version_and_aliases(session: Session, text: str) -> tuple[ModelVersionRow, list[str]]:
     """The same, with every alias that points at it, in one statement."""
     parameters: dict[str, UUID | str | int]
-    if identity := as_uuid(text):
-        query, parameters = BY_ID, {"id": identity}
-    elif numbered := NUMBERED.match(text):
+    if numbered := NUMBERED.match(text):
         query, parameters = BY_NUMBER, {"model": numbered["name"], "version": int(numbered["version"])}
     elif (named := NAMED.match(text)) and named["alias"] == "latest":
         query, parameters = LATEST, {"model": named["name"]}
     elif named:
         query, parameters = BY_ALIAS, {"model": named["name"], "alias": named["alias"]}
+    elif BEGINNING.fullmatch(text.lower()):
+        query, parameters = BY_ID, {"id": identify(session, ModelVersionRow, "model version", text)}
     else:
         raise Invalid(f"{text!r} names no model version: write `name@alias`, `name/7` or an id", field="model_version")
     if (found := session.exec(query, params=parameters).first()) is None:
