@@ -203,7 +203,7 @@ def _structured(body: bytes | None) -> dict[str, Any]:
 
 def _data(media: str, content_type: str | None, body: bytes | None) -> dict[str, Any]:
     fields: dict[str, Any] = {} if content_type is None else {"datacontenttype": content_type}
-    if body is None:
+    if not body:
         return fields
     if media == "" or JSON_MEDIA.match(media):
         return {**fields, "data": _json(body)}

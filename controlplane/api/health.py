@@ -4,12 +4,12 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from controlplane.api.call import Site, Viewer
-from controlplane.projections import metrics
+from controlplane.projections import inbound, metrics
 from controlplane.settings import VERSION
 from controlplane.store import schema
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.problem import refusals
-from schemas.views.health import Info
+from schemas.views.health import Info, Readiness
 
 router = APIRouter(tags=["health"])
 
@@ -24,12 +24,19 @@ def get_health() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
-def get_ready(request: Request) -> dict[str, str]:
-    """The database answers and its schema fits this code; 503 otherwise."""
+@router.get("/readyz", response_model_exclude_defaults=True)
+def get_ready(request: Request) -> Readiness:
+    """The database answers and its schema fits this code; 503 otherwise.
+
+    `degraded` (still 200: this process answers) when other people's events on Kafka are not read, and why.
+    """
     site: Site = request.app.state.site
     schema.check(site.database)
-    return {"status": "ready"}
+    if not site.settings.kafka_bootstrap_servers:
+        return Readiness(status="ready")
+    with site.database.read() as session:
+        faults = inbound.faults(session)
+    return Readiness(status="degraded" if faults else "ready", inbound=faults)
 
 
 @router.get("/v1/info", responses=refusals(401, 403, 429))

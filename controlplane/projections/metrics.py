@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlmodel import Session, col, func, select
 
+from controlplane.projections.inbound import progress_of_partitions
 from controlplane.store.serving_tables import DeploymentRow, RolloutRow
 from controlplane.store.spine_tables import CursorRow, DeadLetterRow, EventRow, ParkedEventRow
 from controlplane.store.tables import JobRow, PipelineRunRow
@@ -23,6 +24,7 @@ def render(session: Session) -> bytes:
     lag = Gauge("graftwork_reader_lag", "events that a reader has yet to read", ["reader"], registry=registry)
     for cursor in session.exec(select(CursorRow)):
         lag.labels(cursor.name).set(last - cursor.seq)
+    _render_inbound(session, registry)
     generation = Gauge("graftwork_generation", "current generation", ["deployment"], registry=registry)
     for deployment in session.exec(select(DeploymentRow)):
         generation.labels(deployment.name).set(deployment.generation)
@@ -34,3 +36,23 @@ def render(session: Session) -> bytes:
     ):  # fmt: skip
         Gauge(name, text, registry=registry).set(session.exec(query).one())
     return generate_latest(registry)
+
+
+def _render_inbound(session: Session, registry: CollectorRegistry) -> None:
+    """How other people's events are read, a partition; nothing in the embedded mode, which has none."""
+    labels = ["topic", "partition"]
+    lag = Gauge("graftwork_inbound_lag", "offsets that are not read yet", labels, registry=registry)
+    open_ = Gauge(
+        "graftwork_inbound_open_transaction_lag",
+        "those of them that an open transaction of a producer holds back",
+        labels,
+        registry=registry,
+    )
+    stuck = Gauge(
+        "graftwork_inbound_stuck", "1 when what could be read is not, or nobody tells", labels, registry=registry
+    )
+    for one in progress_of_partitions(session):
+        place = (one.row.topic, str(one.row.partition))
+        lag.labels(*place).set(one.lag)
+        open_.labels(*place).set(one.behind_open_transaction)
+        stuck.labels(*place).set(one.is_stuck)

@@ -13,6 +13,7 @@ from controlplane.commands import dead_letters
 from controlplane.commands.dead_letters import Burial
 from controlplane.commands.inbox import forget, is_first_time
 from controlplane.errors import Busy, Invalid, LostLease, PayloadTooLarge
+from controlplane.reactions.progress import Progress
 from controlplane.reactions.tries import Tries
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow
@@ -66,11 +67,13 @@ class Consumer(Generic[E]):
     max_tries: int = MAX_TRIES
     retry_seconds: float = 0.2
     tries: Tries = field(init=False)
+    progress: Progress = field(init=False)
     waits: dict[Place, int] = field(default_factory=dict)
     """How often the delivery that each partition stands at was put off, for whatever reason."""
 
     def __post_init__(self) -> None:
         self.tries = Tries(self.database, self.reaction.consumer)
+        self.progress = Progress(self.database, self.reaction.consumer, self.source)
 
     def run(self, stop: threading.Event, poll_seconds: float = 0.5) -> None:
         """Until told to stop. Ends with what is done committed and nothing half done."""
@@ -80,6 +83,7 @@ class Consumer(Generic[E]):
                 try:
                     self.replay()
                     self.step(poll_seconds)
+                    self.progress.report()
                     failures = 0
                 except (*PASSING, LostLease) as error:
                     failures += 1

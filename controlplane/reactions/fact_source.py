@@ -14,7 +14,7 @@ from controlplane.commands.singleton import Singleton
 from controlplane.errors import Busy, LostLease
 from controlplane.store.database import Database
 from controlplane.transport.event_log import read_events
-from controlplane.transport.port import Delivery
+from controlplane.transport.port import Delivery, Standing
 from schemas.kafka_binding import to_message
 
 log = logging.getLogger(__name__)
@@ -67,6 +67,9 @@ class FactSource:
             self._forget_place()
             raise
         self._committed = self._done
+
+    def standings(self) -> list[Standing]:
+        return []  # how far it is, its cursor says
 
     def close(self) -> None:
         self._database.on_commit.remove(self._changed.set)

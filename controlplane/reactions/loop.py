@@ -13,7 +13,8 @@ from controlplane.reactions.facts import REACTIONS
 from controlplane.reactions.readers import fact_reaction, inbound_reaction
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.transport.kafka import KafkaPublisher, KafkaSource
+from controlplane.transport.kafka import KafkaPublisher
+from controlplane.transport.kafka_source import KafkaSource
 from schemas.topics import INBOUND, REACTIONS_GROUP
 
 

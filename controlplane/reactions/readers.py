@@ -6,9 +6,9 @@ from controlplane.commands.cursors import FACTS
 from controlplane.commands.inbound import INBOUND_CONSUMER, receive_event
 from controlplane.reactions.consumer import Reaction
 from controlplane.store.unit_of_work import Cause, UnitOfWork
-from controlplane.transport.port import Delivery
+from controlplane.transport.port import UNREADABLE_BATCH, Delivery
 from schemas.cloudevent import FeedEvent, InboundEvent
-from schemas.kafka_binding import from_message, inbound_from_message
+from schemas.kafka_binding import UnreadableEvent, from_message, inbound_from_message
 
 FactReaction = Callable[[UnitOfWork, FeedEvent], None]
 
@@ -28,12 +28,19 @@ def inbound_reaction() -> Reaction[InboundEvent]:
     """Somebody else's event acts as `event:<source>` and begins its own journey."""
     return Reaction(
         consumer=INBOUND_CONSUMER,
-        read=lambda delivery: inbound_from_message(delivery.message),
+        read=_read_inbound,
         effect=receive_event,
         actor=lambda event: f"event:{event.source}",
         cause=lambda event: Cause(event.correlationid),
         has_own_inbox=True,
     )
+
+
+def _read_inbound(delivery: Delivery) -> InboundEvent:
+    faults = [value.decode() for name, value in delivery.message.headers if name == UNREADABLE_BATCH]
+    if faults:
+        raise UnreadableEvent(faults)
+    return inbound_from_message(delivery.message)
 
 
 def _read_fact(delivery: Delivery) -> FeedEvent:

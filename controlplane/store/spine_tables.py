@@ -75,6 +75,20 @@ class CursorRow(SQLModel, table=True):
     fence: int = 0
 
 
+class PartitionRow(SQLModel, table=True):
+    """How far a consumer group of ours has read a partition that others write to, as its reader last told."""
+
+    __tablename__ = "partition"
+    consumer: str = Field(primary_key=True, max_length=100)
+    topic: str = Field(primary_key=True, max_length=249)
+    partition: int = Field(primary_key=True)
+    position: int = big()
+    end: int = big()
+    high_watermark: int = big()
+    moved_at: datetime = moment()
+    at: datetime = moment()
+
+
 class LeaseRow(SQLModel, table=True):
     """Who is the one active relay, fact reader or reconciler. `fence` grows with every change of owner."""
 

@@ -1,39 +1,29 @@
-"""Apache Kafka behind the transport's port: with its helpers, all of the control plane that meets the client."""
+"""The way out to Apache Kafka, its topics, and what every client of ours is told; `kafka_source` is the way in."""
 
-import logging
 import time
 from collections.abc import Sequence, Set
 from contextlib import suppress
 from typing import Any, Final
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.errors import (
-    CommitFailedError,
-    IllegalGenerationError,
     InvalidRecordError,
     InvalidTopicError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
-    RebalanceInProgressError,
     RecordListTooLargeError,
     TopicAlreadyExistsError,
     UnknownError,
-    UnknownMemberIdError,
     UnsupportedForMessageFormatError,
 )
-from kafka.structs import OffsetAndMetadata
 
 from controlplane.settings import Settings
 from controlplane.transport.chunks import CHUNK_BYTES, Records, chunks_of
-from controlplane.transport.kafka_membership import Membership
-from controlplane.transport.kafka_names import read_any_name
-from controlplane.transport.port import HELD_BACK, Delivery, Unavailable
+from controlplane.transport.port import HELD_BACK, Unavailable
 from schemas.kafka_binding import KafkaMessage
 from schemas.topics import ALL_TOPICS, PARTITIONS
-
-log = logging.getLogger(__name__)
 
 REFUSALS: Final = (
     MessageSizeTooLargeError,
@@ -43,15 +33,6 @@ REFUSALS: Final = (
     UnsupportedForMessageFormatError,
 )
 """What no repetition mends. Everything else passes, if only after somebody has given us the right to write."""
-NOT_MINE_ANY_MORE: Final = (
-    CommitFailedError,
-    IllegalGenerationError,
-    RebalanceInProgressError,
-    UnknownMemberIdError,
-)
-"""The group has moved on: others get what was not committed again, and the inbox makes that harmless."""
-MAX_POLL_RECORDS: Final = 100
-"""Of one poll of a consumer."""
 ANSWER_SECONDS: Final = 15
 
 
@@ -182,94 +163,6 @@ class KafkaPublisher:
                 producer.close(timeout=15)
 
 
-class KafkaSource:
-    """A member of a consumer group that commits by hand, after the effect."""
-
-    def __init__(self, settings: Settings, topics: Sequence[str], group: str) -> None:
-        self._settings = settings
-        self._topics = topics
-        self._group = group
-        self._consumer: KafkaConsumer | None = None
-        self._membership = Membership()
-        self._done: dict[TopicPartition, int] = {}
-        self._resume_at: dict[TopicPartition, float] = {}
-
-    def poll(self, seconds: float) -> list[Delivery]:
-        if self._membership.is_lost:
-            log.warning("%s joins its group anew: a rebalance did not end", self._group)
-            self.close()
-        try:
-            consumer = self._open()
-            self._resume_those_due(consumer)
-            batches = consumer.poll(timeout_ms=int(seconds * 1000), max_records=MAX_POLL_RECORDS)
-        except KafkaError as error:
-            self._give_up(error)
-            raise Unavailable(f"reading {', '.join(self._topics)}: {error}") from error
-        return [_delivery(record) for records in batches.values() for record in records]
-
-    def done(self, delivery: Delivery) -> None:
-        self._done[TopicPartition(delivery.topic, delivery.partition)] = delivery.offset + 1
-
-    def retry(self, delivery: Delivery, seconds: float) -> None:
-        partition = TopicPartition(delivery.topic, delivery.partition)
-        consumer = self._consumer
-        if consumer is not None and partition in consumer.assignment():
-            consumer.seek(partition, delivery.offset)
-            consumer.pause(partition)
-            self._resume_at[partition] = time.monotonic() + seconds
-
-    def commit(self) -> None:
-        done, self._done = self._done, {}
-        consumer = self._consumer
-        if consumer is None:
-            return
-        # A group accepts the commit of a partition that was taken from this member: never send one.
-        mine = {p: OffsetAndMetadata(offset, "", -1) for p, offset in done.items() if p in consumer.assignment()}
-        try:
-            if mine:
-                consumer.commit(mine, timeout_ms=5_000)
-        except NOT_MINE_ANY_MORE as error:
-            log.warning("offsets of %s were not committed: %s", self._group, error)
-        except KafkaError as error:
-            self._give_up(error)
-            raise Unavailable(f"committing offsets: {error}") from error
-
-    def close(self) -> None:
-        consumer, self._consumer = self._consumer, None
-        self._done.clear()
-        self._resume_at.clear()
-        if consumer is not None:
-            with suppress(KafkaError):
-                consumer.close(autocommit=False, timeout_ms=5_000)
-        self._membership = Membership()
-
-    def _give_up(self, error: KafkaError) -> None:
-        if not error.retriable:
-            self.close()
-
-    def _resume_those_due(self, consumer: KafkaConsumer) -> None:
-        now = time.monotonic()
-        for partition in [p for p, at in self._resume_at.items() if at <= now]:
-            del self._resume_at[partition]
-            if partition in consumer.assignment():
-                consumer.resume(partition)
-
-    def _open(self) -> KafkaConsumer:
-        if self._consumer is None:
-            read_any_name()
-            create_topics(self._settings)  # who joins before a topic exists looks again after 5 minutes only
-            self._consumer = KafkaConsumer(
-                **client_config(self._settings),
-                group_id=self._group,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                session_timeout_ms=10_000,
-                allow_auto_create_topics=False,
-            )
-            self._consumer.subscribe(self._topics, listener=self._membership)
-        return self._consumer
-
-
 def _flush(producer: KafkaProducer, futures: Sequence[Any]) -> None:
     """Returns when every outcome is known. A batch that the client splits in two ends its own flush too early."""
     deadline = time.monotonic() + ANSWER_SECONDS
@@ -282,11 +175,6 @@ def _flush(producer: KafkaProducer, futures: Sequence[Any]) -> None:
         if all(future.is_done for future in futures) or time.monotonic() >= deadline:
             return
         time.sleep(0.001)
-
-
-def _delivery(record: Any) -> Delivery:
-    headers = tuple((name, value or b"") for name, value in record.headers)
-    return Delivery(record.topic, record.partition, record.offset, KafkaMessage(record.key, record.value, headers))
 
 
 def _text(path: object) -> str | None:

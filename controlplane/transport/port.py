@@ -15,6 +15,10 @@ HELD_BACK: Final = "an earlier record of its key was refused"
 """The outcome of a record that was not sent, because it must not overtake."""
 
 
+UNREADABLE_BATCH: Final = "graftwork-unreadable-batch"
+"""The header of a delivery that is the bytes of a whole batch of records, as nobody can decode it; it says why."""
+
+
 @dataclass(frozen=True)
 class Delivery:
     """One message and where it came from; the place is unique for ever."""
@@ -23,6 +27,20 @@ class Delivery:
     partition: int
     offset: int
     message: KafkaMessage
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a partition is read that others write to."""
+
+    topic: str
+    partition: int
+    position: int
+    """The offset that is read next."""
+    end: int
+    """Of what may be read: the oldest open transaction is there, or `high_watermark`."""
+    high_watermark: int
+    """Where the next record goes."""
 
 
 class Publisher(Protocol):
@@ -52,5 +70,8 @@ class Source(Protocol):
 
     def commit(self) -> None:
         """Remember for good what is done. A crash before this means redelivery, never loss. Raises Unavailable."""
+
+    def standings(self) -> list[Standing]:
+        """Of the partitions that are this reader's now; none where nobody else writes. Raises Unavailable."""
 
     def close(self) -> None: ...

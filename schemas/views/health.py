@@ -1,5 +1,7 @@
 """What an API says of itself."""
 
+from typing import Literal
+
 from schemas.base import View
 
 
@@ -9,3 +11,9 @@ class Info(View):
     source: str
     mode: str
     artifacts_url: str
+
+
+class Readiness(View):
+    status: Literal["ready", "degraded"]
+    inbound: list[str] = []
+    """Why other people's events are not read, a sentence a partition."""

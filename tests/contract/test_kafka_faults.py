@@ -19,7 +19,8 @@ from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, ParkedEventRow
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.transport import kafka_membership
-from controlplane.transport.kafka import KafkaPublisher, KafkaSource
+from controlplane.transport.kafka import KafkaPublisher
+from controlplane.transport.kafka_source import KafkaSource
 from controlplane.transport.port import Unavailable
 from schemas.cloudevent import InboundEvent
 from schemas.kafka_binding import KafkaMessage, from_message, inbound_to_message, payload_of

@@ -20,6 +20,7 @@ from controlplane.cli.output import Terminal
 from controlplane.commands.tokens import hash_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
+from controlplane.store.schema import SCHEMA_VERSION
 from controlplane.store.spine_tables import TokenRow
 from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
@@ -249,7 +250,7 @@ def test_an_instance_is_ready_when_its_schema_fits_and_503_when_it_is_too_old(si
 
 def test_info_says_what_this_is(site: ApiSite) -> None:
     info = site.client("viewer").get("/v1/info").json()
-    assert (info["mode"], info["source"], info["schema_version"]) == ("embedded", "graftwork", 1)
+    assert (info["mode"], info["source"], info["schema_version"]) == ("embedded", "graftwork", SCHEMA_VERSION)
 
 
 def test_an_instance_whose_database_is_away_says_503_and_try_again() -> None:

@@ -10,7 +10,7 @@ from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.readers import fact_reaction
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.transport.kafka import KafkaSource
+from controlplane.transport.kafka_source import KafkaSource
 from schemas.events import EVENTS
 from schemas.topics import FACT_TOPICS
 from tests.support.transports import note

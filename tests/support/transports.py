@@ -14,7 +14,8 @@ from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.store.unit_of_work import UnitOfWork
-from controlplane.transport.kafka import KafkaPublisher, KafkaSource, create_topics
+from controlplane.transport.kafka import KafkaPublisher, create_topics
+from controlplane.transport.kafka_source import KafkaSource
 from controlplane.transport.port import Source
 from schemas.cloudevent import FeedEvent
 from schemas.events import EVENTS
