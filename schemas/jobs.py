@@ -23,6 +23,7 @@ from schemas.artifacts import (
     TargetModule,
 )
 from schemas.base import Strict, Tolerant
+from schemas.labels import Label
 
 JobKind = Literal["curate", "train", "evaluate", "attack", "merge", "export"]
 JOB_KINDS: Final[tuple[JobKind, ...]] = get_args(JobKind)
@@ -94,7 +95,7 @@ class CurateSpec(Strict):
     """The dataset that gets a new version; it is made when there is none of that name."""
     sources: tuple[Source, ...] = Field(min_length=1, max_length=32)
     """Files whose rows are taken together, in this order."""
-    labels: tuple[str, ...] = Field(default=(), max_length=100, examples=[["negative", "positive"]])
+    labels: tuple[Label, ...] = Field(default=(), max_length=100, examples=[["negative", "positive"]])
     """Labels in the order of the model's classes, rows of any other are rejected; empty: every label that occurs."""
     min_words: int = Field(default=1, ge=0)
     """Shorter texts are rejected. Unit: words."""

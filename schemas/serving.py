@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.artifacts import Fraction, GraphRef, Name
 from schemas.base import Strict, Tolerant
+from schemas.labels import Label
 
 Arm = Literal["stable", "canary"]
 GenerationNumber = Annotated[int, Field(ge=0, lt=2**31)]
@@ -140,7 +141,7 @@ class ObservationAnswer(Tolerant):
 
 class FeedbackRequest(Strict):
     prediction_id: str = Field(max_length=1000)
-    label: str = Field(max_length=200)
+    label: Label
 
 
 class FeedbackAnswer(Tolerant):

@@ -18,6 +18,8 @@ Reason = Literal[
     "too_many_words",
     "label_not_a_number",
     "label_between_thresholds",
+    "not_a_label",
+    "label_too_long",
     "unknown_label",
     "group_pattern_mismatch",
     "duplicate",

@@ -4,22 +4,20 @@ import math
 from collections.abc import Sequence
 
 from schemas.jobs import Source
-from workers.curate.rows import Reason, character_fault
+from schemas.labels import NotALabel, canonical_label
+from workers.curate.rows import Reason
 
 
 def label_of(value: object, source: Source, labels: Sequence[str]) -> tuple[str | None, Reason | None]:
     """The label, or why there is none."""
     if source.label_thresholds is not None:
         return _by_threshold(value, source.label_thresholds, labels)
-    if isinstance(value, bool):
-        label = str(value).lower()
-    elif isinstance(value, str | int):
-        label = str(value).strip()
-    else:
-        return None, "not_text"
-    fault = character_fault(label) if label else "null"
-    if fault is not None:
-        return None, fault
+    try:
+        label = canonical_label(value)
+    except NotALabel as error:
+        return None, error.fault
+    if label is None:
+        return None, "null"
     return (label, None) if not labels or label in labels else (None, "unknown_label")
 
 

@@ -33,14 +33,15 @@ def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Any, monkeypatch: p
         (b'{"text": "x y", "label": null}', "null"),
         (b'{"text": "x y", "label": ""}', "null"),
         (b'{"text": 5, "label": "positive"}', "not_text"),
-        (b'{"text": "x y", "label": ["positive"]}', "not_text"),
+        (b'{"text": "x y", "label": ["positive"]}', "not_a_label"),
         (b'{"text": "a \\u0000 b", "label": "positive"}', "nul_character"),
         (b'{"text": " \\n ", "label": "positive"}', "empty_text"),
         (b'{"text": "' + b"x" * 4000 + b'", "label": "positive"}', "too_long"),
         (b'{"text": "one", "label": "positive"}', "too_few_words"),
         (b'{"text": "' + b"w " * 30 + b'", "label": "positive"}', "too_many_words"),
         (b'{"text": "x y", "label": "\\udfff"}', "undecodable"),
-        (b'{"text": "x y", "label": 1.5}', "not_text"),
+        (b'{"text": "x y", "label": 1.5}', "unknown_label"),
+        (b'{"text": "x y", "label": "' + b"x" * 201 + b'"}', "label_too_long"),
         (b'{"text": "x y", "label": "angry"}', "unknown_label"),
     ]
     good = [json.dumps(row).encode() for row in rows(4)]
