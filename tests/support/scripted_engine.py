@@ -22,7 +22,8 @@ HANG = "please hang"
 
 
 class ScriptedEngine:
-    """Adapter JSON: `favours` (a label's index), `width`, `fault` (load: does not load; raise: on every real row).
+    """Adapter JSON: `favours` (a label's index), `width`, `fault` (load: does not load; raise: on every real row),
+    `seconds_per_row`.
 
     Rows that ask for it hang, raise or get NaN from every version.
     """
@@ -32,7 +33,7 @@ class ScriptedEngine:
     loading.set()
 
     def __init__(self, base_graph: Path, tokenizer: Path, max_length: int) -> None:
-        self._scripts: dict[str, dict[str, str | int]] = {}
+        self._scripts: dict[str, dict[str, str | float]] = {}
 
     def load(self, version: str, adapter: Path, max_length: int | None = None) -> None:
         self.loading.wait(60)
@@ -46,6 +47,7 @@ class ScriptedEngine:
 
     def logits(self, texts: Sequence[str], version: str) -> npt.NDArray[np.float32]:
         script = self._scripts[version]
+        time.sleep(float(script.get("seconds_per_row", 0)) * len(texts))
         if any(HANG in text for text in texts):
             time.sleep(20)
         if any("please raise" in text or (script.get("fault") == "raise" and text != SMOKE_ROW) for text in texts):
@@ -56,7 +58,7 @@ class ScriptedEngine:
         return logits
 
 
-def scripted_version(store: ArtifactStore, number: int, favours: int, **script: str | int) -> ServedVersion:
+def scripted_version(store: ArtifactStore, number: int, favours: int, **script: str | float) -> ServedVersion:
     def put(data: str) -> dict[str, str | int]:
         return store.put_bytes(data.encode(), "application/octet-stream").model_dump()
 

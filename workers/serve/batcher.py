@@ -1,34 +1,30 @@
-"""Micro-batches: rows of one version that wait together are computed together (the session plans how)."""
+"""Micro-batches: rows of one version that wait are computed together, a short time's worth at once."""
 
 import asyncio
 import threading
-from collections import deque
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
+from schemas.serving import ServedVersion
+from workers.serve.costs import Pace, Rate, weigh
+from workers.serve.fair_queue import FairQueue, Flow, Slice
 from workers.serve.sessions import Logits
 from workers.serve.threads import deliver
 
 MAX_BATCH = 32
 """Rows that are computed together."""
-MAX_WAITING_ROWS = 512
-"""Of one version; a request beyond is answered 503."""
+MAX_WAITING_ROWS = 2048
+"""Of one version: what a lane may hold in memory. Their deadlines refuse requests long before."""
+BATCH_SECONDS = 0.03
+"""A batch begins with no more than this is expected to take (but for a single row): whoever comes waits so long."""
+UNMEASURED_TOKENS = 128
+"""Of a batch, while nobody knows how long a token takes."""
+STALE_SECONDS = 10.0
+BUSY_SHARE = 0.9
+"""Of a lane, at most, that small requests are thought to keep from a large one."""
 
 Run = Callable[[Sequence[str]], Logits]
-
-
-class Overloaded(Exception):
-    """Too many rows wait for this version."""
-
-
-@dataclass(eq=False)
-class _Item:
-    """One unit's rows; more of them than a batch holds are computed alone."""
-
-    texts: Sequence[str]
-    future: asyncio.Future[Logits]
-    loop: asyncio.AbstractEventLoop
 
 
 class Lane:
@@ -38,25 +34,70 @@ class Lane:
     version too, which would hide the harm as well as do more of it.
     """
 
-    def __init__(self, run: Run, observe_batch: Callable[[int], None], max_waiting_rows: int) -> None:
-        self._run, self._observe_batch, self._max_waiting_rows = run, observe_batch, max_waiting_rows
-        self._items: deque[_Item] = deque()
-        self._rows = 0
+    def __init__(
+        self,
+        run: Run,
+        max_length: int,
+        observe_batch: Callable[[int], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._run, self._max_length, self._observe_batch, self._clock = run, max_length, observe_batch, clock
+        self._queue = FairQueue()
+        self._small = Rate()
+        self._pace = Pace()
+        self._promises: dict[Flow, tuple[asyncio.AbstractEventLoop, asyncio.Future[Logits]]] = {}
         self._changed = threading.Condition()
         self._open = True
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
-    def submit(self, texts: Sequence[str]) -> asyncio.Future[Logits]:
-        """Awaiting the future with a deadline is the caller's part; a cancelled one is not computed."""
-        loop = asyncio.get_running_loop()
-        item = _Item(texts, loop.create_future(), loop)
+    @property
+    def seconds_per_token(self) -> float | None:
+        """As measured of late; None: nothing has been computed yet."""
         with self._changed:
-            if self._rows + len(texts) > self._max_waiting_rows:
-                raise Overloaded
-            self._items.append(item)
-            self._rows += len(texts)
+            return self._pace.seconds_per_token
+
+    def has_room(self, rows: int) -> bool:
+        with self._changed:
+            return self._queue.waiting_rows + rows <= MAX_WAITING_ROWS
+
+    def alone_seconds(self, texts: Sequence[str], seconds_per_token: float) -> float:
+        """How long the request would take if there were no other."""
+        return sum(weigh(texts, self._max_length)) * seconds_per_token
+
+    def forecast_seconds(self, texts: Sequence[str], seconds_per_token: float) -> float:
+        """How long the request would take from now, with what waits, and with small ones coming as they lately did.
+
+        Small ones that come later pass a large one: it has what they leave.
+        """
+        tokens = sum(weigh(texts, self._max_length))
+        with self._changed:
+            seconds = (tokens + self._queue.ahead_of(tokens)) * seconds_per_token
+            if self._is_small(tokens):
+                return seconds
+            busy = self._small.at(self._clock()) * seconds_per_token
+        return seconds / (1.0 - min(busy, BUSY_SHARE))
+
+    def submit(self, texts: Sequence[str]) -> asyncio.Future[Logits]:
+        """Awaiting the future with a deadline is the caller's part; what is cancelled is not computed further."""
+        flow = Flow(texts, weigh(texts, self._max_length))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Logits] = loop.create_future()
+        future.add_done_callback(lambda _: self._forget(flow))
+        with self._changed:
+            self._promises[flow] = (loop, future)
+            self._queue.add(flow)
+            if self._is_small(flow.remaining):
+                self._small.add(flow.remaining, self._clock())
             self._changed.notify()
-        return item.future
+        return future
+
+    def measure_again(self, text: str) -> None:
+        """Compute one row for nobody where the pace is old and nothing else would tell: a refusal must not last."""
+        with self._changed:
+            if len(self._queue) or self._clock() - self._pace.measured_at < STALE_SECONDS:
+                return
+            self._queue.add(Flow([text], weigh([text], self._max_length)))
+            self._changed.notify()
 
     def close(self) -> None:
         """What still waits is computed, then the thread ends."""
@@ -64,47 +105,78 @@ class Lane:
             self._open = False
             self._changed.notify()
 
+    def _is_small(self, tokens: int) -> bool:
+        """Done within one batch."""
+        return tokens <= self._batch_tokens
+
+    @property
+    def _batch_tokens(self) -> float:
+        pace = self._pace.seconds_per_token
+        return BATCH_SECONDS / pace if pace else UNMEASURED_TOKENS
+
     def _work(self) -> None:
         while batch := self._take():
-            waiting = [item for item in batch if not item.future.cancelled()]
-            if waiting:
-                self._compute(waiting)
+            self._compute(batch)
 
-    def _take(self) -> list[_Item]:
-        """Whatever waits, as far as it fits; empty: closed.
+    def _take(self) -> list[Slice]:
+        """Whatever is due, as far as it fits; empty: closed.
 
         Nothing waits for company: rows that come while a batch is computed are the next one, and an idle processor
         gains nothing (one row more costs as long in a batch as after it, but for the 2 ms of a batch's own).
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._items or not self._open)
-            batch: list[_Item] = []
-            rows = 0
-            while self._items and (not batch or rows + len(self._items[0].texts) <= MAX_BATCH):
-                batch.append(self._items.popleft())
-                rows += len(batch[-1].texts)
-            self._rows -= rows
+            batch: list[Slice] = []
+            while not batch and (self._open or len(self._queue)):
+                self._changed.wait_for(lambda: len(self._queue) or not self._open)
+                batch = self._queue.take(self._batch_tokens, MAX_BATCH)
             return batch
 
-    def _run_batch(self, texts: list[str]) -> Logits:
-        self._observe_batch(len(texts))
-        return self._run(texts)
-
-    def _compute(self, items: list[_Item]) -> None:
+    def _compute(self, batch: Sequence[Slice]) -> None:
+        texts = [flow.texts[row] for flow, rows in batch for row in rows]
+        began = self._clock()
         try:
-            rows = self._run_batch([text for item in items for text in item.texts])
+            self._observe_batch(len(texts))
+            logits = self._run(texts)
+            if len(logits) != len(texts):
+                raise ValueError(f"{len(logits)} rows of logits for {len(texts)} rows of text")
         except Exception as error:
-            if len(items) == 1:
-                deliver(items[0].loop, items[0].future, error=error)
+            if len(batch) == 1:
+                self._fail(batch[0][0], error)
                 return
-            # one unit's row must not make errors of its neighbours
-            for item in items:
-                self._compute([item])
+            # one request's row must not make errors of its neighbours
+            for one in batch:
+                self._compute([one])
             return
+        self._keep(batch, logits, self._clock() - began)
+
+    def _keep(self, batch: Sequence[Slice], logits: Logits, seconds: float) -> None:
         start = 0
-        for item in items:
-            deliver(item.loop, item.future, result=rows[start : start + len(item.texts)])
-            start += len(item.texts)
+        with self._changed:
+            self._pace.measure(sum(flow.weights[row] for flow, rows in batch for row in rows), seconds, self._clock())
+            for flow, rows in batch:
+                flow.keep(rows, logits[start : start + len(rows)])
+                start += len(rows)
+        for flow, _ in batch:
+            if flow.complete:
+                self._finish(flow)
+
+    def _finish(self, flow: Flow) -> None:
+        try:
+            logits = flow.logits()
+        except ValueError as error:  # its batches had rows of different widths
+            self._fail(flow, error)
+            return
+        if promise := self._forget(flow):
+            deliver(*promise, result=logits)
+
+    def _fail(self, flow: Flow, error: Exception) -> None:
+        if promise := self._forget(flow):
+            deliver(*promise, error=error)
+
+    def _forget(self, flow: Flow) -> tuple[asyncio.AbstractEventLoop, asyncio.Future[Logits]] | None:
+        with self._changed:
+            self._queue.remove(flow)
+            return self._promises.pop(flow, None)
 
 
 class Batcher:
@@ -114,16 +186,16 @@ class Batcher:
         self,
         logits: Callable[[UUID, Sequence[str]], Logits],
         observe_batch: Callable[[int], None],
-        max_waiting_rows: int = MAX_WAITING_ROWS,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._logits, self._observe_batch, self._max_waiting_rows = logits, observe_batch, max_waiting_rows
+        self._logits, self._observe_batch, self._clock = logits, observe_batch, clock
         self._lanes: dict[UUID, Lane] = {}
 
-    def submit(self, version: UUID, texts: Sequence[str]) -> asyncio.Future[Logits]:
-        if version not in self._lanes:
-            run: Run = lambda rows: self._logits(version, rows)  # noqa: E731
-            self._lanes[version] = Lane(run, self._observe_batch, self._max_waiting_rows)
-        return self._lanes[version].submit(texts)
+    def lane(self, version: ServedVersion) -> Lane:
+        if version.id not in self._lanes:
+            run: Run = lambda rows: self._logits(version.id, rows)  # noqa: E731
+            self._lanes[version.id] = Lane(run, version.graph.max_length, self._observe_batch, self._clock)
+        return self._lanes[version.id]
 
     def close(self, version: UUID) -> None:
         lane = self._lanes.pop(version, None)

@@ -15,6 +15,12 @@ class Metrics:
             ("variant", "version", "outcome"),
             registry=self.registry,
         )
+        self.refused = Counter(
+            "graftwork_gateway_refused",
+            "Requests refused on arrival, which are units of no arm: they would not have met their deadline.",
+            ("reason",),
+            registry=self.registry,
+        )
         self.latency = Histogram(
             "graftwork_gateway_latency_seconds",
             "From arrival to the end of a unit.",

@@ -8,7 +8,8 @@ import numpy as np
 
 from schemas.prediction_id import encode_prediction_id
 from schemas.serving import Arm, Generation, PredictionClaims, ServedVersion
-from workers.serve.batcher import Batcher, Overloaded
+from workers.serve.admission import Admission
+from workers.serve.batcher import Batcher
 from workers.serve.journal import Arrival
 from workers.serve.lease import counts
 from workers.serve.ledger import Unit
@@ -55,10 +56,11 @@ class _Draw:
 class Predictor:
     def __init__(self, state: State, batcher: Batcher, metrics: Metrics) -> None:
         self._state, self._batcher, self._metrics = state, batcher, metrics
+        self._admission = Admission(batcher, metrics)
 
     async def predict(self, texts: tuple[str, ...], session_key: str | None) -> Answer:
-        """Raises Problem; from the draw on, every way out ends the unit."""
-        draw = self._draw(session_key)
+        """Raises Problem; once it is admitted it is a unit, and every way out ends it."""
+        draw = self._draw(texts, session_key)
         arrived = self._state.clock.now()
         unit = self._state.ledger.begin(draw.arrival, arrived + draw.generation.deadline_seconds)
         error: Problem | None = _ABANDONED
@@ -85,11 +87,12 @@ class Predictor:
             raise Problem(503, "not-ready", "Nothing is served yet", "no stable version is loaded")
         return generation, generation.stable
 
-    def _draw(self, session_key: str | None) -> _Draw:
+    def _draw(self, texts: tuple[str, ...], session_key: str | None) -> _Draw:
         """The id is ours: a caller's constant id must not choose an arm."""
         generation, stable = self.serving()
         second = self._state.clock.second()
         weight = self._state.ledger.weight_in_force(second, generation.generation, self._state.weight_at(second))
+        self._admission.check_deadline(texts, generation, weight)
         request_id = uuid.uuid4().hex
         keyed = session_key is not None and generation.randomize == "session"
         arm = draw_arm(generation.salt, session_key if keyed and session_key else request_id, weight)
@@ -98,13 +101,11 @@ class Predictor:
         key_hash = hash_key(generation.salt, session_key) if keyed and session_key and counted else None
         arrival = Arrival(second, generation.generation, weight, arm, key_hash)
         canary = generation.canary if arm == "canary" else None
+        self._admission.check_room(texts, canary or stable)
         return _Draw(request_id, key_hash or request_id, generation, canary or stable, arrival, counted)
 
     async def _compute(self, draw: _Draw, unit: Unit, texts: tuple[str, ...]) -> Logits:
-        try:
-            future = self._batcher.submit(draw.version.id, texts)
-        except Overloaded:
-            raise Problem(503, "overloaded", "Too many rows wait", "try again shortly") from None
+        future = self._batcher.lane(draw.version).submit(texts)
         try:
             logits = await asyncio.wait_for(future, unit.deadline - self._state.clock.now())
         except TimeoutError:

@@ -51,7 +51,7 @@ class Site:
         self.control.stopping = True
         self._control_server.close()
 
-    def version(self, number: int, favours: int, **script: str | int) -> ServedVersion:
+    def version(self, number: int, favours: int, **script: str | float) -> ServedVersion:
         return scripted_version(self.store, number, favours, **script)
 
     def release(self, number: int, **fields: Any) -> Generation:

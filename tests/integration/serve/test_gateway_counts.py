@@ -9,7 +9,6 @@ import httpx
 from schemas.serving import GenerationSecond
 from tests.support.scripted_engine import HANG, ScriptedEngine
 from tests.support.waiting import wait_for
-from workers.serve.batcher import MAX_WAITING_ROWS
 from workers.serve.requests import MAX_ROWS
 from workers.serve.traffic import draw_arm
 
@@ -110,25 +109,38 @@ def test_a_canary_that_hangs_leaves_stable_alone(site: Any, client: httpx.Client
     assert hung_units == errors >= 1
 
 
-def test_a_full_queue_answers_retry_after_and_counts_as_an_error(site: Any) -> None:
-    site.release(1, deadline_seconds=2.0)
-    with site.gateway() as client, ThreadPoolExecutor(9) as pool:
-        wait_for(lambda: client.get("/readyz").status_code == 200, "ready")
-        many = {"texts": [HANG] * MAX_ROWS}
-        waiting = [pool.submit(client.post, "/v1/predict", json=many) for _ in range(MAX_WAITING_ROWS // MAX_ROWS + 1)]
-        statuses: list[httpx.Response] = []
+def test_what_cannot_be_done_in_time_is_refused_and_is_a_unit_of_no_arm(site: Any, client: httpx.Client) -> None:
+    """A row takes a fifth of a second here: one is answered, and twenty would need twice the deadline."""
+    slow = site.version(7, favours=0, seconds_per_row=0.2)
+    site.release(2, stable=slow, deadline_seconds=2.0)
+    wait_for(lambda: predict(client).headers.get("x-model-version") == "movies/7", "the slow version answers")
+    refused = client.post("/v1/predict", json={"texts": ["one"] * 20})
+    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (503, "too-large-for-deadline")
+    assert int(refused.headers["retry-after"]) >= 1
+    assert "x-variant" not in refused.headers
+    assert predict(client).status_code == 200
+    page = client.get("/metrics").text
+    assert 'graftwork_gateway_refused_total{reason="too-large"} 1.0' in page
+    wait_for(lambda: units(site, 2, "stable")[0] >= 2, "the units that were answered")
+    answered = page.split('requests_total{outcome="ok",variant="stable",version="movies/7"} ')[1].split()[0]
+    assert units(site, 2, "stable") == (int(float(answered)), 0)
 
-        def refused() -> bool:
-            statuses.append(client.post("/v1/predict", json=many))
-            return statuses[-1].status_code == 503
 
-        wait_for(refused, "the queue is full")
-        assert statuses[-1].headers["retry-after"] == "1"
-        assert statuses[-1].headers["x-variant"] == "stable"
-        assert {future.result().status_code for future in waiting} <= {503, 504}
-        total = len(waiting) + len(statuses)
-        wait_for(lambda: units(site, 1, "stable")[0] == total, "all units")
-        assert units(site, 1, "stable") == (total, total)
+def test_a_large_request_holds_up_no_small_one_and_is_answered(site: Any, client: httpx.Client) -> None:
+    slow = site.version(8, favours=0, seconds_per_row=0.05)
+    site.release(2, stable=slow, deadline_seconds=60.0)
+    wait_for(lambda: predict(client).headers.get("x-model-version") == "movies/8", "the slow version answers")
+    with ThreadPoolExecutor(1) as pool:
+        large = pool.submit(client.post, "/v1/predict", json={"texts": ["one"] * MAX_ROWS})
+        wait_for(lambda: _batches(client) >= 3, "the large request is under way")
+        small = [predict(client).status_code for _ in range(5)]
+        assert not large.done()
+        assert (small, large.result().status_code) == ([200] * 5, 200)
+
+
+def _batches(client: httpx.Client) -> float:
+    line = next(one for one in client.get("/metrics").text.splitlines() if "batch_rows_count" in one)
+    return float(line.split()[1])
 
 
 def test_a_canary_gets_its_share_and_says_so(site: Any, client: httpx.Client) -> None:

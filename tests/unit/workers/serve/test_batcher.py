@@ -1,125 +1,303 @@
-"""Rows that wait together are computed together; a bad unit spoils no other."""
+"""Rows that wait together are computed together, a large request a little at a time; a bad one spoils no other."""
 
 import asyncio
 import threading
-from collections.abc import Sequence
-from uuid import UUID
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
 
-from workers.serve.batcher import MAX_BATCH, Batcher, Overloaded
+from tests.support.planted_versions import planted_version
+from workers.serve import batcher
+from workers.serve.batcher import MAX_BATCH, Batcher, Lane
+from workers.serve.costs import weigh
 from workers.serve.sessions import Logits
 
-A, B = UUID(int=1), UUID(int=2)
+MAX_LENGTH = 64
+LONG = "word " * 60
+A, B = planted_version(1), planted_version(2)
 
 
 class Model:
-    """Logits tell the text's length; `gate` holds every batch back until it is set."""
+    """Logits tell a text's length. `gate` holds every batch back until it is set; a token takes `pace` of its clock."""
 
-    def __init__(self) -> None:
-        self.batches: list[tuple[UUID, int]] = []
+    def __init__(self, pace: float = 0.001) -> None:
+        self.batches: list[list[str]] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.held: UUID | None = None
+        self.begun = threading.Event()
+        self.now = 0.0
+        self.pace = pace
 
-    def __call__(self, version: UUID, texts: Sequence[str]) -> Logits:
-        if self.held in (None, version):
-            self.gate.wait(30)
-        self.batches.append((version, len(texts)))
+    def __call__(self, texts: Sequence[str]) -> Logits:
+        self.begun.set()
+        assert self.gate.wait(30)
+        self.batches.append(list(texts))
+        self.now += self.pace * sum(weigh(texts, MAX_LENGTH))
         if "bad" in texts:
             raise ValueError("bad row")
         return np.array([[len(text), 0] for text in texts], dtype=np.float32)
 
+    def lane(self) -> Lane:
+        return Lane(self, MAX_LENGTH, lambda _rows: None, lambda: self.now)
 
-def test_waiting_units_share_a_batch_and_get_their_own_rows() -> None:
+
+def on_lane(model: Model, use: Callable[[Lane], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        lane = model.lane()
+        try:
+            return await asyncio.wait_for(use(lane), 60)
+        finally:
+            model.gate.set()
+            lane.close()
+
+    return asyncio.run(run())
+
+
+async def hold(model: Model, lane: Lane, text: str = "held") -> asyncio.Future[Logits]:
+    """A request that is being computed until the gate opens."""
+    model.gate.clear()
+    model.begun.clear()
+    held = lane.submit([text])
+    await asyncio.to_thread(model.begun.wait, 30)
+    return held
+
+
+def test_waiting_requests_share_a_batch_and_get_their_own_rows() -> None:
+    model = Model(pace=0.0001)
+
+    async def use(lane: Lane) -> list[Logits]:
+        held = await hold(model, lane)
+        futures = [lane.submit(["x" * n] * 2) for n in range(1, 6)]
+        model.gate.set()
+        await held
+        return list(await asyncio.gather(*futures))
+
+    answers = on_lane(model, use)
+    assert [rows[:, 0].tolist() for rows in answers] == [[n, n] for n in range(1, 6)]
+    assert len(model.batches) == 2
+
+
+def test_a_small_request_passes_a_large_one_that_is_under_way() -> None:
     model = Model()
 
-    async def run() -> list[Logits]:
-        batcher = Batcher(model, lambda _rows: None)
+    async def use(lane: Lane) -> None:
         model.gate.clear()
-        futures = [batcher.submit(A, ["x" * n] * 2) for n in range(1, 11)]
+        large = lane.submit([LONG] * 64)
+        await asyncio.to_thread(model.begun.wait, 30)
+        small = lane.submit(["small"])
         model.gate.set()
-        answers = await asyncio.gather(*futures)
-        batcher.close_all()
-        return list(answers)
+        assert [len(rows) for rows in await asyncio.gather(large, small)] == [64, 1]
 
-    answers = asyncio.run(run())
-    assert [row[:, 0].tolist() for row in answers] == [[n, n] for n in range(1, 11)]
-    assert len(model.batches) < 10
+    on_lane(model, use)
+    assert "small" in model.batches[1]
+    assert sum(batch.count(LONG) for batch in model.batches[:2]) <= 2
 
 
-def test_no_batch_is_larger_than_allowed_unless_one_unit_is() -> None:
+def test_a_batch_takes_no_longer_than_whoever_comes_should_wait() -> None:
+    model = Model(pace=0.0005)
+
+    async def use(lane: Lane) -> None:
+        await lane.submit(["x"])  # the pace is known from here on
+        await lane.submit(["word " * 10] * 40)
+
+    on_lane(model, use)
+    tokens = [sum(weigh(batch, MAX_LENGTH)) for batch in model.batches]
+    assert all(0.0005 * one <= batcher.BATCH_SECONDS for one in tokens)
+    assert max(map(len, model.batches[1:])) > 1
+
+
+def test_a_row_that_takes_longer_than_that_is_computed_alone() -> None:
+    model = Model(pace=0.01)
+
+    async def use(lane: Lane) -> None:
+        await lane.submit(["x"])
+        await lane.submit([LONG] * 3)
+
+    on_lane(model, use)
+    assert list(map(len, model.batches)) == [1, 1, 1, 1]
+
+
+def test_no_batch_has_more_rows_than_allowed() -> None:
+    model = Model(pace=1e-9)
+
+    async def use(lane: Lane) -> None:
+        await lane.submit(["x"])
+        await lane.submit(["x"] * 64)
+
+    on_lane(model, use)
+    assert list(map(len, model.batches)) == [1, MAX_BATCH, MAX_BATCH]
+
+
+def test_one_requests_failure_is_its_own() -> None:
     model = Model()
 
-    async def run() -> None:
-        batcher = Batcher(model, lambda _rows: None)
-        model.gate.clear()
-        futures = [batcher.submit(A, ["x"] * 20) for _ in range(4)] + [batcher.submit(A, ["x"] * 50)]
+    async def use(lane: Lane) -> list[Logits | BaseException]:
+        held = await hold(model, lane)
+        futures = [lane.submit([text]) for text in ("good", "bad", "fine")]
         model.gate.set()
-        await asyncio.gather(*futures)
-        batcher.close_all()
+        await held
+        return list(await asyncio.gather(*futures, return_exceptions=True))
 
-    asyncio.run(run())
-    assert sorted(rows for _, rows in model.batches) == [20, 20, 20, 20, 50]
-    assert MAX_BATCH == 32
-
-
-def test_one_units_failure_is_its_own() -> None:
-    model = Model()
-
-    async def run() -> list[Logits | BaseException]:
-        batcher = Batcher(model, lambda _rows: None)
-        model.gate.clear()
-        first = batcher.submit(A, ["x"])
-        futures = [batcher.submit(A, [text]) for text in ("good", "bad", "fine")]
-        model.gate.set()
-        await first
-        answers = await asyncio.gather(*futures, return_exceptions=True)
-        batcher.close_all()
-        return list(answers)
-
-    good, bad, fine = asyncio.run(run())
+    good, bad, fine = on_lane(model, use)
     assert isinstance(bad, ValueError)
-    assert isinstance(good, np.ndarray)
-    assert isinstance(fine, np.ndarray)
+    assert good.tolist() == [[4, 0]]
+    assert fine.tolist() == [[4, 0]]
+
+
+def test_a_large_request_that_fails_in_its_middle_is_not_computed_further() -> None:
+    model = Model(pace=0.01)
+
+    async def use(lane: Lane) -> None:
+        await lane.submit(["x"])
+        with pytest.raises(ValueError, match="bad row"):
+            await lane.submit([LONG, "bad", LONG])
+        await lane.submit(["after"])
+
+    on_lane(model, use)
+    assert model.batches == [["x"], ["bad"], ["after"]]
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_version_that_answers_another_number_of_rows_is_an_error_and_the_lane_goes_on(rows: int) -> None:
+    async def use() -> None:
+        lane = Lane(lambda texts: np.zeros((rows if "odd" in texts else len(texts), 2), np.float32), 8, lambda _: None)
+        with pytest.raises(ValueError, match="rows of logits for 1 rows of text"):
+            await lane.submit(["odd"])
+        assert len(await lane.submit(["even"])) == 1
+        lane.close()
+
+    asyncio.run(asyncio.wait_for(use(), 60))
+
+
+def test_a_version_whose_width_changes_between_batches_is_an_error_and_the_lane_goes_on() -> None:
+    widths = iter([2, 2, 3, 2])
+
+    async def use() -> None:
+        lane = Lane(lambda texts: np.zeros((len(texts), next(widths)), np.float32), MAX_LENGTH, lambda _: None)
+        await lane.submit(["first"])
+        with pytest.raises(ValueError, match="shape"):
+            await lane.submit(["x"] * (MAX_BATCH + 1))
+        assert (await lane.submit(["after"])).shape == (1, 2)
+        lane.close()
+
+    asyncio.run(asyncio.wait_for(use(), 60))
 
 
 def test_a_version_that_hangs_does_not_hold_up_another() -> None:
-    model = Model()
+    hangs, works = Model(), Model()
+    models = {A.id: hangs, B.id: works}
 
-    async def run() -> Logits:
-        batcher = Batcher(model, lambda _rows: None)
-        model.held = A
-        model.gate.clear()
-        hanging = batcher.submit(A, ["x"])
-        answer = await asyncio.wait_for(batcher.submit(B, ["four"]), 30)
+    async def use() -> None:
+        lanes = Batcher(lambda version, texts: models[version](texts), lambda _rows: None)
+        hangs.gate.clear()
+        hanging = lanes.lane(A).submit(["x"])
+        answer = await asyncio.wait_for(lanes.lane(B).submit(["four"]), 30)
+        assert answer.tolist() == [[4, 0]]
         assert not hanging.done()
-        model.gate.set()
+        hangs.gate.set()
         await hanging
-        batcher.close_all()
-        return answer
+        lanes.close_all()
 
-    assert asyncio.run(run()).tolist() == [[4, 0]]
+    asyncio.run(asyncio.wait_for(use(), 60))
 
 
-def test_a_full_queue_refuses_and_a_given_up_unit_is_not_computed() -> None:
+def test_a_request_given_up_leaves_the_lane_at_once_even_while_the_lane_hangs() -> None:
     model = Model()
 
-    async def run() -> None:
-        batcher = Batcher(model, lambda _rows: None, max_waiting_rows=3)
-        model.gate.clear()
-        first = batcher.submit(A, ["x"])
-        while batcher._lanes[A]._rows:  # the lane has taken it
-            await asyncio.sleep(0.001)
-        given_up = batcher.submit(A, ["y", "y"])
-        with pytest.raises(Overloaded):
-            batcher.submit(A, ["z", "z"])
+    async def use(lane: Lane) -> None:
+        held = await hold(model, lane)
+        given_up = lane.submit(["gone"] * batcher.MAX_WAITING_ROWS)
+        assert not lane.has_room(1)
         given_up.cancel()
+        await asyncio.sleep(0)
+        assert lane.has_room(batcher.MAX_WAITING_ROWS)
         model.gate.set()
-        await first
-        await batcher.submit(A, ["w"])
-        batcher.close_all()
+        await held
+        await lane.submit(["after"])
 
-    asyncio.run(run())
-    assert sum(rows for _, rows in model.batches) == 2
+    on_lane(model, use)
+    assert model.batches == [["held"], ["after"]]
+
+
+def test_a_lane_has_room_for_so_many_rows_and_no_more() -> None:
+    model = Model()
+
+    async def use(lane: Lane) -> None:
+        held = await hold(model, lane)  # it waits no longer: it is being computed
+        waiting = lane.submit(["x"] * (batcher.MAX_WAITING_ROWS - 2))
+        assert lane.has_room(2)
+        assert not lane.has_room(3)
+        waiting.cancel()
+        model.gate.set()
+        await held
+
+    on_lane(model, use)
+
+
+# --- forecasts --------------------------------------------------------------------------------------------------------
+
+
+def test_a_forecast_is_the_measured_pace_times_the_request_and_what_is_ahead_of_it() -> None:
+    model = Model(pace=0.002)
+
+    async def use(lane: Lane) -> None:
+        assert lane.seconds_per_token is None
+        await lane.submit(["x"])
+        pace = lane.seconds_per_token
+        assert pace == pytest.approx(0.002)
+        own = 0.002 * sum(weigh(["four"], MAX_LENGTH))
+        assert lane.forecast_seconds(["four"], pace) == pytest.approx(own)
+        held = await hold(model, lane)
+        waiting = [lane.submit([LONG] * 10), lane.submit(["four"])]
+        assert lane.forecast_seconds(["four"], pace) == pytest.approx(4 * own)  # no more of any than its own size
+        assert lane.alone_seconds([LONG] * 10, pace) == pytest.approx(0.002 * sum(weigh([LONG] * 10, MAX_LENGTH)))
+        model.gate.set()
+        await asyncio.gather(held, *waiting)
+
+    on_lane(model, use)
+
+
+def test_a_large_request_has_what_small_ones_leave_of_the_lane() -> None:
+    model = Model(pace=0.002)
+    large = [LONG] * 20
+
+    async def use(lane: Lane) -> tuple[float, float, float]:
+        await lane.submit(["x"])
+        model.now += 1_000
+        alone = lane.forecast_seconds(large, 0.002)
+        for _ in range(500):  # 13 tokens at 0.002 s each, every 0.052 s: half of the lane
+            model.now += 0.026
+            await lane.submit(["x"])
+        beside = lane.forecast_seconds(large, 0.002)
+        await lane.submit(large)
+        return alone, beside, lane.forecast_seconds(["x"], 0.002)
+
+    alone, beside, small = on_lane(model, use)
+    assert alone == pytest.approx(lane_seconds(large, 0.002))
+    assert beside == pytest.approx(2 * alone, rel=0.1)
+    assert small == pytest.approx(lane_seconds(["x"], 0.002))
+
+
+def lane_seconds(texts: Sequence[str], pace: float) -> float:
+    return pace * sum(weigh(texts, MAX_LENGTH))
+
+
+def test_a_pace_that_is_old_is_measured_again_by_one_row_for_nobody() -> None:
+    model = Model(pace=1.0)
+
+    async def use(lane: Lane) -> None:
+        await lane.submit(["slow"])
+        model.pace = 0.001
+        lane.measure_again("too early")
+        await lane.submit(["in between"])
+        for _ in range(2 * 16):
+            model.now += batcher.STALE_SECONDS
+            lane.measure_again("again")
+            while len(lane._queue):
+                await asyncio.sleep(0.001)
+        assert lane.seconds_per_token == pytest.approx(0.001)
+
+    on_lane(model, use)
+    assert model.batches == [["slow"], ["in between"], *[["again"]] * 32]

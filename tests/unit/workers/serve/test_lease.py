@@ -2,33 +2,16 @@
 
 from uuid import UUID
 
-from schemas.artifacts import ArtifactRef, GraphRef
-from schemas.serving import Generation, ServedVersion
+from schemas.serving import Generation
+from tests.support.planted_versions import planted_version
 from workers.serve.lease import Lease, applied_weight, counts
 
 ROLLOUT = UUID(int=3)
-REF = ArtifactRef(digest="sha256:" + "0" * 64, size=0, media_type="x")
-
-
-def version(number: int) -> ServedVersion:
-    graph = GraphRef(
-        base_graph=REF,
-        adapter=REF,
-        tokenizer=REF,
-        base_digest=REF.digest,
-        feature_recipe="mid-last-mean-v1",
-        target_modules=(),
-        labels=("a", "b"),
-        max_length=8,
-    )
-    return ServedVersion(id=UUID(int=number), model="m", version=number, graph=graph)
-
-
 CANARY = Generation(
     deployment="d",
     generation=5,
-    stable=version(1),
-    canary=version(2),
+    stable=planted_version(1),
+    canary=planted_version(2),
     weight=0.25,
     rollout_id=ROLLOUT,
     signing_key="",

@@ -1,0 +1,76 @@
+"""What is refused on arrival, before it is a unit of any arm: a request that would not be done by its deadline.
+
+Such a request is turned away before its arm is drawn, by what it would cost in every lane that it could be drawn to.
+So a refusal chooses no arm, and what is counted stays a fair sample. All lanes are judged by the *stable* version's
+pace: a queue that stable could not work off is the load's fault, and nobody's error; one that only a slow or hanging
+canary does not work off is the canary's, and whoever is drawn to it and waits in vain is counted as its error.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from schemas.serving import Generation, ServedVersion
+from workers.serve.batcher import MAX_WAITING_ROWS, Batcher, Lane
+from workers.serve.metrics import Metrics
+from workers.serve.problems import Problem
+
+MAX_RETRY_SECONDS = 60
+"""Of `Retry-After`: a load changes sooner than a forecast knows."""
+
+
+class Admission:
+    """Raises Problem; what passes may begin its unit."""
+
+    def __init__(self, batcher: Batcher, metrics: Metrics) -> None:
+        self._batcher, self._metrics = batcher, metrics
+
+    def check_deadline(self, texts: Sequence[str], generation: Generation, weight: float) -> None:
+        """Before the arm is drawn."""
+        lanes = [self._batcher.lane(version) for version in _drawable(generation, weight)]
+        paces = [pace for lane in lanes if (pace := lane.seconds_per_token) is not None]
+        if not paces:
+            return
+        # stable is first; only where it is never drawn, or has answered nothing yet, the canary speaks for itself
+        for lane in lanes:
+            self._check(lane, texts, paces[0], generation.deadline_seconds)
+
+    def check_room(self, texts: Sequence[str], version: ServedVersion) -> None:
+        """Of the lane that was drawn: what it holds is bounded in memory, whoever is slow."""
+        if not self._batcher.lane(version).has_room(len(texts)):
+            detail = f"{MAX_WAITING_ROWS} rows wait already; try again shortly"
+            raise self._refused("queue", "overloaded", "Too many rows wait", detail)
+
+    def _check(self, lane: Lane, texts: Sequence[str], pace: float, deadline: float) -> None:
+        alone = lane.alone_seconds(texts, pace)
+        if alone > deadline:
+            lane.measure_again(min(texts, key=len))
+            raise self._refused("too-large", "too-large-for-deadline", _TOO_LARGE, _too_large(texts, alone, deadline))
+        expected = lane.forecast_seconds(texts, pace)
+        if expected > deadline:
+            lane.measure_again(min(texts, key=len))
+            detail = f"an answer would take about {expected:.1f} s now, and the deadline is {deadline:g} s"
+            wait = min(MAX_RETRY_SECONDS, math.ceil(expected - deadline))
+            raise self._refused("deadline", "overloaded", "Too much waits", detail, wait)
+
+    def _refused(self, reason: str, slug: str, title: str, detail: str, retry_after: int = 1) -> Problem:
+        self._metrics.refused.labels(reason).inc()
+        return Problem(503, slug, title, detail, retry_after=retry_after)
+
+
+_TOO_LARGE = "The request is too large for its deadline"
+
+
+def _too_large(texts: Sequence[str], alone: float, deadline: float) -> str:
+    rows = f"{len(texts)} rows" if len(texts) > 1 else "one row"
+    fitting = int(len(texts) * deadline / alone)
+    hint = f"send at most {fitting} rows of this length at once" if fitting else "send shorter texts"
+    takes = f"{rows} of this length take about {alone:.1f} s even if nothing else waits"
+    return f"{takes}, and the deadline is {deadline:g} s: {hint}"
+
+
+def _drawable(generation: Generation, weight: float) -> Iterator[ServedVersion]:
+    """Stable first."""
+    if generation.stable is not None and weight < 1.0:
+        yield generation.stable
+    if generation.canary is not None and weight > 0.0:
+        yield generation.canary

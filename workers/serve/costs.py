@@ -1,0 +1,57 @@
+"""What a request will cost, known before it is computed: its rows in tokens, and what a token costs here."""
+
+import math
+from collections import deque
+from collections.abc import Sequence
+from statistics import median
+
+ROW_TOKENS = 10
+"""What a row costs beyond its own tokens, as `workers.model.batching.BATCH_TOKENS` was measured."""
+BYTES_PER_TOKEN = 4
+"""Of UTF-8, about: nobody's text is tokenised on arrival. Other texts cost more a byte, and so does then a token."""
+CHARACTERS_READ = 350
+"""Tokenising so many characters takes as long as computing one token; all are read, however few tokens count."""
+REMEMBERED = 16
+"""Batches. Their median forgets one that stalled, and follows a machine that has become slower."""
+RATE_SECONDS = 5.0
+
+
+def weigh(texts: Sequence[str], max_length: int) -> tuple[int, ...]:
+    """Each row's cost in tokens."""
+    return tuple(_weight(text, max_length) for text in texts)
+
+
+def _weight(text: str, max_length: int) -> int:
+    head = text[: BYTES_PER_TOKEN * max_length].encode("utf-8", "surrogatepass")
+    tokens = min(max_length, 2 + len(head) // BYTES_PER_TOKEN)
+    return ROW_TOKENS + tokens + len(text) // CHARACTERS_READ
+
+
+class Pace:
+    """Seconds that a token takes: the median of the last batches."""
+
+    def __init__(self) -> None:
+        self._batches: deque[float] = deque(maxlen=REMEMBERED)
+        self.measured_at = -math.inf
+
+    def measure(self, tokens: int, seconds: float, now: float) -> None:
+        self._batches.append(seconds / tokens)
+        self.measured_at = now
+
+    @property
+    def seconds_per_token(self) -> float | None:
+        """None: nothing has been computed yet."""
+        return median(self._batches) if self._batches else None
+
+
+class Rate:
+    """Tokens a second over the last seconds, older ones weighing less."""
+
+    def __init__(self) -> None:
+        self._rate, self._at = 0.0, 0.0
+
+    def add(self, tokens: int, now: float) -> None:
+        self._rate, self._at = self.at(now) + tokens / RATE_SECONDS, now
+
+    def at(self, now: float) -> float:
+        return self._rate * math.exp((self._at - now) / RATE_SECONDS)
