@@ -1,7 +1,8 @@
 """Asks for known vulnerabilities of what requirements.lock pins: `python -m deploy.audit`.
 
 pip-audit says "no known vulnerabilities" also where no advisory could be read. So a package that is known to have one
-is asked for first: where that is not found, nothing was audited, and this says so loudly instead of passing quietly.
+is asked for first: where that is not found, nothing was audited. Ends with status 0 when all were audited and each
+finding has its reason, with 1 when one has none, and with 3 when nothing, or not everything, could be audited.
 """
 
 import json
@@ -24,6 +25,7 @@ EXCEPTIONS: Final = Path(__file__).parent / "audit_exceptions.toml"
 SERVICE: Final = os.environ.get("GRAFTWORK_AUDIT_SERVICE", "pypi")
 """`pypi`: the package index's own data; `osv`: https://osv.dev, where it is reachable."""
 SECONDS: Final = 300
+FOUND, NOT_AUDITED = 1, 3
 
 Finding = tuple[str, str, str]
 """Package, version and advisory."""
@@ -62,23 +64,38 @@ def pins(lock: str) -> str:
 def main() -> int:
     try:
         if not list(findings(audit(PROBE))):
-            return _say(
-                0, f"NOT AUDITED: {SERVICE} knows nothing about {PROBE}, so its advisories are not reachable here"
-            )
-        dependencies = audit(pins(LOCK.read_text()))
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return _say(0, f"NOT AUDITED: {error}")
-    skipped = [one["name"] for one in dependencies if "skip_reason" in one]
+            return not_audited(f"{SERVICE} knows nothing about {PROBE}, so its advisories are not reachable here")
+        asked = pins(LOCK.read_text())
+        dependencies = audit(asked)
+    except (OSError, subprocess.TimeoutExpired, ValueError, KeyError) as error:
+        return not_audited(f"{type(error).__name__}: {error}")
     exceptions: dict[str, str] = tomllib.loads(EXCEPTIONS.read_text()) if EXCEPTIONS.is_file() else {}
+    return judge(dependencies, exceptions, asked)
+
+
+def judge(dependencies: list[dict[str, Any]], exceptions: dict[str, str], asked: str) -> int:
     left = unexplained(list(findings(dependencies)), exceptions)
     for package, version, advisory in left:
         sys.stdout.write(f"{package} {version}: {advisory}; upgrade it, or say in {EXCEPTIONS.name} why not\n")
-    return _say(1 if left else 0, f"audited {len(dependencies) - len(skipped)} packages; no data: {skipped or 'none'}")
+    answered = {normal(one["name"]) for one in dependencies if "skip_reason" not in one}
+    unanswered = sorted({normal(line.partition("==")[0]) for line in asked.split()} - answered)
+    _say(f"{len(answered)} packages asked about, {len(left)} findings without a reason")
+    if left:
+        return FOUND
+    return not_audited(f"no data about {', '.join(unanswered)}") if unanswered else 0
 
 
-def _say(code: int, words: str) -> int:
+def not_audited(why: str) -> int:
+    _say(f"NOT AUDITED: {why}")
+    return NOT_AUDITED
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _say(words: str) -> None:
     sys.stdout.write(f"audit: {words}\n")
-    return code
 
 
 if __name__ == "__main__":

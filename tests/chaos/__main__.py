@@ -46,8 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"chaos: --go-on {wrong}", file=sys.stderr)  # noqa: T201
         return 2
     if before:
-        held = set(before["seeds"]) - set(map(int, before["failed"]))
-        seeds = [seed for seed in seeds if seed not in held]
+        seeds = [seed for seed in seeds if seed not in set(before["seeds"])]
     outcomes = Campaign(asked.topology, seeds, asked.keep, asked.go_on or asked.out, before).run()
     return _summary(outcomes, len(seeds), before)
 
@@ -119,7 +118,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--plan", action="store_true", help="only say what the rounds would do")
     parser.add_argument("--out", type=Path, help="results as JSON into this file")
     parser.add_argument("--go-on", type=Path, metavar="OUT",
-                        help="the same, and seeds that held in this file are not played again")  # fmt: skip
+                        help="the same, and seeds that are in this file are not played again")  # fmt: skip
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "graftwork-chaos-failures",
                         help="folder for what failed rounds leave (default: %(default)s)")  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="the traces of what failed")
@@ -142,12 +141,12 @@ def _document(outcomes: Sequence[Outcome], before: dict[str, Any] | None) -> dic
 
 
 def _summary(outcomes: Sequence[Outcome], wanted: int, before: dict[str, Any] | None) -> int:
-    failed = [outcome.plan.seed for outcome in outcomes if outcome.violations]
-    if outcomes:
-        _say(f"\n{tables.table(_document(outcomes, before))}")
+    found = _document(outcomes, before) if outcomes else before
+    if found:
+        _say(f"\n{tables.table(found)}")
     for reason in sorted({reason for outcome in outcomes for reason in outcome.skipped}):
         _say(f"\nNOT RUN: {reason}")
-    return 1 if failed or len(outcomes) < wanted else 0
+    return 1 if found is None or found["failed"] or len(outcomes) < wanted else 0
 
 
 def _no_kcat() -> str | None:

@@ -37,20 +37,24 @@ def document(outcomes: Sequence[Outcome]) -> dict[str, Any]:
 
 
 def joined(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Two documents of one topology as one. A seed that was played again counts as it went the last time."""
+    """Two documents of one topology as one. A seed that failed once has failed, however often it is played again."""
     again = set(now["seeds"])
     return {
         "topology": now["topology"],
         "commits": sorted({*before["commits"], *now["commits"]}),
         "seeds": sorted(again | set(before["seeds"])),
-        "failed": {seed: said for seed, said in before["failed"].items() if int(seed) not in again} | now["failed"],
-        "crashes": {seed: said for seed, said in before["crashes"].items() if int(seed) not in again} | now["crashes"],
+        "failed": _said_once_or_again(before["failed"], now["failed"]),
+        "crashes": _said_once_or_again(before["crashes"], now["crashes"]),
         "skipped": sorted({*before["skipped"], *now["skipped"]}),
         "played": before["played"] + now["played"],
         "seconds": round(before["seconds"] + now["seconds"], 1),
         "done": {name: count + before["done"][name] for name, count in now["done"].items()},
         "recoveries": [one for one in before["recoveries"] if one["seed"] not in again] + now["recoveries"],
     }
+
+
+def _said_once_or_again(before: dict[str, list[str]], now: dict[str, list[str]]) -> dict[str, list[str]]:
+    return {seed: [*before.get(seed, []), *now.get(seed, [])] for seed in sorted({*before, *now}, key=int)}
 
 
 def totals(outcomes: Iterable[Outcome]) -> dict[str, int]:

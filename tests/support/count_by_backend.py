@@ -1,32 +1,70 @@
-"""Prints how many tests ran on each real part, from pytest's JUnit report: `count_by_backend.py report.xml`."""
+"""How many tests ran on each real part, from pytest's JUnit report: `count_by_backend.py report.xml`.
 
+Ends with status 1 in CI (CI=true) when a part was met by fewer tests than it has, or when a test of Kafka or PostgreSQL
+was skipped: a machine without them would pass everything else.
+"""
+
+import os
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 BACKENDS = ("kafka", "postgres", "sqlite")
+AT_LEAST = {"kafka": 30, "postgres": 350, "sqlite": 350}
+"""A little below what there is (35, 404 and as many again), and far above what is left when a fixture skips."""
+NEVER_SKIPPED = ("kafka", "postgres")
 
 
-def backend_of(case: ElementTree.Element) -> str:
-    """By the fixture's parameter in the test's id, else by the properties that conftest records."""
-    marks = {p.get("value") for p in case.iter("property") if p.get("name") == "backend"}
-    return "+".join(b for b in BACKENDS if b in marks) or "neither"
+@dataclass
+class Tally:
+    passed: Counter[str] = field(default_factory=Counter)
+    skipped: list[tuple[str, str, str]] = field(default_factory=list)
+    """Backends, test and reason."""
 
 
-def main(report: str) -> None:
-    ran: Counter[str] = Counter()
-    skipped: list[tuple[str, str]] = []
-    for case in ElementTree.parse(report).iter("testcase"):
-        reason = case.find("skipped")
+def backends_of(case: ElementTree.Element) -> str:
+    """By the properties that conftest records, and for a skipped test also by its reason."""
+    marks = {str(p.get("value")) for p in case.iter("property") if p.get("name") == "backend"}
+    skipped = case.find("skipped")
+    reason = "" if skipped is None else str(skipped.get("message")).lower()
+    marks |= {backend for backend in BACKENDS if f"not run on {backend}" in reason}
+    return "+".join(backend for backend in BACKENDS if backend in marks) or "neither"
+
+
+def count(report: ElementTree.Element) -> Tally:
+    tally = Tally()
+    for case in report.iter("testcase"):
+        backends, reason = backends_of(case), case.find("skipped")
         if reason is not None:
-            skipped.append((f"{case.get('classname')}.{case.get('name')}", reason.get("message") or ""))
-        else:
-            ran[backend_of(case)] += 1
-    for backend, count in sorted(ran.items()):
-        print(f"{count:5d} tests ran on {backend}")
-    for name, reason in skipped:
-        print(f"skipped: {name}: {reason}")
+            tally.skipped.append((backends, f"{case.get('classname')}.{case.get('name')}", str(reason.get("message"))))
+        elif case.find("failure") is None and case.find("error") is None:
+            tally.passed[backends] += 1
+    return tally
+
+
+def shortages(tally: Tally) -> Iterator[str]:
+    for backend, least in AT_LEAST.items():
+        found = sum(number for backends, number in tally.passed.items() if backend in backends.split("+"))
+        if found < least:
+            yield f"{found} tests passed on {backend}, expected at least {least}"
+    for backends, test, reason in tally.skipped:
+        if set(backends.split("+")) & set(NEVER_SKIPPED):
+            yield f"{test} was skipped, and tests on {backends} may not be: {reason}"
+
+
+def main(report: str) -> int:
+    tally = count(ElementTree.parse(report).getroot())
+    for backends, number in sorted(tally.passed.items()):
+        print(f"{number:5d} tests passed on {backends}")
+    for _, test, reason in tally.skipped:
+        print(f"skipped: {test}: {reason}")
+    wrong = list(shortages(tally))
+    for line in wrong:
+        print(f"NOT ENOUGH: {line}")
+    return 1 if wrong and os.environ.get("CI") == "true" else 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    sys.exit(main(sys.argv[1]))

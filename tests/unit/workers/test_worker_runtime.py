@@ -33,15 +33,42 @@ def test_news_that_did_not_arrive_are_sent_again_behind_what_is_newer() -> None:
     news = News()
     news.hear(Progress(step=1, total=9))
     news.hear(checkpoint(1))
-    news.hear("first")
+    for line in ("first", "second", "third"):
+        news.hear(line)
     lost = news.take()
     news.hear(Progress(step=2, total=9))
-    news.hear("second")
+    news.hear("fourth")
+    news.hear("fifth")
     news.put_back(lost)
     batch = news.take()
     assert batch.progress == Progress(step=2, total=9)
     assert batch.checkpoint == checkpoint(1)
-    assert batch.logs == ("first", "second")
+    assert batch.logs == ("first", "second", "third", "fourth", "fifth")
+
+
+def test_a_checkpoint_that_did_not_arrive_gives_way_to_a_newer_one() -> None:
+    news = News()
+    news.hear(checkpoint(1))
+    lost = news.take()
+    news.hear(checkpoint(2))
+    news.put_back(lost)
+    assert news.take().checkpoint == checkpoint(2)
+
+
+def test_a_log_of_many_batches_arrives_whole_and_in_order_though_every_second_is_lost() -> None:
+    news = News()
+    lines = [f"{number} {'x' * (number % 900)}" for number in range(3 * MAX_BATCH_LINES)]
+    for line in lines:
+        news.hear(line)
+    arrived: list[str] = []
+    for attempt in range(100):
+        batch = news.take()
+        if attempt % 2:
+            arrived += batch.logs
+        else:
+            news.put_back(batch)
+    assert arrived == lines
+    assert news.is_empty
 
 
 def test_a_batch_fits_into_a_request() -> None:
