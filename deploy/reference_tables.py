@@ -1,4 +1,4 @@
-"""Writes docs/reference.md's tables from the code: `python -m deploy.reference_tables`.
+"""Writes the tables of docs/reference.md, and docs/fields.md whole, from the code: `python -m deploy.reference_tables`.
 
 It stands outside the packages, because no package may know both the control plane and the workers.
 """
@@ -11,15 +11,20 @@ from pydantic_core import PydanticUndefined
 
 from controlplane.domain.roles import INCLUDES, MAY
 from controlplane.settings import Settings
+from schemas.asyncapi import SPECS
 from schemas.docstrings import fields_of
 from schemas.events import EVENTS
 from schemas.marked import with_part
+from schemas.pipelines import PipelineSpec, TriggerSpec
 from schemas.processes.environment import Environment
+from schemas.reference import FieldRow, rows
+from schemas.rollouts import DeploymentSpec, RollbackRequest, RolloutRequest
 from schemas.topics import topic_of
 from workers.runtime.settings import WorkerSettings
 from workers.serve.settings import GatewaySettings
 
 DOCUMENT: Final = Path(__file__).parents[1] / "docs" / "reference.md"
+FIELDS: Final = DOCUMENT.with_name("fields.md")
 READERS: Final[dict[str, type[Environment]]] = {
     "control plane": Settings,
     "worker": WorkerSettings,
@@ -55,6 +60,13 @@ def roles_table() -> str:
     return "\n".join(lines)
 
 
+FIELDS_COLUMNS: Final = "| field | type | default | unit | range | means |"
+FIELDS_HEAD: Final = """# Every field
+
+Of each document that a person writes: `graftwork job spec KIND`, `graftwork pipeline spec`, `graftwork trigger spec`
+and `graftwork deployment spec` show the same, and with `--example` a document to start from. `[]` is each item of a
+list, `[wrong]` each of that choice, `<name>` each name of an object; in parentheses stands the choice that a field is
+of. This page is written by `make generate`."""
 TABLES: Final = {"roles": roles_table, "settings": settings_table, "events": events_table}
 
 
@@ -63,6 +75,30 @@ def with_tables(text: str) -> str:
     for name, table in TABLES.items():
         text = with_part(text, name, table())
     return text
+
+
+def fields_document() -> str:
+    """Every field of every document that a person writes."""
+    documents = {
+        **{f"A {kind} job's spec": spec for kind, spec in SPECS.items()},
+        "A pipeline": PipelineSpec,
+        "A trigger": TriggerSpec,
+        "A deployment and its policy": DeploymentSpec,
+        "A rollout": RolloutRequest,
+        "A rollback": RollbackRequest,
+    }
+    parts = [FIELDS_HEAD]
+    for title, model in documents.items():
+        lines = [f"## {title}", "", _words(model.__doc__), "", FIELDS_COLUMNS, "|---|---|---|---|---|---|"]
+        parts.append("\n".join([*lines, *(_field_line(row) for row in rows(model))]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _field_line(row: FieldRow) -> str:
+    default = row.default if row.default == "required" else f"`{row.default}`"
+    example = f" Example: `{row.example}`." if row.example else ""
+    cells = (f"`{row.path}`", row.type, default, row.unit, row.range, row.meaning + example)
+    return "| " + " | ".join(_words(cell) for cell in cells) + " |"
 
 
 def _default(cls: type[Environment], field: str) -> str:
@@ -82,3 +118,4 @@ def _escaped(words: Iterable[str]) -> Iterable[str]:
 
 if __name__ == "__main__":
     DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))
+    FIELDS.write_text(fields_document())

@@ -171,7 +171,7 @@ class Privacy(Strict):
 
     epsilon: float = Field(gt=0, le=100, examples=[8])
     """The privacy loss that the run may not pass. Unit: nats."""
-    delta: float = Field(gt=0, lt=1, examples=[1e-5])
+    delta: float = Field(gt=0, lt=1, examples=[1e-4])
     """The probability with which epsilon may be passed; well below 1 / rows. Unit: probability."""
     max_grad_norm: float = Field(default=0.5, gt=0)
     """Each row's gradient is clipped to this L2 norm. Unit: none."""
@@ -204,7 +204,7 @@ class TrainSpec(Strict):
     """The adapter."""
     head: Head = FitHead()
     """Where the classifier on top comes from."""
-    privacy: Privacy | None = None
+    privacy: Privacy | None = Field(default=None, examples=[{"epsilon": 8, "delta": 1e-4}])
     """Differential privacy for each row of the dataset; null: the run is not private."""
     public_dataset: DatasetRef | None = Field(default=None, examples=["public-reviews@latest"])
     """Rows that are nobody's secret, to centre a private head's features; null: no centring. Needs `privacy`."""

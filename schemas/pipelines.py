@@ -2,7 +2,7 @@
 
 import re
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, JsonValue, field_validator, model_validator
 
@@ -47,6 +47,26 @@ class ReleaseStage(Strict):
 Stage = Annotated[JobStage | ReleaseStage, Field(discriminator="kind")]
 
 
+EXAMPLE_STAGES: Final[dict[str, JsonValue]] = {
+    "curate": {"kind": "curate", "spec": {"dataset": "reviews", "sources": [{"uri": "file:///data/reviews.csv"}]}},
+    "train": {
+        "kind": "train",
+        "needs": ["curate"],
+        "spec": {
+            "model": "sentiment",
+            "base_model": "file:///models/encoder",
+            "dataset": "${stages.curate.dataset}",
+        },
+    },
+    "export": {"kind": "export", "needs": ["train"], "spec": {"model_version": "${stages.train.model_version}"}},
+    "release": {
+        "kind": "release",
+        "needs": ["export"],
+        "deployment": "reviews",
+        "model_version": "${stages.export.model_version}",
+    },
+}
+
 StagePhase = Literal["Waiting", "Running", "Succeeded", "Failed", "Cancelled", "Skipped"]
 RunPhase = Literal["Running", "Succeeded", "Failed", "Cancelled"]
 
@@ -60,7 +80,7 @@ class PipelineSpec(Strict):
     """What it is for."""
     params: dict[str, JsonValue] = Field(default={}, examples=[{"uri": "file:///data/reviews.csv"}])
     """Name to default; a run may override them, and may not invent others."""
-    stages: dict[StageName, Stage] = Field(min_length=1, max_length=32)
+    stages: dict[StageName, Stage] = Field(min_length=1, max_length=32, examples=[EXAMPLE_STAGES])
     """Name to stage; a stage starts once those that it needs have succeeded."""
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from controlplane.api.call import Operator, Viewer, Worker
 from controlplane.api.identities import JobId
 from controlplane.api.pages import Cursor, Limit, as_id, decode_cursor, encode_cursor
 from controlplane.commands import claims, outcomes
-from controlplane.commands.jobs import request_job
+from controlplane.commands.jobs import request_job, retry_job
 from controlplane.projections.identities import identify
 from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs
 from controlplane.store.tables import JobLogRow, JobRow, PipelineRunRow
@@ -77,6 +77,12 @@ def get_logs(
 def post_cancel(call: Operator, job_id: JobId) -> Response:
     """Pending: cancelled at once. Running: `cancel_requested`, until its worker confirms or goes silent."""
     return call.write(lambda uow: view(outcomes.cancel_job(uow, job_id)))
+
+
+@router.post("/v1/jobs/{job_id:segment}:retry", status_code=201, response_model=JobView, responses=refusals(404, 409))
+def post_retry(call: Operator, job_id: JobId) -> Response:
+    """A new job by the spec of one that failed or was cancelled, on its journey; a pipeline run stays as it is."""
+    return call.write(lambda uow: view(retry_job(uow, job_id)), status=201)
 
 
 # --- workers ----------------------------------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ MODULES: Final = {
     "events": ("events", "dlq"),
     "tokens": ("token",),
     "version": ("version",),
+    "status": ("status",),
+    "predictions": ("predict", "feedback"),
 }
 """A module of this package and what it registers, in the order of the help."""
 

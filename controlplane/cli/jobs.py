@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli import documents
+from controlplane.cli import documents, specs
 from controlplane.cli.output import FAILED, Terminal, terminal
 from controlplane.cli.table import one_line
 from controlplane.client import Client
@@ -67,11 +67,29 @@ def request(
 
 
 @job.command()
+def spec(context: typer.Context, kind: str, example: specs.AsExample = False) -> None:
+    """Every field of a kind's spec: type, default, unit and meaning."""
+    specs.show(terminal(context), specs.spec_of(kind), example)
+
+
+@job.command()
 def cancel(context: typer.Context, job_id: str) -> None:
     """Pending: at once. Running: as soon as its worker hears of it."""
     screen = terminal(context)
     with screen.client() as client:
         screen.show(client.cancel_job(job_id))
+
+
+@job.command()
+def retry(context: typer.Context, job_id: str, wait: Wait = False) -> None:
+    """A new job by the spec of one that failed or was cancelled: `graftwork events list` shows them as one journey."""
+    screen = terminal(context)
+    with screen.client() as client:
+        asked = client.retry_job(job_id)
+        if wait:
+            follow(screen, client, asked)
+        else:
+            screen.show(asked)
 
 
 @job.command()

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli import documents
+from controlplane.cli import documents, specs
 from controlplane.cli.jobs import Wait
 from controlplane.cli.output import FAILED, Terminal, terminal
 from controlplane.client import Client
+from schemas.pipelines import PipelineSpec, TriggerSpec
 from schemas.views.jobs import JobView
 from schemas.views.pipelines import RunView
 
@@ -134,6 +135,18 @@ def evaluations(
         asked = client.list_evaluations(trigger=name, event=event, outcome=outcome)
         found = list(islice(asked, limit))
     screen.rows(found, ("at", "trigger", "event_type", "event_id", "outcome", "reason"), empty="no evaluations")
+
+
+@pipeline.command("spec")
+def pipeline_spec(context: typer.Context, example: specs.AsExample = False) -> None:
+    """Every field of the file that `apply` takes: type, default, unit and meaning."""
+    specs.show(terminal(context), PipelineSpec, example)
+
+
+@trigger.command("spec")
+def trigger_spec(context: typer.Context, example: specs.AsExample = False) -> None:
+    """Every field of the file that `apply` takes: type, default, unit and meaning."""
+    specs.show(terminal(context), TriggerSpec, example)
 
 
 def jobs_of(client: Client, run: RunView) -> dict[str, JobView]:

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli import documents
+from controlplane.cli import documents, specs
 from controlplane.cli.jobs import Wait
 from controlplane.cli.models import Reason
 from controlplane.cli.output import FAILED, Terminal, terminal
 from controlplane.cli.plan import plan
 from controlplane.cli.table import one_line
 from controlplane.client import Client
+from schemas.rollouts import DeploymentSpec
 from schemas.views.rollouts import RolloutView
 
 deployment = typer.Typer(no_args_is_help=True, help="Deployments: what serves, by which policy; rollback.")
@@ -93,6 +94,12 @@ def resume(context: typer.Context, name: str) -> None:
     screen = terminal(context)
     with screen.client() as client:
         screen.show(client.resume_deployment(name))
+
+
+@deployment.command("spec")
+def deployment_spec(context: typer.Context, example: specs.AsExample = False) -> None:
+    """Every field of the file that `apply` takes: type, default, unit and meaning."""
+    specs.show(terminal(context), DeploymentSpec, example, name="reviews")
 
 
 @rollout.command()

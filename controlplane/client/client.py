@@ -66,6 +66,10 @@ class Client:
     def cancel_job(self, job_id: UUID | str) -> JobView:
         return self._api.post(JobView, f"/v1/jobs/{job_id}:cancel")
 
+    def retry_job(self, job_id: UUID | str) -> JobView:
+        """A new job by the spec of one that failed or was cancelled."""
+        return self._api.post(JobView, f"/v1/jobs/{job_id}:retry")
+
     def wait_for_job(
         self, job_id: UUID | str, *, seconds: float = 3600, seen: Callable[[JobView], None] | None = None
     ) -> JobView:

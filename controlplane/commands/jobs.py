@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlmodel import col, select
 
-from controlplane.commands.references import resolve_spec
+from controlplane.commands.references import OURS_TO_FILL, resolve_spec
 from controlplane.domain.job import FINAL, Happening, backoff_seconds, next_phase
 from controlplane.errors import Conflict, NotFound
 from controlplane.store.tables import JobRow
@@ -64,6 +64,19 @@ def request_job(
     uow.session.add(job)
     uow.session.flush()
     return job
+
+
+def retry_job(uow: UnitOfWork, job_id: UUID) -> JobRow:
+    """A new job by the spec of one that failed or was cancelled: on its journey, caused by its last fact.
+
+    What the control plane had put into the spec is looked up anew. Raises Conflict for a job in any other phase.
+    """
+    job = lock_job(uow, job_id)
+    if job.phase not in ("Failed", "Cancelled"):
+        raise Conflict(f"job {job.id} is {job.phase}: expected one that is Failed or Cancelled")
+    spec = {name: value for name, value in job.spec.items() if name not in OURS_TO_FILL}
+    cause = Cause(job.correlationid, job.causationid)
+    return request_job(uow, cast(JobKind, job.kind), spec, max_attempts=job.max_attempts, cause=cause)
 
 
 def stop_job(uow: UnitOfWork, job_id: UUID) -> JobRow:

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from controlplane.cli.app import graftwork, hoist
 from controlplane.settings import Settings
-from deploy.reference_tables import DOCUMENT, with_tables
+from deploy.reference_tables import DOCUMENT, FIELDS, fields_document, with_tables
 from schemas.events import EVENTS
 from schemas.rollouts import CanaryPolicy, Gate, RolloutPolicy
 from workers.runtime.settings import WorkerSettings
@@ -71,6 +71,7 @@ def test_a_command_in_the_text_exists_with_its_options(line: str) -> None:
 
 def test_the_tables_are_up_to_date() -> None:
     assert with_tables(REFERENCE) == REFERENCE, "run `make generate`"
+    assert fields_document() == DOCUMENTS[FIELDS], "run `make generate`"
 
 
 @pytest.mark.parametrize("settings", [Settings, WorkerSettings, GatewaySettings])

@@ -123,3 +123,41 @@ def test_events_are_published_and_listed_one_a_line(run: Run) -> None:
     lines = [json.loads(line) for line in run("events", "list", "--json").out.splitlines()]
     assert [event["type"] for event in lines] == ["dev.graftwork.event.received.v1"]
     assert "event.received" in run("events", "list").out
+
+
+def test_a_cancelled_job_is_retried_on_its_journey(run: Run, jobs: Jobs) -> None:
+    first = str(jobs.request())
+    assert run("job", "retry", first).code == 2
+    run("job", "cancel", first)
+    ended = run("job", "get", first, "--json").json
+    again = run("job", "retry", first[:8], "--json").json
+    assert again["id"] != first
+    assert (again["phase"], again["spec"], again["max_attempts"]) == ("Pending", ended["spec"], ended["max_attempts"])
+    assert again["correlationid"] == ended["correlationid"]
+    facts = [json.loads(line) for line in run("events", "list", "--json").out.splitlines()]
+    of_first = [fact["id"] for fact in facts if fact["subject"] == f"job/{first}"]
+    [of_again] = [fact for fact in facts if fact["subject"] == f"job/{again['id']}"]
+    assert of_again["causationid"] == of_first[-1]
+
+
+def test_one_screen_says_what_goes_on(run: Run, jobs: Jobs) -> None:
+    job = str(jobs.request())
+    said = run("status")
+    assert (said.code, said.err) == (0, "")
+    assert job in said.out
+    assert "WAITS FOR A PERSON\nnothing" in said.out
+    found = run("status", "--json").json
+    assert [one["id"] for one in found["jobs"]] == [job]
+    assert found["info"]["source"]
+    assert (found["deployments"], found["rollouts"], found["dead_letters"]) == ([], [], 0)
+
+
+def test_a_deployment_that_is_not_there_cannot_be_asked(run: Run) -> None:
+    refused = run("predict", "nobody", "a text")
+    assert (refused.code, refused.out) == (2, "")
+    assert "nobody" in refused.err
+
+
+def test_feedback_to_no_answer_is_refused(run: Run) -> None:
+    refused = run("feedback", "made-up", "positive")
+    assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)

@@ -15,8 +15,9 @@ from schemas.problem import refusals
 from schemas.processes.head_requests import HeadAsGet
 from schemas.processes.request_encoding import DecodedBody
 from schemas.processes.sign_ins import FailedSignIns
+from schemas.views.predictions import PredictAnswer
 from workers.serve import oip, problems
-from workers.serve.description import ANSWERS_A_MODEL, BEARER, GUARDED, PredictAnswer, body_of, describe
+from workers.serve.description import ANSWERS_A_MODEL, BEARER, GUARDED, body_of, describe
 from workers.serve.files import GatewayFiles
 from workers.serve.gateway import Gateway, running
 from workers.serve.predict import Answer

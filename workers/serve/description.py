@@ -1,7 +1,6 @@
 """What a gateway's OpenAPI says: the bodies that are read by hand, the answers, and the refusals."""
 
 from typing import Any
-from uuid import UUID
 
 from fastapi import FastAPI
 from fastapi.security import HTTPBearer
@@ -9,7 +8,6 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas.problem import refusals, with_problem_schemas
-from schemas.serving import Arm
 from workers.serve.requests import InferRequest, PredictRequest
 
 BEARER = HTTPBearer(scheme_name="token", description="GRAFTWORK_GATEWAY_TOKEN, where it is set.", auto_error=False)
@@ -17,23 +15,6 @@ GUARDED = refusals(401, 429)
 ANSWERS_A_MODEL = refusals(413, 415, 422, 500, 503, 504)
 """500: the version could not answer, and says so; its unit is counted as an error."""
 READS: tuple[type[BaseModel], ...] = (PredictRequest, InferRequest)
-
-
-class Prediction(BaseModel):
-    label: str
-    scores: dict[str, float]
-    prediction_id: str
-    """Bring it back with the label that was right: `POST /v1/feedback`."""
-
-
-class PredictAnswer(BaseModel):
-    model: str
-    version: int
-    model_version: UUID
-    variant: Arm
-    rollout_id: UUID | None
-    request_id: str
-    predictions: list[Prediction]
 
 
 class Tensor(BaseModel):

@@ -1,0 +1,121 @@
+"""`graftwork status`: one screen of what serves, what goes on and what waits for a person."""
+
+from itertools import chain, islice
+from typing import Any
+from uuid import UUID
+
+import typer
+
+from controlplane.cli.output import Terminal, terminal
+from controlplane.client import Client
+from schemas.views.deployments import DeploymentView
+from schemas.views.rollouts import RolloutView
+
+ACTIVE = ("Queued", "Gating", "Verifying", "Progressing", "Paused")
+UNFINISHED = ("Running", "Pending")
+AT_MOST = 20
+"""Of each kind: it is one screen."""
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(status)
+
+
+def status(context: typer.Context) -> None:
+    """What serves, which rollouts and jobs are under way, what waits for a person, and dead letters."""
+    screen = terminal(context)
+    with screen.client() as client:
+        found = look(client)
+    if screen.as_json:
+        screen.print_json(found)
+    else:
+        _print(screen, found)
+
+
+def look(client: Client) -> dict[str, Any]:
+    names = Names(client)
+    deployments = list(client.list_deployments())
+    rollouts = list(chain.from_iterable(islice(client.list_rollouts(phase=phase), AT_MOST) for phase in ACTIVE))
+    jobs = list(chain.from_iterable(islice(client.list_jobs(phase=phase), AT_MOST) for phase in UNFINISHED))
+    return {
+        "info": client.info().model_dump(mode="json"),
+        "deployments": [_deployment(one, names) for one in deployments],
+        "rollouts": [_rollout(one, names) for one in rollouts],
+        "jobs": [{"id": one.id, "kind": one.kind, "phase": one.phase, "progress": _progress(one)} for one in jobs],
+        "waits_for_a_person": [*_held(rollouts), *_frozen(deployments)],
+        "dead_letters": len(list(islice(client.list_dead_letters(status="Open"), AT_MOST))),
+    }
+
+
+class Names:
+    """`sentiment/3` of a version's id; each is asked for once."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: dict[UUID, str] = {}
+
+    def of(self, version: UUID | None) -> str | None:
+        if version is None:
+            return None
+        if version not in self._known:
+            found = self._client.get_model_version(version)
+            self._known[version] = f"{found.model}/{found.version}"
+        return self._known[version]
+
+
+def _deployment(one: DeploymentView, names: Names) -> dict[str, Any]:
+    desired = one.desired
+    return {
+        "name": one.name,
+        "stable": names.of(desired.stable) if desired else None,
+        "canary": names.of(desired.canary) if desired else None,
+        "weight": desired.weight if desired else 0.0,
+        "frozen": one.frozen_reason,
+    }
+
+
+def _rollout(one: RolloutView, names: Names) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "deployment": one.deployment,
+        "version": names.of(one.model_version_id),
+        "phase": one.phase,
+        "weight": one.weight,
+        "reason": one.reason,
+    }
+
+
+def _progress(job: Any) -> str | None:
+    return f"{job.progress.step}/{job.progress.total} {job.progress.message}".strip() if job.progress else None
+
+
+def _held(rollouts: list[RolloutView]) -> list[str]:
+    return [
+        f"rollout of {one.deployment} is Paused: graftwork rollout get {str(one.id)[:8]}, then resume, promote or abort"
+        for one in rollouts
+        if one.phase == "Paused"
+    ]
+
+
+def _frozen(deployments: list[DeploymentView]) -> list[str]:
+    return [
+        f"deployment {one.name} is frozen: graftwork deployment resume {one.name}" for one in deployments if one.frozen
+    ]
+
+
+def _print(screen: Terminal, found: dict[str, Any]) -> None:
+    info = found["info"]
+    screen.write(f"Graftwork {info['version']} · {info['mode']} · events from {info['source']}")
+    sections = {
+        "deployments": ("name", "stable", "canary", "weight", "frozen"),
+        "rollouts": ("id", "deployment", "version", "phase", "weight", "reason"),
+        "jobs": ("id", "kind", "phase", "progress"),
+    }
+    for title, columns in sections.items():
+        screen.write("\n" + screen.bold(title.upper()))
+        screen.rows(found[title], columns)
+    screen.write("\n" + screen.bold("WAITS FOR A PERSON"))
+    screen.write("\n".join(found["waits_for_a_person"]) or "nothing")
+    letters = found["dead_letters"]
+    shown = f"{letters} or more" if letters == AT_MOST else str(letters)
+    screen.write(f"\n{screen.bold('DEAD LETTERS')} {shown}" + (": graftwork dlq list" if letters else ""))
