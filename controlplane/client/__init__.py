@@ -1,6 +1,7 @@
-"""The Python client, usable from a notebook: `from controlplane.client import Client`."""
+"""The Python client, which `graftwork` makes public: `from graftwork import Client`."""
 
 from controlplane.client.client import Client
 from controlplane.client.connection import ApiError, Unreachable
+from controlplane.client.gateway import Gateway
 
-__all__ = ["ApiError", "Client", "Unreachable"]
+__all__ = ["ApiError", "Client", "Gateway", "Unreachable"]

@@ -91,8 +91,9 @@ def set_alias(
     # Asked after the move: from here on the alias's row is locked.
     if follower := find_follower(uow.session, model, alias):
         raise AliasIsBound(
-            f"deployment {follower.name!r} follows {model}@{alias}: start a rollout "
-            f"(POST /v1/rollouts) or roll back (POST /v1/deployments/{follower.name}:rollback)",
+            f"deployment {follower.name!r} follows {model}@{alias}: run "
+            f"`graftwork rollout start {follower.name} {model}/VERSION`, "
+            f"or `graftwork deployment rollback {follower.name}`",
             field="alias",
         )
     return row

@@ -92,7 +92,7 @@ def check_clock(now: datetime, second: int, field: str) -> None:
 def find_boot(session: Session, boot: UUID) -> GatewayBootRow:
     row = session.get(GatewayBootRow, boot, populate_existing=True)
     if row is None:
-        raise NotFound(f"boot {boot} is not registered: POST /v1/gateway/boots first", field="boot")
+        raise NotFound(f"boot {boot} is not registered: a gateway registers its boot before it reports", field="boot")
     return row
 
 

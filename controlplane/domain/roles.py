@@ -12,7 +12,7 @@ INCLUDES: dict[Role, frozenset[Role]] = {
     "admin": frozenset({"viewer", "operator", "releaser", "auditor", "worker", "gateway", "admin"}),
 }
 MAY: dict[Role, str] = {
-    "viewer": "reads everything but tokens and the content of dead letters; labels answers (`POST /v1/feedback`)",
+    "viewer": "reads everything but tokens and the content of dead letters; labels answers (`graftwork feedback`)",
     "auditor": "reads the content of dead letters too",
     "operator": "requests and cancels jobs and runs, changes pipelines and triggers, hands in events, starts, pauses, "
     "resumes and aborts rollouts, replays and discards dead letters",

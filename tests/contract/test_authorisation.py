@@ -34,6 +34,7 @@ MAY = {
     "GET /v1/jobs/{job_id}": READERS,
     "GET /v1/jobs/{job_id}/logs": READERS,
     "POST /v1/jobs/{job_id}:cancel": OPERATORS,
+    "POST /v1/jobs/{job_id}:retry": OPERATORS,
     "POST /v1/jobs:claim": "worker admin",
     "POST /v1/jobs/{job_id}:heartbeat": "worker admin",
     "POST /v1/jobs/{job_id}:complete": "worker admin",
