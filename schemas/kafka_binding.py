@@ -1,34 +1,25 @@
-"""Envelope <-> Kafka message, pure: binary mode out, binary and structured mode in.
+"""Envelope <-> Kafka message, pure: binary mode out; binary mode, structured mode and batches in.
 
 Specification: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
 """
 
 import base64
 import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from schemas.cloudevent import MAX_EVENT_BYTES, CloudEvent, EventData, InboundEvent, isoformat
+from schemas.cloudevent import CloudEvent, EventData, InboundEvent, isoformat
+from schemas.event_formats import UnreadableEvent, batch_documents, event_fields, is_batch, is_text, structured_fields
 from schemas.events import BY_TYPE
 
 CONTENT_TYPE: Final = "content-type"
+CONTENT_ENCODING: Final = "content-encoding"
 PREFIX: Final = "ce_"
-STRUCTURED: Final = "application/cloudevents+json"
-JSON_MEDIA: Final = re.compile(r"^[a-z0-9.+-]+/([a-z0-9.+-]+\+)?json$")
 Event = TypeVar("Event", bound=BaseModel)
-
-
-class UnreadableEvent(ValueError):
-    """A message that is no CloudEvent: every problem found in it, not only the first."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
 
 
 @dataclass(frozen=True)
@@ -99,7 +90,7 @@ def inbound_to_message(event: InboundEvent) -> KafkaMessage:
     if (encoded := (event.model_extra or {}).get("data_base64")) is not None:
         value: bytes | None = base64.b64decode(encoded)
         content_type = event.datacontenttype or "application/octet-stream"
-    elif _is_text(content_type) and isinstance(event.data, str):
+    elif is_text(content_type) and isinstance(event.data, str):
         value = event.data.encode()
     else:
         value = None if event.data is None else _json_bytes(event.data)
@@ -129,17 +120,25 @@ def from_message(message: KafkaMessage) -> CloudEvent:
 
     Raises UnreadableEvent with every problem found.
     """
-    return _validated(CloudEvent, *_attributes_of(message))
+    attributes, content_type, problems = _headers_of(message)
+    return _event(CloudEvent, attributes, content_type, message.value, problems)
 
 
-def inbound_from_message(message: KafkaMessage) -> InboundEvent:
-    """Somebody else's event. Raises UnreadableEvent with every problem found."""
-    return _validated(InboundEvent, *_attributes_of(message))
+def inbound_events_from_message(message: KafkaMessage) -> list[InboundEvent]:
+    """Somebody else's event, or a batch of them. Raises UnreadableEvent with every problem found."""
+    attributes, content_type, problems = _headers_of(message)
+    return inbound_events(attributes, content_type, message.value, problems)
 
 
-def inbound_event(attributes: Mapping[str, str], content_type: str | None, body: bytes | None) -> InboundEvent:
-    """Somebody else's event by any protocol: attributes without their prefix, in binary mode, or a structured body."""
-    return _validated(InboundEvent, *_fields(attributes, content_type, body))
+def inbound_events(
+    attributes: Mapping[str, str], content_type: str | None, body: bytes | None, problems: Sequence[str] = ()
+) -> list[InboundEvent]:
+    """Somebody else's events by any protocol: attributes without their prefix, in binary mode, a structured body or a
+    batch, which is taken whole or not at all. Raises UnreadableEvent with every problem found, also those before.
+    """
+    if not is_batch(content_type):
+        return [_event(InboundEvent, attributes, content_type, body, problems)]
+    return _batch(content_type, body, problems)
 
 
 def payload_of(event: CloudEvent) -> EventData | None:
@@ -151,86 +150,69 @@ def payload_of(event: CloudEvent) -> EventData | None:
         return event.data
     if (known := BY_TYPE.get(event.type)) is None:
         return None
-    return _validated(known, event.data, [])
+    return _validated(known, event.data, ())
 
 
-def _attributes_of(message: KafkaMessage) -> tuple[dict[str, Any], list[str]]:
+def _headers_of(message: KafkaMessage) -> tuple[dict[str, str], str | None, list[str]]:
+    """Attributes, content type, and what is wrong with them."""
     attributes: dict[str, str] = {}
     content_type: str | None = None
     problems: list[str] = []
     for name, raw in message.headers:
-        if name != CONTENT_TYPE and not name.startswith(PREFIX):
+        if name.lower() not in (CONTENT_TYPE, CONTENT_ENCODING) and not name.startswith(PREFIX):
             continue
         try:
             text = raw.decode()
         except UnicodeDecodeError:
             problems.append(f"header {name}: expected UTF-8, got {raw[:32]!r}")
             continue
-        if name == CONTENT_TYPE:
+        if name.lower() == CONTENT_TYPE:
             content_type = text
+        elif name.lower() == CONTENT_ENCODING:
+            if text.strip().lower() not in ("", "identity"):
+                problems.append(f"header {name}: expected no encoding beside Kafka's own compression, got {text!r}")
         elif name.removeprefix(PREFIX) in attributes:
             problems.append(f"header {name}: given twice")
         else:
             attributes[name.removeprefix(PREFIX)] = text
-    fields, more = _fields(attributes, content_type, message.value)
-    return fields, problems + more
+    return attributes, content_type, problems
 
 
-def _fields(
-    attributes: Mapping[str, str], content_type: str | None, body: bytes | None
-) -> tuple[dict[str, Any], list[str]]:
-    if body is not None and len(body) > MAX_EVENT_BYTES:
-        return dict(attributes), [f"value: {len(body)} bytes, at most {MAX_EVENT_BYTES} are accepted"]
-    media = (content_type or "").partition(";")[0].strip().lower()
+def _event(
+    model: type[Event], attributes: Mapping[str, str], content_type: str | None, body: bytes | None,
+    problems: Sequence[str],
+) -> Event:  # fmt: skip
     try:
-        if media == STRUCTURED:
-            return _structured(body), []
-        if media.startswith("application/cloudevents"):
-            raise ValueError(f"content-type: expected {STRUCTURED} or the data's own type, got {content_type!r}")
-        return {**attributes, **_data(media, content_type, body)}, []
+        return _validated(model, event_fields(attributes, content_type, body), problems)
+    except UnreadableEvent:
+        raise
     except ValueError as error:
-        return dict(attributes), [str(error)]
+        found = [*problems, str(error)]
+        if not attributes:
+            raise UnreadableEvent(found) from error  # of an event that was not read nothing more can be said
+        return _validated(model, attributes, found)
 
 
-def _structured(body: bytes | None) -> dict[str, Any]:
-    document = _json(body or b"")
-    if not isinstance(document, dict):
-        raise ValueError(f"value: expected a JSON object with the event's attributes, got {type(document).__name__}")
-    if "data" in document and "data_base64" in document:
-        raise ValueError("value: both data and data_base64 are given, expected one")
-    return document
-
-
-def _data(media: str, content_type: str | None, body: bytes | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {} if content_type is None else {"datacontenttype": content_type}
-    if not body:
-        return fields
-    if media == "" or JSON_MEDIA.match(media):
-        return {**fields, "data": _json(body)}
-    if _is_text(media):
+def _batch(content_type: str | None, body: bytes | None, problems: Sequence[str]) -> list[InboundEvent]:
+    events: list[InboundEvent] = []
+    found = list(problems)
+    try:
+        documents = batch_documents(content_type, body)
+    except ValueError as error:
+        raise UnreadableEvent([*found, str(error)]) from error
+    for place, document in enumerate(documents):
         try:
-            return {**fields, "data": body.decode()}
-        except UnicodeDecodeError as error:
-            raise ValueError(f"value: {content_type} must be UTF-8, {error.reason} at byte {error.start}") from error
-    return {**fields, "data_base64": base64.b64encode(body).decode()}
+            events.append(_validated(InboundEvent, structured_fields(document), ()))
+        except UnreadableEvent as error:
+            found += [f"{place}.{problem}" for problem in error.problems]
+        except ValueError as error:
+            found.append(f"{place}.{error}")
+    if found:
+        raise UnreadableEvent(found)
+    return events
 
 
-def _is_text(content_type: str) -> bool:
-    return content_type.lower().startswith("text/")
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return json.loads(body.decode())
-    except UnicodeDecodeError as error:
-        raise ValueError(f"value: expected JSON in UTF-8, {error.reason} at byte {error.start}") from error
-    except RecursionError:
-        raise ValueError("value: JSON nested too deeply") from None
-    except ValueError as error:
-        raise ValueError(f"value: expected JSON, {error}") from error
-
-
-def _validated(model: type[Event], fields: Mapping[str, Any], problems: list[str]) -> Event:
+def _validated(model: type[Event], fields: Mapping[str, Any], problems: Sequence[str]) -> Event:
     try:
         event = model.model_validate(fields)
     except ValidationError as error:

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controlplane.api import (
@@ -28,11 +27,12 @@ from controlplane.api import (
 from controlplane.api.call import Site
 from controlplane.api.feed import Feed
 from controlplane.api.presence import Presence
-from controlplane.errors import GraftworkError, PayloadTooLarge, UnsupportedMedia
 from controlplane.settings import VERSION, Settings
 from controlplane.store.bell import hearing
 from controlplane.store.database import Database
 from schemas.problem import refusals, with_problem_schemas
+from schemas.processes.head_requests import HeadAsGet
+from schemas.processes.request_encoding import BodyRefused, DecodedBody
 from schemas.processes.sign_ins import FailedSignIns
 
 ROUTERS: Final = (
@@ -81,29 +81,29 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         app.include_router(router, responses=refusals(401, 403, *ANY_ROUTE, 429))
     describe = app.openapi
     app.openapi = lambda: with_problem_schemas(describe())  # type: ignore[method-assign]
-    app.add_middleware(LimitedBody, max_bytes=settings.max_body_bytes)
+    # The last one is the first to see a request.
+    app.add_middleware(KeptBody)
+    app.add_middleware(DecodedBody, max_bytes=settings.max_body_bytes)
+    app.add_middleware(HeadAsGet)
     return app
 
 
-class LimitedBody:
-    """Reads a request's body once, refuses one that is too large, and keeps it for the idempotency digest."""
+class KeptBody:
+    """Reads a request's body once and keeps it, for the idempotency digest; refuses one that cannot be taken."""
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if (encoding := Headers(scope=scope).get("content-encoding", "identity").lower()) != "identity":
-            await _refuse(UnsupportedMedia(f"content-encoding {encoding!r}, expected none"), scope, receive, send)
+        try:
+            body = await _whole(receive)
+        except BodyRefused as error:
+            await problems.unread(error)(scope, receive, send)
             return
-        body = await self._read(receive)
         if body is None:
-            return
-        if len(body) > self._max_bytes:
-            await _refuse(PayloadTooLarge(f"at most {self._max_bytes} bytes"), scope, receive, send)
             return
         scope.setdefault("state", {})["body"] = body
         sent = False
@@ -117,18 +117,15 @@ class LimitedBody:
 
         await self._app(scope, replay, send)
 
-    async def _read(self, receive: Receive) -> bytes | None:
-        """The body, or as much of it as shows that it is too large; None when the caller has hung up."""
-        body = bytearray()
-        more = True
-        while more and len(body) <= self._max_bytes:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return None
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        return bytes(body)
 
-
-async def _refuse(error: GraftworkError, scope: Scope, receive: Receive, send: Send) -> None:
-    await problems.refusal(error)(scope, receive, send)
+async def _whole(receive: Receive) -> bytes | None:
+    """None when the caller has hung up. Raises BodyRefused."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body)

@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from controlplane.domain.document import CREDENTIALS
-from controlplane.errors import GraftworkError, Invalid, UnsupportedMedia
+from controlplane.errors import GraftworkError, Invalid, PayloadTooLarge, UnsupportedMedia
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
+from schemas.processes.request_encoding import BodyRefused
 
 logger = logging.getLogger(__name__)
 METHODS = ("GET", "PUT", "POST", "DELETE")
@@ -32,6 +33,14 @@ def refusal(error: GraftworkError) -> Response:
     """What we refuse on purpose, as its class says."""
     members = {"field": error.field} if error.field else {}
     return problem(error.status, error.slug, error.title, error.detail, retry_after=error.retry_after, **members)
+
+
+def unread(error: BodyRefused) -> Response:
+    """A body that is too large, in an encoding that we do not read, or not what it says."""
+    refused = {413: PayloadTooLarge, 415: UnsupportedMedia, 422: Invalid}[error.status]
+    answer = refusal(refused(error.detail, field=error.field))
+    answer.headers.update(error.headers)
+    return answer
 
 
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:

@@ -19,7 +19,8 @@ from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from controlplane.transport.port import Delivery, Publisher, Source, Unavailable
-from schemas.kafka_binding import KafkaMessage, UnreadableEvent
+from schemas.event_formats import UnreadableEvent
+from schemas.kafka_binding import KafkaMessage
 from schemas.topics import DEAD_LETTER
 
 log = logging.getLogger(__name__)

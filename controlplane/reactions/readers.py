@@ -1,6 +1,7 @@
 """What the two kinds of events are read as, whom they act as, and what they are the cause of."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from controlplane.commands.cursors import FACTS
 from controlplane.commands.inbound import INBOUND_CONSUMER, receive_event
@@ -8,7 +9,8 @@ from controlplane.reactions.consumer import Reaction
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from controlplane.transport.port import UNREADABLE_BATCH, Delivery
 from schemas.cloudevent import FeedEvent, InboundEvent
-from schemas.kafka_binding import UnreadableEvent, from_message, inbound_from_message
+from schemas.event_formats import UnreadableEvent
+from schemas.kafka_binding import from_message, inbound_events_from_message
 
 FactReaction = Callable[[UnitOfWork, FeedEvent], None]
 
@@ -24,23 +26,50 @@ def fact_reaction(reactions: Mapping[str, FactReaction]) -> Reaction[FeedEvent]:
     )
 
 
-def inbound_reaction() -> Reaction[InboundEvent]:
-    """Somebody else's event acts as `event:<source>` and begins its own journey."""
+@dataclass(frozen=True)
+class InboundRecord:
+    """What one record holds: an event of somebody else, or a batch of them."""
+
+    events: Sequence[InboundEvent]
+
+    @property
+    def source(self) -> str:
+        return self.events[0].source
+
+    @property
+    def id(self) -> str:
+        """Of the one event; a batch has none: each of its events is remembered by its own."""
+        return self.events[0].id if len(self.events) == 1 else ""
+
+
+def inbound_reaction() -> Reaction[InboundRecord]:
+    """Each of somebody else's events acts as `event:<source>` and begins its own journey."""
     return Reaction(
         consumer=INBOUND_CONSUMER,
         read=_read_inbound,
-        effect=receive_event,
-        actor=lambda event: f"event:{event.source}",
-        cause=lambda event: Cause(event.correlationid),
+        effect=_receive,
+        actor=lambda record: _actor(record.events[0]),
+        cause=lambda record: Cause(record.events[0].correlationid),
         has_own_inbox=True,
     )
 
 
-def _read_inbound(delivery: Delivery) -> InboundEvent:
+def _receive(uow: UnitOfWork, record: InboundRecord) -> None:
+    for event in record.events:
+        uow.actor = _actor(event)
+        receive_event(uow, event)
+
+
+def _actor(event: InboundEvent) -> str:
+    return f"event:{event.source}"
+
+
+def _read_inbound(delivery: Delivery) -> InboundRecord | None:
     faults = [value.decode() for name, value in delivery.message.headers if name == UNREADABLE_BATCH]
     if faults:
         raise UnreadableEvent(faults)
-    return inbound_from_message(delivery.message)
+    events = inbound_events_from_message(delivery.message)
+    return InboundRecord(events) if events else None
 
 
 def _read_fact(delivery: Delivery) -> FeedEvent:

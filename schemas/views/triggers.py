@@ -39,3 +39,10 @@ class Receipt(View):
     repeated: bool
     """It had come before: these are the answers of the first time, and nothing was done."""
     evaluations: list[EvaluationView]
+
+
+class BatchReceipt(View):
+    """What became of a batch of events, which are taken together."""
+
+    items: list[Receipt]
+    """In the batch's order."""

@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from controlplane.commands.dead_letters import discard_dead_letter, replay_dead_letter
 from controlplane.reactions.consumer import Consumer
-from controlplane.reactions.readers import inbound_reaction
+from controlplane.reactions.readers import InboundRecord, inbound_reaction
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, ParkedEventRow
@@ -231,7 +231,7 @@ def heard(database: Database) -> list[str]:
         return [row.event_id for row in rows]
 
 
-def inbound_consumer(transport: Transport) -> Consumer[InboundEvent]:
+def inbound_consumer(transport: Transport) -> Consumer[InboundRecord]:
     assert transport.settings is not None
 
     source = KafkaSource(transport.settings, [INBOUND], REACTIONS_GROUP)

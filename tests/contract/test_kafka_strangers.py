@@ -1,5 +1,6 @@
 """Records as other people's producers write them: every codec, damaged batches, transactions, and how we keep up."""
 
+import json
 import struct
 import time
 from collections.abc import Iterator
@@ -20,14 +21,13 @@ from controlplane.projections import inbound as projection
 from controlplane.projections.metrics import render
 from controlplane.reactions import progress
 from controlplane.reactions.consumer import Consumer
-from controlplane.reactions.readers import inbound_reaction
+from controlplane.reactions.readers import InboundRecord, inbound_reaction
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.transport.kafka import create_topics
 from controlplane.transport.kafka_source import KafkaSource
-from schemas.cloudevent import InboundEvent
 from schemas.topics import INBOUND, PARTITIONS, REACTIONS_GROUP
 from tests.support.broker import Broker
 from tests.support.waiting import wait_for
@@ -40,7 +40,7 @@ CRC = DefaultRecordBatch.CRC_OFFSET
 
 
 @pytest.fixture
-def consumer(kafka: Broker, postgres_database: Database) -> Iterator[Consumer[InboundEvent]]:
+def consumer(kafka: Broker, postgres_database: Database) -> Iterator[Consumer[InboundRecord]]:
     settings = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
     create_topics(settings)
     source = KafkaSource(settings, [INBOUND], REACTIONS_GROUP)
@@ -70,7 +70,7 @@ def letters(database: Database) -> list[DeadLetterRow]:
         return list(session.exec(select(DeadLetterRow).order_by(DeadLetterRow.partition, DeadLetterRow.offset)))  # type: ignore[arg-type]
 
 
-def until(consumer: Consumer[InboundEvent], count: int) -> list[str]:
+def until(consumer: Consumer[InboundRecord], count: int) -> list[str]:
     def step() -> bool:
         consumer.step(0.2)
         return len(heard(consumer.database)) >= count
@@ -118,7 +118,7 @@ class Segment:
 
 
 def test_every_codec_is_read_and_a_damaged_batch_on_every_partition_stops_nothing(
-    consumer: Consumer[InboundEvent], kafka: Broker
+    consumer: Consumer[InboundRecord], kafka: Broker
 ) -> None:
     spoiled = {}
     for codec in CODECS:
@@ -148,7 +148,7 @@ def test_every_codec_is_read_and_a_damaged_batch_on_every_partition_stops_nothin
 
 
 def test_a_damaged_batch_of_many_records_is_one_letter_and_the_next_batch_follows(
-    consumer: Consumer[InboundEvent], kafka: Broker
+    consumer: Consumer[InboundRecord], kafka: Broker
 ) -> None:
     with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers, linger_ms=5000)) as producer:
         for number in range(5):
@@ -164,7 +164,9 @@ def test_a_damaged_batch_of_many_records_is_one_letter_and_the_next_batch_follow
     assert len(letters(consumer.database)) == 1
 
 
-def test_an_event_without_data_may_have_an_empty_value_or_none(consumer: Consumer[InboundEvent], kafka: Broker) -> None:
+def test_an_event_without_data_may_have_an_empty_value_or_none(
+    consumer: Consumer[InboundRecord], kafka: Broker
+) -> None:
     with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)) as producer:
         for value in (b"", None):
             producer.send(INBOUND, key=b"k", value=value, headers=headers(f"no-data-{value!r}")[1:], partition=0).get(
@@ -174,7 +176,7 @@ def test_an_event_without_data_may_have_an_empty_value_or_none(consumer: Consume
 
 
 def test_neither_an_aborted_nor_an_open_transaction_has_an_effect_and_an_open_one_is_named(
-    consumer: Consumer[InboundEvent], kafka: Broker, monkeypatch: pytest.MonkeyPatch
+    consumer: Consumer[InboundRecord], kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
     database = consumer.database
@@ -229,7 +231,7 @@ def inbound_metrics(database: Database, partition: int = 0) -> dict[str, float]:
 
 
 def test_what_cannot_be_tried_to_its_end_is_stuck_and_named(
-    consumer: Consumer[InboundEvent], kafka: Broker, monkeypatch: pytest.MonkeyPatch
+    consumer: Consumer[InboundRecord], kafka: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(progress, "REPORT_SECONDS", 0.0)
     settings = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
@@ -251,3 +253,18 @@ def test_what_cannot_be_tried_to_its_end_is_stuck_and_named(
     assert inbound_metrics(consumer.database) == {"lag": 1, "open_transaction_lag": 0, "stuck": 1}
     consumer.source.close()
     wait_for(lambda: "has told of it" in ready.get("/readyz").json()["inbound"][0], "nobody tells")
+
+
+def test_a_batch_in_one_record_is_taken_whole_and_each_event_once(
+    consumer: Consumer[InboundRecord], kafka: Broker
+) -> None:
+    event = {"specversion": "1.0", "source": "/crm", "type": "com.example.rows"}
+    whole = [{**event, "id": "one"}, {**event, "id": "two", "source": "/shop"}, {**event, "id": "one"}]
+    content_type = [("content-type", b"application/cloudevents-batch+json")]
+    with closing(KafkaProducer(bootstrap_servers=kafka.bootstrap_servers)) as producer:
+        for batch in ([], [{**event, "id": "three"}, {"id": "four"}], whole):
+            producer.send(INBOUND, value=json.dumps(batch).encode(), headers=content_type, partition=0).get(30)
+    assert until(consumer, 2) == ["one", "two"]
+    (letter,) = letters(consumer.database)
+    assert letter.offset == 1
+    assert "1.specversion" in letter.reason

@@ -6,7 +6,8 @@ from random import Random
 from typing import Any, Final
 
 from schemas.cloudevent import MAX_EVENT_BYTES
-from schemas.kafka_binding import STRUCTURED, KafkaMessage
+from schemas.event_formats import STRUCTURED
+from schemas.kafka_binding import KafkaMessage
 
 Headers = list[tuple[str, bytes]]
 Make = Callable[[Random, str], KafkaMessage]

@@ -21,11 +21,11 @@ def site(sqlite_database: Database) -> ApiSite:
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/v1/jobs", {"GET", "POST"}),
+        ("DELETE", "/v1/jobs", {"GET", "HEAD", "POST"}),
         ("GET", "/v1/jobs:claim", {"POST"}),
         ("GET", "/v1/deployments/reviews:rollback", {"POST"}),
-        ("TRACE", "/v1/models/a/aliases/b", {"GET", "PUT", "DELETE"}),
-        ("HEAD", "/healthz", {"GET"}),
+        ("TRACE", "/v1/models/a/aliases/b", {"GET", "HEAD", "PUT", "DELETE"}),
+        ("HEAD", "/v1/jobs:claim", {"POST"}),
     ],
 )
 def test_a_method_that_a_path_does_not_have_is_405_and_names_those_it_has(
@@ -48,10 +48,43 @@ def test_a_body_of_another_media_type_is_415(site: ApiSite, media: str) -> None:
     assert (answer.status_code, answer.json()["field"]) == (415, "content-type")
 
 
-def test_a_body_with_a_content_encoding_is_415_and_not_unpacked(site: ApiSite) -> None:
-    body = gzip.compress(json.dumps(JOB).encode())
-    headers = {"content-type": "application/json", "content-encoding": "gzip"}
-    assert site.client("operator").post("/v1/jobs", content=body, headers=headers).status_code == 415
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/jobs", "/v1/jobs/nobody", "/metrics", "/openapi.json"])
+def test_head_answers_as_get_does_without_the_content(site: ApiSite, path: str) -> None:
+    got, head = site.client("viewer").get(path), site.client("viewer").head(path)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    assert head.headers["content-type"] == got.headers["content-type"]
+    assert site.client(None).head("/v1/jobs").status_code == 401
+
+
+def encoded(site: ApiSite, body: bytes, encoding: str = "gzip") -> Any:
+    headers = {"content-type": "application/json", "content-encoding": encoding, "idempotency-key": "k"}
+    return site.client("operator").post("/v1/jobs", content=body, headers=headers)
+
+
+def test_a_gzip_body_is_the_body_that_it_unpacks_to(site: ApiSite) -> None:
+    plain = json.dumps(JOB).encode()
+    answer = encoded(site, gzip.compress(plain))
+    assert answer.status_code == 201, answer.text
+    again = encoded(site, plain, "identity")
+    assert again.json()["id"] == answer.json()["id"]  # the same body under the same key
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "field"),
+    [
+        (gzip.compress(b" " * 50_000_000), "gzip", 413, "body"),
+        (gzip.compress(b"{}")[:-4], "gzip", 422, "body"),
+        (b"{}", "gzip", 422, "body"),
+        (b"{}", "br", 415, "content-encoding"),
+        (b"{}", "gzip, zstd", 415, "content-encoding"),
+    ],
+)
+def test_a_body_that_cannot_be_unpacked_is_one_refusal(
+    site: ApiSite, body: bytes, encoding: str, status: int, field: str
+) -> None:
+    answer = encoded(site, body, encoding)
+    assert (answer.status_code, answer.json()["field"]) == (status, field)
+    assert answer.headers.get("accept-encoding") == ("gzip" if status == 415 else None)
 
 
 @pytest.mark.parametrize("attempts", ["3", 3.0, 3.5, True, None, [3]])

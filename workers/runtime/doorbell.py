@@ -10,9 +10,10 @@ from kafka.errors import KafkaError
 from pydantic import BaseModel
 
 from schemas.cloudevent import FeedEvent
+from schemas.event_formats import UnreadableEvent
 from schemas.events import JobRequested
 from schemas.jobs import JobKind
-from schemas.kafka_binding import KafkaMessage, UnreadableEvent, from_message, payload_of
+from schemas.kafka_binding import KafkaMessage, from_message, payload_of
 from schemas.topics import JOB
 from workers.runtime.api import Api, ApiError
 from workers.runtime.settings import WorkerSettings

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.cloudevent import MAX_EVENT_BYTES, CloudEvent, FeedEvent, InboundEvent
+from schemas.event_formats import MAX_BATCH_EVENTS, UnreadableEvent
 from schemas.events import JobCancelled, JobRequested
 from schemas.kafka_binding import (
     KafkaMessage,
-    UnreadableEvent,
     from_message,
-    inbound_event,
-    inbound_from_message,
+    inbound_events,
+    inbound_events_from_message,
     inbound_to_message,
     payload_of,
     to_message,
@@ -41,6 +41,11 @@ FACT = CloudEvent(
     id="1", source="graftwork", type=JobRequested.TYPE, subject=f"job/{JOB}", time=datetime(2026, 1, 2, tzinfo=UTC),
     correlationid="c", data=JobRequested(job_id=JOB, kind="train", attempt=0),
 )  # fmt: skip
+
+
+def inbound_from_message(one: KafkaMessage) -> InboundEvent:
+    (event,) = inbound_events_from_message(one)
+    return event
 
 
 def message(
@@ -144,7 +149,9 @@ def test_every_problem_is_reported_at_once() -> None:
         (message(**inbound(type="dev.graftwork.job.succeeded.v1")), "only its control plane"),
         (message(**inbound(Bad_Name="x")), "lower-case letters and digits"),
         (message(b"[]", "application/cloudevents+json"), "JSON object"),
-        (message(b"[]", "application/cloudevents-batch+json"), "expected application/cloudevents\\+json"),
+        (message(b"{}", "application/cloudevents-batch+json"), "expected a JSON array of events, got dict"),
+        (message(b"[{}," + b"{}," * MAX_BATCH_EVENTS + b"{}]", "application/cloudevents-batch+json"), "at most 1000"),
+        (message(b"x", "application/cloudevents+avro"), "cloudevents\\+json, application/cloudevents-batch\\+json or"),
         (message(b'{"data":1,"data_base64":"AA=="}', "application/cloudevents+json"), "expected one"),
         (KafkaMessage(None, b"{}", (("ce_id", b"1"), ("ce_id", b"2"))), "header ce_id: given twice"),
         (KafkaMessage(None, b"{}", (("ce_id", b"\xff"),)), "header ce_id: expected UTF-8"),
@@ -165,7 +172,8 @@ def test_any_bytes_are_an_event_or_unreadable_and_nothing_else(value: bytes, hea
 
 
 def test_other_protocols_read_by_the_same_rules() -> None:
-    assert inbound_event(inbound(), "application/json", b"[1]").data == [1]
+    (event,) = inbound_events(inbound(), "application/json", b"[1]")
+    assert event.data == [1]
 
 
 def test_cancelled_jobs_round_trip_too() -> None:
