@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from schemas.cloudevent import CloudEvent, EventData, InboundEvent, isoformat
 from schemas.event_formats import UnreadableEvent, batch_documents, event_fields, is_batch, is_text, structured_fields
 from schemas.events import BY_TYPE
+from schemas.faults import in_words
 
 CONTENT_TYPE: Final = "content-type"
 CONTENT_ENCODING: Final = "content-encoding"
@@ -216,12 +217,7 @@ def _validated(model: type[Event], fields: Mapping[str, Any], problems: Sequence
     try:
         event = model.model_validate(fields)
     except ValidationError as error:
-        problems = [*problems, *(_in_words(e["loc"], e["msg"]) for e in error.errors())]
+        problems = [*problems, *(str(fault) for fault in in_words(error, fields, with_values=False))]
     if problems:
         raise UnreadableEvent(problems)
     return event
-
-
-def _in_words(location: tuple[int | str, ...], message: str) -> str:
-    where = ".".join(str(part) for part in location)
-    return f"{where}: {message}" if where else message

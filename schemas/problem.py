@@ -5,6 +5,7 @@ from typing import Any, Final
 from pydantic.json_schema import models_json_schema
 
 from schemas.base import Described
+from schemas.faults import FieldFault
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "https://graftwork.dev/problems/"
@@ -25,15 +26,6 @@ NAMES: Final[dict[int, str]] = {
     504: "DeadlinePassed",
 }
 """Every status that we refuse with on purpose, as the document names its response."""
-
-
-class FieldFault(Described):
-    """One field that is wrong."""
-
-    field: str
-    expected: str
-    value: str | None = None
-    """Shortened; absent where it is no scalar or could be a secret."""
 
 
 class Problem(Described):

@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -11,8 +10,8 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from controlplane.domain.document import CREDENTIALS
 from controlplane.errors import GraftworkError, Invalid, PayloadTooLarge, UnsupportedMedia
+from schemas.faults import FAULTS_OF_A_LINE, field_faults
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
 from schemas.processes.request_encoding import BodyRefused
 
@@ -43,19 +42,6 @@ def unread(error: BodyRefused) -> Response:
     return answer
 
 
-def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
-    """pydantic's errors as {field, expected, value}: the value shortened, and left out where it could be a secret."""
-    found = []
-    for error in errors:
-        field = ".".join(str(part) for part in error["loc"])
-        item = {"field": field, "expected": error["msg"]}
-        value = error.get("input")
-        if isinstance(value, str | int | float | bool) and not any(s in field.lower() for s in ("token", "secret")):
-            item["value"] = CREDENTIALS.sub("://…@", str(value))[:80].encode("utf-8", "backslashreplace").decode()
-        found.append(item)
-    return found
-
-
 def install(app: FastAPI) -> None:
     """Handlers for our own refusals, for validation, for Starlette's own and for what nobody expected."""
 
@@ -66,11 +52,16 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(ValidationError)
     def _invalid(request: Request, error: RequestValidationError | ValidationError) -> Response:
-        if any(tuple(e["loc"]) == ("body",) for e in error.errors()) and not is_json(request):
+        unread = any(
+            tuple(e["loc"])[:1] == ("body",) and (len(e["loc"]) == 1 or e["type"] == "json_invalid")
+            for e in error.errors()
+        )
+        if unread and not is_json(request):
             media = request.headers.get("content-type")
             return refusal(UnsupportedMedia(f"content-type {media!r}, expected application/json", field="content-type"))
-        errors = field_errors(error.errors())
-        detail = "; ".join(f"{e['field']}: {e['expected']}" for e in errors[:5])
+        faults = field_faults(error.errors(), _given(error))
+        detail = "; ".join(str(fault) for fault in faults[:FAULTS_OF_A_LINE])
+        errors = [fault.model_dump(exclude_none=True) for fault in faults]
         return problem(422, "invalid", "The request is understood and wrong", detail, errors=errors)
 
     @app.exception_handler(HTTPException)
@@ -87,6 +78,11 @@ def install(app: FastAPI) -> None:
         # The class only: a message may quote a row or a secret.
         logger.error("unexpected %s in %s %s", type(error).__name__, request.method, request.url.path, exc_info=error)
         return problem(500, "internal", "Something unexpected went wrong", f"unexpected {type(error).__name__}")
+
+
+def _given(error: RequestValidationError | ValidationError) -> Any:
+    """The body as it was given, where pydantic's places begin with it."""
+    return {"body": error.body} if isinstance(error, RequestValidationError) and error.body is not None else None
 
 
 def is_json(request: Request) -> bool:

@@ -14,6 +14,8 @@ from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refu
 from controlplane.client import Unreachable
 from controlplane.errors import GraftworkError
 from controlplane.settings import Settings
+from schemas import faults
+from schemas.faults import FieldFault
 
 GLOBAL_OPTIONS = {"--json": 0, "--home": 1, "--api-url": 1, "--token-file": 1}
 """May stand anywhere on the line; the number is how many values follow."""
@@ -69,12 +71,15 @@ def read_settings(**given: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        refuse("; ".join(_wrong_setting(str(one["loc"][0]), one) for one in error.errors()))
+        refuse("; ".join(_wrong_setting(fault) for fault in faults.in_words(error)))
 
 
-def _wrong_setting(name: str, error: Any) -> str:
-    value = "" if "SecretStr" in str(Settings.model_fields[name].annotation) else f"{str(error['input'])!r}: "
-    return f"GRAFTWORK_{name.upper()}: {value}{error['msg'].removeprefix('Value error, ')}"
+def _wrong_setting(fault: FieldFault) -> str:
+    is_secret = "SecretStr" in str(Settings.model_fields[fault.field].annotation)
+    shown = fault.model_copy(
+        update={"field": "GRAFTWORK_" + fault.field.upper()} | ({"value": None} if is_secret else {})
+    )
+    return str(shown)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -109,7 +114,7 @@ def _trouble(error: Exception) -> tuple[str, int]:
         case GraftworkError():
             return str(error), REFUSED
         case ValidationError():
-            return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()), REFUSED
+            return faults.line(error), REFUSED
         case TimeoutError():
             return str(error), FAILED
         case OSError():

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from controlplane.cli import documents
 from controlplane.cli.output import refuse
+from schemas import faults
 from schemas.rollouts import CanaryPolicy, DeploymentSpec, RolloutPolicy
 
 
@@ -18,5 +19,4 @@ def read_policy(file: Path) -> CanaryPolicy:
             return DeploymentSpec.model_validate(document).policy.canary
         return RolloutPolicy.model_validate(document).canary
     except ValidationError as error:
-        faults = (f"{'.'.join(map(str, one['loc'])) or 'policy'}: {one['msg']}" for one in error.errors())
-        refuse(f"{file}: {'; '.join(faults)}")
+        refuse(f"{file}: {faults.line(error, document)}")

@@ -19,6 +19,7 @@ from controlplane.store.tables import (
     ModelVersionRow,
     RegisteredModelRow,
 )
+from schemas import faults
 from schemas.artifacts import ArtifactRef, DatasetRef, GraphRef, ModelRef
 from schemas.jobs import (
     AttackSpec,
@@ -68,7 +69,7 @@ def resolve_spec(session: Session, kind: JobKind, raw_spec: Mapping[str, Any]) -
     try:
         return SPECS[kind].model_validate(raw)
     except ValidationError as error:
-        raise _refusal(error) from error
+        raise _refusal(error, raw) from error
 
 
 def to_dataset_ref(row: DatasetVersionRow) -> DatasetRef:
@@ -179,7 +180,5 @@ def _nearest(name: str, names: Any) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _refusal(error: ValidationError) -> Invalid:
-    problems = [(".".join(["spec", *map(str, e["loc"])]), e["msg"]) for e in error.errors(include_input=False)]
-    detail = "; ".join(f"{field}: {expected}" for field, expected in problems[:5])
-    return Invalid(detail, field=problems[0][0])
+def _refusal(error: ValidationError, spec: dict[str, Any]) -> Invalid:
+    return Invalid(faults.line(error, spec, "spec"), field=faults.in_words(error, spec, "spec")[0].field)

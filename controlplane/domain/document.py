@@ -8,6 +8,7 @@ from typing import Any, Final
 import yaml
 
 from controlplane.errors import Invalid
+from schemas.faults import CREDENTIALS
 
 MAX_NODES: Final = 20_000
 """Of a pipeline, trigger or other document, counted after its aliases are followed."""
@@ -16,7 +17,6 @@ MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**63 - 1
 """Either way: what both databases hold."""
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
 """What a URI says of its user."""
 NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON escapes it, and not an escaped backslash before `u0000`."""

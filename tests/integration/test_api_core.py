@@ -204,7 +204,7 @@ def test_what_is_wrong_is_named_with_its_value_and_what_was_expected(site: ApiSi
     assert errors["body.kind"]["value"] == "cure"
     assert "'curate'" in errors["body.kind"]["expected"]
     assert errors["body.max_attempts"]["value"] == "0"
-    assert errors["body.max_attempts"]["expected"] == "Input should be greater than or equal to 1"
+    assert errors["body.max_attempts"]["expected"] == "expected at least 1"
     assert errors["body.extra"]["value"] == "é" * 80
     assert answer.json()["detail"].startswith("body.kind: ")
 

@@ -288,7 +288,7 @@ def test_a_result_of_another_kind_or_another_dataset_is_refused_and_nothing_chan
 @pytest.mark.parametrize(
     ("spec", "field", "words"),
     [
-        ({**CURATE, "seeed": 1}, "spec.seeed", "Extra inputs"),
+        ({**CURATE, "seeed": 1}, "spec.seeed", "expected no field of this name"),
         ({**CURATE, "sources": [{"uri": "ftp://x"}]}, "spec.sources.0.uri", "pattern"),
         ({**CURATE, "kind": "train"}, "spec.kind", "'curate' job"),
         ({**CURATE, "parent": "reviws@latest"}, "spec.parent", "did you mean 'reviews'"),

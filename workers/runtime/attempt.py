@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from schemas import faults
 from schemas.claims import Claim, Completion, Failure, Heartbeat, Release, Usage
 from schemas.jobs import JobResult, JobSpec
 from workers.runtime.api import Api, LostLease, Refused, Unreachable
@@ -69,7 +70,9 @@ class Attempt:
         try:
             spec = SPEC.validate_python(self._claim.spec)
         except ValidationError as error:
-            return self._release(f"this worker does not understand the spec: {_words(error)}")
+            return self._release(
+                f"this worker does not understand the spec: {faults.line(error, self._claim.spec, with_values=False)}"
+            )
         with self._heartbeat():
             with self._workdir() as task:
                 started = self._starter.start(spec.kind, self._is_unwanted)
@@ -231,7 +234,3 @@ class Attempt:
                     return None
             self._over.wait(delay)
             delay = min(delay * 2, LONGEST_RETRY_SECONDS if give_up is None else 1.0)
-
-
-def _words(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)[:5])

@@ -7,6 +7,7 @@ import uvicorn
 from pydantic import ValidationError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from schemas.faults import in_words
 from schemas.processes.logs import log_to_stderr
 from schemas.processes.memory import settle
 from schemas.processes.slow_clients import allow_many_connections, impatient
@@ -25,8 +26,8 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = GraphSess
     try:
         settings = _settings(arguments)
     except ValidationError as error:
-        for fault in error.errors(include_url=False, include_input=False):
-            print(f"{'.'.join(map(str, fault['loc'])) or 'settings'}: {fault['msg']}", file=sys.stderr)  # noqa: T201
+        for fault in in_words(error, with_values=False):
+            print(fault, file=sys.stderr)  # noqa: T201
         return 2
     log_to_stderr(settings.log_level, quiet=("httpx",))  # a line per observed second
     try:

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from schemas import faults
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
 from schemas.processes.request_encoding import BodyRefused
 
@@ -33,9 +34,7 @@ class Problem(Exception):
 
 def invalid(error: ValidationError) -> Problem:
     """Which fields are wrong and what was expected; pydantic's copy of the input stays out."""
-    faults = error.errors(include_url=False, include_context=False, include_input=False)
-    detail = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['msg']}" for fault in faults[:5])
-    return Problem(422, "invalid", INVALID, detail[:1000])
+    return Problem(422, "invalid", INVALID, faults.line(error, with_values=False)[:1000])
 
 
 def install(app: FastAPI) -> None:

@@ -51,7 +51,7 @@ def test_bytes_travel_as_base64() -> None:
     ("body", "headers", "said"),
     [
         (b"{}", {"content_type": "application/json"}, "send binary mode, structured mode as"),
-        (b"{}", {"content_type": "application/cloudevents+json"}, "source: Field required"),
+        (b"{}", {"content_type": "application/cloudevents+json"}, "source: expected a value: it is required"),
         (b"[1]", {"content_type": "application/cloudevents-batch+json"}, "0.value: expected a JSON object"),
         (b"{", {"content_type": "application/json", **ATTRIBUTES}, "expected JSON"),
         (b"{}", {**ATTRIBUTES, "ce-type": "dev.graftwork.job.failed.v1"}, "Graftwork's own"),

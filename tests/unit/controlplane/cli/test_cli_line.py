@@ -138,8 +138,8 @@ def test_the_version_is_one_line_or_json(run: Run) -> None:
         ("events publish --type a.b --source //s --data {", "--data: not JSON: "),
         ("dataset import d nowhere.csv", "nowhere.csv: no such file"),
         ("relay", "GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS is not set"),
-        ("job list --token-file .", "GRAFTWORK_TOKEN_FILE: '.': expected a file that holds a token"),
-        ("job list --token-file nowhere", "GRAFTWORK_TOKEN_FILE: 'nowhere': expected a file that holds a token"),
+        ("job list --token-file .", "GRAFTWORK_TOKEN_FILE: expected a file that holds a token, got '.'"),
+        ("job list --token-file nowhere", "GRAFTWORK_TOKEN_FILE: expected a file that holds a token, got 'nowhere'"),
         ("model alias m a v --expected x --reason r", "--expected: 'x': expected the id of a move"),
     ],
 )
@@ -156,10 +156,10 @@ def test_bad_input_is_one_line_and_exit_2(run: Run, line: str, what: str) -> Non
 @pytest.mark.parametrize(
     ("name", "value", "what"),
     [
-        ("PORT", "abc", "GRAFTWORK_PORT: 'abc': Input should be a valid integer"),
-        ("PORT", "70000", "GRAFTWORK_PORT: '70000': Input should be less than or equal to 65535"),
-        ("LOG_LEVEL", "LOUD", "GRAFTWORK_LOG_LEVEL: 'LOUD': Input should be 'DEBUG', 'INFO'"),
-        ("JOB_LEASE_SECONDS", "-1", "GRAFTWORK_JOB_LEASE_SECONDS: '-1': Input should be greater than 0"),
+        ("PORT", "abc", "GRAFTWORK_PORT: expected a whole number, got 'abc'"),
+        ("PORT", "70000", "GRAFTWORK_PORT: expected at most 65535, got '70000'"),
+        ("LOG_LEVEL", "LOUD", "GRAFTWORK_LOG_LEVEL: expected 'DEBUG', 'INFO'"),
+        ("JOB_LEASE_SECONDS", "-1", "GRAFTWORK_JOB_LEASE_SECONDS: expected more than 0.0, got '-1'"),
         (
             "DATABASE_URL",
             "mysql://me:hidden@db/x",

@@ -1,0 +1,193 @@
+"""What is wrong with a document, in the words of whoever wrote it: one sentence a field, for every door of ours.
+
+pydantic tells of a value that may be one of several things once for each of them, and speaks of inputs, tags and
+regular expressions. Here a field is named once, with the value and what was expected.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
+SECRET: Final = re.compile(r"(token|secret|password)(?!_file)")
+"""A field whose value is shown to nobody."""
+SHOWN_CHARACTERS: Final = 80
+"""Of a refused value."""
+FAULTS_OF_A_LINE: Final = 5
+UNION_MEMBER: Final = re.compile(
+    r"^(int|float|str|bool|none|bytes|datetime|uuid|any|nullable|[A-Z].*|.*\[.*|constrained-.*|function-.*|is-instance.*)$"
+)
+"""What pydantic puts into a place for a member of a union, where there is no document to look the place up in."""
+PATTERNS: Final[Mapping[str, str]] = {
+    r"^[a-z][a-z0-9_-]{0,39}$": "a lower-case letter, then up to 39 lower-case letters, digits, _ and -",
+    r"^sha256:[0-9a-f]{64}$": "sha256: and 64 hexadecimal digits in lower case",
+    r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$": "up to 64 lower-case letters, digits, ., _ and -, the first and the "
+    "last of them a letter or a digit",
+    r"^(file|s3|hf|pypi)://([^\s/?#@]+(/[^\s?#]*)?|/[^\s?#]+)(#\S*)?$": "a URI that begins with file://, "
+    "s3://, hf:// or pypi://, without spaces or credentials",
+    r"^[a-z_]+(\.[a-z_]+)*$": "the name of a module in lower case, such as attention.query",
+    r"^[0-9a-f]{32}$": "32 hexadecimal digits in lower case",
+    r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$": "up to 200 letters, digits, ., _ and -, the first of them "
+    "a letter or a digit",
+}
+"""Every pattern of the contract in words; a test holds that none is missing."""
+
+
+class FieldFault(BaseModel):
+    """One field that is wrong."""
+
+    field: str
+    expected: str
+    value: str | None = None
+    """Shortened; absent where it is no scalar or could be a secret."""
+
+    def __str__(self) -> str:
+        got = "" if self.value is None else f", got {self.value!r}"
+        return f"{self.field}: {self.expected}{got}" if self.field else f"{self.expected}{got}"
+
+
+def in_words(
+    error: ValidationError, document: Any = None, prefix: str = "", *, with_values: bool = True
+) -> list[FieldFault]:
+    """Each field once. With the document that was refused, places are exact also within unions.
+
+    Without values where somebody else than its writer reads it: a log, a dead letter.
+    """
+    return field_faults(error.errors(include_url=False, include_input=with_values), document, prefix)
+
+
+def line(error: ValidationError, document: Any = None, prefix: str = "", *, with_values: bool = True) -> str:
+    """The first faults in one line."""
+    found = in_words(error, document, prefix, with_values=with_values)
+    return "; ".join(str(fault) for fault in found[:FAULTS_OF_A_LINE])
+
+
+def field_faults(errors: Sequence[Any], document: Any = None, prefix: str = "") -> list[FieldFault]:
+    """As `in_words`, of pydantic's list of errors."""
+    places: dict[tuple[str | int, ...], list[Any]] = {}
+    for error in errors:
+        places.setdefault(_place(error, document), []).append(error)
+    return [
+        _fault(prefix, place, found)
+        for place, found in places.items()
+        # of a value that may be a document or something else, what is wrong within the document says more
+        if not any(other[: len(place)] == place and len(other) > len(place) for other in places if place)
+    ]
+
+
+def _fault(prefix: str, place: tuple[str | int, ...], errors: Sequence[Any]) -> FieldFault:
+    field = ".".join(str(part) for part in (prefix, *place) if part != "")
+    words = list(dict.fromkeys(_words(error) for error in errors))
+    expected = words[0]
+    if len(words) > 1:
+        expected = "expected " + " or ".join(word.removeprefix("expected ") for word in words)
+    return FieldFault(field=field, expected=expected, value=None if _is_said(errors) else _shown(field, errors[0]))
+
+
+def _is_said(errors: Sequence[Any]) -> bool:
+    return any(error["type"] in ("missing", "json_invalid", "extra_forbidden") for error in errors)
+
+
+def _shown(field: str, error: Any) -> str | None:
+    value = error.get("input")
+    if not isinstance(value, str | int | float | bool) or SECRET.search(field.lower()):
+        return None
+    return CREDENTIALS.sub("://…@", str(value))[:SHOWN_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+
+
+def _place(error: Any, document: Any) -> tuple[str | int, ...]:
+    location = tuple(error["loc"])
+    if error["type"] == "json_invalid":
+        return location[:1]  # then where it ends to be JSON, which the words say
+    if document is None:
+        kept = [part for part in location if not (isinstance(part, str) and UNION_MEMBER.match(part))]
+        return tuple(kept) or location[:1]
+    return _walked(location, document, is_missing=error["type"] == "missing")
+
+
+def _walked(location: tuple[str | int, ...], document: Any, *, is_missing: bool) -> tuple[str | int, ...]:
+    """The parts of the place that are in the document: what else pydantic puts there is which member it tried."""
+    found: list[str | int] = []
+    here = document
+    for part in location:
+        if _holds(here, part):
+            here = here[part]
+        elif not (is_missing and part is location[-1]):
+            continue
+        found.append(part)
+    return tuple(found)
+
+
+def _holds(here: Any, part: str | int) -> bool:
+    if isinstance(here, list):
+        return isinstance(part, int) and part < len(here)
+    return isinstance(here, dict) and part in here
+
+
+def _words(error: Any) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in SENTENCES:
+        return SENTENCES[kind]
+    if kind in BOUNDS:
+        return BOUNDS[kind](context)
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return re.sub(r"^Input should be (a valid )?", "expected ", message)
+
+
+def _pattern(context: Mapping[str, Any]) -> str:
+    return f"expected {PATTERNS.get(context['pattern'], 'another form')}"
+
+
+def _length(word: str, bound: str, unit: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda context: f"expected {word} {context[bound]} {unit}"
+
+
+SENTENCES: Final[Mapping[str, str]] = {
+    "missing": "expected a value: it is required",
+    "extra_forbidden": "expected no field of this name",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "int_parsing_size": "expected a smaller whole number",
+    "float_type": "expected a number",
+    "float_parsing": "expected a number",
+    "finite_number": "expected a finite number",
+    "bool_type": "expected true or false",
+    "bool_parsing": "expected true or false",
+    "string_type": "expected a string",
+    "string_unicode": "expected a string in UTF-8",
+    "dict_type": "expected an object with keys",
+    "model_type": "expected an object with keys",
+    "model_attributes_type": "expected an object with keys",
+    "list_type": "expected a list",
+    "tuple_type": "expected a list",
+    "set_type": "expected a list",
+    "frozen_set_type": "expected a list",
+    "uuid_type": "expected a UUID",
+    "uuid_parsing": "expected a UUID",
+    "none_required": "expected null",
+    "timezone_aware": "expected a time with its zone, such as 2026-11-24T12:00:00Z",
+    "datetime_type": "expected a time such as 2026-11-24T12:00:00Z",
+    "datetime_parsing": "expected a time such as 2026-11-24T12:00:00Z",
+    "datetime_from_date_parsing": "expected a time such as 2026-11-24T12:00:00Z",
+}
+BOUNDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "greater_than": lambda context: f"expected more than {context['gt']}",
+    "greater_than_equal": lambda context: f"expected at least {context['ge']}",
+    "less_than": lambda context: f"expected less than {context['lt']}",
+    "less_than_equal": lambda context: f"expected at most {context['le']}",
+    "string_too_short": _length("at least", "min_length", "characters"),
+    "string_too_long": _length("at most", "max_length", "characters"),
+    "too_short": _length("at least", "min_length", "items"),
+    "too_long": _length("at most", "max_length", "items"),
+    "string_pattern_mismatch": _pattern,
+    "literal_error": lambda context: f"expected {context['expected']}",
+    "enum": lambda context: f"expected {context['expected']}",
+    "union_tag_invalid": lambda context: (
+        f"expected {context['discriminator'].strip(chr(39))}: {context['expected_tags']}"
+    ),
+    "union_tag_not_found": lambda context: f"expected {context['discriminator']}, which says what it is",
+    "json_invalid": lambda context: f"expected JSON: {context['error']}",
+}

@@ -1,0 +1,94 @@
+"""One refusal, one cause: each broken field once, in words that its writer understands."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from schemas.asyncapi import SPECS
+from schemas.faults import PATTERNS, in_words, line
+from schemas.pipelines import PipelineSpec, TriggerSpec
+from schemas.rollouts import RolloutPolicy
+
+MODELS: list[type[BaseModel]] = [*SPECS.values(), PipelineSpec, TriggerSpec, RolloutPolicy]
+DIALECT = re.compile(
+    r"\^|\\|\[[^\]]*-[^\]]*\]\{|Input should|Field required|Extra inputs|Value error|valid (integer|string|number|"
+    r"tuple|dictionary)|instance of|union|tuple|pattern|ge=|le=|gt="
+)
+BROKEN: tuple[Any, ...] = ({"no": "such"}, [[["deep"]]], "\u2603 \n not it", -1e300, float("nan"), True)
+
+
+def fields() -> Iterator[Any]:
+    for model in MODELS:
+        for name in model.model_fields:
+            yield pytest.param(model, name, id=f"{model.__name__}.{name}")
+
+
+@pytest.mark.parametrize(("model", "name"), list(fields()))
+def test_every_broken_field_is_named_once_and_in_words(model: type[BaseModel], name: str) -> None:
+    refused = 0
+    for value in BROKEN:
+        document = {name: value}
+        try:
+            model.model_validate(document)
+        except ValidationError as error:
+            faults = [fault for fault in in_words(error, document) if "it is required" not in fault.expected]
+            if not faults:
+                continue  # the value is one of those that this field takes
+            refused += 1
+            named = [fault.field for fault in faults]
+            assert len(named) == len(set(named)), named
+            assert {field.split(".")[0] for field in named} == {name} or named == [""], named
+            for fault in faults:
+                assert not DIALECT.search(fault.expected), fault
+                assert "expected" in fault.expected or fault.expected[0].islower(), fault
+    assert refused or model.model_fields[name].annotation in (str, str | None), "nothing that it would not take"
+
+
+def test_every_pattern_of_the_contract_is_told_in_words() -> None:
+    documents = [TypeAdapter(model).json_schema() for model in MODELS]
+    patterns = set(re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(documents)))
+    assert patterns
+    assert {json.loads(pattern) for pattern in patterns} <= PATTERNS.keys()
+
+
+class Small(BaseModel):
+    limit: int | float | None = None
+    part: "Small | str | None" = None
+    names: tuple[str, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"limit": "x"}, ["limit: expected a whole number or a number, got 'x'"]),
+        ({"part": {"limit": []}}, ["part.limit: expected a whole number or a number"]),
+        ({"names": 7}, ["names: expected a list, got '7'"]),
+        ({"names": ["a", 1, 2]}, ["names.1: expected a string, got '1'", "names.2: expected a string, got '2'"]),
+    ],
+)
+@pytest.mark.parametrize("knows_document", [True, False])
+def test_a_value_that_may_be_several_things_is_refused_once(
+    document: dict[str, Any], said: list[str], knows_document: bool
+) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Small.model_validate(document)
+    assert [str(fault) for fault in in_words(refused.value, document if knows_document else None)] == said
+
+
+def test_no_secret_and_no_credential_is_shown_and_a_long_value_is_cut() -> None:
+    class Keys(BaseModel):
+        api_token: int
+        uri: int
+
+    with pytest.raises(ValidationError) as refused:
+        Keys.model_validate({"api_token": "gw_secret", "uri": "s3://user:pass@host/" + "x" * 500})
+    token, uri = in_words(refused.value)
+    assert token.value is None
+    assert uri.value is not None
+    assert uri.value.startswith("s3://…@host/")
+    assert len(uri.value) == 80
+    assert "got" not in line(refused.value, with_values=False)
