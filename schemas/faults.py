@@ -6,6 +6,7 @@ regular expressions. Here a field is named once, with the value and what was exp
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
@@ -92,7 +93,7 @@ def _is_said(errors: Sequence[Any]) -> bool:
 
 def _shown(field: str, error: Any) -> str | None:
     value = error.get("input")
-    if not isinstance(value, str | int | float | bool) or SECRET.search(field.lower()):
+    if not isinstance(value, str | int | float | bool | PurePath) or SECRET.search(field.lower()):
         return None
     return CREDENTIALS.sub("://…@", str(value))[:SHOWN_CHARACTERS].encode("utf-8", "backslashreplace").decode()
 
