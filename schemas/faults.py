@@ -88,7 +88,7 @@ def _fault(prefix: str, place: tuple[str | int, ...], errors: Sequence[Any]) -> 
 
 
 def _is_said(errors: Sequence[Any]) -> bool:
-    return any(error["type"] in ("missing", "json_invalid", "extra_forbidden") for error in errors)
+    return any(error["type"] in ("missing", "json_invalid") for error in errors)
 
 
 def _shown(field: str, error: Any) -> str | None:

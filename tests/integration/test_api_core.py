@@ -183,7 +183,7 @@ def test_a_body_that_is_too_large_is_413_and_the_next_request_is_answered(site: 
         answer = client.post("/v1/jobs", content=content, headers={"content-type": "application/json"})
         assert answer.status_code == 413
         assert answer.headers["content-type"] == "application/problem+json"
-        assert answer.json()["detail"] == "at most 20000 bytes"
+        assert answer.json()["detail"] == "expected at most 20000 bytes"
     assert client.post("/v1/jobs", json={"kind": "curate", "spec": CURATE}).status_code == 201
 
 

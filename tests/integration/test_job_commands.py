@@ -289,7 +289,7 @@ def test_a_result_of_another_kind_or_another_dataset_is_refused_and_nothing_chan
     ("spec", "field", "words"),
     [
         ({**CURATE, "seeed": 1}, "spec.seeed", "expected no field of this name"),
-        ({**CURATE, "sources": [{"uri": "ftp://x"}]}, "spec.sources.0.uri", "pattern"),
+        ({**CURATE, "sources": [{"uri": "ftp://x"}]}, "spec.sources.0.uri", "expected a URI that begins with file:"),
         ({**CURATE, "kind": "train"}, "spec.kind", "'curate' job"),
         ({**CURATE, "parent": "reviws@latest"}, "spec.parent", "did you mean 'reviews'"),
         ({**CURATE, "parent": "reviews/99"}, "spec.parent", "no dataset version 'reviews/99'"),
