@@ -121,13 +121,16 @@ class TriggerSpec(Strict):
     where: dict[str, str | int | float | bool] = Field(default={}, examples=[{"data.bucket": "reviews"}])
     """Dotted path (`data.bucket`, `subject`) to the value that it must equal. Unit: the event's own."""
     params: dict[str, JsonValue] = Field(default={}, examples=[{"uri": "${event.data.uri}"}])
-    """The run's params; references into the event such as `${event.data.uri}` are allowed."""
+    """The run's params; references into the event such as `${event.data.uri}` are allowed, and to `${event.deferred}`:
+    how many events (`count`) waited before this one, and which (`events`: source, id and type of the newest 100)."""
     dedupe_key: str | None = Field(default=None, max_length=300, examples=["${event.data.digest}"])
     """A reference into the event whose same value never fires twice; null: the event's source and id."""
     debounce_seconds: float = Field(default=0, ge=0, le=86_400)
     """Wait until so long no further match has arrived; the last one fires."""
     cooldown_seconds: float = Field(default=60, ge=0)
-    """So long after it fired a match does not fire."""
+    """So long after it fired a match does not fire; `cooldown_mode` says what becomes of it."""
+    cooldown_mode: Literal["defer", "drop"] = "defer"
+    """Matches within the cooldown fire at its end, once, with the newest event (`defer`), or never (`drop`)."""
     daily_budget: int = Field(default=24, ge=1)
     """It fires at most so often in a day. Unit: runs."""
     enabled: bool = True
@@ -142,8 +145,8 @@ class TriggerSpec(Strict):
 
 
 TriggerOutcome = Literal[
-    "fired", "debouncing", "no_trigger_matched", "source_not_accepted", "condition_not_met", "duplicate", "superseded",
-    "cooldown", "budget", "loop", "disabled", "invalid",
+    "fired", "debouncing", "deferred", "no_trigger_matched", "source_not_accepted", "condition_not_met", "duplicate",
+    "superseded", "cooldown", "budget", "loop", "disabled", "invalid",
 ]  # fmt: skip
 
 

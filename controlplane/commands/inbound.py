@@ -42,7 +42,7 @@ def receive_event(uow: UnitOfWork, event: InboundEvent, consumer: str = INBOUND_
     )
     received = uow.record(fact, f"event/{event.id}", Cause(event.correlationid))
     cause = Cause(event.correlationid, str(received))
-    return Received(let_fire(uow, incoming, asked, cause), repeated=False)
+    return Received(let_fire(uow, asked, cause), repeated=False)
 
 
 def _storable(uow: UnitOfWork, event: InboundEvent) -> dict[str, object]:

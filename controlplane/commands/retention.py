@@ -78,7 +78,7 @@ def prune_inbox(uow: UnitOfWork, before: datetime) -> int:
 def prune_trigger_evaluations(uow: UnitOfWork, before: datetime) -> int:
     """Answers that started nothing, once an event that comes again is not known any more. What has fired stays: its
     dedupe key never fires again."""
-    started_nothing = col(TriggerEvaluationRow.outcome).not_in(("fired", "debouncing"))
+    started_nothing = col(TriggerEvaluationRow.outcome).not_in(("fired", "debouncing", "deferred"))
     old = col(TriggerEvaluationRow.at) < _long_before(uow, before)
     return _delete(uow, TriggerEvaluationRow, and_(old, started_nothing))
 

@@ -1,7 +1,7 @@
 """Triggers answer every event that they listen to, once, and every answer is kept with its reason."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +10,17 @@ from sqlmodel import Session, col, delete, func, select, update
 from controlplane.commands.pipelines import REFUSALS, RunRequest, start_run
 from controlplane.domain.document import json_bytes
 from controlplane.domain.pipeline import with_params
-from controlplane.domain.trigger import DAY, Answer, Pace, check_trigger, match, pace_refusal
+from controlplane.domain.trigger import (
+    DAY,
+    WAITING,
+    Answer,
+    Pace,
+    Refusal,
+    check_trigger,
+    match,
+    pace_refusal,
+    with_deferred,
+)
 from controlplane.errors import NotFound
 from controlplane.projections.causation import runs_behind
 from controlplane.projections.pipelines import find_pipeline
@@ -57,6 +67,8 @@ class Asked:
     spec: TriggerSpec | None
     answer: Answer
     row: TriggerEvaluationRow
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """The event as the trigger saw it, with what its cooldown has held back before."""
 
 
 def put_trigger(uow: UnitOfWork, spec: TriggerSpec) -> TriggerRow:
@@ -85,8 +97,8 @@ def ask_triggers(uow: UnitOfWork, incoming: Incoming) -> list[Asked]:
     """The recorded answer of every trigger that listens to the event's type. Nothing starts yet: `let_fire` does."""
     asked = []
     for spec in _listeners(uow, incoming.type):
-        answer = _judge(uow, spec, incoming)
-        asked.append(_keep(uow, spec, incoming, answer))
+        seen = replace(incoming, document=with_deferred(incoming.document, _held_back(uow, spec.name)))
+        asked.append(_keep(uow, spec, seen, _judge(uow, spec, seen)))
     return asked
 
 
@@ -98,29 +110,32 @@ def listened_types(session: Session) -> frozenset[str]:
 
 def note_unmatched(uow: UnitOfWork, incoming: Incoming) -> Asked:
     """Nobody listens to that type: no error, and recorded so."""
-    answer = Answer("no_trigger_matched", f"no trigger listens to the type {incoming.type!r}")
+    answer = Answer(
+        "no_trigger_matched",
+        f"no trigger listens to the type {incoming.type!r}; add it to a trigger's `types`, or correct the event",
+    )
     row = _row(uow, None, incoming, answer)
     insert_once(uow, row)
     return Asked(None, answer, row)
 
 
-def let_fire(uow: UnitOfWork, incoming: Incoming, asked: list[Asked], cause: Cause) -> list[TriggerEvaluationRow]:
+def let_fire(uow: UnitOfWork, asked: list[Asked], cause: Cause) -> list[TriggerEvaluationRow]:
     """Start the runs of those that fired, and give those that wait their cause; answers all evaluations."""
     for one in asked:
         if one.spec is not None and one.row.outcome == "fired":
-            _fire(uow, one.spec, one.row, _wish(one.spec, one.answer, incoming.document, cause))
-        elif one.row.outcome == "debouncing":
-            kept = {"document": dict(incoming.document), "cause": [cause.correlationid, cause.causationid]}
+            _fire(uow, one.spec, one.row, _wish(one.spec, one.answer, one.document, cause))
+        elif one.row.outcome in WAITING:
+            kept = {"document": dict(one.document), "cause": [cause.correlationid, cause.causationid]}
             _set(uow, one.row, event=kept)
     return [one.row for one in asked]
 
 
 def fire_due_triggers(database: Database, _settings: Settings) -> None:
-    """The reconciler's duty: what has waited long enough for a later match fires now."""
+    """The reconciler's duty: what has waited long enough, for a later match or for the end of a cooldown."""
     with database.read() as session:
         due = session.exec(
             select(TriggerEvaluationRow.seq)
-            .where(TriggerEvaluationRow.outcome == "debouncing")
+            .where(col(TriggerEvaluationRow.outcome).in_(WAITING))
             .where(col(TriggerEvaluationRow.due_at) <= database_time(session))
             .order_by(col(TriggerEvaluationRow.due_at))
             .limit(DUE_AT_ONCE)
@@ -131,11 +146,11 @@ def fire_due_triggers(database: Database, _settings: Settings) -> None:
 
 
 def fire_due(uow: UnitOfWork, seq: int) -> None:
-    """Fire one evaluation that was debouncing, unless something has come between. Twice is once."""
+    """Fire one evaluation that was waiting, unless something has come between. Twice is once."""
     name = uow.session.exec(select(TriggerEvaluationRow.trigger).where(TriggerEvaluationRow.seq == seq)).first()
     spec = next(iter(_locked(uow, [name or ""])), None)
     query = select(TriggerEvaluationRow).where(
-        TriggerEvaluationRow.seq == seq, TriggerEvaluationRow.outcome == "debouncing"
+        TriggerEvaluationRow.seq == seq, col(TriggerEvaluationRow.outcome).in_(WAITING)
     )
     row = uow.session.exec(query.with_for_update(), execution_options={"populate_existing": True}).first()
     if row is None or row.event is None or row.due_at is None or row.due_at > uow.now():
@@ -143,10 +158,19 @@ def fire_due(uow: UnitOfWork, seq: int) -> None:
     document, (correlationid, causationid) = row.event["document"], row.event["cause"]
     uow.session.expunge(row)
     if spec is None:
-        return _set(uow, row, outcome="disabled", reason="the trigger was deleted", due_at=None, event=None)
+        return _set(
+            uow,
+            row,
+            outcome="disabled",
+            reason="the trigger was deleted while this waited; apply one again, and send the event again",
+            due_at=None,
+            event=None,
+        )
     answer = match(spec.model_copy(update={"debounce_seconds": 0.0}), document)
     if answer.outcome == "fired":
         answer = _impossible(uow, spec, answer) or pace_refusal(spec, _pace(uow, spec.name)) or answer
+    if isinstance(answer, Refusal) and answer.until:
+        return _defer(uow, spec, row, answer)
     _set(uow, row, outcome=answer.outcome, reason=answer.reason, due_at=None, event=None, at=uow.now())
     if answer.outcome == "fired":
         _fire(uow, spec, row, _wish(spec, answer, document, Cause(correlationid, causationid)))
@@ -182,7 +206,11 @@ def _loop(uow: UnitOfWork, spec: TriggerSpec, incoming: Incoming) -> Answer | No
     data = incoming.document.get("data") or {}
     for run in runs_behind(uow.session, incoming.type, data, incoming.causationid):
         if run.trigger == spec.name:
-            return Answer("loop", f"the fact was caused by run {run.id}, which this trigger started")
+            return Answer(
+                "loop",
+                f"the fact was caused by run {run.id}, which this trigger started; "
+                "narrow the trigger's `types` or `where`",
+            )
     return None
 
 
@@ -201,13 +229,39 @@ def _keep(uow: UnitOfWork, spec: TriggerSpec, incoming: Incoming, answer: Answer
     row = _row(uow, spec, incoming, answer)
     if not insert_once(uow, row):
         row.outcome, row.due_at = "duplicate", None
-        row.reason = f"the dedupe key {answer.dedupe_key!r} has fired already"
+        row.reason = (
+            f"the dedupe key {answer.dedupe_key!r} has fired already; "
+            "for another run send an event with another key, or start the pipeline by hand"
+        )
         insert_once(uow, row)
     elif row.outcome == "fired" and (refusal := pace_refusal(spec, pace)):
-        _set(uow, row, outcome=refusal.outcome, reason=refusal.reason)
-    elif row.outcome == "debouncing":
+        _refuse(uow, spec, row, refusal)
+    elif row.outcome in ("fired", *WAITING):
         _supersede(uow, spec, row)
-    return Asked(spec, answer, row)
+    return Asked(spec, answer, row, incoming.document)
+
+
+def _refuse(uow: UnitOfWork, spec: TriggerSpec, row: TriggerEvaluationRow, refusal: Refusal) -> None:
+    if refusal.until:
+        _defer(uow, spec, row, refusal)
+    else:
+        _set(uow, row, outcome=refusal.outcome, reason=refusal.reason)
+
+
+def _defer(uow: UnitOfWork, spec: TriggerSpec, row: TriggerEvaluationRow, refusal: Refusal) -> None:
+    """It waits for the end of the cooldown, in the place of whatever waited before."""
+    _set(uow, row, outcome=refusal.outcome, reason=refusal.reason, due_at=refusal.until)
+    _supersede(uow, spec, row)
+
+
+def _held_back(uow: UnitOfWork, trigger: str) -> dict[str, Any] | None:
+    """The event that waits for a later one or for the end of the cooldown: there is one at most."""
+    query = select(TriggerEvaluationRow.event).where(
+        TriggerEvaluationRow.trigger == trigger,
+        col(TriggerEvaluationRow.outcome).in_(WAITING),
+    )
+    kept = uow.session.exec(query.order_by(col(TriggerEvaluationRow.seq).desc())).first()
+    return kept["document"] if kept else None
 
 
 def _row(uow: UnitOfWork, spec: TriggerSpec | None, incoming: Incoming, answer: Answer) -> TriggerEvaluationRow:
@@ -232,10 +286,15 @@ def _supersede(uow: UnitOfWork, spec: TriggerSpec, by: TriggerEvaluationRow) -> 
         update(TriggerEvaluationRow)
         .where(
             col(TriggerEvaluationRow.trigger) == spec.name,
-            col(TriggerEvaluationRow.outcome) == "debouncing",
+            col(TriggerEvaluationRow.outcome).in_(WAITING),
             col(TriggerEvaluationRow.seq) != by.seq,
         )
-        .values(outcome="superseded", reason=f"event {by.event_id!r} came while it waited", due_at=None, event=None)
+        .values(
+            outcome="superseded",
+            reason=f"event {by.event_id!r} came while it waited, and fires for both; nothing is to be done",
+            due_at=None,
+            event=None,
+        )
         .execution_options(synchronize_session=False)
     )
 

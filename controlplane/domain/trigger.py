@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Final
 
 from controlplane.domain.canonical import digest
 from controlplane.domain.pipeline import with_params
@@ -16,6 +16,11 @@ from schemas.pipelines import PipelineSpec, TriggerOutcome, TriggerSpec, referen
 
 DAY = timedelta(hours=24)
 LONGEST_KEY = 300
+MOST_DEFERRED = 100
+"""Deferred events that a run names, the newest; all are counted."""
+CHANGE_WHERE: Final = "if it should fire, change the event or the trigger's `where`"
+WAITING: Final = ("debouncing", "deferred")
+"""Answers that are no last word: the trigger fires at their `due_at`."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,12 @@ class Answer:
     dedupe_key: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     """The run's, when it fires."""
+
+
+@dataclass(frozen=True)
+class Refusal(Answer):
+    until: datetime | None = None
+    """When a deferred trigger fires."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +50,21 @@ class Pace:
 def match(spec: TriggerSpec, event: Mapping[str, Any]) -> Answer:
     """Whether this event alone lets the trigger fire (`fired`, or `debouncing` when it waits for more)."""
     if not spec.enabled:
-        return Answer("disabled", f"trigger {spec.name!r} is disabled")
+        return Answer(
+            "disabled",
+            f"trigger {spec.name!r} is disabled; set `enabled: true` and apply it, then send the event again",
+        )
     if event["source"] not in spec.sources:
         return Answer(
-            "source_not_accepted", f"source {_short(event['source'])} is not one of {', '.join(spec.sources)}"
+            "source_not_accepted",
+            f"source {_short(event['source'])} is not one of {', '.join(spec.sources)}; `sources` lists those that may",
         )
     for path, wanted in spec.where.items():
         found = find(event, path)
         if found is ABSENT:
-            return Answer("condition_not_met", f"{path} is not there, expected {_short(wanted)}")
+            return Answer("condition_not_met", f"{path} is not there, expected {_short(wanted)}; {CHANGE_WHERE}")
         if not _equal(found, wanted):
-            return Answer("condition_not_met", f"{path} is {_short(found)}, expected {_short(wanted)}")
+            return Answer("condition_not_met", f"{path} is {_short(found)}, expected {_short(wanted)}; {CHANGE_WHERE}")
     return _resolved(spec, event)
 
 
@@ -60,21 +75,49 @@ def _resolved(spec: TriggerSpec, event: Mapping[str, Any]) -> Answer:
         key = _as_key(own if spec.dedupe_key is None else substitute(spec.dedupe_key, spaces))
         params = substitute(spec.params, spaces)
     except UnresolvedReference as error:
-        return Answer("invalid", str(error))
+        return Answer("invalid", f"{error}; correct the event, or the trigger's `params` and `dedupe_key`")
     if spec.debounce_seconds:
         return Answer("debouncing", f"waits {spec.debounce_seconds:g} s for a later match", key, params)
     return Answer("fired", "", key, params)
 
 
-def pace_refusal(spec: TriggerSpec, pace: Pace) -> Answer | None:
+def with_deferred(event: Mapping[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The event as a run sees it: `deferred` counts and names those that waited before it for the same run.
+
+    `earlier` is the one that waited so far, with those that it had gathered itself.
+    """
+    if earlier is None:
+        return {**event, "deferred": {"count": 0, "events": []}}
+    gathered = earlier["deferred"]
+    events = [*gathered["events"], {name: earlier[name] for name in ("source", "id", "type")}]
+    return {**event, "deferred": {"count": gathered["count"] + 1, "events": events[-MOST_DEFERRED:]}}
+
+
+def pace_refusal(spec: TriggerSpec, pace: Pace) -> Refusal | None:
     """Cooldown, then the budget of the last 24 hours; None when neither stands in the way."""
     if pace.last_fired is not None:
-        left = (pace.last_fired + timedelta(seconds=spec.cooldown_seconds) - pace.now).total_seconds()
+        until = pace.last_fired + timedelta(seconds=spec.cooldown_seconds)
+        left = (until - pace.now).total_seconds()
         if left > 0:
-            return Answer("cooldown", f"fired less than {spec.cooldown_seconds:g} s ago; {left:.0f} s are left")
+            return _cooling(spec, left, until)
     if pace.fired_in_a_day >= spec.daily_budget:
-        return Answer("budget", f"fired {pace.fired_in_a_day} times in 24 hours, the budget is {spec.daily_budget}")
+        return Refusal(
+            "budget",
+            f"fired {pace.fired_in_a_day} times in 24 hours, the budget is {spec.daily_budget}; "
+            f"raise `daily_budget` and send the event again, or start the pipeline {spec.pipeline!r} by hand",
+        )
     return None
+
+
+def _cooling(spec: TriggerSpec, left: float, until: datetime) -> Refusal:
+    why = f"fired less than {spec.cooldown_seconds:g} s ago; {left:.0f} s are left"
+    if spec.cooldown_mode == "defer":
+        return Refusal(
+            "deferred", f"{why}: fires then, once, with the newest event; nothing is to be done", until=until
+        )
+    return Refusal(
+        "cooldown", f"{why}; send the event again afterwards, or set `cooldown_mode: defer` to fire at its end"
+    )
 
 
 def check_trigger(spec: TriggerSpec, pipeline: PipelineSpec) -> None:

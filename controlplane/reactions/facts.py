@@ -12,7 +12,7 @@ from schemas.events import EVENTS
 def react(uow: UnitOfWork, event: FeedEvent) -> None:
     """Ask the triggers that listen to this fact. One that nobody listens to is not recorded: most are not."""
     incoming = Incoming(event.model_dump(mode="json"), event.causationid)
-    let_fire(uow, incoming, ask_triggers(uow, incoming), Cause(event.correlationid, event.id))
+    let_fire(uow, ask_triggers(uow, incoming), Cause(event.correlationid, event.id))
 
 
 REACTIONS: Final[Mapping[str, Callable[[UnitOfWork, FeedEvent], None]]] = {event.TYPE: react for event in EVENTS}

@@ -180,18 +180,18 @@ def test_only_the_oldest_events_are_looked_at(old_events: Database) -> None:
 
 def test_answers_of_triggers_that_started_nothing_go_with_the_inbox(database: Database) -> None:
     with database.begin("test") as uow:
-        for outcome in ("fired", "debouncing", "no_trigger_matched", "cooldown"):
+        for outcome in ("fired", "debouncing", "deferred", "no_trigger_matched", "cooldown"):
             row = TriggerEvaluationRow(
                 trigger="t", source="s", event_id=outcome, event_type="t", outcome=outcome, reason="", at=uow.now()
             )
             uow.session.add(row)
     age(database, (TriggerEvaluationRow, "at"), days=20)
     prune(database, SETTINGS)
-    assert count(database, TriggerEvaluationRow) == 4
+    assert count(database, TriggerEvaluationRow) == 5
     age(database, (TriggerEvaluationRow, "at"), days=29)
     prune(database, SETTINGS)
     with database.read() as session:
-        assert set(session.exec(select(TriggerEvaluationRow.outcome))) == {"fired", "debouncing"}
+        assert set(session.exec(select(TriggerEvaluationRow.outcome))) == {"fired", "debouncing", "deferred"}
 
 
 def test_a_parked_event_stays(old_events: Database) -> None:

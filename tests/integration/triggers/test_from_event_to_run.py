@@ -67,7 +67,9 @@ def test_an_unknown_type_is_recorded_and_no_error(site: Site) -> None:
     trigger(site)
     (evaluation,) = send(site, type="weather.changed")
     assert (evaluation["outcome"], evaluation["trigger"]) == ("no_trigger_matched", None)
-    assert evaluation["reason"] == "no trigger listens to the type 'weather.changed'"
+    assert evaluation["reason"] == (
+        "no trigger listens to the type 'weather.changed'; add it to a trigger's `types`, or correct the event"
+    )
     assert outcomes(evaluations(site, event="1")) == ["no_trigger_matched"]
 
 
@@ -104,7 +106,7 @@ def test_a_dedupe_key_fires_once(site: Site) -> None:
 
 
 def test_cooldown_lets_the_same_key_fire_later(site: Site) -> None:
-    trigger(site, cooldown_seconds=60, dedupe_key="${event.data.uri}")
+    trigger(site, cooldown_seconds=60, cooldown_mode="drop", dedupe_key="${event.data.uri}")
     assert outcomes(send(site, "1")) == ["fired"]
     assert outcomes(send(site, "2")) == ["cooldown"]
     move_clock(site, 61)

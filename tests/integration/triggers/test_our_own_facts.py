@@ -23,7 +23,8 @@ def test_a_trigger_listens_to_our_own_facts_and_never_to_its_own_runs(site: Site
     hear_facts(site)
     hear_facts(site)
     loop = next(e for e in evaluations(site, trigger="again") if e["outcome"] == "loop")
-    assert loop["reason"] == f"the fact was caused by run {runs(site)[0]['id']}, which this trigger started"
+    cause = f"the fact was caused by run {runs(site)[0]['id']}, which this trigger started"
+    assert loop["reason"] == f"{cause}; narrow the trigger's `types` or `where`"
     assert len(runs(site)) == 2
 
 

@@ -69,10 +69,14 @@ def test_a_key_that_no_index_could_hold_becomes_its_digest() -> None:
     ("seconds_ago", "fired", "outcome"),
     [(None, 0, None), (59.5, 1, "cooldown"), (60, 1, None), (61, 3, "budget"), (5, 3, "cooldown")],
 )
-def test_pace(seconds_ago: float | None, fired: int, outcome: str | None) -> None:
+@pytest.mark.parametrize(("mode", "cooling"), [("drop", "cooldown"), ("defer", "deferred")])
+def test_pace(seconds_ago: float | None, fired: int, outcome: str | None, mode: str, cooling: str) -> None:
     last = None if seconds_ago is None else NOW - timedelta(seconds=seconds_ago)
-    refusal = pace_refusal(trigger(cooldown_seconds=60, daily_budget=3), Pace(NOW, last, fired))
-    assert (refusal.outcome if refusal else None) == outcome
+    refusal = pace_refusal(trigger(cooldown_seconds=60, cooldown_mode=mode, daily_budget=3), Pace(NOW, last, fired))
+    assert (refusal.outcome if refusal else None) == (cooling if outcome == "cooldown" else outcome)
+    if refusal and last:
+        assert refusal.until == (last + timedelta(seconds=60) if refusal.outcome == "deferred" else None)
+        assert "; " in refusal.reason or "nothing is to be done" in refusal.reason
 
 
 @pytest.mark.parametrize(
