@@ -1,12 +1,16 @@
 """What came of one campaign: for the terminal, and for docs/hostile.md."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from schemas.marked import with_part, write_part
 from tests.bench.host import commit, this_host, this_moment
 
 LONGEST_FAULT = 6000
+JUDGE: Final = "2e9bcdb"
+"""The commit that last changed what counts as a fault: what was judged before it is said to be so."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +29,28 @@ class Outcome:
         return "\n".join([*self.lines, *(fault[-LONGEST_FAULT:] for fault in self.faults), self.verdict])
 
     def keep(self, document: Path) -> None:
-        """Between its marks, with where and when it was."""
+        """In the JSON beside it, with where and when it was, and between its marks."""
+        stored = json.loads(document.with_suffix(".json").read_text())
         conditions = f"{this_moment().at}, commit {commit()}, {this_host()}."
-        write_part(document, self.name, "\n".join([conditions, "", "```text", self.text(), "```"]))
+        stored[self.name] = {"conditions": conditions, "judge": JUDGE, "lines": self.text().splitlines()}
+        document.with_suffix(".json").write_text(json.dumps(stored, indent=1) + "\n")
+        write_part(document, self.name, part(stored[self.name]))
+
+
+def part(stored: dict[str, Any] | None) -> str:
+    """One campaign as the document tells it; None: nobody has run it."""
+    if stored is None:
+        return "Not measured: no whole campaign has been kept."
+    older = (
+        ["", f"**By an older judge** ({stored['judge']}), which asked for less; not measured by today's ({JUDGE})."]
+        if stored["judge"] != JUDGE
+        else []
+    )
+    return "\n".join([stored["conditions"], *older, "", "```text", *stored["lines"], "```"])
 
 
 def check_document(document: Path, name: str) -> None:
     """Before an hour of work, not after it. Raises ValueError without the marks, OSError without the file."""
     with_part(document.read_text(), name, "")
+    if name not in json.loads(document.with_suffix(".json").read_text()):
+        raise ValueError(f"{document.with_suffix('.json')} does not know {name!r}")
