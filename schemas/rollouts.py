@@ -1,6 +1,6 @@
 """The policy of a rollout, its phases and verdicts: `design/canary.md` in types."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, JsonValue, model_validator
@@ -18,14 +18,26 @@ CanaryVerdict = Literal["HARM", "SAFE", "INCONCLUSIVE", "INVALID"]
 GateStatus = Literal["Passed", "Failed", "Error", "Inconclusive", "NotApplicable", "Waived"]
 
 
+LEAST_MARGIN: Final = 0.0001
+DAY: Final = 24 * 3600
+Margin = Annotated[float, Field(ge=LEAST_MARGIN, lt=0.5, allow_inf_nan=False)]
+Pseudocount = Annotated[float, Field(ge=0.001, le=1_000_000, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0.0001, le=1, allow_inf_nan=False)]
+Alpha = Annotated[float, Field(ge=1e-9, le=0.5, allow_inf_nan=False)]
+Duration = Annotated[float, Field(ge=0, le=365 * DAY, allow_inf_nan=False)]
+"""Seconds, at most a year."""
+Span = Annotated[float, Field(ge=0.01, le=365 * DAY, allow_inf_nan=False)]
+"""Seconds, not none."""
+
+
 class ErrorMetric(Strict):
     """How often a request ends in an error, or after its deadline."""
 
     name: Literal["error"] = "error"
     """The metric."""
-    margin: float = Field(default=0.01, gt=0, lt=0.5)
+    margin: Margin = 0.01
     """So much more often than the stable version is harm. Unit: rate."""
-    prior: tuple[float, float] = (0.2, 10.0)
+    prior: tuple[Pseudocount, Pseudocount] = (0.2, 10.0)
     """[a, b] of the Beta prior of the forecast rate. Unit: pseudo-counts."""
 
 
@@ -34,10 +46,10 @@ class WrongMetric(Strict):
 
     name: Literal["wrong"]
     """The metric."""
-    margin: float = Field(gt=0, lt=0.5, examples=[0.05])
+    margin: Margin = Field(examples=[0.05])
     """So much more often than the stable version is harm; no default, for only its owner knows how much worse a model
-    may be. Unit: rate."""
-    prior: tuple[float, float] = (2.0, 8.0)
+    may be. It is one of labelled answers: see `label_noise`. Unit: rate."""
+    prior: tuple[Pseudocount, Pseudocount] = (2.0, 8.0)
     """[a, b] of the Beta prior of the forecast rate. Unit: pseudo-counts."""
 
 
@@ -72,7 +84,7 @@ class ExportParity(Strict):
 
     gate: Literal["parity"] = "parity"
     """The gate."""
-    max_abs_diff: float = Field(default=1e-3, gt=0)
+    max_abs_diff: float = Field(default=1e-3, gt=0, le=1000, allow_inf_nan=False)
     """The greatest difference that the export may have measured. Unit: logits."""
 
 
@@ -84,42 +96,47 @@ class CanaryPolicy(Strict):
 
     randomize: Randomize = "request"
     """What is drawn to an arm: each request by itself, or a session with all of its requests."""
-    steps: tuple[Fraction, ...] = (0.05, 0.10, 0.25, 0.50)
+    steps: tuple[Weight, ...] = Field(default=(0.05, 0.10, 0.25, 0.50), max_length=100)
     """The canary's share at each step; it must climb and end at 0.5, which only promotion leaves. Unit: fraction."""
-    step_seconds: float = Field(default=60, ge=0)
+    step_seconds: Duration = 60
     """A step lasts at least so long."""
-    step_units: int = Field(default=30, ge=1)
+    step_units: int = Field(default=30, ge=1, le=1_000_000_000)
     """A step lasts until each arm has so many of every metric. Unit: units (requests, or sessions)."""
-    tick_seconds: float = Field(default=10, gt=0)
+    tick_seconds: float = Field(default=10, ge=0.01, le=3600, allow_inf_nan=False)
     """Evidence is judged once so much of it has come together."""
-    deadline_seconds: float = Field(default=5, gt=0)
+    deadline_seconds: Span = 5
     """A request that lasts longer is an error."""
-    lease_seconds: float = Field(default=15, gt=0)
+    lease_seconds: Span = 15
     """A gateway that has not heard from the control plane for so long gives the canary no more traffic."""
-    boot_silence_seconds: float = Field(default=15, gt=0)
+    boot_silence_seconds: Span = 15
     """A gateway that has sent no observation for so long is not waited for."""
-    provider_silence_seconds: float = Field(default=60, gt=0)
+    provider_silence_seconds: Span = 60
     """When no gateway has sent one for so long the rollout is INVALID."""
-    max_seconds: float = Field(default=24 * 3600, gt=0)
+    max_seconds: Span = 24 * 3600
     """A canary without a verdict by then is INCONCLUSIVE."""
-    invalid_grace_seconds: float = Field(default=300, ge=0)
+    invalid_grace_seconds: Duration = 300
     """How long an INVALID rollout keeps its weight."""
     on_inconclusive: Literal["hold", "rollback", "promote"] = "hold"
     """What an INCONCLUSIVE canary leads to; `hold` waits for a person."""
     metrics: tuple[Metric, ...] = Field(default=(ErrorMetric(),), min_length=1, max_length=2)
     """What is compared between the arms; each metric may be named once."""
-    harm_alpha: float = Field(default=0.04, gt=0, lt=1)
+    label_wait_seconds: float = Field(default=30, ge=0, le=30 * DAY, allow_inf_nan=False)
+    """How long until labels are as complete as they get: `wrong` speaks so much later, and what comes after it is kept
+    and never folded."""
+    label_noise: float = Field(default=0, ge=0, lt=0.5, allow_inf_nan=False)
+    """How many labels are wrong themselves; the margin of `wrong` is scaled by 1 - 2 * label_noise. Unit: fraction."""
+    harm_alpha: Alpha = 0.04
     """How often a canary as good as the stable version may be rolled back. Unit: probability."""
-    safe_alpha: float = Field(default=0.05, gt=0, lt=1)
+    safe_alpha: Alpha = 0.05
     """How often a canary worse by its margin may be promoted. Unit: probability."""
-    sample_ratio_alpha: float = Field(default=0.001, gt=0, lt=1)
+    sample_ratio_alpha: Alpha = 0.001
     """How often a right split of the traffic may be taken for a wrong one. Unit: probability."""
-    forgetting: float = Field(default=0.9, gt=0, le=1)
+    forgetting: float = Field(default=0.9, ge=0.01, le=1, allow_inf_nan=False)
     """What older evidence weighs in the forecast, from one block to the next. Unit: factor."""
 
     @model_validator(mode="after")
     def _the_ladder_climbs_to_a_half(self) -> Self:
-        if list(self.steps) != sorted(set(self.steps)) or not self.steps or self.steps[0] <= 0 or self.steps[-1] != 0.5:
+        if list(self.steps) != sorted(set(self.steps)) or self.steps[-1:] != (0.5,):
             raise ValueError("steps must climb and end at 0.5, the step that only promotion leaves")
         if len({metric.name for metric in self.metrics}) != len(self.metrics):
             raise ValueError("each metric may be named once")
@@ -135,6 +152,25 @@ class CanaryPolicy(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _labels_can_be_waited_for(self) -> Self:
+        if "wrong" in self.metric_names() and self.label_wait_seconds >= self.max_seconds:
+            raise ValueError(
+                f"label_wait_seconds is {self.label_wait_seconds:g}: expected less than max_seconds, "
+                f"{self.max_seconds:g}, for no label would ever be folded"
+            )
+        for metric in self.metrics:
+            if self.margin_of(metric) < LEAST_MARGIN:
+                raise ValueError(
+                    f"label_noise is {self.label_noise:g}: it leaves {self.margin_of(metric):.2g} of the margin of "
+                    f"`{metric.name}`, {metric.margin:g}, expected at least {LEAST_MARGIN:g}"
+                )
+        return self
+
+    def margin_of(self, metric: Metric) -> float:
+        """Of what is observed: wrong labels hide a part of every true difference."""
+        return metric.margin * (1 - 2 * self.label_noise) if metric.name == "wrong" else metric.margin
+
     def metric_names(self) -> tuple[MetricName, ...]:
         return tuple(metric.name for metric in self.metrics)
 
@@ -146,7 +182,7 @@ class RolloutPolicy(Strict):
     """What a version must have proved before it gets any traffic."""
     canary: CanaryPolicy = CanaryPolicy()
     """How it is compared with the stable version on live traffic."""
-    verify_seconds: float = Field(default=120, gt=0)
+    verify_seconds: Span = 120
     """How long live gateways have to load a version and answer a smoke row."""
 
 

@@ -146,7 +146,8 @@ class FeedbackRequest(Strict):
 
 class FeedbackAnswer(Tolerant):
     counted: bool
-    """False: kept and shown, never folded (its rollout has its verdict, or its unit was not counted)."""
+    """False: kept and shown, never folded (its rollout has its verdict, or its unit was not counted). True: folded if
+    it came before the policy's `label_wait_seconds` were over."""
 
 
 class PredictionClaims(Tolerant):
@@ -171,6 +172,12 @@ class PredictionClaims(Tolerant):
     """Predicted class."""
     n: bool
     """Counted or not."""
+    k: bool
+    """The unit is a session's key."""
+    b: UUID
+    """The gateway's boot: what its clock is corrected by."""
+    t: int = Field(ge=0, lt=2**40)
+    """The second of arrival, by that clock."""
 
 
 class Applied(Tolerant):

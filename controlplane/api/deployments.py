@@ -11,6 +11,7 @@ from controlplane.api.paths import PathName
 from controlplane.commands import deployments, rollbacks
 from controlplane.commands.gateways import is_live, list_boots
 from controlplane.commands.generations import current_row, describe_generation, find_deployment
+from controlplane.projections.label_delays import wait_warnings
 from controlplane.projections.served import served_at
 from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, GenerationRow, RollbackRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
@@ -133,6 +134,7 @@ def _view(session: Session, row: DeploymentRow) -> DeploymentView:
         **row.model_dump(exclude={"policy", "signing_key"}),
         policy=RolloutPolicy.model_validate(row.policy),
         desired=_desired(current_row(session, row)),
+        warnings=wait_warnings(session, row.name, RolloutPolicy.model_validate(row.policy).canary),
     )
 
 

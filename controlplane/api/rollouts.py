@@ -11,6 +11,7 @@ from controlplane.commands import rollouts
 from controlplane.domain.roles import may
 from controlplane.errors import Forbidden
 from controlplane.projections import rollouts as reading
+from controlplane.projections.label_delays import delays_by_arm, wait_warnings
 from controlplane.projections.models import find_version
 from controlplane.projections.why import explain_decision, find_decision, list_decisions
 from controlplane.store.serving_tables import DecisionRow, RolloutRow
@@ -18,7 +19,7 @@ from controlplane.store.unit_of_work import UnitOfWork, database_time
 from schemas.problem import refusals
 from schemas.rollouts import OperatorRequest, RolloutPhase, RolloutPolicy, RolloutRequest
 from schemas.views.pages import Page
-from schemas.views.rollouts import DecisionDetail, DecisionView, RolloutDetail, RolloutView
+from schemas.views.rollouts import DecisionDetail, DecisionView, LabelDelay, RolloutDetail, RolloutView
 
 router = APIRouter(tags=["rollouts"])
 
@@ -58,7 +59,10 @@ def get_rollout(call: Viewer, rollout_id: RolloutId) -> RolloutDetail:
     with call.read() as session:
         row = rollouts.find_rollout(session, rollout_id)
         lines = reading.describe_analysis(session, row, database_time(session).timestamp())
-    return RolloutDetail(**_fields(row), policy=RolloutPolicy.model_validate(row.policy), analysis=lines)
+        policy = RolloutPolicy.model_validate(row.policy)
+        delays = {arm: LabelDelay(**found._asdict()) for arm, found in delays_by_arm(session, row).items()}
+        warnings = wait_warnings(session, row.deployment, policy.canary)
+    return RolloutDetail(**_fields(row), policy=policy, analysis=lines, label_delays=delays, warnings=warnings)
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:pause", response_model=RolloutView, responses=refusals(404, 409))

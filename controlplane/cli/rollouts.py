@@ -33,7 +33,9 @@ def apply(context: typer.Context, file: Path) -> None:
     screen = terminal(context)
     document = documents.named(file)
     with screen.client() as client:
-        screen.show(client.put_deployment(document.pop("name"), document))
+        applied = client.put_deployment(document.pop("name"), document)
+        screen.show(applied)
+        _warn(screen, applied.warnings)
 
 
 @deployment.command("list")
@@ -115,6 +117,7 @@ def start(
     screen = terminal(context)
     with screen.client() as client:
         started = client.start_rollout(deployment, version, reason=reason, waive_gates=waive_gates)
+        _warn(screen, client.get_deployment(deployment).warnings)
         if wait:
             follow(screen, client, started)
         else:
@@ -188,6 +191,11 @@ def why(context: typer.Context, decision_id: str) -> None:
         screen.write(f"  {one_line(line)}")
     again = "the same verdict" if found.recomputed else "ANOTHER verdict"
     screen.write(f"recomputed from its stored inputs ({found.digest[:19]}…): {again}")
+
+
+def _warn(screen: Terminal, warnings: list[str]) -> None:
+    for warning in warnings:
+        screen.say(f"[yellow]warning[/yellow]: {warning}")
 
 
 def act(context: typer.Context, rollout_id: str, verb: str, reason: str) -> None:

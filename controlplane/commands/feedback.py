@@ -1,27 +1,32 @@
 """Feedback: a label for one answer, accepted once per prediction id; the text was never here."""
 
 import hashlib
+from collections.abc import Iterator
+from math import floor
+from uuid import UUID
 
 from sqlmodel import col, select
 
 from controlplane.commands.observations import OBSERVED_PHASES
 from controlplane.errors import Conflict, Invalid
 from controlplane.store.insert import insert_once
-from controlplane.store.serving_tables import DeploymentRow, LabelRow, RolloutRow
+from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, LabelRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.labels import canonical_label
 from schemas.prediction_id import InvalidPredictionId, verify_prediction_id
 from schemas.serving import FeedbackRequest, PredictionClaims
 
 
 def take_feedback(uow: UnitOfWork, feedback: FeedbackRequest) -> bool:
-    """Whether the label will be folded. A repeat gets the answer of the first one.
+    """Whether the label counts. A repeat gets the answer of the first one.
 
-    Raises Invalid for an id that we did not sign and for a label that the version does not know, Conflict for another
-    label than the one that is kept.
+    Raises Invalid for an id that we did not sign and for a label that no version in question knows, Conflict for
+    another label than the one that is kept.
     """
     claims = _claims(uow, feedback.prediction_id)
     wrong = _is_wrong(uow, claims, feedback.label)
+    second, stored_second = _seconds(uow, claims)
     digest = hashlib.sha256(feedback.prediction_id.encode()).hexdigest()
     row = LabelRow(
         prediction_digest=digest,
@@ -32,7 +37,10 @@ def take_feedback(uow: UnitOfWork, feedback: FeedbackRequest) -> bool:
         model_version_id=claims.v,
         arm=claims.a,
         unit=claims.u,
+        keyed=claims.k,
         row=claims.i,
+        second=second,
+        stored_second=stored_second,
         wrong=wrong,
         counted=_counts(uow, claims),
         at=uow.now(),
@@ -60,12 +68,39 @@ def _claims(uow: UnitOfWork, prediction_id: str) -> PredictionClaims:
         raise Invalid(f"not a prediction id of ours: {error}", field="prediction_id") from error
 
 
+def _seconds(uow: UnitOfWork, claims: PredictionClaims) -> tuple[int, int]:
+    """When the unit arrived and when its label came, both in the gateway's clock, as its observations have it.
+
+    How far that clock has come is known from its last observation: what is wrong with it is wrong with both.
+    """
+    boot, now = uow.session.get(GatewayBootRow, claims.b, populate_existing=True), uow.now()
+    if boot is None:
+        return claims.t, max(claims.t, floor(now.timestamp()))
+    second = claims.t + boot.clock_offset
+    shown = boot.watermark + floor((now - boot.watermark_at).total_seconds())
+    return second, max(second, shown)
+
+
 def _is_wrong(uow: UnitOfWork, claims: PredictionClaims, label: str) -> bool:
-    # a misspelt label would count against the version that answered
-    version = uow.session.get(ModelVersionRow, claims.v)
-    if version is not None and label not in version.labels:
-        raise Invalid(f"label {label!r}: expected one of {', '.join(version.labels)}", field="label")
-    return label != claims.c
+    """A label that one version of a rollout knows is one for both: who cannot say it is wrong.
+
+    A label that none of them knows is a spelling mistake, and would count against whoever answered.
+    """
+    known = {canonical_label(name): name for name in _labels(uow, claims)}
+    given = canonical_label(label)
+    if known and given not in known:
+        raise Invalid(f"label {label!r}: expected one of {', '.join(sorted(known.values()))}", field="label")
+    return given != canonical_label(claims.c)
+
+
+def _labels(uow: UnitOfWork, claims: PredictionClaims) -> Iterator[str]:
+    """Of the version that answered, and of both versions of the rollout that it answered in."""
+    versions: set[UUID | None] = {claims.v}
+    if claims.r is not None and (rollout := uow.session.get(RolloutRow, claims.r)) is not None:
+        versions |= {rollout.model_version_id, rollout.previous}
+    for version in versions:
+        row = uow.session.get(ModelVersionRow, version) if version else None
+        yield from row.labels if row else ()
 
 
 def _counts(uow: UnitOfWork, claims: PredictionClaims) -> bool:

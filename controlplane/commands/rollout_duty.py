@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from sqlmodel import Session, col, select
@@ -9,9 +10,9 @@ from sqlmodel import Session, col, select
 from controlplane.commands.generations import lock_deployment
 from controlplane.commands.rollbacks import advance_rollback
 from controlplane.commands.rollout_fold import fold_rollout
-from controlplane.commands.rollout_phases import lock_rollout
+from controlplane.commands.rollout_phases import lock_rollout, note_fold_failure
 from controlplane.commands.verification import advance_verifying
-from controlplane.domain.rollout import ANALYSED, fold_pause
+from controlplane.domain.rollout import ANALYSED, fold_pause, retry_pause
 from controlplane.errors import Busy, LostLease
 from controlplane.settings import Settings
 from controlplane.store.database import Database
@@ -33,7 +34,7 @@ def fold_rollouts(database: Database, settings: Settings) -> None:
     with database.read() as session:
         turns = list(_turns(session, silence))
     faults: list[Exception] = []
-    for name, cause, turn in turns:
+    for name, cause, turn, rollout_id in turns:
         try:
             with database.begin(ACTOR, cause) as uow:
                 turn(uow)
@@ -44,6 +45,8 @@ def fold_rollouts(database: Database, settings: Settings) -> None:
         except Exception as fault:
             fault.add_note(name)
             faults.append(fault)
+            if rollout_id is not None:
+                _note(database, cause, rollout_id, fault)
     if faults:
         raise ExceptionGroup("rollouts that could not be advanced", faults)
 
@@ -75,20 +78,33 @@ def advance_rollout(uow: UnitOfWork, deployment: str, rollout_id: UUID, silence_
         fold_rollout(uow, held, row)
 
 
-def _turns(session: Session, silence: float) -> Iterator[tuple[str, Cause | None, Turn]]:
+def _turns(session: Session, silence: float) -> Iterator[tuple[str, Cause | None, Turn, UUID | None]]:
     now = database_time(session)
     names = (RolloutRow.id, RolloutRow.deployment, RolloutRow.correlationid, RolloutRow.started_event)
     moments = (RolloutRow.started_at, RolloutRow.folded_at)
-    rollouts = select(*names, *moments).where(  # type: ignore[call-overload]
+    failures = (RolloutRow.fold_failures, RolloutRow.fold_failed_at)
+    rollouts = select(*names, *moments, *failures).where(  # type: ignore[call-overload]
         col(RolloutRow.phase).in_(("Verifying", *sorted(ANALYSED)))
     )
-    for rollout_id, deployment, correlationid, event, started, folded in session.exec(rollouts):
-        if folded is None or (now - folded).total_seconds() >= fold_pause((now - started).total_seconds()):
+    for rollout_id, deployment, correlationid, event, *times, failures_, failed in session.exec(rollouts):
+        if _rested(now, *times) and (failed is None or (now - failed).total_seconds() >= retry_pause(failures_)):
             cause = Cause(correlationid, str(event))
-            yield f"rollout {rollout_id}", cause, _rollout_turn(deployment, rollout_id, silence)
+            yield f"rollout {rollout_id}", cause, _rollout_turn(deployment, rollout_id, silence), rollout_id
     rollbacks = select(RollbackRow.id, RollbackRow.deployment).where(RollbackRow.phase == "Verifying")
     for rollback_id, deployment in session.exec(rollbacks):
-        yield f"rollback {rollback_id}", None, _rollback_turn(deployment, rollback_id, silence)
+        yield f"rollback {rollback_id}", None, _rollback_turn(deployment, rollback_id, silence), None
+
+
+def _rested(now: datetime, started: datetime, folded: datetime | None) -> bool:
+    return folded is None or (now - folded).total_seconds() >= fold_pause((now - started).total_seconds())
+
+
+def _note(database: Database, cause: Cause | None, rollout_id: UUID, fault: Exception) -> None:
+    """In a transaction of its own: the one that failed is gone."""
+    with database.begin(ACTOR, cause) as uow:
+        row = lock_rollout(uow, rollout_id)
+        if row.phase in ANALYSED:
+            note_fold_failure(uow, row, fault)
 
 
 def _rollout_turn(deployment: str, rollout_id: UUID, silence: float) -> Turn:

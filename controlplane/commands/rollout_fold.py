@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import floor
 from typing import Final
 from uuid import UUID
 
-from sqlmodel import col, func, select, update
+from sqlmodel import col, func, or_, select, update
 
 from controlplane.commands.rollout_phases import (
     announce_progress,
@@ -17,12 +16,14 @@ from controlplane.commands.rollout_phases import (
     find_next,
     give_way,
     keep_decision,
+    note_fold_success,
     promote,
     roll_back,
     withdraw,
 )
+from controlplane.domain.analysis.cohorts import Label, label_wait
 from controlplane.domain.analysis.explain import decision_inputs
-from controlplane.domain.analysis.fold import Batch, Label, fold
+from controlplane.domain.analysis.fold import Batch, fold, labels_horizon
 from controlplane.domain.analysis.state import NEVER, AnalysisState
 from controlplane.domain.analysis.verdict import Assessment, assess
 from controlplane.domain.rollout import Move, Situation, next_move
@@ -41,8 +42,8 @@ from schemas.rollouts import CanaryPolicy, RolloutPolicy
 from schemas.serving import Observation
 
 LABEL_DELAY_SECONDS: Final = 2
-"""A label may be stored at a time and committed a little later: younger ones wait. They are in the database's time, and
-never wait for T: the clock of a machine that slept is hours behind."""
+"""A label may be stored at a time and committed a little later: younger ones wait. They are in the gateways' clock, as
+observations are: neither waits for the database's, which may be hours apart."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,12 @@ def fold_rollout(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow) ->
     before = AnalysisState.model_validate(row.analysis)
     now = uow.now().timestamp()
     horizon = max(before.horizon, _horizon(uow, deployment.name, policy, now))
-    state = fold(policy, before, _batch(uow, row.id, before, horizon, now))
+    state = fold(policy, before, _batch(uow, row.id, policy, before, horizon))
     _save(uow, row, before, state)
     heard = last_heard(uow.session, deployment.name)
     assessment = assess(policy, state, now, heard)
     turn = Turn(uow, deployment, row, policy, state, assessment, now, heard)
+    note_fold_success(uow, row)
     MOVES[next_move(policy, assessment, _situation(row, now))](turn)
 
 
@@ -98,8 +100,9 @@ def _horizon(uow: UnitOfWork, deployment: str, policy: CanaryPolicy, now: float)
     return NEVER if least is None else least
 
 
-def _batch(uow: UnitOfWork, rollout_id: UUID, state: AnalysisState, horizon: int, now: float) -> Batch:
-    labels_until = max(state.labels_horizon, floor(now) - LABEL_DELAY_SECONDS)
+def _batch(uow: UnitOfWork, rollout_id: UUID, policy: CanaryPolicy, state: AnalysisState, horizon: int) -> Batch:
+    labels_until = horizon - LABEL_DELAY_SECONDS
+    mature = labels_horizon(policy, state, horizon, labels_until)
     found = uow.session.exec(
         select(ObservationRow).where(
             ObservationRow.rollout_id == rollout_id, col(ObservationRow.second) > state.horizon
@@ -109,24 +112,32 @@ def _batch(uow: UnitOfWork, rollout_id: UUID, state: AnalysisState, horizon: int
         horizon=horizon,
         observations=[_observation(entry) for entry in found if entry.second <= horizon],
         labels_until=labels_until,
-        labels=_labels(uow, rollout_id, state.labels_horizon, labels_until),
+        labels=_labels(uow, rollout_id, (state.labels_horizon, mature), label_wait(policy)),
         lost_boots=[str(entry.boot) for entry in found if entry.lost and _lost_under_canary(state, entry)],
     )
 
 
-def _labels(uow: UnitOfWork, rollout_id: UUID, since: int, until: int) -> list[Label]:
-    """Counted ones only, of which the table holds one for a unit (in session mode: for a key and step)."""
+def _labels(uow: UnitOfWork, rollout_id: UUID, mature: tuple[int, int], wait: int) -> list[Label]:
+    """Counted ones that fall due between two horizons: of newly mature seconds, and of older ones those that came
+    while they were waited for. Each is read by one fold."""
+    since, until = mature
     if until <= since:
         return []
     rows = uow.session.exec(
         select(LabelRow).where(
             LabelRow.rollout_id == rollout_id,
             col(LabelRow.counted).is_(True),
-            col(LabelRow.at) >= datetime.fromtimestamp(since + 1, UTC),
-            col(LabelRow.at) < datetime.fromtimestamp(until + 1, UTC),
+            col(LabelRow.second) <= until,
+            col(LabelRow.stored_second) <= until + wait,
+            or_(col(LabelRow.second) > since, col(LabelRow.stored_second) > since + wait),
         )
     )
-    return [Label(row.generation, row.arm, row.wrong, row.at.timestamp()) for row in rows]  # type: ignore[arg-type]
+    return [_label(row) for row in rows]
+
+
+def _label(row: LabelRow) -> Label:
+    key = row.unit if row.keyed else None
+    return Label(row.generation, row.arm, row.wrong, row.second, row.stored_second, key)  # type: ignore[arg-type]
 
 
 def _observation(row: ObservationRow) -> Observation:

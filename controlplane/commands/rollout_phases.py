@@ -85,6 +85,29 @@ def announce_progress(uow: UnitOfWork, row: RolloutRow, reason: str) -> None:
     announce(uow, row, fact)
 
 
+def note_fold_failure(uow: UnitOfWork, row: RolloutRow, fault: Exception) -> None:
+    """People see it at once, and again when it ends. What is not folded renews no lease: the canary loses its weight.
+
+    The class alone: a library's message may quote what it was given.
+    """
+    first = row.fold_failures == 0
+    change(
+        uow,
+        row,
+        fold_error=type(fault).__name__,
+        fold_failures=row.fold_failures + 1,
+        fold_failed_at=uow.now(),
+    )
+    if first:
+        announce_progress(uow, row, f"its evidence cannot be folded ({row.fold_error}); it is tried again")
+
+
+def note_fold_success(uow: UnitOfWork, row: RolloutRow) -> None:
+    if row.fold_failures:
+        change(uow, row, fold_error=None, fold_failures=0, fold_failed_at=None)
+        announce_progress(uow, row, "its evidence is folded again")
+
+
 # --- gates, then the proof that gateways can load it ------------------------------------------------------------------
 
 

@@ -163,7 +163,9 @@ def _word(uow: UnitOfWork, row: RolloutRow, verb: Verb, reason: str) -> Decision
         "verdict": row.verdict,
         "revision": row.revision,
     }
-    if row.analysis is not None:
+    if row.fold_error is not None:
+        inputs["fold_error"] = row.fold_error  # evidence that cannot be read must not keep a person from ending it
+    elif row.analysis is not None:
         policy, state = RolloutPolicy.model_validate(row.policy).canary, AnalysisState.model_validate(row.analysis)
         heard = last_heard(uow.session, row.deployment)
         inputs["evidence"] = decision_inputs(policy, state, uow.now().timestamp(), heard)

@@ -35,6 +35,7 @@ Move = Literal["stay", "advance", "promote", "roll_back", "hold", "invalidate", 
 """hold: INCONCLUSIVE, a person decides; withdraw: weight 0 after INVALID; recover: it is valid again."""
 LONGEST_PAUSE_SECONDS: Final = 10.0
 """A third of what a lease's renewal forgives."""
+LONGEST_RETRY_SECONDS: Final = 60.0
 
 
 def fold_pause(age_seconds: float) -> float:
@@ -45,6 +46,11 @@ def fold_pause(age_seconds: float) -> float:
     """
     hours = age_seconds / 3600
     return min(LONGEST_PAUSE_SECONDS, hours) if hours > 1 else 0.0
+
+
+def retry_pause(failures: int) -> float:
+    """How long a rollout rests after so many folds in a row that failed; its canary's lease lapses meanwhile."""
+    return min(LONGEST_RETRY_SECONDS, 2.0 ** min(failures, 10))
 
 
 def check_transition(phase: RolloutPhase, to: RolloutPhase) -> None:

@@ -19,6 +19,14 @@ def render(session: Session) -> bytes:
     runs = Gauge("graftwork_pipeline_runs", "pipeline runs by phase", ["phase"], registry=registry)
     for value, count in session.exec(select(PipelineRunRow.phase, func.count()).group_by(col(PipelineRunRow.phase))):
         runs.labels(value).set(count)
+    failing = Gauge(
+        "graftwork_rollout_fold_failures", "folds in a row that failed, of rollouts that fail", ["rollout"],
+        registry=registry,
+    )  # fmt: skip
+    for rollout, failures in session.exec(
+        select(RolloutRow.id, RolloutRow.fold_failures).where(RolloutRow.fold_failures > 0)
+    ):
+        failing.labels(str(rollout)).set(failures)
     last = session.exec(select(func.max(EventRow.seq))).one() or 0
     Gauge("graftwork_event_seq", "seq of the newest event", registry=registry).set(last)
     lag = Gauge("graftwork_reader_lag", "events that a reader has yet to read", ["reader"], registry=registry)

@@ -35,6 +35,8 @@ def describe_analysis(session: Session, row: RolloutRow, now: float) -> list[str
     """As `graftwork why` would say it if the rollout were decided now, or at its end when it has ended."""
     if row.analysis is None:
         return []
+    if row.fold_error is not None:
+        return [f"its evidence cannot be folded: {row.fold_error}, {row.fold_failures} times in a row; tried again"]
     state, policy = AnalysisState.model_validate(row.analysis), RolloutPolicy.model_validate(row.policy).canary
     at = row.finished_at.timestamp() if row.finished_at else now
     heard = at if row.finished_at else last_heard(session, row.deployment)

@@ -109,11 +109,14 @@ class LabelRow(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("prediction_digest"),
         Index("ix_label_fold", "rollout_id", "at"),
-        Index(  # of a unit with several rows, and of a session within a step, the first label counts
+        Index("ix_label_stored", "rollout_id", "stored_second"),
+        Index("ix_label_served", "rollout_id", "second"),
+        Index(  # of a unit with several rows, and of a session's answers of one second, the first label counts
             "ix_label_one_a_unit",
             "rollout_id",
             "step",
             "unit",
+            "second",
             unique=True,
             sqlite_where=text("counted"),
             postgresql_where=text("counted"),
@@ -129,7 +132,10 @@ class LabelRow(SQLModel, table=True):
     model_version_id: UUID
     arm: str
     unit: str
+    keyed: bool  # the unit is a session's key
     row: int
+    second: int = big()  # when its unit arrived, in the corrected clock of its gateway
+    stored_second: int = big()  # when the label came, in the same clock
     wrong: bool
     counted: bool  # False: stored and shown, never folded
     at: datetime = moment(index=True)
@@ -166,6 +172,9 @@ class RolloutRow(SQLModel, table=True):
     horizon: int = big(-1)  # the second up to which observations are folded, as `analysis` says too
     folded_at: datetime | None = moment(nullable=True)
     step_started_at: datetime | None = moment(nullable=True)
+    fold_error: str | None = text_column(nullable=True)  # what the last fold failed with; none once one succeeds
+    fold_failures: int = 0  # in a row
+    fold_failed_at: datetime | None = moment(nullable=True)
     hold: str | None = None  # why it is Paused: operator, inconclusive, invalid
     paused_at: datetime | None = moment(nullable=True)  # or INVALID since
     actor: str

@@ -33,6 +33,8 @@ class DeploymentView(View):
     created_at: datetime
     desired: DesiredView | None
     """None before the first release."""
+    warnings: list[str] = []
+    """What its owner should look at, such as a wait that is shorter than labels take."""
 
 
 class GatewayView(View):

@@ -24,6 +24,10 @@ class RolloutView(View):
     verdict: str | None
     hold: str | None
     """Why it is Paused: operator, inconclusive, invalid."""
+    fold_error: str | None
+    """What the last fold of its evidence failed with: it is tried again, and the canary's lease lapses meanwhile."""
+    fold_failures: int
+    """How many folds in a row have failed."""
     reason: str
     actor: str
     correlationid: str
@@ -35,10 +39,22 @@ class RolloutView(View):
     revision: int
 
 
+class LabelDelay(View):
+    """How long labels came after the unit had arrived, in seconds."""
+
+    labels: int
+    p50: float
+    p95: float
+
+
 class RolloutDetail(RolloutView):
     policy: RolloutPolicy
     analysis: list[str]
     """The evidence as it stands, in words; empty before the canary got weight."""
+    label_delays: dict[str, LabelDelay]
+    """By arm, how long the latest labels came after their answers."""
+    warnings: list[str]
+    """What its owner should look at, such as a wait that is shorter than labels take."""
 
 
 class DecisionView(View):

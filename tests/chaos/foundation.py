@@ -29,6 +29,7 @@ CANARY: Final[dict[str, Any]] = {
     "invalid_grace_seconds": 2,
     "max_seconds": 20,
     "on_inconclusive": "rollback",
+    "label_wait_seconds": 1,
     "metrics": [{"name": "error", "margin": 0.3}, {"name": "wrong", "margin": 0.4}],
 }
 """Wide margins and short steps: a rollout is to end by evidence, in seconds."""

@@ -67,8 +67,8 @@ def test_labels_do_not_wait_for_a_gateway_whose_machine_slept(site: Site) -> Non
     for number in range(40):
         ok(gateway.feedback(gateway.prediction("stable", "positive"), "positive" if number % 5 else "negative"))
         ok(gateway.feedback(gateway.prediction("canary", "negative"), "positive"))
-    site.pass_time(3)
-    gateway.observe(400)
+    for _ in range(24):
+        gateway.observe(400)
     site.turn()
     assert site.rollout(rollout["id"])["phase"] == "RolledBack", analysis(site, rollout)
 

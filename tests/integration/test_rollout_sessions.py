@@ -5,6 +5,7 @@ from uuid import UUID
 
 import pytest
 
+from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import RolloutRow
@@ -15,7 +16,9 @@ from tests.support.releases import CANARY, Gateway, Site, ok
 def site(database: Database) -> Site:
     site = Site(database)
     metrics = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
-    site.deploy(canary={**CANARY, "randomize": "session", "step_seconds": 1000, "metrics": metrics})
+    site.deploy(
+        canary={**CANARY, "randomize": "session", "step_seconds": 1000, "metrics": metrics, "label_wait_seconds": 20}
+    )
     site.first_champion()
     return site
 
@@ -53,16 +56,24 @@ def test_a_key_counts_once_in_a_step_however_many_gateways_saw_it(site: Site) ->
     assert (units.stable_units, units.canary_units) == (90, 10)
 
 
-def test_a_key_is_labelled_once_in_a_step(site: Site) -> None:
+def test_a_keys_label_is_the_one_of_its_first_exposure(site: Site) -> None:
     gateway = Gateway(site)
     site.canary(gateway)
-    first = gateway.prediction("canary", "positive", unit="f" * 32)
-    again = gateway.prediction("canary", "negative", unit="f" * 32, row=3)
+    key = f"{7:032x}"
+    for _ in range(2):
+        ok(gateway.send(gateway.second, [keyed(gateway, range(7, 8), "canary")]))
+        gateway.second += 1
+    at_first, later = gateway.second - 2, gateway.second - 1
+    repeated = gateway.prediction("canary", "positive", unit=key, keyed=True, second=later)
+    first = gateway.prediction("canary", "positive", unit=key, keyed=True, second=at_first)
+    again = gateway.prediction("canary", "negative", unit=key, keyed=True, second=at_first, row=3)
+    assert ok(gateway.feedback(repeated, "negative")) == {"counted": True}
     assert ok(gateway.feedback(first, "positive")) == {"counted": True}
     assert ok(gateway.feedback(again, "positive")) == {"counted": False}
-    site.pass_time(3)
-    gateway.observe(0)
+    for _ in range(24):
+        seen = keyed(gateway, range(100 + gateway.second % 24, 101 + gateway.second % 24), "stable")
+        ok(gateway.send(gateway.second, [seen]))
+        gateway.second += 1
     site.turn()
     wrong = next(metric for metric in state_of(site).metrics if metric.name == "wrong")
-    assert wrong.in_step(0).canary_units == 1
-    assert wrong.in_step(0).canary_events == 0
+    assert wrong.in_step(0) == Counts(0, 0, 1, 0)

@@ -1,5 +1,6 @@
 """The simulator's control plane is the real one without a database: the same seconds give both the same evidence."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -77,17 +78,22 @@ class Both:
 
 def evidence(state: AnalysisState, before: int) -> dict[str, Any]:
     """All of it but for the start's wall clock and labels, of which there are none."""
+
+    def renumbered(entries: Sequence[Any]) -> list[Any]:
+        return [entry._replace(generation=entry.generation - before) for entry in entries]
+
     metrics = [
-        {
-            **metric.model_dump(exclude={"newest", "open", "closed"}),
-            "open": [block._replace(generation=block.generation - before) for block in metric.open],
-            "closed": [block._replace(generation=block.generation - before) for block in metric.closed],
-        }
-        for metric in state.metrics
+        {**metric.model_dump(exclude={"closed"}), "closed": renumbered(metric.closed)} for metric in state.metrics
     ]
-    generations = [entry._replace(generation=entry.generation - before) for entry in state.generations]
-    kept = state.model_dump(include={"horizon", "steps", "sample_ratio_peak", "unfolded", "lost_boots", "verdict"})
-    return {**kept, "metrics": metrics, "generations": generations}
+    parts = ("horizon", "steps", "sample_ratio_peak", "unfolded", "dropped", "lost_boots", "verdict")
+    kept = state.model_dump(include=set(parts))
+    return {
+        **kept,
+        "metrics": metrics,
+        "generations": renumbered(state.generations),
+        "open": renumbered(state.open),
+        "sample_ratio_at_peak": renumbered(state.sample_ratio_at_peak),
+    }
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ CANARY: Final[dict[str, Any]] = {
     "steps": [0.25, 0.5],
     "step_seconds": 5,
     "tick_seconds": 2,
+    "label_wait_seconds": 1,
     "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.3}],
 }
 """Of two versions of one kind: each is promoted in about a minute, and then the other one is put on its way."""

@@ -35,6 +35,7 @@ CANARY: dict[str, Any] = {
     "step_units": 20,
     "tick_seconds": 1,
     "lease_seconds": 10,
+    "label_wait_seconds": 1,
     "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
 }
 """Wide margins: the journey is to end by evidence, and in seconds."""

@@ -31,10 +31,11 @@ CANARY: dict[str, Any] = {
     "step_units": 30,
     "tick_seconds": 0.05,
     "metrics": [{"name": "error", "margin": 0.1}],
+    "label_wait_seconds": 0,
 }
 """A ladder that a test climbs in a few observed seconds."""
 MOMENTS: dict[type[Any], tuple[str, ...]] = {
-    RolloutRow: ("probe_deadline", "folded_at", "paused_at"),
+    RolloutRow: ("probe_deadline", "folded_at", "fold_failed_at", "paused_at"),
     RollbackRow: ("deadline",),
     GatewayBootRow: ("watermark_at", "registered_at"),
     LabelRow: ("at",),
@@ -277,8 +278,18 @@ class Gateway:
         observations = [{"boot": str(boot), "second": s, "generations": [g]} for s, g in seconds]
         return self._client.post("/v1/gateway/lost-units", json={"boot": str(boot), "seconds": observations})
 
-    def prediction(self, arm: Arm, answer: str, *, unit: str | None = None, row: int = 0) -> str:
-        """A signed id of one answer, counted."""
+    def prediction(
+        self,
+        arm: Arm,
+        answer: str,
+        *,
+        unit: str | None = None,
+        row: int = 0,
+        keyed: bool = False,
+        second: int | None = None,
+        counted: bool = True,
+    ) -> str:
+        """A signed id of one answer of the last observed second, counted."""
         desired = self.generation()
         version = desired.canary if arm == "canary" else desired.stable
         assert version is not None
@@ -293,7 +304,10 @@ class Gateway:
             u=unit or f"unit-{self._units}",
             i=row,
             c=answer,
-            n=desired.rollout_id is not None and desired.weight > 0,
+            n=counted and desired.rollout_id is not None and desired.weight > 0,
+            k=keyed,
+            b=self.boot,
+            t=self.second - 1 if second is None else second,
         )
         return encode_prediction_id(claims, desired.signing_key)
 

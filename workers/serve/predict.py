@@ -77,7 +77,7 @@ class Predictor:
         if error is not None:
             error.headers |= _headers(draw.generation, draw.version, draw.arrival.arm, draw.request_id)
             raise error
-        rows = tuple(_row(draw, index, row) for index, row in enumerate(logits))
+        rows = tuple(_row(draw, self._state.boot, index, row) for index, row in enumerate(logits))
         return Answer(draw.request_id, draw.generation, draw.version, draw.arrival.arm, rows)
 
     def serving(self) -> tuple[Generation, ServedVersion]:
@@ -124,7 +124,7 @@ class Predictor:
         self._metrics.latency.labels(arm).observe(self._state.clock.now() - arrived)
 
 
-def _row(draw: _Draw, index: int, logits: Logits) -> Row:
+def _row(draw: _Draw, boot: uuid.UUID, index: int, logits: Logits) -> Row:
     labels = draw.version.graph.labels
     weights = np.exp(logits.astype(np.float64) - float(logits.max()))
     label = labels[int(logits.argmax())]
@@ -139,6 +139,9 @@ def _row(draw: _Draw, index: int, logits: Logits) -> Row:
         i=index,
         c=label,
         n=draw.counted,
+        k=draw.arrival.key_hash is not None,
+        b=boot,
+        t=draw.arrival.second,
     )
     scores = tuple(float(score) for score in weights / weights.sum())
     return Row(label, scores, encode_prediction_id(claims, draw.generation.signing_key))

@@ -5,12 +5,14 @@ form (https://arxiv.org/abs/2203.09785). We differ in the forecast: it forgets, 
 never validity.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import exp, fsum, log, sqrt
 from typing import Final, NamedTuple
 
 ODDS_RATIOS: Final = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0)
 BISECTIONS: Final = 60
+HIGHEST_RATE: Final = 0.9
+"""No metric is forecast to happen more often: such a version is no base to compare with."""
 
 
 class Counts(NamedTuple):
@@ -29,6 +31,10 @@ class Counts(NamedTuple):
             self.canary_events + other.canary_events,
         )
 
+    def swapped(self) -> "Counts":
+        """The arms exchanged: what was asked of the canary is asked of the stable version."""
+        return Counts(self.canary_units, self.canary_events, self.stable_units, self.stable_events)
+
     @property
     def units(self) -> int:
         return self.stable_units + self.canary_units
@@ -36,6 +42,10 @@ class Counts(NamedTuple):
     @property
     def both_arms(self) -> bool:
         return self.stable_units > 0 and self.canary_units > 0
+
+
+def sum_counts(parts: Iterable[Counts]) -> Counts:
+    return Counts(*(sum(column) for column in zip(*parts, strict=True)))
 
 
 class Forecast(NamedTuple):
@@ -52,9 +62,9 @@ class Forecast(NamedTuple):
         return Forecast(events, forgetting * self.units + block.units)
 
 
-def harm_factors(block: Counts, forecast_rate: float) -> tuple[float, ...]:
+def harm_factors(block: Counts, forecast_rate: float, highest: float = HIGHEST_RATE) -> tuple[float, ...]:
     """F1: the log factor of each odds ratio. Null: the canary's rate is at most the stable one's in this block."""
-    rate = _clip(forecast_rate, 1e-6, 0.9)
+    rate = _clip(forecast_rate, 1e-6, highest)
     return tuple(_harm_factor(block, rate, ratio) for ratio in ODDS_RATIOS)
 
 

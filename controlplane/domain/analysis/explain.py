@@ -5,16 +5,17 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from controlplane.domain.analysis.blocks import replay
+from controlplane.domain.analysis.blocks import remake, remake_share
 from controlplane.domain.analysis.eprocess import Counts
-from controlplane.domain.analysis.state import AnalysisState
-from controlplane.domain.analysis.verdict import Assessment, MetricEvidence, assess, e_value
+from controlplane.domain.analysis.state import AnalysisState, ratio_log_e
+from controlplane.domain.analysis.verdict import Assessment, MetricEvidence, ShareEvidence, assess, e_value
 from schemas.rollouts import CanaryPolicy
 
 RULES = {
     "harm": "HARM: evidence that the canary is worse; asked before every other rule",
     "sample_ratio": "INVALID: the sample ratio is wrong; only a new rollout ends this",
     "lost_boots": "INVALID: gateways were lost under the canary; only a new rollout ends this",
+    "labelled_share": "INVALID: labels do not come equally often for both arms; only a new rollout ends this",
     "provider_silence": "INVALID: no observations; ends by itself",
     "safe": "SAFE: evidence on every metric, at the last step",
     "none": "no rule has spoken yet",
@@ -30,7 +31,7 @@ def decision_inputs(
     policy: CanaryPolicy, state: AnalysisState, now: float, last_heard: float | None
 ) -> dict[str, JsonValue]:
     """Everything that `recompute` needs, as plain JSON; the sessions' keys are nobody's business after the fold."""
-    steps = tuple(step.model_copy(update={"keys": (), "label_keys": ()}) for step in state.steps)
+    steps = tuple(step.model_copy(update={"keys": ()}) for step in state.steps)
     bare = state.model_copy(update={"steps": steps})
     return {
         "policy": policy.model_dump(mode="json"),
@@ -46,12 +47,22 @@ def stored_policy(inputs: Mapping[str, JsonValue]) -> CanaryPolicy:
 
 
 def recompute(inputs: Mapping[str, JsonValue]) -> Assessment:
-    """The evidence is made anew from the closed blocks: a stored e-value is never believed."""
+    """The evidence is made anew from counts: no stored e-value, peak or dispersion index is believed."""
     policy = stored_policy(inputs)
-    state = AnalysisState.model_validate(inputs["analysis"])
-    metrics = tuple(replay(policy, metric) for metric in state.metrics)
+    stored = AnalysisState.model_validate(inputs["analysis"])
     now, last_heard = cast(float, inputs["now"]), cast(float | None, inputs["last_heard"])
-    return assess(policy, state.model_copy(update={"metrics": metrics}), now, last_heard)
+    return assess(policy, _remade(policy, stored), now, last_heard)
+
+
+def _remade(policy: CanaryPolicy, stored: AnalysisState) -> AnalysisState:
+    peak = max(0.0, stored.sample_ratio_log_e(), ratio_log_e(stored.sample_ratio_at_peak))
+    return stored.model_copy(
+        update={
+            "metrics": tuple(remake(policy, metric) for metric in stored.metrics),
+            "labelled": remake_share(policy, stored.labelled),
+            "sample_ratio_peak": peak,
+        }
+    )
 
 
 def explain(policy: CanaryPolicy, assessment: Assessment) -> list[str]:
@@ -65,6 +76,7 @@ def explain(policy: CanaryPolicy, assessment: Assessment) -> list[str]:
         f"time: {assessment.seconds:.0f} s since the canary first got weight",
         *(line for metric in assessment.metrics for line in _metric_lines(metric)),
         f"sample ratio: evidence of a wrong split {_of(assessment.sample_ratio, assessment.sample_ratio_needed)}",
+        *_label_lines(assessment.labelled),
         *_unfolded_lines(assessment.unfolded),
     ]
 
@@ -77,8 +89,25 @@ def _metric_lines(metric: MetricEvidence) -> Iterator[str]:
     now = f", now {e_value(metric.harm)}" if metric.harm < metric.harm_peak else ""
     yield f"{name}: evidence of harm {_of(metric.harm_peak, metric.harm_needed)}{now}"
     yield f"{name}: evidence that it is less than {metric.margin:g} worse {_of(metric.safe, metric.safe_needed)}"
+    if metric.blocks:
+        yield f"{name}: dispersion {metric.phi:.2f} (at most {metric.phi_peak:.2f}); evidence is divided by it above 1"
     units = metric.in_step
     yield f"{name}: in this step {units.stable_units} stable and {units.canary_units} canary units"
+
+
+def _label_lines(labelled: ShareEvidence | None) -> Iterator[str]:
+    if labelled is None:
+        return
+    counts, late = labelled.counts, labelled.late
+    stable = _arm(counts.stable_events, counts.stable_units)
+    canary = _arm(counts.canary_events, counts.canary_units)
+    yield f"labelled: stable {stable}, canary {canary}, of the answers whose labels were waited for"
+    yield f"labelled: evidence of unequal shares {_of(labelled.peak, labelled.needed)}"
+    if late.units:
+        yield (
+            f"not counted: labels that came too late, {late.stable_units} of the stable version ({late.stable_events} "
+            f"wrong) and {late.canary_units} of the canary ({late.canary_events} wrong)"
+        )
 
 
 def _unfolded_lines(counts: Counts) -> list[str]:

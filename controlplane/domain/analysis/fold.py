@@ -1,37 +1,37 @@
 """The fold: observations and labels up to a horizon become evidence, the same however they were batched."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from math import floor, fsum
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from controlplane.domain.analysis.blocks import Feed, advance
-from controlplane.domain.analysis.eprocess import Counts
-from controlplane.domain.analysis.state import FINAL_VERDICTS, AnalysisState, GenerationState, MetricState, StepState
+from controlplane.domain.analysis.arrivals import Arrivals, Draft, Seconds, draft
+from controlplane.domain.analysis.blocks import add_block, add_share, block_of
+from controlplane.domain.analysis.cohorts import Cohorts, Label, label_wait
+from controlplane.domain.analysis.dispersion import dispersion_of
+from controlplane.domain.analysis.eprocess import Counts, sum_counts
+from controlplane.domain.analysis.intake import Intake
+from controlplane.domain.analysis.state import (
+    FINAL_VERDICTS,
+    AnalysisState,
+    Block,
+    Cohort,
+    GenerationState,
+    LabelledShare,
+    MetricState,
+    OpenBlock,
+    StepUnits,
+    ratio_log_e,
+)
 from schemas.rollouts import CanaryPolicy
-from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit
+from schemas.serving import Observation
 
-Seconds = dict[int, dict[int, Counts]]
-_LabelCell = tuple[int, int, Arm, bool]
-"""Storing second, generation, arm, wrong."""
-
-
-class Label(NamedTuple):
-    """A counted unit's first label, stored at a database time (epoch seconds); `key`: its session's key hash."""
-
-    generation: int
-    arm: Arm
-    wrong: bool
-    stored_at: float
-    key: str | None = None
-    number: int = 1
-    """How many alike, where there is no key."""
+Steps = Mapping[int, int]
+"""Generation to step."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Everything stored up to `horizon` (arrival seconds) and `labels_until` (storing seconds), in any order."""
+    """Everything stored up to `horizon` (arrival) and `labels_until` (storing of labels), in any order."""
 
     horizon: int
     observations: Sequence[Observation] = ()
@@ -45,142 +45,154 @@ def fold(policy: CanaryPolicy, state: AnalysisState, batch: Batch) -> AnalysisSt
     if state.verdict in FINAL_VERDICTS:
         return state
     horizon = max(batch.horizon, state.horizon)
-    labels_horizon = max(batch.labels_until, state.labels_horizon)
-    intake = _Intake(state)
-    intake.take(batch, horizon, labels_horizon)
-    arrivals = Feed(state.horizon, horizon, intake.arrivals, intake.steps_of, generations_end=True)
-    labels = Feed(state.labels_horizon, labels_horizon, intake.labels, intake.steps_of, generations_end=False)
-    generations, peak = _sample_ratio(state, intake.arrivals)
+    intake = Intake(state)
+    intake.take(batch.observations, horizon)
+    arrivals = Arrivals(policy, state)
+    closed = list(arrivals.advance(intake.arrivals, horizon))
+    updates = {
+        "horizon": horizon,
+        "generations": tuple(_counted(state, intake.arrivals)),
+        "steps": intake.steps(),
+        "newest": arrivals.newest,
+        "dropped": sum_counts([state.dropped, *(block.counts for block in arrivals.dropped)]),
+        "unfolded": intake.unfolded,
+        "lost_boots": tuple(sorted({*state.lost_boots, *batch.lost_boots})),
+        **_sample_ratio(state, intake.arrivals),
+    }
+    errors = {"metrics": tuple(_errors(policy, one, closed, intake) for one in state.metrics)}
+    return _labels(policy, state.model_copy(update=updates | errors), batch, _Blocks(arrivals, closed, intake))
+
+
+def labels_horizon(policy: CanaryPolicy, state: AnalysisState, horizon: int, labels_until: int) -> int:
+    """The arrival second up to which the wait for labels is over, when observations and labels are read so far."""
+    return max(state.labels_horizon, min(max(horizon, state.horizon), labels_until - label_wait(policy)))
+
+
+# --- units ------------------------------------------------------------------------------------------------------------
+
+
+def _errors(policy: CanaryPolicy, metric: MetricState, closed: Iterable[Draft], intake: Intake) -> MetricState:
+    if metric.name != "error":
+        return metric
+    present = ((generation, counts) for second in intake.arrivals.values() for generation, counts in second.items())
+    metric = metric.model_copy(update={"steps": _in_steps(metric, present, intake.steps_of)})
+    for block in closed:
+        metric = add_block(policy, metric, _block(block, list(block.arrived.values())))
+    return metric
+
+
+def _in_steps(metric: MetricState, present: Iterable[tuple[int, Counts]], steps_of: Steps) -> tuple[StepUnits, ...]:
+    steps = {entry.step: entry.counts for entry in metric.steps}
+    for generation, counts in present:
+        if counts.units:
+            step = steps_of[generation]
+            steps[step] = steps.get(step, Counts()).plus(counts)
+    return tuple(StepUnits(step, counts) for step, counts in sorted(steps.items()))
+
+
+def _block(block: Draft, windows: list[Counts]) -> Block:
+    assert block.closed is not None
+    return block_of(block.generation, (block.opened, block.closed), windows)
+
+
+def _counted(state: AnalysisState, arrivals: Seconds) -> Iterator[GenerationState]:
+    for entry in state.generations:
+        found = (present[entry.generation] for present in arrivals.values() if entry.generation in present)
+        yield entry.plus(sum_counts([Counts(), *found]))
+
+
+def _sample_ratio(state: AnalysisState, arrivals: Seconds) -> dict[str, Any]:
+    """The largest Bayes factor on the way, and the counts that had it: asked after every second."""
+    generations = {entry.generation: entry for entry in state.generations}
+    peak, at_peak = state.sample_ratio_peak, state.sample_ratio_at_peak
+    for _, present in sorted(arrivals.items()):
+        for generation, counts in present.items():
+            generations[generation] = generations[generation].plus(counts)
+        if (now := ratio_log_e(generations.values())) > peak:
+            peak, at_peak = now, tuple(generations.values())
+    return {"sample_ratio_peak": peak, "sample_ratio_at_peak": at_peak}
+
+
+# --- labels -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """What this fold made of the arrivals."""
+
+    arrivals: Arrivals
+    closed: list[Draft]
+    intake: Intake
+
+
+def _labels(policy: CanaryPolicy, state: AnalysisState, batch: Batch, blocks: _Blocks) -> AnalysisState:
+    """The arrivals of this fold are in `state`; its cohorts are those of the fold before."""
+    until = labels_horizon(policy, state, state.horizon, batch.labels_until)
+    opened = list(blocks.arrivals.open.values())
+    if "wrong" not in policy.metric_names():
+        return state.model_copy(update={"labels_horizon": until, "open": _open(opened)})
+    half_tick = policy.tick_seconds / 2
+    waiting = [draft(cohort, half_tick) for cohort in state.cohorts]
+    cohorts = Cohorts(label_wait(policy), [*waiting, *blocks.closed, *opened])
+    mature = list(cohorts.advance(list(blocks.intake.counted(batch.labels)), state.labels_horizon, until))
+    lost = [one for block in blocks.arrivals.dropped for one in block.labelled.values()]
     return state.model_copy(
         update={
-            "horizon": horizon,
-            "labels_horizon": labels_horizon,
-            "generations": generations,
-            "steps": intake.steps(),
-            "metrics": tuple(_metric(policy, metric, arrivals, labels) for metric in state.metrics),
-            "sample_ratio_peak": peak,
-            "unfolded": intake.unfolded,
-            "lost_boots": tuple(sorted({*state.lost_boots, *batch.lost_boots})),
+            "labels_horizon": until,
+            "open": _open(opened),
+            "cohorts": tuple(_cohort(block) for block in cohorts.waiting() if block.closed is not None),
+            "late_labels": sum_counts([state.late_labels, cohorts.late, *lost]),
+            "labelled": _share(policy, state.labelled, mature),
+            "metrics": tuple(_wrong(policy, one, mature, blocks.intake.steps_of) for one in state.metrics),
         }
     )
 
 
-def _metric(policy: CanaryPolicy, metric: MetricState, arrivals: Feed, labels: Feed) -> MetricState:
-    return advance(policy, metric, arrivals if metric.name == "error" else labels)
+def _open(blocks: Iterable[Draft]) -> tuple[OpenBlock, ...]:
+    return tuple(sorted(OpenBlock(block.generation, block.opened, block.windows()) for block in blocks))
 
 
-def _in_order(observations: Sequence[Observation], since: int, until: int) -> Iterator[tuple[int, GenerationSecond]]:
-    """By (second, boot), which is the order in which a session's key is first met."""
-    for observation in sorted(observations, key=lambda entry: (entry.second, str(entry.boot))):
-        if since < observation.second <= until:
-            for seen in sorted(observation.generations, key=lambda entry: (entry.generation, entry.applied_weight)):
-                yield observation.second, seen
+def _cohort(block: Draft) -> Cohort:
+    assert block.closed is not None
+    return Cohort(block.generation, block.opened, block.closed, block.windows())
 
 
-def _label_order(label: Label) -> tuple[float, int, str, bool, str]:
-    """By storing time; the rest makes ties fall the same way however the labels were read."""
-    return label.stored_at, label.generation, label.arm, label.wrong, label.key or ""
+def _share(policy: CanaryPolicy, share: LabelledShare, mature: Iterable[Draft]) -> LabelledShare:
+    for cohort in mature:
+        block = _block(cohort, [_answers(*window[1:]) for window in cohort.windows()])
+        share = add_share(policy, share, block) if block.counts.both_arms else share
+    return share
 
 
-def _sample_ratio(state: AnalysisState, arrivals: Seconds) -> tuple[tuple[GenerationState, ...], float]:
-    """The counts of each generation, and the largest Bayes factor on the way: asked after every second."""
-    generations = {entry.generation: entry for entry in state.generations}
-    factors = {entry.generation: entry.log_bayes_factor() for entry in state.generations}
-    peak = state.sample_ratio_peak
-    for _, present in sorted(arrivals.items()):
-        for generation, counts in present.items():
-            generations[generation] = generations[generation].plus(counts)
-            factors[generation] = generations[generation].log_bayes_factor()
-        peak = max(peak, fsum(factors.values()))
-    return tuple(generations.values()), peak
+def _answers(arrived: Counts, labelled: Counts) -> Counts:
+    """An error has no answer that a label could be of. Labels of answers whose second was lost count no answer."""
+    stable, canary = arrived.stable_units - arrived.stable_events, arrived.canary_units - arrived.canary_events
+    return Counts(stable, min(stable, labelled.stable_units), canary, min(canary, labelled.canary_units))
 
 
-@dataclass
-class _Step:
-    first_second: int | None
-    keys: set[str] = field(default_factory=set)
-    label_keys: set[str] = field(default_factory=set)
+def _wrong(policy: CanaryPolicy, metric: MetricState, mature: Sequence[Draft], steps_of: Steps) -> MetricState:
+    """Cohorts in which an arm has no label wait for the next ones of their generation: counts decide this too."""
+    if metric.name != "wrong":
+        return metric
+    labelled = ((block.generation, one) for block in mature for one in block.labelled.values())
+    metric = metric.model_copy(update={"steps": _in_steps(metric, labelled, steps_of)})
+    waiting = {block.generation: block for block in metric.waiting}
+    for cohort in mature:
+        block = _joined(waiting.pop(cohort.generation, None), cohort)
+        if block.counts.both_arms:
+            metric = add_block(policy, metric, block)
+        elif block.counts.units:
+            waiting[cohort.generation] = block
+    return metric.model_copy(update={"waiting": tuple(block for _, block in sorted(waiting.items()))})
 
 
-class _Intake:
-    """Sorts what came in: which units count, under which generation, and which are only recorded."""
-
-    def __init__(self, state: AnalysisState) -> None:
-        self._generations: Mapping[int, GenerationState] = {entry.generation: entry for entry in state.generations}
-        self._steps = {
-            entry.step: _Step(entry.first_second, set(entry.keys), set(entry.label_keys)) for entry in state.steps
-        }
-        self.steps_of = {entry.generation: entry.step for entry in state.generations}
-        self.arrivals: Seconds = {}
-        self.labels: Seconds = {}
-        self.unfolded = state.unfolded
-        self._since, self._labels_since = state.horizon, state.labels_horizon
-
-    def take(self, batch: Batch, horizon: int, labels_horizon: int) -> None:
-        for second, seen in _in_order(batch.observations, self._since, horizon):
-            self._observe(second, seen)
-        due = [label for label in batch.labels if self._labels_since < floor(label.stored_at) <= labels_horizon]
-        units: Counter[_LabelCell] = Counter()
-        for label in self._counted(due):
-            units[floor(label.stored_at), label.generation, label.arm, label.wrong] += label.number
-        for (second, generation, arm, wrong), number in units.items():
-            _add(self.labels, second, generation, _arm_counts(arm, number, number if wrong else 0))
-
-    def _observe(self, second: int, seen: GenerationSecond) -> None:
-        generation = self._generations.get(seen.generation)
-        if generation is None:
-            return
-        if seen.applied_weight != generation.weight:
-            self.unfolded = self.unfolded.plus(_counts(seen.stable, seen.canary, seen.sessions))
-            return
-        step = self._steps[generation.step]
-        fresh = [unit for unit in seen.sessions if _first(step.keys, unit.key_hash)]
-        counts = _counts(seen.stable, seen.canary, fresh)
-        if counts.units and step.first_second is None:
-            step.first_second = second
-        _add(self.arrivals, second, seen.generation, counts)
-
-    def _counted(self, due: Sequence[Label]) -> Iterator[Label]:
-        """Every label that counts; order matters only to those with a key."""
-        keyed = sorted((label for label in due if label.key is not None), key=_label_order)
-        for label in (*(label for label in due if label.key is None), *keyed):
-            step = self.steps_of.get(label.generation)
-            if step is None or (label.key is not None and not _first(self._steps[step].label_keys, label.key)):
-                continue
-            yield label
-
-    def steps(self) -> tuple[StepState, ...]:
-        return tuple(
-            StepState(
-                step=number,
-                first_second=step.first_second,
-                keys=tuple(sorted(step.keys)),
-                label_keys=tuple(sorted(step.label_keys)),
-            )
-            for number, step in self._steps.items()
-        )
-
-
-def _first(keys: set[str], key: str) -> bool:
-    """Whether the key is met for the first time; from then on it is known."""
-    if key in keys:
-        return False
-    keys.add(key)
-    return True
-
-
-def _counts(stable: ArmCounts, canary: ArmCounts, sessions: Sequence[SessionUnit]) -> Counts:
-    """Unkeyed units and keyed ones together."""
-    total = Counts(stable.units, stable.error, canary.units, canary.error)
-    for (arm, error), units in Counter((unit.arm, unit.error) for unit in sessions).items():
-        total = total.plus(_arm_counts(arm, units, units if error else 0))
-    return total
-
-
-def _arm_counts(arm: Arm, units: int, events: int) -> Counts:
-    return Counts(units, events, 0, 0) if arm == "stable" else Counts(0, 0, units, events)
-
-
-def _add(seconds: Seconds, second: int, generation: int, counts: Counts) -> None:
-    present = seconds.setdefault(second, {})
-    present[generation] = present.get(generation, Counts()).plus(counts)
+def _joined(waiting: Block | None, cohort: Draft) -> Block:
+    assert cohort.closed is not None
+    windows = list(cohort.labelled.values())
+    if waiting is None:
+        return block_of(cohort.generation, (cohort.opened, cohort.closed), windows)
+    return waiting._replace(
+        closed=cohort.closed,
+        counts=sum_counts([waiting.counts, *windows]),
+        dispersion=waiting.dispersion.plus(dispersion_of(windows)),
+    )

@@ -1,17 +1,48 @@
 """The analysis of one rollout between two folds: frozen, and through JSON and back bit for bit."""
 
+from collections.abc import Iterable
 from math import fsum
 from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from controlplane.domain.analysis.eprocess import ODDS_RATIOS, Counts, Forecast, harm_log_e
+from controlplane.domain.analysis.dispersion import Dispersion
+from controlplane.domain.analysis.eprocess import ODDS_RATIOS, Counts, Forecast, harm_log_e, sum_counts
 from controlplane.domain.analysis.sample_ratio import log_bayes_factor
 from schemas.rollouts import CanaryPolicy, CanaryVerdict
 from schemas.serving import MetricName
 
 FINAL_VERDICTS: Final = ("HARM", "SAFE")
 NEVER: Final = -1
+NO_EVIDENCE: Final = (0.0,) * len(ODDS_RATIOS)
+
+
+class Window(NamedTuple):
+    """Half a tick of a block, by the second of arrival."""
+
+    number: int
+    """Of the half ticks since the block was opened."""
+    arrived: Counts
+    """Units, and errors among them."""
+    labelled: Counts
+    """Units with a label, and wrong ones among them."""
+
+
+class OpenBlock(NamedTuple):
+    """Units of one generation since second `opened`, until a tick has passed and both arms have some."""
+
+    generation: int
+    opened: int
+    windows: tuple[Window, ...]
+
+
+class Cohort(NamedTuple):
+    """A block of arrivals that is closed, and whose labels still come."""
+
+    generation: int
+    opened: int
+    closed: int
+    windows: tuple[Window, ...]
 
 
 class Block(NamedTuple):
@@ -21,12 +52,10 @@ class Block(NamedTuple):
     opened: int
     closed: int
     counts: Counts
-
-
-class OpenBlock(NamedTuple):
-    generation: int
-    opened: int
-    counts: Counts
+    dispersion: Dispersion
+    """Of its own windows."""
+    phi: float = 1.0
+    """The dispersion index of all blocks so far: what its evidence was divided by, if it was more than 1."""
 
 
 class GenerationState(NamedTuple):
@@ -52,12 +81,12 @@ class _State(BaseModel):
 
 
 class StepState(_State):
-    """One step of the ladder. In session mode a key counts once in it, and once more for its label."""
+    """One step of the ladder. In session mode a key counts once in it, at its first exposure."""
 
     step: int
     first_second: int | None = None
-    keys: tuple[str, ...] = ()
-    label_keys: tuple[str, ...] = ()
+    keys: tuple[tuple[str, int], ...] = ()
+    """Each key and the second of its first exposure; its label is the one of an answer of that second."""
 
 
 class StepUnits(NamedTuple):
@@ -70,16 +99,15 @@ class MetricState(_State):
 
     name: MetricName
     forecast: Forecast = Forecast()
-    harm: tuple[float, ...] = (0.0,) * len(ODDS_RATIOS)
+    dispersion: Dispersion = Dispersion()
+    harm: tuple[float, ...] = NO_EVIDENCE
     harm_peak: float = 0.0
     """The largest log E so far: harm, once shown, stays shown however many blocks one fold closes."""
     safe: float = 0.0
-    newest: int = NEVER
-    """The newest generation met: an older one that is no longer met is over."""
-    open: tuple[OpenBlock, ...] = ()
+    waiting: tuple[Block, ...] = ()
+    """Of `wrong`: cohorts whose labels were waited for and in which an arm has none; the next ones are added."""
     closed: tuple[Block, ...] = ()
     steps: tuple[StepUnits, ...] = ()
-    dropped: Counts = Counts()
 
     def harm_now(self) -> float:
         return harm_log_e(self.harm)
@@ -89,7 +117,23 @@ class MetricState(_State):
 
     def total(self) -> Counts:
         """What the closed blocks hold: the evidence."""
-        return Counts(*(sum(column) for column in zip(*(block.counts for block in self.closed), strict=True)))
+        return total_of(self.closed)
+
+
+class LabelledShare(_State):
+    """Whether the arms' answers get labels equally often, in logs: units are answers, events are those with a label."""
+
+    forecast: Forecast = Forecast()
+    dispersion: Dispersion = Dispersion()
+    more: tuple[float, ...] = NO_EVIDENCE
+    """F1: the canary's answers get more labels."""
+    fewer: tuple[float, ...] = NO_EVIDENCE
+    peak: float = 0.0
+    """The largest log E of both so far."""
+    closed: tuple[Block, ...] = ()
+
+    def total(self) -> Counts:
+        return total_of(self.closed)
 
 
 class AnalysisState(_State):
@@ -99,11 +143,23 @@ class AnalysisState(_State):
     horizon: int = NEVER
     """T: the arrival second up to which observations are folded."""
     labels_horizon: int = NEVER
-    """The storing second up to which labels are folded."""
+    """The arrival second up to which labels are folded: those of its units have been waited for."""
     generations: tuple[GenerationState, ...] = ()
     steps: tuple[StepState, ...] = ()
+    newest: int = NEVER
+    """The newest generation met: an older one that is no longer met is over."""
+    open: tuple[OpenBlock, ...] = ()
+    cohorts: tuple[Cohort, ...] = ()
+    """Empty where the policy has no metric that needs labels."""
+    dropped: Counts = Counts()
+    """Units and errors of blocks that never got both arms."""
+    late_labels: Counts = Counts()
+    """Labels, and wrong ones among them, that came after their cohort's wait or belong to no block: never folded."""
     metrics: tuple[MetricState, ...]
+    labelled: LabelledShare = LabelledShare()
     sample_ratio_peak: float = 0.0
+    sample_ratio_at_peak: tuple[GenerationState, ...] = ()
+    """The counts that had the largest Bayes factor so far: what `sample_ratio_peak` is made of."""
     unfolded: Counts = Counts()
     """Units served at another weight than their generation's: recorded, never folded."""
     lost_boots: tuple[str, ...] = ()
@@ -120,7 +176,7 @@ class AnalysisState(_State):
 
     def sample_ratio_log_e(self) -> float:
         """The product over generations, as a log."""
-        return fsum(entry.log_bayes_factor() for entry in self.generations)
+        return ratio_log_e(self.generations)
 
 
 def begin(policy: CanaryPolicy, started_at: float) -> AnalysisState:
@@ -142,3 +198,11 @@ def enter(state: AnalysisState, generation: int, step: int, weight: float) -> An
 
 def conclude(state: AnalysisState, verdict: CanaryVerdict) -> AnalysisState:
     return state.model_copy(update={"verdict": verdict})
+
+
+def ratio_log_e(generations: Iterable[GenerationState]) -> float:
+    return fsum(entry.log_bayes_factor() for entry in generations)
+
+
+def total_of(blocks: Iterable[Block]) -> Counts:
+    return sum_counts(block.counts for block in blocks)

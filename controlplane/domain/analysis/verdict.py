@@ -10,8 +10,11 @@ from controlplane.domain.analysis.state import AnalysisState, MetricState
 from schemas.rollouts import CanaryPolicy, CanaryVerdict
 from schemas.serving import MetricName
 
-Rule = Literal["harm", "sample_ratio", "lost_boots", "provider_silence", "safe", "max_duration", "none"]
+Rule = Literal[
+    "harm", "sample_ratio", "lost_boots", "labelled_share", "provider_silence", "safe", "max_duration", "none"
+]
 LOST_BOOTS: Final = 2
+LABELLED_SHARE_ALPHA: Final = 0.001
 
 
 class _Frozen(BaseModel):
@@ -32,6 +35,9 @@ class MetricEvidence(_Frozen):
     """Of the closed blocks."""
     blocks: int
     in_step: Counts
+    phi: float
+    """The dispersion index at the last block: by so much its evidence was divided, if it is more than 1."""
+    phi_peak: float
 
     @property
     def harmful(self) -> bool:
@@ -40,6 +46,17 @@ class MetricEvidence(_Frozen):
     @property
     def proven_safe(self) -> bool:
         return self.safe >= self.safe_needed
+
+
+class ShareEvidence(_Frozen):
+    """How often answers got a label, as a log e-value that it is not equally often on both arms."""
+
+    peak: float
+    needed: float
+    counts: Counts
+    """Answers, and those with a label, of the cohorts whose labels were waited for."""
+    late: Counts
+    """Labels, and wrong ones, that came after the wait."""
 
 
 class Ladder(_Frozen):
@@ -61,6 +78,8 @@ class Assessment(_Frozen):
     sample_ratio: float
     """The largest log Bayes factor so far."""
     sample_ratio_needed: float
+    labelled: ShareEvidence | None
+    """None: no metric needs labels."""
     unfolded: Counts
     seconds: float
     """Since the canary first got weight."""
@@ -90,6 +109,7 @@ def assess(policy: CanaryPolicy, state: AnalysisState, now: float, last_heard: f
         metrics=metrics,
         sample_ratio=state.sample_ratio_peak,
         sample_ratio_needed=log(1 / policy.sample_ratio_alpha),
+        labelled=_share_evidence(policy, state),
         unfolded=state.unfolded,
         seconds=now - state.started_at,
     )
@@ -114,6 +134,7 @@ VERDICTS: Final[dict[Rule, CanaryVerdict | None]] = {
     "harm": "HARM",
     "sample_ratio": "INVALID",
     "lost_boots": "INVALID",
+    "labelled_share": "INVALID",
     "provider_silence": "INVALID",
     "safe": "SAFE",
     "max_duration": "INCONCLUSIVE",
@@ -123,7 +144,7 @@ Finding = tuple[Rule, str] | None
 
 
 def _evidence(policy: CanaryPolicy, state: AnalysisState) -> tuple[MetricEvidence, ...]:
-    margins = {metric.name: metric.margin for metric in policy.metrics}
+    margins = {metric.name: policy.margin_of(metric) for metric in policy.metrics}
     return tuple(_metric_evidence(policy, metric, margins[metric.name], state.step) for metric in state.metrics)
 
 
@@ -139,6 +160,19 @@ def _metric_evidence(policy: CanaryPolicy, metric: MetricState, margin: float, s
         counts=metric.total(),
         blocks=len(metric.closed),
         in_step=metric.in_step(step),
+        phi=metric.closed[-1].phi if metric.closed else 1.0,
+        phi_peak=max((block.phi for block in metric.closed), default=1.0),
+    )
+
+
+def _share_evidence(policy: CanaryPolicy, state: AnalysisState) -> ShareEvidence | None:
+    if "wrong" not in policy.metric_names():
+        return None
+    return ShareEvidence(
+        peak=state.labelled.peak,
+        needed=log(1 / LABELLED_SHARE_ALPHA),
+        counts=state.labelled.total(),
+        late=state.late_labels,
     )
 
 
@@ -184,7 +218,20 @@ def _invalid(policy: CanaryPolicy, state: AnalysisState) -> Finding:
         return "sample_ratio", f"units did not reach the arms in the ratio of the applied weight ({factor} against it)"
     if len(state.lost_boots) >= LOST_BOOTS:
         return "lost_boots", f"{len(state.lost_boots)} gateway boots were lost while the canary had weight"
-    return None
+    return _unequal_labels(policy, state)
+
+
+def _unequal_labels(policy: CanaryPolicy, state: AnalysisState) -> Finding:
+    share = _share_evidence(policy, state)
+    if share is None or share.peak < share.needed:
+        return None
+    counts = share.counts
+    stable, canary = counts.stable_events / counts.stable_units, counts.canary_events / counts.canary_units
+    return "labelled_share", (
+        f"within {policy.label_wait_seconds:g} s labels came for {stable:.1%} of the stable version's answers and for "
+        f"{canary:.1%} of the canary's ({e_value(share.peak)} to 1 against equal shares): what is missing may be what "
+        "differs"
+    )
 
 
 def _silence(policy: CanaryPolicy, state: AnalysisState, now: float, last_heard: float | None) -> Finding:

@@ -8,16 +8,16 @@ the same seconds into both.
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import floor
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from controlplane.domain.analysis.fold import Batch, Label, fold
+from controlplane.domain.analysis.cohorts import Label, due_second, label_wait
+from controlplane.domain.analysis.fold import Batch, fold, labels_horizon
 from controlplane.domain.analysis.state import NEVER, AnalysisState, begin, enter
 from controlplane.domain.analysis.verdict import Assessment, Rule, assess
 from controlplane.domain.rollout import Hold, Move, Situation, fold_pause, next_move
 from schemas.rollouts import CanaryPolicy, CanaryVerdict, RolloutPhase
-from schemas.serving import Arm, LostUnits, Observation
+from schemas.serving import LostUnits, Observation
 
 LABEL_DELAY_SECONDS: Final = 2
 
@@ -95,9 +95,10 @@ class ControlPlane:
             moved = observation.model_copy(update={"second": max(observation.second, earliest)})
             self._kept.append((moved, True))
 
-    def label(self, stored_at: float, generation: int, arm: Arm, wrong: bool, number: int = 1) -> None:
-        if number:
-            self._labels[floor(stored_at)].append(Label(generation, arm, wrong, stored_at, number=number))
+    def label(self, label: Label) -> None:
+        """Kept under the second at whose maturity the fold asks for it."""
+        if label.number:
+            self._labels[due_second(label, label_wait(self.policy))].append(label)
 
     # --- what the reconciler does -------------------------------------------------------------------------------------
 
@@ -119,9 +120,10 @@ class ControlPlane:
         due = [observation for observation, _ in self._kept if observation.second <= horizon]
         lost = [str(entry.boot) for entry, is_lost in self._kept if is_lost and self._under_canary(entry)]
         self._kept = [kept for kept in self._kept if kept[0].second > horizon]
-        until = max(self.state.labels_horizon, now - LABEL_DELAY_SECONDS)
-        stored = [second for second in self._labels if second <= until]
-        labels = [label for second in sorted(stored) for label in self._labels.pop(second)]
+        until = horizon - LABEL_DELAY_SECONDS
+        mature = labels_horizon(self.policy, self.state, horizon, until)
+        ready = [second for second in self._labels if second <= mature]
+        labels = [label for second in sorted(ready) for label in self._labels.pop(second)]
         return Batch(horizon, due, until, labels, lost)
 
     def _horizon(self, now: int) -> int:

@@ -1,20 +1,23 @@
 """An imagined gateway: follows generations, holds a lease, seals its seconds, and may die with units open."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
+from controlplane.domain.analysis.cohorts import Label
 from controlplane.domain.simulation.control import ControlPlane, Desired
+from controlplane.domain.simulation.fates import ArmSecond
+from controlplane.domain.simulation.lanes import ARMS
 from controlplane.domain.simulation.scenario import Scenario
-from controlplane.domain.simulation.world import ArmSecond, World
-from schemas.serving import Arm, ArmCounts, GenerationSecond, LostUnits, Observation
+from controlplane.domain.simulation.world import World
+from schemas.serving import Arm, ArmCounts, GenerationSecond, LostUnits, Observation, SessionUnit
 
 RESTART_SECONDS: Final = 5
 LATENCY_SECONDS: Final = 0.05
 """What is open when a gateway dies arrived within so long."""
-ARMS: Final[tuple[Arm, Arm]] = ("stable", "canary")
 NOBODY: Final = ArmCounts(units=0)
 
 
@@ -109,6 +112,8 @@ class Gateway:
         units = self._world.sessions(at, desired.step, applied, share)
         cell = _cell(desired.generation, applied, NOBODY, NOBODY)
         self._seal(at, cell.model_copy(update={"sessions": units}), (0, 0))
+        if applied > 0:
+            self._label_sessions(at, desired.generation, units)
         failed = [sum(unit.error for unit in units if unit.arm == arm) for arm in ARMS]
         served = [sum(unit.arm == arm for unit in units) for arm in ARMS]
         self.served.units += served[1]
@@ -121,13 +126,17 @@ class Gateway:
         self._unsent.append(Sealed(at + 1 + waits, observation, hanging))
 
     def _label(self, at: int, generation: int, arm: Arm, seen: ArmSecond) -> None:
+        second = at + self._ahead
         for wrong, number in ((True, seen.wrong), (False, seen.right)):
-            if not self._scenario.label_delay:
-                self._control.label(at + 1, generation, arm, wrong, number)
-                continue
-            for _ in range(number):
-                delay = self._world.draws.random.expovariate(1 / self._scenario.label_delay)
-                self._control.label(at + 1 + delay, generation, arm, wrong)
+            for delay, alike in self._world.delays(arm, wrong, number):
+                self._control.label(Label(generation, arm, wrong, second, second + 1 + int(delay), number=alike))
+
+    def _label_sessions(self, at: int, generation: int, units: Sequence[SessionUnit]) -> None:
+        for unit in units:
+            if (found := self._world.session_labels(at, unit)) is not None:
+                wrong, delay = found
+                second = at + self._ahead
+                self._control.label(Label(generation, unit.arm, wrong, second, second + 1 + int(delay), unit.key_hash))
 
     # --- the end of a boot --------------------------------------------------------------------------------------------
 

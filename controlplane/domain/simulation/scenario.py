@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from schemas.rollouts import CanaryPolicy
-from schemas.serving import MetricName
+from schemas.serving import Arm, MetricName
 
 Result = Literal["HARM", "SAFE", "INCONCLUSIVE", "INVALID", "UNDECIDED"]
 RESULTS: Final[tuple[Result, ...]] = ("HARM", "SAFE", "INCONCLUSIVE", "INVALID", "UNDECIDED")
@@ -48,8 +48,27 @@ class LabelChances(NamedTuple):
     canary_right: float = 1.0
     canary_wrong: float = 1.0
 
+    def of(self, arm: Arm, wrong: bool) -> float:
+        return self[2 * (arm == "canary") + wrong]
+
+
+class Late(NamedTuple):
+    """Seconds that every label comes late: by arm, and by whether the answer was right or wrong."""
+
+    stable_right: float = 0.0
+    stable_wrong: float = 0.0
+    canary_right: float = 0.0
+    canary_wrong: float = 0.0
+
+    def of(self, arm: Arm, wrong: bool) -> float:
+        return self[2 * (arm == "canary") + wrong]
+
 
 ALL_LABELLED: Final = LabelChances()
+ON_TIME: Final = Late()
+
+
+Adapt = Callable[[CanaryPolicy], CanaryPolicy]
 
 
 def steady(_: int, rates: Rates) -> Rates:
@@ -87,7 +106,18 @@ class Scenario:
     """A factor on the requests."""
     labels: LabelChances = ALL_LABELLED
     label_delay: float = 0.0
-    """Mean of an exponential delay."""
+    """Mean of an exponential delay, besides."""
+    late: Late = ON_TIME
+    label_noise: float = 0.0
+    """The share of labels that say the opposite of the truth."""
+    unknown: Rates = (0.0, 0.0)
+    """The share of rows whose class one arm does not know, and the other does: its answer is wrong."""
+    group: int = 1
+    """So many errors of an arm come together."""
+    stall_every: int = 0
+    """One in so many requests stalls its arm's lane; 0: none does."""
+    stall_seconds: int = 0
+    """For so long everything on that lane fails."""
     users: int = 0
     """0: every request is somebody else's."""
     failing_users: float = 0.0
@@ -115,7 +145,7 @@ class Scenario:
     """The reconciler folds every second. Evidence moves by whole blocks, so half a tick costs four seconds at most."""
     stop_at_units: int = 0
     """End undecided at so many counted canary units; 0: never."""
-    adapt: Callable[[CanaryPolicy], CanaryPolicy] = unchanged
+    adapt: Adapt = unchanged
     """What the policy must be like for this question to be asked."""
     needs: frozenset[MetricName] = frozenset()
     """Metrics without which the scenario says nothing."""

@@ -1,6 +1,7 @@
 """The closed table of imagined worlds: every row of the specification's section 8, and what may go wrong besides."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from controlplane.domain.simulation.drifts import (
@@ -12,7 +13,7 @@ from controlplane.domain.simulation.drifts import (
     swinging,
     with_load,
 )
-from controlplane.domain.simulation.scenario import Bound, LabelChances, Outage, Scenario
+from controlplane.domain.simulation.scenario import Adapt, Bound, LabelChances, Late, Outage, Scenario
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import MetricName
 
@@ -31,6 +32,23 @@ def by_session(policy: CanaryPolicy) -> CanaryPolicy:
 
 def by_request(policy: CanaryPolicy) -> CanaryPolicy:
     return errors_alone(policy).model_copy(update={"randomize": "request"})
+
+
+def sessions_with_labels(policy: CanaryPolicy) -> CanaryPolicy:
+    return policy.model_copy(update={"randomize": "session"})
+
+
+def waiting(seconds: float) -> Adapt:
+    """A policy whose owner has looked how late labels come."""
+    return partial(_with, "label_wait_seconds", seconds)
+
+
+def noisy(share: float) -> Adapt:
+    return partial(_with, "label_noise", share)
+
+
+def _with(name: str, value: float, policy: CanaryPolicy) -> CanaryPolicy:
+    return policy.model_copy(update={name: value})
 
 
 def flat_tenth(policy: CanaryPolicy) -> CanaryPolicy:
@@ -96,6 +114,91 @@ HEALTHY: Final = (
     BY_USERS,
 )  # fmt: skip
 
+LATE_ANSWERS: Final = Late(stable_wrong=600.0, canary_wrong=600.0)
+"""Both versions' wrong answers are labelled ten minutes late, …"""
+LATE_ON_CANARY: Final = Late(canary_wrong=600.0)
+"""… or the canary's alone."""
+UNSAFE: Final = Bound("SAFE", at_most=0.05)
+
+LABELS: Final = (
+    replace(EQUAL, name="late-wrong", description="equal; wrong answers are labelled 10 min late",
+            late=LATE_ANSWERS, needs=WRONG),
+    replace(EQUAL, name="late-wrong-canary", description="equal; the canary's wrong answers are labelled 10 min late",
+            late=LATE_ON_CANARY, needs=WRONG),
+    replace(EQUAL, name="late-canary", wrong=(0.30, 0.30), wrong_drift=climbing(0.10),
+            description="equal; wrong falls 30 to 10 % in 10 min, the canary's labels come 2 min later than the others",
+            late=Late(canary_right=120.0, canary_wrong=120.0), needs=WRONG),
+    replace(EQUAL, name="late-canary-waited", wrong=(0.30, 0.30), wrong_drift=climbing(0.10),
+            description="… and `label_wait_seconds` is 150",
+            late=Late(canary_right=120.0, canary_wrong=120.0), needs=WRONG, adapt=waiting(150)),
+    replace(EQUAL, name="late-wrong-waited", description="equal; wrong labels come 10 min late, and are waited for",
+            late=LATE_ANSWERS, needs=WRONG, adapt=waiting(600)),
+    replace(EQUAL, name="late-labels-waited", description="equal; labels 5 min late (exponential), waited for (p95)",
+            label_delay=300.0, needs=WRONG, adapt=waiting(900)),
+    replace(EQUAL, name="canary-adds-class", unknown=(0.13, 0.0), needs=WRONG,
+            description="13 % of the rows are of a class that only the canary knows"),
+    replace(EQUAL, name="noisy-labels", description="equal; 20 % of the labels are wrong", label_noise=0.2,
+            needs=WRONG),
+    replace(EQUAL, name="noisy-labels-stated", description="… and the policy says `label_noise: 0.2`",
+            label_noise=0.2, needs=WRONG, adapt=noisy(0.2)),
+    replace(EQUAL, name="margin-noisy-stated", kind="margin", wrong_margins=1.0, label_noise=0.2, needs=WRONG,
+            description="wrong one margin more, 20 % of the labels are wrong, stated", adapt=noisy(0.2)),
+    replace(EQUAL, name="margin-noisy", kind="other", wrong_margins=1.0, label_noise=0.2, needs=WRONG,
+            description="… and not stated: the margin is one of labelled answers"),
+    replace(EQUAL, name="margin-late-waited", kind="margin", wrong_margins=1.0, late=LATE_ANSWERS, needs=WRONG,
+            description="wrong one margin more, wrong labels come 10 min late, and are waited for", adapt=waiting(600)),
+    replace(EQUAL, name="margin-late-labels-waited", kind="margin", wrong_margins=1.0, label_delay=300.0, needs=WRONG,
+            description="wrong one margin more, labels 5 min late (exponential), waited for", adapt=waiting(900)),
+    replace(EQUAL, name="harm-late-wrong", kind="other", bound=UNSAFE, wrong=(0.18, 0.26), late=LATE_ANSWERS,
+            description="wrong 18 to 26 %; wrong answers are labelled 10 min late", needs=WRONG),
+    replace(EQUAL, name="harm-late-wrong-canary", kind="other", bound=UNSAFE, wrong=(0.18, 0.26), late=LATE_ON_CANARY,
+            description="wrong 18 to 26 %; the canary's wrong answers are labelled 10 min late", needs=WRONG),
+    replace(EQUAL, name="canary-lacks-class", kind="harm", unknown=(0.0, 0.33), needs=WRONG,
+            description="33 % of the rows are of a class that the canary does not know"),
+)  # fmt: skip
+
+
+def _stalls(seconds: int, every: int) -> Scenario:
+    return replace(
+        EQUAL,
+        name=f"stalls-{seconds}s-{every}",
+        description=f"equal; either lane stalls for {seconds} s in {every:,} requests",
+        stall_seconds=seconds,
+        stall_every=every,
+    )
+
+
+TOGETHER: Final = (
+    *(_stalls(seconds, every) for every in (2000, 20_000) for seconds in (1, 3, 5)),
+    replace(EQUAL, name="groups-of-five", description="equal; errors come in groups of five", group=5),
+    replace(BAD_ERRORS, name="harm-groups-of-five", description="errors 1 to 5 %, in groups of five", group=5,
+            kind="other", bound=UNSAFE),
+    replace(BAD_ERRORS, name="harm-stalls", description="errors 1 to 5 %, and lanes that stall for 3 s in 20,000",
+            stall_seconds=3, stall_every=20_000, kind="other", bound=UNSAFE),
+)  # fmt: skip
+
+LABELLED_SESSIONS: Final = replace(
+    EQUAL, name="sessions-labelled", description="20,000 users by session, both metrics (cut at 30 min)",
+    users=20_000, adapt=sessions_with_labels, needs=WRONG, fold_seconds=10, seconds=1800,
+)  # fmt: skip
+BY_SESSION: Final = (
+    LABELLED_SESSIONS,
+    replace(LABELLED_SESSIONS, name="sessions-late-canary", wrong=(0.30, 0.30), wrong_drift=climbing(0.10),
+            description="… wrong falls 30 to 10 %, the canary's labels come 2 min later",
+            late=Late(canary_right=120.0, canary_wrong=120.0)),
+    replace(LABELLED_SESSIONS, name="sessions-late-wrong", late=LATE_ON_CANARY,
+            description="… the canary's wrong answers are labelled 10 min late"),
+    replace(LABELLED_SESSIONS, name="sessions-stalls-3s-2000", stall_seconds=3, stall_every=2000,
+            description="… either lane stalls for 3 s in 2,000 requests"),
+    replace(LABELLED_SESSIONS, name="sessions-groups-of-five", group=5,
+            description="… errors come in groups of five"),
+    replace(LABELLED_SESSIONS, name="sessions-margin", kind="margin", wrong_margins=1.0,
+            description="… wrong one margin more"),
+    replace(LABELLED_SESSIONS, name="sessions-harm-late-wrong", kind="other", bound=UNSAFE, wrong=(0.18, 0.26),
+            description="… wrong 18 to 26 %, the canary's wrong answers are labelled 10 min late",
+            late=LATE_ON_CANARY),
+)  # fmt: skip
+
 MARGINS: Final = (
     replace(EQUAL, name="error-margin", description="errors exactly one margin higher", kind="margin",
             error_margins=1.0, needs=ERROR),
@@ -157,7 +260,7 @@ BROKEN: Final = (
 )  # fmt: skip
 
 SCENARIOS: Final[dict[str, Scenario]] = {
-    scenario.name: scenario for scenario in (*HEALTHY, *MARGINS, *HARMFUL, *BROKEN)
+    scenario.name: scenario for scenario in (*HEALTHY, *LABELS, *TOGETHER, *BY_SESSION, *MARGINS, *HARMFUL, *BROKEN)
 }
 
 

@@ -3,8 +3,9 @@
 from typing import Final, NamedTuple
 
 from controlplane.domain.analysis.eprocess import Counts
+from controlplane.domain.simulation.fates import ArmSecond
 from controlplane.domain.simulation.scenario import Scenario
-from controlplane.domain.simulation.world import ArmSecond, World
+from controlplane.domain.simulation.world import World
 
 PACE: Final = 5
 """Seconds; intervals, windows and ticks are multiples of it."""
@@ -28,13 +29,22 @@ class Stream:
 
     def serve(self, at: int, weight: float) -> None:
         """`PACE` seconds at once: rates and outages hold for as long."""
-        stable, canary = self._world.second(at, min(weight * self._scenario.true_weight, 1.0), PACE)
+        stable, canary = self._met(at, min(weight * self._scenario.true_weight, 1.0))
         self.canary_units += canary.units
         seen = not any(one.gateway is None and one.start <= at < one.stop for one in self._scenario.outages)
         error, wrong = (_error(stable, canary), _wrong(stable, canary)) if seen else (Counts(), Counts())
         self._error.append(self._error[-1].plus(error))
         self._wrong.append(self._wrong[-1].plus(wrong))
         self._scraped.append(self._scraped[-1] + seen)
+
+    def _met(self, at: int, weight: float) -> tuple[ArmSecond, ArmSecond]:
+        if not self._scenario.stall_every:
+            return self._world.second(at, weight, PACE)
+        seconds = [self._world.second(at + one, weight, 1.0) for one in range(PACE)]  # a stall is shorter
+        stable, canary = (
+            ArmSecond(*(sum(fate) for fate in zip(*arm, strict=True))) for arm in zip(*seconds, strict=True)
+        )
+        return stable, canary
 
     def last(self, seconds: int) -> Window | None:
         """None when nothing was scraped in all that time."""

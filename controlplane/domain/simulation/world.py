@@ -5,47 +5,21 @@ of its own: a second costs ten draws, however many requests it has.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import accumulate
-from typing import Final, NamedTuple
+from typing import Final
 
 from controlplane.domain.simulation.draws import Draws, PoissonTable, poisson_table
+from controlplane.domain.simulation.fates import ArmSecond, Fates
+from controlplane.domain.simulation.lanes import Lanes
 from controlplane.domain.simulation.scenario import Rates, Scenario
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import Arm, SessionUnit
 
-
-class ArmSecond(NamedTuple):
-    """One arm's units of one second by their fate; a hanging one has not ended yet."""
-
-    unlabelled: int = 0
-    right: int = 0
-    wrong: int = 0
-    failed: int = 0
-    hanging: int = 0
-
-    @property
-    def units(self) -> int:
-        return sum(self)
-
-    @property
-    def errors(self) -> int:
-        return self.failed + self.hanging
-
-
 NOTHING: Final = (ArmSecond(), ArmSecond())
 SPARSE: Final = 0.9
 """Arrivals a second, below which they are drawn one by one."""
-
-
-class Fates(NamedTuple):
-    """How likely a request of one arm ends in each way."""
-
-    hanging: float
-    error: float
-    wrong: float
-    right_labelled: float
-    wrong_labelled: float
 
 
 class World:
@@ -59,7 +33,8 @@ class World:
         self._by_session = policy.randomize == "session"
         self._failing = round(scenario.users * scenario.failing_users)
         self._failing_on_canary = self._failing + round(scenario.users * scenario.failing_on_canary)
-        self._sessions: dict[tuple[int, int], SessionUnit] = {}
+        self._lanes = Lanes(scenario, self.draws)
+        self._arms: dict[tuple[int, int], Arm] = {}
         self._sticky: dict[tuple[float, int], Arm] = {}
 
     @property
@@ -75,35 +50,67 @@ class World:
         stable, canary = self._fates(at)
         if rate < SPARSE:
             return self._one_by_one(rate, weight, stable, canary)
-        return self._arm(rate * (1 - weight), stable), self._arm(rate * weight, canary)
+        arms = self._arm(rate * (1 - weight), stable), self._arm(rate * weight, canary)
+        return self._lanes.second(*arms) if self._lanes.matter else arms
 
     def sessions(self, at: int, step: int, weight: float, share: float) -> tuple[SessionUnit, ...]:
         """Each user once in a second, as a gateway's ledger does; sticky within a step."""
         users = dict.fromkeys(self._visitors(self._rate(at) * share))
-        return tuple(self._session(step, user, weight) for user in users)
+        rates = self._scenario.error_drift(at, self._error)
+        self._lanes.begin_second(len(users), weight)
+        return tuple(self._session(step, user, weight, rates) for user in users)
+
+    def session_labels(self, at: int, unit: SessionUnit) -> tuple[bool, float] | None:
+        """Whether the user's answer of this second was wrong, and how late its label comes; None: it gets none."""
+        stable, canary = self._fates(at)
+        fates = stable if unit.arm == "stable" else canary
+        wrong = self.draws.uniform() < fates.wrong
+        if unit.error or self.draws.uniform() >= (fates.wrong_labelled if wrong else fates.right_labelled):
+            return None
+        return wrong, next(self.delays(unit.arm, wrong, 1))[0]
 
     def wrong_rate(self, at: int) -> float:
         """Of the canary's answers, labelled or not; 0 when the policy has no such metric."""
-        return self._scenario.wrong_drift(at, self._wrong)[1] if self._labelled else 0.0
+        return self._wrong_rates(at)[1] if self._labelled else 0.0
 
-    def _session(self, step: int, user: int, weight: float) -> SessionUnit:
-        if (step, user) not in self._sessions:
-            arm = self._draw_arm(weight)
-            unit = SessionUnit(key_hash=f"{user:032x}", arm=arm, error=self._fails(user, arm))
-            self._sessions[step, user] = unit
-        return self._sessions[step, user]
+    def delays(self, arm: Arm, wrong: bool, number: int) -> Iterator[tuple[float, int]]:
+        """How late each of these labels comes, and how many come then."""
+        fixed = self._scenario.late.of(arm, wrong)
+        if not self._scenario.label_delay:
+            yield fixed, number
+            return
+        for _ in range(number):
+            yield fixed + self.draws.random.expovariate(1 / self._scenario.label_delay), 1
+
+    def _session(self, step: int, user: int, weight: float, error: Rates) -> SessionUnit:
+        if (step, user) not in self._arms:
+            self._arms[step, user] = self._draw_arm(weight)
+        arm = self._arms[step, user]
+        fails = self._fails(user, arm) or self._lanes.fails(arm, error[arm == "canary"])
+        return SessionUnit(key_hash=f"{user:032x}", arm=arm, error=fails)
 
     def _rate(self, at: int) -> float:
         return self._scenario.requests_per_second * self._scenario.traffic(at)
 
     def _fates(self, at: int) -> tuple[Fates, Fates]:
-        error, wrong = self._scenario.error_drift(at, self._error), self._scenario.wrong_drift(at, self._wrong)
+        error = self._scenario.error_drift(at, self._error)
+        wrong = tuple(self._as_labelled(rate) for rate in self._wrong_rates(at))
         hanging, labels = self._scenario.hanging, self._scenario.labels
         on = 1.0 if self._labelled else 0.0
         return (
             Fates(hanging[0], error[0], wrong[0], on * labels.stable_right, on * labels.stable_wrong),
             Fates(hanging[1], error[1], wrong[1], on * labels.canary_right, on * labels.canary_wrong),
         )
+
+    def _wrong_rates(self, at: int) -> Rates:
+        stable, canary = self._scenario.wrong_drift(at, self._wrong)
+        unknown = self._scenario.unknown
+        return unknown[0] + (1 - unknown[0]) * stable, unknown[1] + (1 - unknown[1]) * canary
+
+    def _as_labelled(self, rate: float) -> float:
+        """Wrong labels make some right answers wrong, and some wrong ones right."""
+        noise = self._scenario.label_noise
+        return rate * (1 - noise) + (1 - rate) * noise
 
     def _one_by_one(self, rate: float, weight: float, stable: Fates, canary: Fates) -> tuple[ArmSecond, ArmSecond]:
         """The same counts where most seconds are empty: one draw for all arrivals, then one for each."""

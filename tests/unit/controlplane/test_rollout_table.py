@@ -36,6 +36,7 @@ def assessed(verdict: Any = None, rule: Any = "none", *, may_leave: bool = False
         metrics=(),
         sample_ratio=0.0,
         sample_ratio_needed=6.9,
+        labelled=None,
         unfolded=Counts(),
         seconds=1.0,
     )

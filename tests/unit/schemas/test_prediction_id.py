@@ -12,8 +12,9 @@ from schemas.serving import PredictionClaims
 
 KEY = base64.b64encode(b"k" * 32).decode()
 CLAIMS = PredictionClaims(
-    d="reviews", r=UUID(int=1), g=3, s=0, v=UUID(int=2), a="canary", u="0123456789abcdef", i=1, c="positive", n=True
-)
+    d="reviews", r=UUID(int=1), g=3, s=0, v=UUID(int=2), a="canary", u="0123456789abcdef", i=1, c="positive", n=True,
+    k=False, b=UUID(int=3), t=1_750_000_000,
+)  # fmt: skip
 
 
 def key_of(deployment: str) -> str | None:

@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane.domain.analysis.eprocess import Counts
-from controlplane.domain.analysis.fold import Batch, Label, fold
-from controlplane.domain.analysis.state import AnalysisState, Block, OpenBlock, begin, conclude, enter
+from controlplane.domain.analysis.cohorts import Label
+from controlplane.domain.analysis.eprocess import Counts, sum_counts
+from controlplane.domain.analysis.fold import Batch, fold
+from controlplane.domain.analysis.state import AnalysisState, MetricState, begin, conclude, enter
 from schemas.serving import Observation
-from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started
+from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, PATIENT, cell, folded, labels_of, observed, started
 
 
 def error_of(state: AnalysisState):
@@ -22,47 +23,58 @@ def wrong_of(state: AnalysisState):
     return next(metric for metric in state.metrics if metric.name == "wrong")
 
 
+def closed(metric: MetricState) -> list[tuple[int, int, int, Counts]]:
+    """Generation, first and last second, and counts of each block."""
+    return [block[:4] for block in metric.closed]
+
+
+def open_blocks(state: AnalysisState) -> list[tuple[int, int, Counts]]:
+    return [
+        (block.generation, block.opened, sum_counts(window.arrived for window in block.windows)) for block in state.open
+    ]
+
+
 def steady(seconds: range, generation: int = 1, weight: float = 0.05) -> list[Observation]:
     return [observed(second, cell(generation, weight, (19, 1), (1, 0))) for second in seconds]
 
 
 def test_a_block_closes_when_a_tick_has_passed():
     nine = folded(ERRORS, started(ERRORS), 8, steady(range(9)))
-    assert error_of(nine).closed == ()
+    assert closed(error_of(nine)) == []
     ten = folded(ERRORS, nine, 9, steady(range(9, 10)))
-    assert error_of(ten).closed == (Block(1, 0, 9, Counts(190, 10, 10, 0)),)
-    assert error_of(ten).open == ()
+    assert closed(error_of(ten)) == [(1, 0, 9, Counts(190, 10, 10, 0))]
+    assert ten.open == ()
 
 
 def test_a_block_waits_for_both_arms_past_its_tick():
     alone = [observed(second, cell(1, 0.05, stable=(5, 0))) for second in range(14)]
     waiting = folded(ERRORS, started(ERRORS), 13, alone)
-    assert error_of(waiting).open == (OpenBlock(1, 0, Counts(70, 0, 0, 0)),)
-    closed = folded(ERRORS, waiting, 14, [observed(14, cell(1, 0.05, canary=(1, 1)))])
-    assert error_of(closed).closed == (Block(1, 0, 14, Counts(70, 0, 1, 1)),)
+    assert open_blocks(waiting) == [(1, 0, Counts(70, 0, 0, 0))]
+    full = folded(ERRORS, waiting, 14, [observed(14, cell(1, 0.05, canary=(1, 1)))])
+    assert closed(error_of(full)) == [(1, 0, 14, Counts(70, 0, 1, 1))]
 
 
 def test_a_tick_passes_without_traffic_too():
     first = folded(ERRORS, started(ERRORS), 0, [observed(0, cell(1, 0.05, (3, 0), (1, 0)))])
-    assert error_of(folded(ERRORS, first, 9)).closed == (Block(1, 0, 9, Counts(3, 0, 1, 0)),)
+    assert closed(error_of(folded(ERRORS, first, 9))) == [(1, 0, 9, Counts(3, 0, 1, 0))]
 
 
 def test_all_gateways_make_one_block():
     both = [observed(second, cell(1, 0.05, (2, 0), (1, 1)), boot=boot) for second in range(10) for boot in (1, 2)]
-    assert error_of(folded(ERRORS, started(ERRORS), 9, both)).closed == (Block(1, 0, 9, Counts(40, 0, 20, 20)),)
+    assert closed(error_of(folded(ERRORS, started(ERRORS), 9, both))) == [(1, 0, 9, Counts(40, 0, 20, 20))]
 
 
 def test_when_a_generation_is_over_its_open_block_closes_if_both_arms_have_units():
     state = folded(ERRORS, started(ERRORS, 0.05, 0.10), 5, [*steady(range(3)), *steady(range(3, 6), 2, 0.10)])
-    assert error_of(state).closed == (Block(1, 0, 3, Counts(57, 3, 3, 0)),)
-    assert error_of(state).open == (OpenBlock(2, 3, Counts(57, 3, 3, 0)),)
+    assert closed(error_of(state)) == [(1, 0, 3, Counts(57, 3, 3, 0))]
+    assert open_blocks(state) == [(2, 3, Counts(57, 3, 3, 0))]
 
 
 def test_when_a_generation_is_over_a_block_with_one_arm_is_dropped_and_changes_nothing():
     alone = [observed(second, cell(1, 0.05, stable=(5, 5))) for second in range(3)]
     state = folded(ERRORS, started(ERRORS, 0.05, 0.10), 5, [*alone, *steady(range(3, 6), 2, 0.10)])
     metric = error_of(state)
-    assert metric.dropped == Counts(15, 15, 0, 0)
+    assert state.dropped == Counts(15, 15, 0, 0)
     assert (metric.closed, metric.forecast, metric.harm_peak, metric.safe) == ((), (0, 0), 0, 0)
 
 
@@ -70,14 +82,14 @@ def test_a_generation_is_not_over_while_another_gateway_still_serves_it():
     old = [observed(second, cell(1, 0.05, (5, 0)), boot=1) for second in range(6)]
     new = [observed(second, cell(2, 0.10, (5, 0), (1, 0)), boot=2) for second in range(3, 6)]
     state = folded(ERRORS, started(ERRORS, 0.05, 0.10), 5, [*old, *new])
-    assert [block.generation for block in error_of(state).open] == [1, 2]
+    assert [block.generation for block in state.open] == [1, 2]
 
 
 def test_units_at_another_weight_are_recorded_and_never_folded():
     lapsed = [observed(second, cell(1, 0.0, (20, 2), sessions=[("a", "canary", True)])) for second in range(10)]
     state = folded(ERRORS, started(ERRORS), 9, lapsed)
     assert state.unfolded == Counts(200, 20, 10, 10)
-    assert (error_of(state).open, state.sample_ratio_peak, state.steps[0].keys) == ((), 0, ())
+    assert (state.open, state.sample_ratio_peak, state.steps[0].keys) == ((), 0, ())
 
 
 def test_generations_that_were_not_entered_are_none_of_its_business():
@@ -99,29 +111,77 @@ def test_in_one_second_the_first_boot_decides_what_a_key_met():
     assert error_of(folded(ERRORS, started(ERRORS), 0, seen)).in_step(0) == Counts(0, 0, 1, 0)
 
 
-def test_a_key_is_labelled_once_per_step():
-    labels = [
-        Label(1, "canary", True, 3.0, "a"),
-        Label(1, "canary", False, 2.0, "a"),
-        Label(2, "canary", True, 4.0, "a"),
+def test_a_keys_label_is_the_one_of_its_first_exposure_in_the_step():
+    seen = [
+        observed(2, cell(1, 0.05, sessions=[("a", "canary", False)])),
+        observed(3, cell(1, 0.05, (5, 0), sessions=[("a", "canary", False)])),
+        observed(14, cell(2, 0.10, (5, 0), sessions=[("a", "canary", False)])),
     ]
-    state = folded(BOTH, started(BOTH, 0.05, 0.10), 9, labels=labels)
-    assert wrong_of(state).in_step(0) == Counts(0, 0, 1, 0)
+    labels = [
+        Label(1, "canary", False, 3, 3, "a" * 32),
+        Label(1, "canary", True, 2, 5, "a" * 32),
+        Label(2, "canary", True, 14, 14, "a" * 32),
+    ]
+    state = folded(PATIENT, started(PATIENT, 0.05, 0.10), 99, seen, labels)
+    assert wrong_of(state).in_step(0) == Counts(0, 0, 1, 1)
     assert wrong_of(state).in_step(1) == Counts(0, 0, 1, 1)
+    assert state.late_labels == Counts()
 
 
-def test_labels_make_blocks_of_their_own_by_storing_time():
-    labels = [*labels_of(1, 100, (4, 1), (1, 1)), *labels_of(1, 109, (5, 0), (0, 0))]
-    state = fold(BOTH, started(BOTH), Batch(9, steady(range(10)), 109, labels))
-    assert wrong_of(state).closed == (Block(1, 100, 109, Counts(9, 1, 1, 1)),)
-    assert error_of(state).closed == (Block(1, 0, 9, Counts(190, 10, 10, 0)),)
+def test_a_cohort_is_folded_once_its_labels_were_waited_for():
+    labels = [label._replace(stored_second=39) for label in labels_of(1, 0, (4, 1), (1, 1))]
+    waiting = fold(PATIENT, started(PATIENT), Batch(60, steady(range(10)), 38, labels))
+    assert closed(error_of(waiting)) == [(1, 0, 9, Counts(190, 10, 10, 0))]
+    assert (closed(wrong_of(waiting)), len(waiting.cohorts)) == ([], 1)
+    mature = fold(PATIENT, waiting, Batch(60, [], 39, labels))
+    assert closed(wrong_of(mature)) == [(1, 0, 9, Counts(4, 1, 1, 1))]
+    assert (mature.cohorts, mature.late_labels) == ((), Counts())
 
 
-def test_a_late_label_belongs_to_the_generation_that_served_it():
-    state = started(BOTH, 0.05, 0.10)
-    state = folded(BOTH, state, 50, labels=labels_of(2, 40, (2, 0), (0, 0)))
-    state = folded(BOTH, state, 70, labels=[*labels_of(1, 60, (3, 0), (1, 0)), *labels_of(2, 65, (0, 0), (1, 1))])
-    assert wrong_of(state).closed == (Block(2, 40, 65, Counts(2, 0, 1, 1)), Block(1, 60, 69, Counts(3, 0, 1, 0)))
+def test_a_label_that_comes_after_the_wait_is_shown_and_never_folded():
+    labels = labels_of(1, 0, (4, 1), (1, 0))
+    late = [label._replace(stored_second=40) for label in labels_of(1, 9, (2, 2), (1, 1))]
+    state = fold(PATIENT, started(PATIENT), Batch(200, steady(range(10)), 200, [*labels, *late]))
+    assert closed(wrong_of(state)) == [(1, 0, 9, Counts(4, 1, 1, 0))]
+    assert state.late_labels == Counts(2, 2, 1, 1)
+
+
+def test_a_label_belongs_to_the_time_of_serving_and_not_of_storing():
+    """The base falls while the canary's labels come late: side by side they would tell of another time."""
+    early = [label._replace(stored_second=25) for label in labels_of(1, 5, (0, 0), (10, 3))]
+    at_once = [*labels_of(1, 5, (100, 30), (0, 0)), *labels_of(1, 15, (100, 10), (10, 1))]
+    state = fold(PATIENT, started(PATIENT), Batch(99, steady(range(20)), 99, [*at_once, *early]))
+    assert closed(wrong_of(state)) == [
+        (1, 0, 9, Counts(100, 30, 10, 3)),
+        (1, 10, 19, Counts(100, 10, 10, 1)),
+    ]
+
+
+def test_labels_wait_for_the_observations_of_their_units():
+    ahead = fold(PATIENT, started(PATIENT), Batch(4, steady(range(5)), 500, labels_of(1, 8, (4, 1), (1, 1))))
+    assert ahead.labels_horizon == 4
+    later = fold(PATIENT, ahead, Batch(9, steady(range(5, 10)), 500, labels_of(1, 8, (4, 1), (1, 1))))
+    assert closed(wrong_of(later)) == [(1, 0, 9, Counts(4, 1, 1, 1))]
+
+
+def test_a_cohort_in_which_an_arm_has_no_label_waits_for_the_next_one():
+    labels = [*labels_of(1, 5, (4, 1), (0, 0)), *labels_of(1, 15, (5, 1), (1, 1))]
+    state = fold(PATIENT, started(PATIENT), Batch(99, steady(range(20)), 99, labels))
+    assert closed(wrong_of(state)) == [(1, 0, 19, Counts(9, 2, 1, 1))]
+    assert len(state.labelled.closed) == 2, "how many answers have labels is asked of every cohort"
+
+
+def test_answers_are_what_labels_can_be_of():
+    seen = [observed(second, cell(1, 0.05, (19, 4), (2, 1))) for second in range(10)]
+    state = fold(PATIENT, started(PATIENT), Batch(99, seen, 99, labels_of(1, 5, (50, 9), (4, 1))))
+    assert state.labelled.total() == Counts(150, 50, 10, 4)
+
+
+def test_labels_of_a_block_that_is_dropped_are_not_folded():
+    alone = [observed(second, cell(1, 0.05, stable=(5, 5))) for second in range(3)]
+    seen = [*alone, *steady(range(3, 30), 2, 0.10)]
+    state = fold(PATIENT, started(PATIENT, 0.05, 0.10), Batch(99, seen, 99, labels_of(1, 2, (3, 1), (0, 0))))
+    assert state.late_labels == Counts(3, 1, 0, 0)
 
 
 def test_a_repeat_changes_nothing():
@@ -153,7 +213,7 @@ def test_harm_stays_shown_when_one_fold_covers_its_peak_and_its_fall():
     bad = [observed(second, cell(1, 0.05, (20, 0), (5, 5))) for second in range(10)]
     good = [observed(second, cell(1, 0.05, (20, 5), (200, 0))) for second in range(10, 40)]
     metric = error_of(folded(ERRORS, started(ERRORS), 39, [*bad, *good]))
-    assert metric.harm_now() < 0 < metric.harm_peak
+    assert metric.harm_now() < metric.harm_peak
 
 
 @pytest.mark.parametrize(
@@ -190,10 +250,15 @@ def random_traffic(seed: int) -> tuple[list[Observation], list[Label]]:
                 observations.append(observed(second, cell(generation, weight, *arms, sessions), boot=boot))
             if random.random() < 0.5:
                 key = random.choice([None, None, "a", "b", "c"])
-                stored_at = second + random.expovariate(0.1)
+                stored = second + int(random.expovariate(0.1))
                 arm = random.choice(("stable", "canary"))
-                labels.append(Label(generation, arm, random.random() < 0.3, stored_at, key))
+                full_key = key and key * 32
+                labels.append(Label(generation, arm, random.random() < 0.3, second, stored, full_key))
     return observations, labels
+
+
+HASTY = BOTH.model_copy(update={"label_wait_seconds": 7.0})
+"""Some labels of the random traffic are late."""
 
 
 @settings(max_examples=60, deadline=None)
@@ -202,13 +267,13 @@ def test_the_same_observations_give_the_same_state_bit_for_bit(
     seed: int, cuts: set[int], keep: bool, through_json: bool
 ):
     observations, labels = random_traffic(seed)
-    at_once = folded(BOTH, started(BOTH, 0.05, 0.10, 0.25), 89, observations, labels)
+    at_once = folded(HASTY, started(HASTY, 0.05, 0.10, 0.25), 89, observations, labels)
     Random(seed).shuffle(observations)
     Random(seed).shuffle(labels)
-    state = started(BOTH, 0.05, 0.10, 0.25)
+    state = started(HASTY, 0.05, 0.10, 0.25)
     for horizon in [*sorted(cuts), 89]:
         due = [entry for entry in observations if keep or state.horizon < entry.second <= horizon]
-        state = folded(BOTH, state, horizon, due, labels)
+        state = folded(HASTY, state, horizon, due, labels)
         if through_json:
             state = AnalysisState.model_validate(json.loads(json.dumps(state.model_dump(mode="json"))))
     assert state.model_dump_json() == at_once.model_dump_json()
@@ -217,10 +282,10 @@ def test_the_same_observations_give_the_same_state_bit_for_bit(
 
 def test_labels_and_arrivals_may_advance_at_different_paces():
     observations, labels = random_traffic(7)
-    state = started(BOTH, 0.05, 0.10, 0.25)
+    state = started(HASTY, 0.05, 0.10, 0.25)
     for horizon, labels_until in ((10, -1), (10, 40), (60, 41), (89, 89)):
-        state = fold(BOTH, state, Batch(horizon, observations, labels_until, labels))
-    assert state == folded(BOTH, started(BOTH, 0.05, 0.10, 0.25), 89, observations, labels)
+        state = fold(HASTY, state, Batch(horizon, observations, labels_until, labels))
+    assert state == folded(HASTY, started(HASTY, 0.05, 0.10, 0.25), 89, observations, labels)
 
 
 def test_a_state_goes_through_json_and_back_bit_for_bit():

@@ -157,7 +157,8 @@ def test_a_step_waits_for_units_on_the_smaller_arm_of_every_metric():
     ladder = next_step(BOTH, few)
     assert not ladder.may_leave
     assert "`wrong` has 29 of 30" in ladder.reason
-    assert next_step(BOTH, folded(BOTH, few, 60, labels=labels_of(1, 60, (0, 0), (1, 0)))).may_leave
+    more = [observed(second, cell(1, 0.05, (19, 0), (1, 0))) for second in range(60, 70)]
+    assert next_step(BOTH, folded(BOTH, few, 69, more, labels_of(1, 65, (9, 0), (1, 0)))).may_leave
 
 
 def test_a_step_is_not_left_on_harm():

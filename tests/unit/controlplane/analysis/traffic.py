@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from controlplane.domain.analysis.fold import Batch, Label, fold
+from controlplane.domain.analysis.cohorts import Label
+from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, begin, enter
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
 from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit
 
-BOTH = CanaryPolicy(metrics=(ErrorMetric(), WrongMetric(name="wrong", margin=0.05)))
+BOTH = CanaryPolicy(metrics=(ErrorMetric(), WrongMetric(name="wrong", margin=0.05)), label_wait_seconds=0)
+PATIENT = BOTH.model_copy(update={"label_wait_seconds": 30.0})
 ERRORS = CanaryPolicy()
 
 
@@ -52,8 +54,10 @@ def folded(
 
 
 def labels_of(generation: int, second: int, stable: tuple[int, int], canary: tuple[int, int]) -> list[Label]:
-    """Arms are (units, wrong ones)."""
+    """Stored as soon as they were served. Arms are (units, wrong ones)."""
     arms: tuple[tuple[Arm, tuple[int, int]], ...] = (("stable", stable), ("canary", canary))
     return [
-        Label(generation, arm, number < wrong, float(second)) for arm, (units, wrong) in arms for number in range(units)
+        Label(generation, arm, number < wrong, second, second)
+        for arm, (units, wrong) in arms
+        for number in range(units)
     ]

@@ -60,7 +60,7 @@ def test_every_scenario_is_listed_with_its_words(run: Run) -> None:
 
 
 def test_a_broken_bound_is_exit_1(run: Run) -> None:
-    Path("policy.yaml").write_text("canary: {harm_alpha: 0.999999, metrics: [{name: error, margin: 0.4}]}\n")
+    Path("policy.yaml").write_text("canary: {harm_alpha: 0.5, metrics: [{name: error, margin: 0.4}]}\n")
     ran = run("simulate", "policy.yaml", "--scenario", "equal", "--runs", "40")
     assert "BROKEN (rolled back ≤ 4 %)" in ran.out
     assert ran.code == 1

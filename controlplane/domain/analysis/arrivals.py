@@ -1,0 +1,110 @@
+"""Seconds of arrival become blocks: they close by time and by the counts of both arms, never by outcomes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from controlplane.domain.analysis.eprocess import Counts, sum_counts
+from controlplane.domain.analysis.state import AnalysisState, Cohort, OpenBlock, Window
+from schemas.rollouts import CanaryPolicy
+from schemas.serving import Arm
+
+Seconds = dict[int, dict[int, Counts]]
+"""Counts by second and generation."""
+NOBODY: Final[Mapping[int, Counts]] = {}
+NOTHING: Final = Counts()
+
+
+@dataclass
+class Draft:
+    """A block while it is being folded: its units by window, and the labels that came for them."""
+
+    generation: int
+    opened: int
+    half_tick: float
+    closed: int | None = None
+    arrived: dict[int, Counts] = field(default_factory=dict)
+    labelled: dict[int, Counts] = field(default_factory=dict)
+
+    def add(self, second: int, counts: Counts) -> None:
+        window = self._window(second)
+        self.arrived[window] = self.arrived.get(window, NOTHING).plus(counts)
+
+    def label(self, second: int, counts: Counts) -> None:
+        window = self._window(second)
+        self.labelled[window] = self.labelled.get(window, NOTHING).plus(counts)
+
+    def holds(self, second: int) -> bool:
+        return self.opened <= second and (self.closed is None or second <= self.closed)
+
+    @property
+    def counts(self) -> Counts:
+        return sum_counts(self.arrived.values())
+
+    def windows(self) -> tuple[Window, ...]:
+        numbers = sorted({*self.arrived, *self.labelled})
+        return tuple(Window(one, self.arrived.get(one, NOTHING), self.labelled.get(one, NOTHING)) for one in numbers)
+
+    def _window(self, second: int) -> int:
+        return int((second - self.opened) / self.half_tick)
+
+
+def draft(block: OpenBlock | Cohort, half_tick: float) -> Draft:
+    closed = block.closed if isinstance(block, Cohort) else None
+    arrived = {window.number: window.arrived for window in block.windows}
+    labelled = {window.number: window.labelled for window in block.windows}
+    return Draft(block.generation, block.opened, half_tick, closed, arrived, labelled)
+
+
+def arm_counts(arm: Arm, units: int, events: int) -> Counts:
+    return Counts(units, events, 0, 0) if arm == "stable" else Counts(0, 0, units, events)
+
+
+class Arrivals:
+    """The open blocks of every generation, second by second: where one fold ended and the next began is not seen."""
+
+    def __init__(self, policy: CanaryPolicy, state: AnalysisState) -> None:
+        self._tick = policy.tick_seconds
+        self.open = {block.generation: draft(block, self._tick / 2) for block in state.open}
+        self.newest, self._horizon = state.newest, state.horizon
+        self.dropped: list[Draft] = []
+
+    def advance(self, seconds: Seconds, until: int) -> Iterator[Draft]:
+        """The blocks that close up to this second, in order."""
+        for second in self._seconds(seconds, until):
+            present = seconds.get(second, NOBODY)
+            self._add(second, present)
+            yield from self._due(second)
+            yield from self._over(second, present)
+
+    def _seconds(self, seconds: Seconds, until: int) -> range:
+        """Every second when a block may fall due, else from the first one that holds anything."""
+        first = self._horizon + 1 if self.open else min(seconds, default=until + 1)
+        return range(first, until + 1)
+
+    def _add(self, second: int, present: Mapping[int, Counts]) -> None:
+        self.newest = max(self.newest, *present) if present else self.newest
+        for generation, counts in sorted(present.items()):
+            if counts.units:
+                opened = Draft(generation, second, self._tick / 2)
+                self.open.setdefault(generation, opened).add(second, counts)
+
+    def _due(self, second: int) -> Iterator[Draft]:
+        for generation, block in sorted(self.open.items()):
+            if second + 1 - block.opened >= self._tick and block.counts.both_arms:
+                yield self._close(generation, second)
+
+    def _over(self, second: int, present: Mapping[int, Counts]) -> Iterator[Draft]:
+        """A generation is over once a newer one was met and a whole second passed without it."""
+        for generation, block in sorted(self.open.items()):
+            if generation >= self.newest or generation in present:
+                continue
+            if block.counts.both_arms:
+                yield self._close(generation, second)
+            else:
+                self.dropped.append(self.open.pop(generation))
+
+    def _close(self, generation: int, second: int) -> Draft:
+        block = self.open.pop(generation)
+        block.closed = second
+        return block

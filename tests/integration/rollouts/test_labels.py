@@ -1,0 +1,105 @@
+"""Labels of a canary's traffic: whose labels are known, when they count, and how late they come."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import pytest
+from sqlmodel import col, select, update
+
+from controlplane.store.serving_tables import LabelRow
+from controlplane.store.tables import ModelVersionRow
+from tests.support.releases import CANARY, Gateway, Site, ok
+
+METRICS = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
+
+
+def learns(site: Site, version: UUID | str, labels: Sequence[str]) -> None:
+    with site.database.begin("a test") as uow:
+        uow.execute(
+            update(ModelVersionRow).where(col(ModelVersionRow.id) == UUID(str(version))).values(labels=list(labels))
+        )
+
+
+def under_canary(site: Site, stable: Sequence[str], canary: Sequence[str]) -> Gateway:
+    site.deploy(canary={**CANARY, "metrics": METRICS})
+    learns(site, site.first_champion(), stable)
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    learns(site, rollout["model_version_id"], canary)
+    gateway.observe(40)
+    return gateway
+
+
+def rollout_id(site: Site) -> str:
+    return str(ok(site.client("viewer").get("/v1/rollouts"))["items"][0]["id"])
+
+
+def kept(site: Site) -> list[tuple[str, bool, bool]]:
+    with site.database.read() as session:
+        rows = session.exec(select(LabelRow).order_by(col(LabelRow.seq)))
+        return [(row.arm, row.wrong, row.counted) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("stable", "canary"),
+    [(("negative", "positive"), ("negative", "positive", "neutral")),
+     (("negative", "positive", "neutral"), ("negative", "positive"))],
+    ids=["the canary adds a class", "the canary lacks a class"],
+)  # fmt: skip
+def test_a_label_that_either_version_knows_is_one_for_both(
+    site: Site, stable: Sequence[str], canary: Sequence[str]
+) -> None:
+    gateway = under_canary(site, stable, canary)
+    assert ok(gateway.feedback(gateway.prediction("stable", "positive"), "neutral")) == {"counted": True}
+    assert ok(gateway.feedback(gateway.prediction("canary", "positive"), "neutral")) == {"counted": True}
+    assert kept(site) == [("stable", True, True), ("canary", True, True)]
+
+
+def test_a_label_that_no_version_knows_is_refused_for_both(site: Site) -> None:
+    gateway = under_canary(site, ("negative", "positive"), ("negative", "positive", "neutral"))
+    for arm in ("stable", "canary"):
+        refused = gateway.feedback(gateway.prediction(arm, "positive"), "Neutral")  # type: ignore[arg-type]
+        assert (refused.status_code, refused.json()["field"]) == (422, "label")
+        assert "negative, neutral, positive" in refused.json()["detail"]
+    assert kept(site) == []
+
+
+def test_outside_a_rollout_a_versions_own_labels_count(site: Site) -> None:
+    gateway = under_canary(site, ("negative", "positive"), ("negative", "positive", "neutral"))
+    body = {"reason": "enough"}
+    ok(site.client("operator").post(f"/v1/rollouts/{rollout_id(site)}:abort", json=body))
+    refused = gateway.feedback(gateway.prediction("stable", "positive"), "neutral")
+    assert refused.status_code == 422
+    assert ok(gateway.feedback(gateway.prediction("stable", "positive"), "positive")) == {"counted": False}
+
+
+@pytest.mark.parametrize(("given", "known"), [("1.0", "1"), ("TRUE", "true"), ("cafe\u0301", "caf\u00e9")])
+def test_one_label_has_one_form(site: Site, given: str, known: str) -> None:
+    gateway = under_canary(site, (known, "other"), (known, "other"))
+    ok(gateway.feedback(gateway.prediction("canary", known), given))
+    assert kept(site) == [("canary", False, True)]
+
+
+def test_an_answer_that_was_not_counted_has_a_label_that_is_not(site: Site) -> None:
+    """Of this very rollout, but served while the canary had no weight that counts."""
+    gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
+    prediction = gateway.prediction("stable", "positive", counted=False)
+    assert ok(gateway.feedback(prediction, "positive")) == {"counted": False}
+
+
+def test_delays_are_told_by_arm_and_a_wait_that_is_too_short_warns(site: Site) -> None:
+    gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
+    for number in range(30):
+        prediction = gateway.prediction("canary", "positive", second=gateway.second - 1 - 40 - number)
+        ok(gateway.feedback(prediction, "positive"))
+    rollout = site.rollout(rollout_id(site))
+    told = rollout["label_delays"]
+    assert set(told) == {"canary"}
+    assert told["canary"]["labels"] == 30
+    assert 50 <= told["canary"]["p50"] < told["canary"]["p95"]
+    (warning,) = rollout["warnings"]
+    assert warning.startswith("label_wait_seconds is 0, and 5 % of the latest 30 labels of reviews came more than")
+    site.deploy(canary={**CANARY, "metrics": METRICS, "label_wait_seconds": 500})
+    assert site.deployment()["warnings"] == []
+    site.deploy(canary={**CANARY, "metrics": METRICS, "label_wait_seconds": 5})
+    assert len(site.deployment()["warnings"]) == 1
