@@ -21,7 +21,8 @@ class Tensor(BaseModel):
     name: str
     datatype: str
     shape: list[int]
-    data: list[str] | list[float]
+    data: list[str] | list[float] | None = None
+    """Absent where it stands behind the JSON in binary, as the request asked."""
 
 
 class InferAnswer(BaseModel):

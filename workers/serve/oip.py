@@ -3,18 +3,21 @@
 https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
 """
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 
 from schemas.problem import refusals
-from schemas.serving import ServedVersion
+from schemas.serving import Generation, ServedVersion
+from workers.serve.binary_tensors import HEADER, pack_floats, pack_texts
 from workers.serve.description import ANSWERS_A_MODEL, InferAnswer, Ready, body_of
 from workers.serve.gateway import Gateway
 from workers.serve.predict import Answer
 from workers.serve.problems import Problem
-from workers.serve.requests import LIMITS, InferRequest, read, session_key
+from workers.serve.requests import LIMITS, InferRequest, read_inference, session_key
 
 
 def routes(gateway: Gateway, version: str) -> APIRouter:
@@ -22,33 +25,34 @@ def routes(gateway: Gateway, version: str) -> APIRouter:
 
     @router.get("")
     async def server_metadata() -> dict[str, Any]:
-        return {"name": "graftwork-gateway", "version": version, "extensions": []}
+        return {"name": "graftwork-gateway", "version": version, "extensions": ["binary_tensor_data"]}
 
     @router.get("/models/{model}", responses=refusals(404, 503))
-    async def model_metadata(model: str) -> dict[str, Any]:
-        generation, stable = gateway.predictor.serving()
-        _expect(model, stable.model)
+    @router.get("/models/{model}/versions/{version}", responses=refusals(404, 503))
+    async def model_metadata(model: str, version: str | None = None) -> dict[str, Any]:
+        generation, stable = _served(gateway, model, version)
         return _metadata(stable, generation.canary)
 
     @router.get("/models/{model}/ready", responses=refusals(404, 503))
-    async def model_ready(model: str) -> dict[str, Any]:
-        _, stable = gateway.predictor.serving()
-        _expect(model, stable.model)
+    @router.get("/models/{model}/versions/{version}/ready", responses=refusals(404, 503))
+    async def model_ready(model: str, version: str | None = None) -> dict[str, Any]:
+        _served(gateway, model, version)
         return {"name": model, "ready": True}
 
-    @router.post(
-        "/models/{model}/infer",
-        response_model=InferAnswer,
-        responses={**refusals(404), **ANSWERS_A_MODEL},
-        openapi_extra=body_of(InferRequest),
-    )
-    async def infer(model: str, request: Request) -> JSONResponse:
-        _, stable = gateway.predictor.serving()
-        _expect(model, stable.model)
-        body = await read(request, InferRequest)
+    async def infer(model: str, request: Request, version: str | None = None) -> Response:
+        _served(gateway, model, version)
+        body, texts = await read_inference(request)
         key = session_key(request, body.parameters.session_key)
-        answer = await gateway.predictor.predict(body.inputs[0].data, key)
-        return JSONResponse(_response(body, answer), headers=answer.headers)
+        answer = await gateway.predictor.predict(texts, key, version=version)
+        return _response(body, answer)
+
+    for path in ("/models/{model}/infer", "/models/{model}/versions/{version}/infer"):
+        router.post(
+            path,
+            response_model=InferAnswer,
+            responses={**refusals(404), **ANSWERS_A_MODEL},
+            openapi_extra=body_of(InferRequest),
+        )(infer)
 
     return router
 
@@ -83,29 +87,54 @@ def _metadata(stable: ServedVersion, canary: ServedVersion | None) -> dict[str, 
     }
 
 
-def _expect(model: str, served: str) -> None:
-    if model != served:
+def _served(gateway: Gateway, model: str, version: str | None) -> tuple[Generation, ServedVersion]:
+    generation, stable = gateway.predictor.serving()
+    if model != stable.model:
         # the name given stays out of the answer: it may hold anything
-        raise Problem(404, "not-found", "There is no such model here", f"expected {served!r}, this deployment's model")
+        expected = f"expected {stable.model!r}, this deployment's model"
+        raise Problem(404, "not-found", "There is no such model here", expected)
+    if version is not None:
+        gateway.predictor.find(version)
+    return generation, stable
 
 
-def _response(body: InferRequest, answer: Answer) -> dict[str, Any]:
+def _response(body: InferRequest, answer: Answer) -> Response:
     rows = answer.rows
-    scores = [score for row in rows for score in row.scores]
-    outputs = [
-        _tensor("label", "BYTES", [len(rows)], [row.label for row in rows]),
-        _tensor("scores", "FP32", [len(rows), len(answer.version.graph.labels)], scores),
-        _tensor("prediction_id", "BYTES", [len(rows)], [row.prediction_id for row in rows]),
+    labels = answer.version.graph.labels
+    tensors = [
+        Tensor("label", "BYTES", [len(rows)], [row.label for row in rows]),
+        Tensor("scores", "FP32", [len(rows), len(labels)], [score for row in rows for score in row.scores]),
+        Tensor("prediction_id", "BYTES", [len(rows)], [row.prediction_id for row in rows]),
     ]
-    wanted = {output.name for output in body.outputs} or {"label", "scores", "prediction_id"}
-    return {
+    wanted: set[str] = {output.name for output in body.outputs} or {tensor.name for tensor in tensors}
+    told = [(tensor, body.wants_binary(tensor.name)) for tensor in tensors if tensor.name in wanted]
+    header = {
         "model_name": answer.version.model,
         "model_version": str(answer.version.version),
         "id": body.id if body.id is not None else answer.request_id,
-        "parameters": {"labels": list(answer.version.graph.labels), "variant": answer.arm},
-        "outputs": [output for output in outputs if output["name"] in wanted],
+        "parameters": {"labels": list(labels), "variant": answer.arm},
+        "outputs": [tensor.described(binary) for tensor, binary in told],
     }
+    behind = b"".join(tensor.binary() for tensor, binary in told if binary)
+    if not any(binary for _, binary in told):
+        return JSONResponse(header, headers=answer.headers)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    headers = {**answer.headers, HEADER: str(len(text))}
+    return Response(text + behind, headers=headers, media_type="application/octet-stream")
 
 
-def _tensor(name: str, datatype: str, shape: list[int], data: list[Any]) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": shape, "data": data}
+@dataclass(frozen=True)
+class Tensor:
+    """One output, as JSON or in binary."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[Any]
+
+    def binary(self) -> bytes:
+        return pack_floats(self.data) if self.datatype == "FP32" else pack_texts(self.data)
+
+    def described(self, in_binary: bool) -> dict[str, Any]:
+        values = {"parameters": {"binary_data_size": len(self.binary())}} if in_binary else {"data": self.data}
+        return {"name": self.name, "datatype": self.datatype, "shape": self.shape, **values}

@@ -12,7 +12,6 @@ from workers.serve.admission import Admission
 from workers.serve.batcher import Batcher
 from workers.serve.journal import Arrival
 from workers.serve.lease import counts
-from workers.serve.ledger import Unit
 from workers.serve.metrics import Metrics
 from workers.serve.problems import Problem
 from workers.serve.sessions import Logits
@@ -51,6 +50,8 @@ class _Draw:
     version: ServedVersion
     arrival: Arrival
     counted: bool
+    chosen: bool = False
+    """By the caller, who named a version: a unit of no arm, since nothing was drawn."""
 
 
 class Predictor:
@@ -58,20 +59,21 @@ class Predictor:
         self._state, self._batcher, self._metrics = state, batcher, metrics
         self._admission = Admission(batcher, metrics)
 
-    async def predict(self, texts: tuple[str, ...], session_key: str | None) -> Answer:
-        """Raises Problem; once it is admitted it is a unit, and every way out ends it."""
-        draw = self._draw(texts, session_key)
+    async def predict(self, texts: tuple[str, ...], session_key: str | None, version: str | None = None) -> Answer:
+        """Raises Problem; once it is admitted it is a unit, and every way out ends it. A caller may name a version."""
+        draw = self._draw(texts, session_key) if version is None else self._chosen(texts, version)
         arrived = self._state.clock.now()
-        unit = self._state.ledger.begin(draw.arrival, arrived + draw.generation.deadline_seconds)
+        deadline = arrived + draw.generation.deadline_seconds
+        unit = None if draw.chosen else self._state.ledger.begin(draw.arrival, deadline)
         error: Problem | None = _ABANDONED
         try:
-            logits = await self._compute(draw, unit, texts)
+            logits = await self._compute(draw, deadline, texts)
             error = None
         except Problem as problem:
             error = problem
         finally:
             # also when the server gives the request up: a unit that arrived must end
-            late = self._state.ledger.end(unit, error=error is not None)
+            late = unit is not None and self._state.ledger.end(unit, error=error is not None)
             error = error or (_late(draw) if late else None)
             self._measure(draw, arrived, error)
         if error is not None:
@@ -86,6 +88,28 @@ class Predictor:
         if generation is None or generation.stable is None:
             raise Problem(503, "not-ready", "Nothing is served yet", "no stable version is loaded")
         return generation, generation.stable
+
+    def find(self, number: str) -> ServedVersion:
+        """A version that is served now: stable, or a canary whose weight applies."""
+        generation, stable = self.serving()
+        canary = generation.canary if self._state.weight_shown() > 0 else None
+        served = [version for version in (stable, canary) if version is not None]
+        for version in served:
+            if str(version.version) == number:
+                return version
+        names = " and ".join(str(version.version) for version in served)
+        raise Problem(404, "not-found", "This version is not served here", f"served now: {names}")
+
+    def _chosen(self, texts: tuple[str, ...], number: str) -> _Draw:
+        version = self.find(number)
+        generation, stable = self.serving()
+        arm: Arm = "stable" if version.id == stable.id else "canary"
+        weight = 0.0 if arm == "stable" else 1.0
+        self._admission.check_deadline(texts, generation, weight)
+        self._admission.check_room(texts, version)
+        request_id = uuid.uuid4().hex
+        arrival = Arrival(self._state.clock.second(), generation.generation, weight, arm)
+        return _Draw(request_id, request_id, generation, version, arrival, counted=False, chosen=True)
 
     def _draw(self, texts: tuple[str, ...], session_key: str | None) -> _Draw:
         """The id is ours: a caller's constant id must not choose an arm."""
@@ -104,10 +128,10 @@ class Predictor:
         self._admission.check_room(texts, canary or stable)
         return _Draw(request_id, key_hash or request_id, generation, canary or stable, arrival, counted)
 
-    async def _compute(self, draw: _Draw, unit: Unit, texts: tuple[str, ...]) -> Logits:
+    async def _compute(self, draw: _Draw, deadline: float, texts: tuple[str, ...]) -> Logits:
         future = self._batcher.lane(draw.version).submit(texts)
         try:
-            logits = await asyncio.wait_for(future, unit.deadline - self._state.clock.now())
+            logits = await asyncio.wait_for(future, deadline - self._state.clock.now())
         except TimeoutError:
             raise _late(draw) from None
         except Exception as error:

@@ -32,9 +32,12 @@ class Problem(Exception):
         self.headers = headers_of(status, retry_after)
 
 
-def invalid(error: ValidationError) -> Problem:
-    """Which fields are wrong and what was expected; pydantic's copy of the input stays out."""
-    return Problem(422, "invalid", INVALID, faults.line(error, with_values=False)[:1000])
+def invalid(error: ValidationError, inside: str = "") -> Problem:
+    """Which fields are wrong and what was expected; pydantic's copy of the input stays out.
+
+    `inside`: where in the request the validated part was.
+    """
+    return Problem(422, "invalid", INVALID, faults.line(error, prefix=inside, with_values=False)[:1000])
 
 
 def install(app: FastAPI) -> None:
