@@ -15,14 +15,11 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from tests.bench.models import Bare, Eager, Files, Texts, served_files, served_session
+from tests.bench.open_loop import failures, p99_ms, predictions
 from tests.bench.parts import Options
 from tests.bench.report import Goal, Ratio, alternate, percentile
 from tests.load.arrivals import schedule
-from tests.load.generator import Done, run
-from tests.load.report import kept_up
 from tests.load.site import Site, site
-from tests.load.targets import World
-from tests.support.journey import MODEL
 
 SEED = 1
 HALF_LOAD_SECONDS = 12.0
@@ -106,15 +103,9 @@ def _at_half_load(bench: Bench) -> Ratio:
 
 
 def _served_p99(found: Site, rate: float, seconds: float, seed: int) -> float:
-    done: list[Done] = []
-    world = World(found.api, found.token, found.gateways[:1], found.rows, MODEL, dice=random.Random(seed))
-    due = schedule({"predict": 1}, rate=rate, seconds=seconds, spacing="poisson", seed=seed)
-    result = run(world, due, done.append)
-    failed = [one.outcome for one in done if one.outcome != "200"]
-    assert not failed, failed[:3]
-    if not kept_up(result):
-        print(f"    the generator fell behind: left late by p99 {result.lag.percentile(99)} ms")
-    return percentile([(one.done - one.intended) * 1e3 for one in done], 99)
+    done = predictions(found, rate=rate, seconds=seconds, seed=seed)
+    assert not failures(done), failures(done)[:3]
+    return p99_ms(done)
 
 
 def _queued_p99(bench: Bench, rate: float, seconds: float, seed: int) -> float:

@@ -3,11 +3,16 @@
 from pathlib import Path
 
 import pytest
+from starlette.responses import Response
 
+from tests.bench.fair import Load, Turn, ratios
 from tests.bench.heard import Log
 from tests.bench.latency import Start, job_ratios
 from tests.bench.parts import Unmeasured
 from tests.bench.rollback import Left, seconds_to_last
+from tests.load.generator import Done
+from tests.load.site import Site
+from tests.support.http_server import serving
 from tests.support.processes import Processes
 
 MS = 1_000_000
@@ -68,3 +73,29 @@ def test_a_bad_version_that_was_not_seen_to_serve_before_it_was_left_is_no_measu
     """Never, long ago, by the rollout before, or only afterwards: silence would have been 0.0 s, and met."""
     with pytest.raises(Unmeasured, match=r"rollback 1 of 1: no answer of the bad version was seen in the 3 s before"):
         seconds_to_last(bad, [Left(asked=asked, decided=10)])
+
+
+# --- small requests beside a large one --------------------------------------------------------------------------------
+
+
+def test_a_small_request_that_failed_in_any_round_misses_the_goal() -> None:
+    """The median of the rounds is no failure at all."""
+    without = Turn([_answered(10)])
+    refused = Turn([_answered(10), _answered(30, outcome="503")], [1.0])
+    slowest, failed, large = ratios([(Turn([_answered(15)], [1.0]), without)] * 2 + [(refused, without)])
+    assert (slowest.values, slowest.met) == ((1.5, 1.5, 3.0), True)
+    assert (failed.values, failed.met) == ((1.0,), False)
+    assert failed.note.endswith("; 1 x 503")
+    assert large.values == (1.0, 1.0, 1.0)
+
+
+def test_small_requests_beside_a_large_one_that_was_refused_are_no_measurement(tmp_path: Path) -> None:
+    """Else refusing whatever is large would meet the goal."""
+    with serving(Response("too large", 503)) as url:
+        found = Site("embedded", "", "", [url], "", tmp_path, Processes(tmp_path), rows=[("good", "positive")])
+        with pytest.raises(Unmeasured, match=r"nothing is beside it: POST /v1/predict: 503 too large"):
+            Load(found, 0.1, ["good"]).beside()
+
+
+def _answered(milliseconds: float, *, outcome: str = "200") -> Done:
+    return Done("predict", 0.0, 0.0, milliseconds / 1e3, outcome, "", "")
