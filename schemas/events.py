@@ -1,9 +1,10 @@
 """Every fact that may travel. A class that is not in EVENTS does not exist."""
 
+import difflib
 from typing import ClassVar, Final
 from uuid import UUID
 
-from schemas.cloudevent import EventData
+from schemas.cloudevent import OUR_PREFIX, EventData
 
 
 class DatasetVersionCreated(EventData):
@@ -210,3 +211,23 @@ EVENTS: Final[tuple[type[EventData], ...]] = (
     InboundReceived,
 )
 BY_TYPE: Final[dict[str, type[EventData]]] = {event.TYPE: event for event in EVENTS}
+
+
+def short_name(event_type: str) -> str:
+    """`job.failed`: as people read and type it."""
+    return event_type.removeprefix(OUR_PREFIX).rpartition(".v")[0] or event_type
+
+
+def types_named(name: str) -> list[str]:
+    """Every version of the type of that name; a full type, also one that this code does not know, is itself.
+
+    Raises ValueError in words.
+    """
+    if name.startswith(OUR_PREFIX):
+        return [name]
+    known = [event.TYPE for event in EVENTS if name in (short_name(event.TYPE), event.TYPE.removeprefix(OUR_PREFIX))]
+    if not known:
+        near = difflib.get_close_matches(name, [short_name(event.TYPE) for event in EVENTS], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"no fact has the type {name!r}, expected one such as 'job.failed'{hint}")
+    return known

@@ -5,12 +5,21 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from controlplane.api.call import Viewer, Worker
+from controlplane.errors import Invalid
 from controlplane.transport.event_log import last_seq, read_events
+from schemas.events import types_named
 from schemas.problem import refusals
 from schemas.views.events import FeedPage
 
 router = APIRouter(tags=["events"])
 Wait = Annotated[float, Query(ge=0, le=60)]
+
+
+def _types(names: list[str]) -> list[str]:
+    try:
+        return [found for name in names for found in types_named(name)]
+    except ValueError as error:
+        raise Invalid(str(error), field="type") from error
 
 
 async def _page(call: Viewer | Worker, after: int | None, types: list[str], limit: int, wait: float) -> FeedPage:
@@ -38,8 +47,11 @@ async def get_events(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     wait: Wait = 0,
 ) -> FeedPage:
-    """Facts after a seq, oldest first, waiting up to `wait` seconds for one. Without `after`: where the log ends."""
-    return await _page(call, after, type or [], limit, wait)
+    """Facts after a seq, oldest first, waiting up to `wait` seconds for one. Without `after`: where the log ends.
+
+    A type is given in full or short: `job.failed`.
+    """
+    return await _page(call, after, _types(type or []), limit, wait)
 
 
 @router.get("/v1/doorbell", responses=refusals(410))

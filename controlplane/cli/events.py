@@ -12,6 +12,7 @@ from controlplane.cli import documents
 from controlplane.cli.output import refuse, terminal
 from controlplane.cli.table import one_line
 from schemas.cloudevent import FeedEvent
+from schemas.events import short_name
 
 events = typer.Typer(no_args_is_help=True, help="The event log, and the door for other people's events.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be read or finished, as it came.")
@@ -26,7 +27,7 @@ def register(app: typer.Typer) -> None:
 def list_(
     context: typer.Context,
     after: Annotated[int, typer.Option(help="a seq")] = 0,
-    type: Annotated[list[str] | None, typer.Option(help="only these types")] = None,
+    type: Annotated[list[str] | None, typer.Option(help="only these types, such as job.failed")] = None,
     follow: Annotated[bool, typer.Option("-f", "--follow")] = False,
 ) -> None:
     """Facts in their order. With --json one event a line."""
@@ -103,7 +104,7 @@ def discard(context: typer.Context, letter_id: str) -> None:
 
 
 def line(event: FeedEvent) -> str:
-    short = event.type.removeprefix("dev.graftwork.").removesuffix(".v1")
+    short = short_name(event.type)
     shown = {k: v for k, v in event.data.items() if v not in (None, [], "") and not k.endswith("_id")}
     facts = " ".join(f"{k}={v}" for k, v in shown.items())
     return f"{event.seq:6d} {event.time:%H:%M:%S} {short:32s} {event.subject.split('/')[0]:12s} {facts}"

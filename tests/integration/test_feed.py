@@ -159,3 +159,16 @@ def test_who_hangs_up_gives_his_place_to_the_next(sqlite_database: Database) -> 
             with caller(site, url, role) as client, pytest.raises(httpx.ReadTimeout):
                 client.get(path, params={"after": 0, "wait": LONG}, timeout=0.5)
             wait_for(lambda: feed._free == 1, "the place is free", seconds=LONG / 2)
+
+
+def test_a_type_is_asked_for_as_it_is_printed_or_in_full(sqlite_database: Database) -> None:
+    client = ApiSite(sqlite_database).client("viewer")
+    announce(sqlite_database, 2)
+    for name, count in (
+        ("job.started", 2), ("job.started.v1", 2), ("dev.graftwork.job.started.v1", 2), ("job.failed", 0),
+        ("dev.graftwork.of.tomorrow.v9", 0),
+    ):  # fmt: skip
+        assert len(client.get("/v1/events", params={"after": 0, "type": name}).json()["items"]) == count, name
+    refused = client.get("/v1/events", params={"after": 0, "type": "job.faild"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "type")
+    assert "did you mean 'job.failed'?" in refused.json()["detail"]
