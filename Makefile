@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install demo up test check hostile fmt lint types contracts generate lock simulate bench load soak chaos chaos-mutations sbom audit clean
+.PHONY: help install demo up test check hostile fmt lint types contracts generate published lock simulate bench load soak chaos chaos-mutations sbom audit clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,12 @@ generate: install ## AsyncAPI, JSON Schema, OpenAPI, and the tables of docs/limi
 	@$(BIN)/python -m controlplane.api.openapi
 	@$(BIN)/python -m deploy.reference_tables
 	@$(BIN)/python -m deploy.limits
+
+published: install ## what we publish, judged by others: AsyncAPI's own parser (needs npm) and OpenAPI's validator
+	@cd deploy/asyncapi && npm ci --silent --no-fund --no-audit --ignore-scripts
+	@node deploy/asyncapi/check.mjs schemas/generated/asyncapi.json
+	@$(BIN)/python -m pytest -q tests/contract/test_published.py tests/contract/test_schemas.py \
+	  tests/integration/serve/test_gateway_http.py -k 'published or valid or generated'
 
 simulate: install ## the canary policy in imagined worlds (ARGS="--scenario equal --runs 100")
 	@$(BIN)/graftwork simulate docs/canary-policy.yaml $(ARGS)

@@ -10,6 +10,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, TypeAdapter
 
 from schemas.cloudevent import CloudEvent, EventData, InboundEvent
+from schemas.event_formats import MAX_BATCH_EVENTS
 from schemas.events import EVENTS
 from schemas.jobs import JobResult, JobSpec
 from schemas.topics import DEAD_LETTER, FACT_TOPICS, INBOUND, topic_of
@@ -44,14 +45,15 @@ def asyncapi() -> Document:
     messages["inbound"] = {
         "title": "Somebody else's event",
         "summary": _line(InboundEvent),
-        "description": "CloudEvents 1.0, binary or structured mode, of any type outside `dev.graftwork.`.",
-        "headers": {"type": "object", "required": ["ce_specversion", "ce_id", "ce_source", "ce_type"]},
-        "payload": True,
+        "description": "CloudEvents 1.0, of any type outside `dev.graftwork.`: binary mode (then the `ce_*` headers "
+        "are required), structured mode or a batch, as the header `content-type` says.",
+        "headers": {"type": "object", "properties": _inbound_headers()},
+        "payload": {"$ref": "#/components/schemas/inbound"},
     }
     messages["dead-letter"] = {
         "title": "A dead letter's copy",
         "summary": "Key, value and headers as they came, and `dead-letter-*` headers that say from where and why.",
-        "payload": True,
+        "payload": {"$ref": "#/components/schemas/anything"},
     }
     channels = {topic: _channel(topic, _types_on(topic)) for topic in FACT_TOPICS}
     channels |= {INBOUND: _channel(INBOUND, ["inbound"]), DEAD_LETTER: _channel(DEAD_LETTER, ["dead-letter"])}
@@ -69,7 +71,10 @@ def asyncapi() -> Document:
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations,
-        "components": {"messages": messages, "schemas": {"attributes": _attributes()}},
+        "components": {
+            "messages": messages,
+            "schemas": {"attributes": _attributes(), "anything": _anything(), "inbound": _inbound()},
+        },
     }
 
 
@@ -120,6 +125,27 @@ def _attributes() -> Document:
         | {"content-type": {"const": "application/json"}, "ce_specversion": {"const": "1.0"}},
         "required": sorted([*required, "ce_specversion", "content-type"]),
     }
+
+
+def _anything() -> Document:
+    types = ["object", "array", "string", "number", "boolean", "null"]
+    return {"type": types, "description": "The bytes as they came: JSON, text, or anything else."}
+
+
+def _inbound() -> Document:
+    event = TypeAdapter(InboundEvent).json_schema()
+    return {
+        "anyOf": [
+            {**event, "description": "Structured mode: the event, its data beside its attributes."},
+            {"type": "array", "items": event, "maxItems": MAX_BATCH_EVENTS, "description": "A batch of such events."},
+            {**_anything(), "description": "Binary mode: the data, of any type."},
+        ]
+    }
+
+
+def _inbound_headers() -> Document:
+    attributes = [name for name in InboundEvent.model_fields if name not in ("data", "datacontenttype")]
+    return {f"ce_{name}": {"type": "string"} for name in attributes} | {"content-type": {"type": "string"}}
 
 
 def _types_on(topic: str) -> list[str]:

@@ -63,6 +63,8 @@ def with_problem_schemas(openapi: dict[str, Any]) -> dict[str, Any]:
     schemas.update(definitions["$defs"])
     for operation in (one for path in openapi["paths"].values() for one in path.values()):
         responses = operation["responses"]
+        if "HTTPValidationError" in str(responses.get("422")):
+            del responses["422"]
         for status, response in responses.items():
             if MEDIA_TYPE in response.get("content", ()):
                 name = NAMES[int(status)]

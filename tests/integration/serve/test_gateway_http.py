@@ -6,6 +6,7 @@ import json
 import httpx
 import pytest
 
+from tests.support import openapi
 from workers.serve.requests import MAX_BODY_BYTES
 
 GET_PATHS = ("/healthz", "/readyz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/movies")
@@ -56,3 +57,7 @@ def test_a_body_that_cannot_be_unpacked_is_refused_by_its_cause(
         assert (refused.status_code, refused.headers["content-type"]) == (status, "application/problem+json")
         assert said in refused.json()["detail"]
         assert refused.headers.get("accept-encoding") == ("gzip" if status == 415 else None)
+
+
+def test_a_gateway_publishes_a_valid_document(stateless_client: httpx.Client) -> None:
+    assert openapi.faults(stateless_client.get("/openapi.json").json()) == []
