@@ -123,6 +123,8 @@ class CurateResult(Tolerant):
     digest: Digest
     rows: dict[str, int]
     """Rows per split."""
+    split_digests: dict[str, Digest]
+    """Of the rows of each split, in whatever order: versions that share a split share its digest."""
     rejected: dict[str, int]
     """Rows per reason."""
     rejects: ArtifactRef | None = None
@@ -366,6 +368,38 @@ class ExportResult(Tolerant):
 
 # --- evaluate and attack: on the served graph ---------------------------------------------------------------------
 
+Difference = Annotated[float, Field(ge=-1, le=1)]
+
+
+class Paired(Tolerant):
+    """This version beside another one on the same rows: in how many of them something happened to which."""
+
+    against: UUID
+    """The other version."""
+    graph: GraphRef
+    """What was run of it."""
+    both: int = Field(ge=0)
+    only_this: int = Field(ge=0)
+    only_other: int = Field(ge=0)
+    neither: int = Field(ge=0)
+    difference: Difference
+    """This version's share of the rows minus the other's."""
+    low: Difference
+    high: Difference
+    """The difference's 95 % interval for proportions that share their rows (Newcombe 1998, method 10)."""
+
+    @property
+    def n(self) -> int:
+        """Rows that were compared."""
+        return self.both + self.only_this + self.only_other + self.neither
+
+    @model_validator(mode="after")
+    def _the_difference_is_that_of_its_counts(self) -> Self:
+        counted = (self.only_this - self.only_other) / max(1, self.n)
+        if abs(self.difference - counted) > 1e-9 or not self.low <= self.difference <= self.high:
+            raise ValueError(f"difference {self.difference} in {self.low} to {self.high}: expected {counted} within")
+        return self
+
 
 class EvaluateSpec(Strict):
     """A served graph and a dataset version's split in, scores out."""
@@ -380,6 +414,11 @@ class EvaluateSpec(Strict):
     """What it is asked. In a request also `reviews@latest`, `reviews/3` or an id."""
     split: Literal["train", "validation", "test"] = "test"
     """Which of its rows."""
+    against: ModelRef | None = Field(default=None, examples=["sentiment@champion"])
+    """Another version to score on the same rows, for gates that compare; null: none. In a request also a name; an
+    alias of the same model that is not set yet compares nothing."""
+    against_graph: GraphRef | None = None
+    """What is run of it, put here by the control plane."""
     batch_size: int = Field(default=32, ge=1, le=512)
     """Asked at once. Unit: rows."""
 
@@ -396,11 +435,17 @@ class EvaluateResult(Tolerant):
     model_version: UUID
     dataset: UUID
     split: str
-    rows_digest: Digest | None = None
+    graph: GraphRef
+    """What was run."""
+    rows_digest: Digest
     """Of the rows that were asked, in whatever order: versions of a dataset that share a split share it."""
     accuracy: Interval
     macro_f1: Fraction
     per_class: dict[str, ClassScore]
+    outcomes: ArtifactRef
+    """JSONL, a line a row: the digest of its text and label, and whether it was answered right. Never a text."""
+    paired: Paired | None = None
+    """Rows answered right, beside the version that the spec says `against`."""
 
 
 AttackRecipe = Literal["deepwordbug"]
@@ -423,8 +468,15 @@ class AttackSpec(Strict):
     """How texts are changed: letters swapped, dropped, inserted (https://arxiv.org/abs/1801.04354)."""
     rows: int = Field(default=40, ge=1, le=10_000)
     """Texts to attack, drawn with the seed. Unit: rows."""
-    query_budget: int = Field(default=200, ge=1)
-    """What an attack on one text may ask the model; a text that outlasts it counts as not broken. Unit: queries."""
+    queries_per_word: int = Field(default=10, ge=1)
+    """What an attack may ask the model, for each word that the model reads of a text. Unit: queries per word."""
+    query_budget: int | None = Field(default=None, ge=1, examples=[500])
+    """However long a text is, an attack on it may ask no more; null: no such cap. Unit: queries."""
+    against: ModelRef | None = Field(default=None, examples=["sentiment@champion"])
+    """Another version to attack on the same rows, for gates that compare; null: none. In a request also a name; an
+    alias of the same model that is not set yet compares nothing."""
+    against_graph: GraphRef | None = None
+    """What is run of it, put here by the control plane."""
     seed: Seed = 0
     """The same seed draws the same rows and changes. Unit: none."""
 
@@ -433,18 +485,36 @@ class AttackResult(Tolerant):
     kind: Literal["attack"] = "attack"
     model_version: UUID
     dataset: UUID
+    split: str
+    graph: GraphRef
+    """What was attacked."""
     recipe: AttackRecipe
-    rows_digest: Digest | None = None
-    """Of the rows that were attacked, in whatever order."""
+    rows_digest: Digest
+    """Of the rows that were drawn, in whatever order."""
+    queries_per_word: int = Field(ge=1)
     query_budget: int | None = None
-    """Per row: more of it succeeds more often, so only equal ones compare."""
+    seed: Seed
+    succeeded: int = Field(ge=0)
+    """Rows whose right answer an attack turned wrong."""
+    failed: int = Field(ge=0)
+    """Rows on which the recipe had nothing left to try."""
+    out_of_budget: int = Field(ge=0)
+    """Rows on which it had, but no queries left: nobody knows."""
+    skipped: int = Field(ge=0)
+    """Rows that were answered wrong before any attack."""
     success_rate: Interval
-    """Of the rows that were answered right before the attack."""
+    """Of the rows that were answered right before the attack; those out of budget count as not broken."""
+    worst_success_rate: Interval
+    """The same with every row out of budget counted as broken: what gates ask."""
     clean_accuracy: Interval
     accuracy_under_attack: Interval
+    """Rows answered right that no attack could turn; one out of budget is none of them."""
     mean_queries: float = Field(ge=0)
     examples: ArtifactRef
     """JSONL: original and perturbed text, label, answers and queries of each row. No API hands it out."""
+    paired: Paired | None = None
+    """Rows that both versions answer right and that an attack breaks, beside the version that the spec says `against`.
+    Out of budget counts against this version: as broken for it, as not broken for the other."""
 
 
 JobSpec = Annotated[

@@ -3,10 +3,11 @@
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from schemas.artifacts import Fraction, Name
 from schemas.base import Strict, Tolerant
+from schemas.jobs import AttackRecipe, Seed
 from schemas.serving import MetricName, Randomize
 
 RolloutPhase = Literal[
@@ -53,39 +54,66 @@ class WrongMetric(Strict):
     """[a, b] of the Beta prior of the forecast rate. Unit: pseudo-counts."""
 
 
+NamedDataset = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?(/[1-9][0-9]{0,8})?$")]
+"""`reviews` or `reviews/3`."""
 Metric = Annotated[ErrorMetric | WrongMetric, Field(discriminator="name")]
 
 
-class MinAccuracy(Strict):
-    """The version's accuracy on a split: its interval's lower end, and the margin below the champion's."""
+class _OnRows(Strict):
+    """Which results are evidence. What matches none of this does not count, whatever it says."""
+
+    dataset: NamedDataset = Field(examples=["reviews"])
+    """`reviews/3`, or `reviews` for `reviews/1`. Later versions that keep its rows of the split, as those curated with
+    `parent` do, count as it; a version with other rows does not, whoever made it."""
+    split: Literal["validation", "test"] = "test"
+    """Which of its rows."""
+    min_rows: int = Field(ge=1, examples=[1000])
+    """A result on fewer does not count. Unit: rows."""
+    of: Literal["worst", "first"] = "worst"
+    """Which one decides where several results count: the worst, or the one that came first. Never the newest."""
+
+
+class MinAccuracy(_OnRows):
+    """The version's accuracy on named rows: its interval's lower end, and how far it may lie below the champion's."""
 
     gate: Literal["accuracy"] = "accuracy"
     """The gate."""
     minimum: Fraction = Field(examples=[0.85])
     """The lower end of the accuracy's 95 % Wilson interval must reach it. Unit: fraction."""
     not_below_champion_by: Fraction | None = Field(default=None, examples=[0.02])
-    """The accuracy may lie so much below the champion's on the same rows; null, or a first release: not compared. Unit:
-    fraction."""
+    """The lower end of the 95 % interval of the paired difference from the champion must not lie further below; needs
+    an evaluation `against` it. Null, or a first release: not compared. Unit: fraction."""
 
 
-class MaxAttackSuccess(Strict):
-    """The attack's success rate: its interval's upper end must not pass `maximum`."""
+class MaxAttackSuccess(_OnRows):
+    """The attack's success rate on named rows: its interval's upper end, rows out of budget counted as broken."""
 
     gate: Literal["attack"] = "attack"
     """The gate."""
+    recipe: AttackRecipe = Field(examples=["deepwordbug"])
+    """Which attack."""
+    queries_per_word: int = Field(ge=1, examples=[10])
+    """An attack with less does not count. Unit: queries per word."""
+    query_budget: int | None = Field(default=None, ge=1, examples=[500])
+    """An attack that was capped below it does not count; null: none that was capped does. Unit: queries."""
+    seed: Seed = 0
+    """Which rows are drawn: an attack with another seed does not count. Unit: none."""
     maximum: Fraction = Field(examples=[0.6])
     """The upper end of the success rate's 95 % Wilson interval must not pass it. Unit: fraction."""
     not_above_champion_by: Fraction | None = Field(default=None, examples=[0.05])
-    """The success rate may lie so much above the champion's; null, or a first release: not compared. Unit: fraction."""
+    """The upper end of the 95 % interval of the paired difference from the champion must not lie further above; needs
+    an attack `against` it. Null, or a first release: not compared. Unit: fraction."""
 
 
 class ExportParity(Strict):
-    """The served graph answers as the trained model does."""
+    """The graph that will be served answers as the trained model does."""
 
     gate: Literal["parity"] = "parity"
     """The gate."""
     max_abs_diff: float = Field(default=1e-3, gt=0, le=1000, allow_inf_nan=False)
     """The greatest difference that the export may have measured. Unit: logits."""
+    min_rows: int = Field(default=16, ge=2)
+    """A parity measured on fewer does not count. Unit: rows."""
 
 
 Gate = Annotated[MinAccuracy | MaxAttackSuccess | ExportParity, Field(discriminator="gate")]
@@ -179,7 +207,10 @@ class RolloutPolicy(Strict):
     """How a version comes to serve."""
 
     gates: tuple[Gate, ...] = (ExportParity(),)
-    """What a version must have proved before it gets any traffic."""
+    """What a version must have proved before it gets any traffic. That it was exported, and that it knows every class
+    that the champion knows, is always asked."""
+    may_drop: tuple[str, ...] = Field(default=(), max_length=1000, examples=[["spam"]])
+    """Classes that the champion knows and the version need not."""
     canary: CanaryPolicy = CanaryPolicy()
     """How it is compared with the stable version on live traffic."""
     verify_seconds: Span = 120

@@ -97,12 +97,21 @@ def words(attachment: AttachmentView) -> str:
         accuracy = data["accuracy"]
         return (
             f"{data['split']}: accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}], "
-            f"macro-F1 {data['macro_f1']:.4f}, {accuracy['n']} rows"
+            f"macro-F1 {data['macro_f1']:.4f}, {accuracy['n']} rows{_beside(data)}"
         )
     if attachment.kind == "audit":
-        rate = data["success_rate"]
+        worst = data["worst_success_rate"]
         return (
-            f"{data['recipe']}: success rate {rate['value']:.2f} [{rate['low']:.2f}, {rate['high']:.2f}], "
-            f"accuracy under attack {data['accuracy_under_attack']['value']:.2f}, {data['mean_queries']:.0f} queries"
+            f"{data['recipe']} on {data['split']}: {data['succeeded']} succeeded, {data['failed']} failed, "
+            f"{data['out_of_budget']} out of budget, {data['skipped']} skipped; success rate "
+            f"{data['success_rate']['value']:.2f}, at worst {worst['value']:.2f} "
+            f"[{worst['low']:.2f}, {worst['high']:.2f}], {data['mean_queries']:.0f} queries a row{_beside(data)}"
         )
     return f"largest difference of a logit {data['max_abs_diff']:.2g} over {data['rows']} rows"
+
+
+def _beside(data: dict[str, Any]) -> str:
+    """How it compares with another version on the same rows."""
+    if (paired := data["paired"]) is None:
+        return ""
+    return f"; {paired['difference']:+.4f} [{paired['low']:+.4f}, {paired['high']:+.4f}] against {paired['against']}"

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from controlplane.domain.canonical import digest
 from controlplane.errors import GraftworkError, Invalid
 from controlplane.projections.datasets import find_dataset_version
-from controlplane.projections.models import find_version
+from controlplane.projections.models import find_alias, find_version
 from controlplane.store.tables import (
     AttachmentRow,
     BaseGraphRow,
@@ -46,7 +46,7 @@ DATASET_FIELDS: Final[dict[JobKind, tuple[str, ...]]] = {
     "evaluate": ("dataset",),
     "attack": ("dataset",),
 }
-OURS_TO_FILL: Final = ("graph", "base_graph")
+OURS_TO_FILL: Final = ("graph", "base_graph", "against_graph")
 MOST_NAMES: Final = 2000
 
 
@@ -113,7 +113,7 @@ def _resolve_models(session: Session, kind: JobKind, raw: dict[str, Any]) -> Non
         version := _model(session, raw.get("model_version"), "spec.model_version")
     ):
         raw["model_version"] = to_model_ref(version)
-        raw.update(_base_graph(session, version) if kind == "export" else _graph(session, version))
+        raw.update(_base_graph(session, version) if kind == "export" else _graphs(session, version, raw.get("against")))
 
 
 def _merge_source(session: Session, source: Any, position: int) -> Any:
@@ -131,15 +131,35 @@ def _base_graph(session: Session, version: ModelVersionRow) -> dict[str, Any]:
     return {"base_graph": row.artifact} if row else {}
 
 
-def _graph(session: Session, version: ModelVersionRow) -> dict[str, Any]:
+def _graphs(session: Session, version: ModelVersionRow, against: Any) -> dict[str, Any]:
+    graph = _graph(session, version, "spec.model_version")
+    if _is_not_set_yet(session, version, against):
+        return {"graph": graph, "against": None}
+    other = _model(session, against, "spec.against")
+    if other is None:
+        return {"graph": graph}
+    if other.id == version.id:
+        raise Invalid(
+            f"{version.model}/{version.version} against itself: expected another version", field="spec.against"
+        )
+    return {"graph": graph, "against": to_model_ref(other), "against_graph": _graph(session, other, "spec.against")}
+
+
+def _is_not_set_yet(session: Session, version: ModelVersionRow, against: Any) -> bool:
+    """An alias of the same model without a version: a pipeline names the champion before its first release."""
+    model, at, alias = str(against).partition("@")
+    return bool(at) and alias != "latest" and model == version.model and find_alias(session, model, alias) is None
+
+
+def _graph(session: Session, version: ModelVersionRow, field: str) -> GraphRef:
     graph = latest_graph(session, version.id)
     if graph is None:
         raise Invalid(
             f"{version.model}/{version.version} has no export yet, and this kind runs on the served graph: "
             f"run an export job of it first",
-            field="spec.model_version",
+            field=field,
         )
-    return {"graph": graph}
+    return graph
 
 
 def _dataset(session: Session, value: Any, field: str) -> Any:

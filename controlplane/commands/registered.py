@@ -5,9 +5,19 @@ from uuid import UUID
 
 from sqlmodel import Session, select
 
+from controlplane.commands.evidence import split_digest
 from controlplane.domain.result import Claim
-from controlplane.store.tables import JobRow, ModelVersionRow
-from schemas.jobs import ExportResult, JobResult, JobSpec, MergeResult, MergeSpec, TrainSpec
+from controlplane.store.tables import DatasetVersionRow, JobRow, ModelVersionRow
+from schemas.jobs import (
+    EvaluateResult,
+    EvaluateSpec,
+    ExportResult,
+    JobResult,
+    JobSpec,
+    MergeResult,
+    MergeSpec,
+    TrainSpec,
+)
 
 
 def contradiction(session: Session, spec: JobSpec, result: JobResult) -> Claim | None:
@@ -26,6 +36,10 @@ def _claims(session: Session, spec: JobSpec, result: JobResult) -> Iterator[Clai
     elif isinstance(result, ExportResult):
         modules = set(_version(session, result.model_version).target_modules)
         yield _modules("graph.target_modules", result.graph.target_modules, modules)
+    elif isinstance(spec, EvaluateSpec) and isinstance(result, EvaluateResult):
+        dataset = session.exec(select(DatasetVersionRow).where(DatasetVersionRow.id == spec.dataset.id)).one()
+        rows = split_digest(session, dataset, spec.split)
+        yield Claim("rows_digest", result.rows_digest, result.rows_digest == rows, f"{rows}, as registered")
 
 
 def _modules(field: str, found: tuple[str, ...], registered: set[str]) -> Claim:

@@ -132,10 +132,11 @@ def _judge_and_go_on(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow
 
 def _judge(uow: UnitOfWork, row: RolloutRow, champion: UUID | None) -> tuple[tuple[GateVerdict, ...], DecisionRow]:
     policy = RolloutPolicy.model_validate(row.policy)
-    evidence = gather(uow.session, row.model_version_id, champion)
-    verdicts = gates.judge(policy.gates, evidence)
+    evidence = gather(uow.session, policy.gates, row.model_version_id, champion)
+    verdicts = gates.judge(policy.gates, evidence, policy.may_drop)
     inputs = {
         "gates": [gate.model_dump(mode="json") for gate in policy.gates],
+        "may_drop": list(policy.may_drop),
         "evidence": evidence.model_dump(mode="json"),
         "verdicts": [verdict.model_dump(mode="json") for verdict in verdicts],
     }

@@ -3,54 +3,29 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
-
-from schemas.artifacts import Digest
-from schemas.jobs import AttackResult, EvaluateResult, ExportResult, Interval
+from controlplane.domain.evidence import (
+    Evidence,
+    Judged,
+    Sifted,
+    pair_of,
+    sift_attacks,
+    sift_evaluations,
+    sift_pairs,
+    split_name,
+)
+from schemas.jobs import Interval, Paired
 from schemas.rollouts import ExportParity, Gate, GateStatus, GateVerdict, MaxAttackSuccess, MinAccuracy
 
-JUDGED_SPLITS: Final = ("test", "validation")
-"""In this order; a score on a version's own training rows proves nothing."""
-Asked = EvaluateResult | AttackResult
 PASSING: Final[frozenset[GateStatus]] = frozenset({"Passed", "NotApplicable", "Waived"})
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+def judge(gates: Sequence[Gate], evidence: Evidence, may_drop: Sequence[str] = ()) -> tuple[GateVerdict, ...]:
+    """Every verdict that the listed gates call for, after the two that are always asked.
 
-
-class Export(_Frozen):
-    digest: Digest
-    result: ExportResult
-
-
-class Evaluation(_Frozen):
-    digest: Digest
-    result: EvaluateResult
-
-
-class Attack(_Frozen):
-    digest: Digest
-    result: AttackResult
-
-
-class Learnt(_Frozen):
-    """What jobs learnt about one version, newest first."""
-
-    exports: tuple[Export, ...] = ()
-    evaluations: tuple[Evaluation, ...] = ()
-    attacks: tuple[Attack, ...] = ()
-
-
-class Evidence(_Frozen):
-    candidate: Learnt
-    champion: Learnt | None
-    """What serves now; None: a first release, to which comparisons do not apply."""
-
-
-def judge(gates: Sequence[Gate], evidence: Evidence) -> tuple[GateVerdict, ...]:
-    """Every verdict that the listed gates call for. Without a graph nothing can be served: that is always asked."""
-    return (_graph(evidence), *(verdict for gate in gates for verdict in _judge_one(gate, evidence)))
+    Without a graph nothing can be served, and no label of live traffic tells of a class that a version lacks.
+    """
+    always = (_graph(evidence), _labels(evidence, may_drop))
+    return (*always, *(verdict for gate in gates for verdict in _judge_one(gate, evidence)))
 
 
 def passed(verdicts: Sequence[GateVerdict]) -> bool:
@@ -76,7 +51,7 @@ def summarize(verdicts: Sequence[GateVerdict]) -> str:
 
 
 def _judge_one(gate: Gate, evidence: Evidence) -> tuple[GateVerdict, ...]:
-    absolute = GATES[gate.gate](gate, evidence.candidate)
+    absolute = GATES[gate.gate](gate, evidence)
     compare = COMPARISONS.get(gate.gate)
     if compare is None or (verdict := compare(gate, evidence)) is None:
         return (absolute,)
@@ -84,15 +59,27 @@ def _judge_one(gate: Gate, evidence: Evidence) -> tuple[GateVerdict, ...]:
 
 
 def _graph(evidence: Evidence) -> GateVerdict:
-    if not evidence.candidate.exports:
+    if (served := evidence.candidate.served) is None:
         return GateVerdict(gate="graph", status="Error", reason="missing evidence: the version was never exported")
-    return _said("graph", "Passed", "a served graph exists", evidence.candidate.exports[0].digest)
+    return _said("graph", "Passed", "a served graph exists", served.digest)
 
 
-def _parity(gate: ExportParity, learnt: Learnt) -> GateVerdict:
-    if not learnt.exports:
+def _labels(evidence: Evidence, may_drop: Sequence[str]) -> GateVerdict:
+    if evidence.champion is None:
+        return _not_applicable("labels")
+    lacking = [label for label in evidence.champion.labels if label not in evidence.candidate.labels]
+    if lost := [label for label in lacking if label not in may_drop]:
+        reason = f"the champion knows {', '.join(lost)}, which the version lacks; `may_drop` of the policy allows that"
+        return _said("labels", "Failed", reason)
+    dropped = f", but {', '.join(lacking)}, which the policy lets it drop" if lacking else ""
+    return _said("labels", "Passed", f"it knows every class that the champion knows{dropped}")
+
+
+def _parity(gate: ExportParity, evidence: Evidence) -> GateVerdict:
+    if (export := evidence.candidate.served) is None:
         return _missing("parity", "no export of this version")
-    export = learnt.exports[0]
+    if export.result.rows < gate.min_rows:
+        return _missing("parity", f"it was measured on {export.result.rows} rows, at least {gate.min_rows} are asked")
     good = export.result.max_abs_diff <= gate.max_abs_diff
     reason = (
         f"logits of the served graph differ by {export.result.max_abs_diff:.2g} at most, {gate.max_abs_diff:g} allowed"
@@ -100,17 +87,17 @@ def _parity(gate: ExportParity, learnt: Learnt) -> GateVerdict:
     return _said("parity", "Passed" if good else "Failed", reason, export.digest)
 
 
-def _accuracy(gate: MinAccuracy, learnt: Learnt) -> GateVerdict:
-    found = _judged_evaluation(learnt)
-    if found is None:
-        return _missing("accuracy", "no evaluation of this version on test or validation rows")
+def _accuracy(gate: MinAccuracy, evidence: Evidence) -> GateVerdict:
+    sifted = sift_evaluations(gate, evidence)
+    if not sifted.counting:
+        return _missing("accuracy", sifted.missing(_no_rows(gate, evidence) or "no evaluation that the gate names"))
+    found = _choose(gate, sifted, lambda one: one.result.accuracy.low)
     accuracy = found.result.accuracy
-    status: GateStatus = "Inconclusive"
-    if accuracy.low >= gate.minimum:
-        status = "Passed"
-    elif accuracy.high < gate.minimum:
-        status = "Failed"
-    reason = f"{_interval(accuracy)} on {found.result.split}, at least {gate.minimum:.1%} asked of its lower end"
+    status = _above(accuracy, gate.minimum)
+    reason = (
+        f"{_interval(accuracy)} on {found.dataset} {gate.split}, at least {gate.minimum:.1%} asked of its lower end"
+        f"{_of_several(gate, sifted)}"
+    )
     return _said("accuracy", status, reason, found.digest)
 
 
@@ -120,30 +107,31 @@ def _accuracy_compared(gate: MinAccuracy, evidence: Evidence) -> GateVerdict | N
         return None
     if evidence.champion is None:
         return _not_applicable(name)
-    pair = _same_rows(evidence.candidate, evidence.champion)
-    if pair is None:
-        return _missing(name, "no evaluation of both versions on the same rows")
-    mine, theirs = pair
-    good = mine.result.accuracy.value >= theirs.result.accuracy.value - margin
+    sifted = sift_pairs(sift_evaluations(gate, evidence), evidence.champion)
+    if not sifted.counting:
+        return _missing(name, sifted.missing("no evaluation beside the champion on the rows that the gate names"))
+    found = _choose(gate, sifted, lambda one: pair_of(one).low)
+    paired = pair_of(found)
     reason = (
-        f"{mine.result.accuracy.value:.1%} against {theirs.result.accuracy.value:.1%} on {mine.result.split}, "
-        f"at most {margin:.1%} below allowed"
+        f"{_difference(paired)} on {found.dataset} {gate.split}, at most {margin:.1%} below the champion asked of its "
+        f"lower end{_of_several(gate, sifted)}"
     )
-    return _said(name, "Passed" if good else "Failed", reason, mine.digest, theirs.digest)
+    return _said(name, _above(paired, -margin), reason, found.digest)
 
 
-def _attack(gate: MaxAttackSuccess, learnt: Learnt) -> GateVerdict:
-    if not learnt.attacks:
-        return _missing("attack", "no attack on this version")
-    attack = learnt.attacks[0]
-    rate = attack.result.success_rate
-    status: GateStatus = "Inconclusive"
-    if rate.high <= gate.maximum:
-        status = "Passed"
-    elif rate.low > gate.maximum:
-        status = "Failed"
-    reason = f"{attack.result.recipe} succeeds on {_interval(rate)}, at most {gate.maximum:.1%} asked of its upper end"
-    return _said("attack", status, reason, attack.digest)
+def _attack(gate: MaxAttackSuccess, evidence: Evidence) -> GateVerdict:
+    sifted = sift_attacks(gate, evidence)
+    if not sifted.counting:
+        return _missing("attack", sifted.missing(_no_rows(gate, evidence) or "no attack that the gate names"))
+    found = _choose(gate, sifted, lambda one: -one.result.worst_success_rate.high)
+    result = found.result
+    status = _below(result.worst_success_rate, gate.maximum)
+    unknown = f", {result.out_of_budget} out of budget counted as broken" if result.out_of_budget else ""
+    reason = (
+        f"{gate.recipe} succeeds on {_interval(result.worst_success_rate)} of {found.dataset} {gate.split}{unknown}, "
+        f"at most {gate.maximum:.1%} asked of its upper end{_of_several(gate, sifted)}"
+    )
+    return _said("attack", status, reason, found.digest)
 
 
 def _attack_compared(gate: MaxAttackSuccess, evidence: Evidence) -> GateVerdict | None:
@@ -152,19 +140,19 @@ def _attack_compared(gate: MaxAttackSuccess, evidence: Evidence) -> GateVerdict 
         return None
     if evidence.champion is None:
         return _not_applicable(name)
-    pair = _same_attack(evidence.candidate, evidence.champion)
-    if pair is None:
-        return _missing(name, "no attack on both versions with the same recipe, query budget and rows")
-    mine, theirs = pair
-    good = mine.result.success_rate.value <= theirs.result.success_rate.value + margin
+    sifted = sift_pairs(sift_attacks(gate, evidence), evidence.champion)
+    if not sifted.counting:
+        return _missing(name, sifted.missing("no attack beside the champion on the rows that the gate names"))
+    found = _choose(gate, sifted, lambda one: -pair_of(one).high)
+    paired = pair_of(found)
     reason = (
-        f"{mine.result.recipe} succeeds on {mine.result.success_rate.value:.1%} against "
-        f"{theirs.result.success_rate.value:.1%}, at most {margin:.1%} above allowed"
+        f"{gate.recipe} succeeds by {_difference(paired)}, at most {margin:.1%} above the champion asked of its "
+        f"upper end{_of_several(gate, sifted)}"
     )
-    return _said(name, "Passed" if good else "Failed", reason, mine.digest, theirs.digest)
+    return _said(name, _below(paired, margin), reason, found.digest)
 
 
-GATES: Final[dict[str, Callable[[Any, Learnt], GateVerdict]]] = {
+GATES: Final[dict[str, Callable[[Any, Evidence], GateVerdict]]] = {
     "accuracy": _accuracy,
     "attack": _attack,
     "parity": _parity,
@@ -177,41 +165,35 @@ COMPARISONS: Final[dict[str, Callable[[Any, Evidence], GateVerdict | None]]] = {
 """Gate to what it asks of the version beside the champion; None: this policy asks nothing."""
 
 
-def _judged_evaluation(learnt: Learnt) -> Evaluation | None:
-    for split in JUDGED_SPLITS:
-        for found in learnt.evaluations:
-            if found.result.split == split:
-                return found
-    return None
+def _choose(
+    gate: MinAccuracy | MaxAttackSuccess, sifted: Sifted[Judged], goodness: Callable[[Judged], float]
+) -> Judged:
+    """The worst of those that count, or the first, as the policy says."""
+    return sifted.counting[0] if gate.of == "first" else min(sifted.counting, key=goodness)
 
 
-def _same_rows(candidate: Learnt, champion: Learnt) -> tuple[Evaluation, Evaluation] | None:
-    """The judged evaluation first; another one when the champion was never asked those rows."""
-    for split in JUDGED_SPLITS:
-        for mine in candidate.evaluations:
-            for theirs in champion.evaluations:
-                if mine.result.split == theirs.result.split == split and _asked_the_same(mine.result, theirs.result):
-                    return mine, theirs
-    return None
+def _above(interval: Interval | Paired, bound: float) -> GateStatus:
+    if interval.low >= bound:
+        return "Passed"
+    return "Failed" if interval.high < bound else "Inconclusive"
 
 
-def _same_attack(candidate: Learnt, champion: Learnt) -> tuple[Attack, Attack] | None:
-    for mine in candidate.attacks:
-        for theirs in champion.attacks:
-            if _strength(mine.result) == _strength(theirs.result) and _asked_the_same(mine.result, theirs.result):
-                return mine, theirs
-    return None
+def _below(interval: Interval | Paired, bound: float) -> GateStatus:
+    if interval.high <= bound:
+        return "Passed"
+    return "Failed" if interval.low > bound else "Inconclusive"
 
 
-def _strength(attack: AttackResult) -> tuple[str, int | None]:
-    return attack.recipe, attack.query_budget
+def _no_rows(gate: MinAccuracy | MaxAttackSuccess, evidence: Evidence) -> str | None:
+    return None if split_name(gate) in evidence.splits else f"there are no rows {split_name(gate)}"
 
 
-def _asked_the_same(mine: Asked, theirs: Asked) -> bool:
-    """A later version of a dataset keeps its parent's splits: other version, same rows."""
-    if mine.dataset == theirs.dataset:
-        return True
-    return mine.rows_digest is not None and mine.rows_digest == theirs.rows_digest
+def _of_several(gate: MinAccuracy | MaxAttackSuccess, sifted: Sifted[Any]) -> str:
+    return f" ({gate.of} of {len(sifted.counting)} results)" if len(sifted.counting) > 1 else ""
+
+
+def _difference(paired: Paired) -> str:
+    return f"{paired.difference:+.1%} ({paired.low:+.1%} to {paired.high:+.1%}, {paired.n} rows)"
 
 
 def _interval(interval: Interval) -> str:

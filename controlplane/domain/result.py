@@ -121,25 +121,38 @@ def _exported(spec: ExportSpec, result: ExportResult) -> Iterator[Claim]:
 
 def _evaluated(spec: EvaluateSpec, result: EvaluateResult) -> Iterator[Claim]:
     yield from _asked(spec, result)
-    yield _same("split", result.split, spec.split)
     yield _same("per_class", sorted(result.per_class), sorted(spec.model_version.labels))
     supported = sum(score.support for score in result.per_class.values())
     yield _same("per_class.support", supported, result.accuracy.n)
+    if result.paired is not None:
+        yield _same("paired.n", result.paired.n, result.accuracy.n)
 
 
 def _attacked(spec: AttackSpec, result: AttackResult) -> Iterator[Claim]:
     yield from _asked(spec, result)
-    yield _same("recipe", result.recipe, spec.recipe)
-    yield _same("query_budget", result.query_budget, spec.query_budget)
+    for field in ("recipe", "queries_per_word", "query_budget", "seed"):
+        yield _same(field, getattr(result, field), getattr(spec, field))
+    attacked = result.succeeded + result.failed + result.out_of_budget
     yield _at_most("clean_accuracy.n", result.clean_accuracy.n, spec.rows)
+    yield _same("skipped", result.skipped, result.clean_accuracy.n - attacked)
+    yield _same("success_rate.n", result.success_rate.n, attacked)
+    yield _same("worst_success_rate.n", result.worst_success_rate.n, attacked)
     yield _same("accuracy_under_attack.n", result.accuracy_under_attack.n, result.clean_accuracy.n)
-    yield _at_most("success_rate.n", result.success_rate.n, result.clean_accuracy.n)
-    yield _at_most("mean_queries", result.mean_queries, spec.query_budget)
+    yield _at_most("success_rate", result.success_rate.value, result.worst_success_rate.value)
+    if spec.query_budget is not None:
+        yield _at_most("mean_queries", result.mean_queries, spec.query_budget)
+    if result.paired is not None:
+        yield _at_most("paired.n", result.paired.n, attacked)
 
 
 def _asked(spec: EvaluateSpec | AttackSpec, result: EvaluateResult | AttackResult) -> Iterator[Claim]:
     yield _same("model_version", result.model_version, spec.model_version.id)
     yield _same("dataset", result.dataset, spec.dataset.id)
+    yield _same("split", result.split, spec.split)
+    yield _same("graph", result.graph, spec.graph)
+    paired = result.paired
+    yield _same("paired.against", paired and paired.against, spec.against and spec.against.id)
+    yield _same("paired.graph", paired and paired.graph, spec.against_graph)
 
 
 def _same(field: str, found: object, expected: object) -> Claim:

@@ -10,7 +10,8 @@ from sqlmodel import Session, col, select
 
 from controlplane.domain.analysis.explain import explain, recompute, stored_policy
 from controlplane.domain.canonical import digest
-from controlplane.domain.gates import Evidence, judge
+from controlplane.domain.evidence import Evidence
+from controlplane.domain.gates import judge
 from controlplane.domain.rollout import asked_for
 from controlplane.errors import NotFound
 from controlplane.store.serving_tables import DecisionRow
@@ -50,7 +51,8 @@ def explain_decision(row: DecisionRow) -> Why:
 
 def _gates(row: DecisionRow) -> tuple[list[str], bool]:
     stored = VERDICTS.validate_python(row.inputs["verdicts"])
-    again = judge(GATES.validate_python(row.inputs["gates"]), Evidence.model_validate(row.inputs["evidence"]))
+    asked, evidence = GATES.validate_python(row.inputs["gates"]), Evidence.model_validate(row.inputs["evidence"])
+    again = judge(asked, evidence, row.inputs["may_drop"])
     return [f"{verdict.gate}: {verdict.status}, {verdict.reason}" for verdict in again], again == stored
 
 

@@ -53,13 +53,15 @@ dataset: "$dataset"
 EOF
 
 say "5. a deployment, and a gateway that \`graftwork up\` starts for it"
+number="$("$graftwork" dataset get "$dataset" --json | field version)"
 cat >"$specs/deployment.yaml" <<EOF
 name: "$name"
 model: "$name"
 policy:
   gates:
     - {gate: parity}
-    - {gate: accuracy, minimum: 0.5}
+    # a score counts on this version's test rows, and on those of later versions that keep them
+    - {gate: accuracy, dataset: "$name/$number", min_rows: 10, minimum: 0.5}
 EOF
 "$graftwork" deployment apply "$specs/deployment.yaml" --json >/dev/null
 for _ in $(seq 120); do

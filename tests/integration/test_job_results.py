@@ -17,6 +17,7 @@ from schemas.jobs import (
     EvaluateResult,
     ExportResult,
     Interval,
+    JobKind,
     JobResult,
     MergeResult,
     PrivacyLabel,
@@ -25,6 +26,7 @@ from schemas.jobs import (
 from tests.support.jobs import CURATE, Jobs, artifact, curated, digest_of, trained
 
 TRAIN: dict[str, Any] = {"model": "sentiment", "base_model": "file:///base", "dataset": "reviews@latest"}
+KINDS_THAT_COMPARE: tuple[JobKind, ...] = ("evaluate", "attack")
 HALF = Interval(value=0.5, low=0.4, high=0.6, n=100)
 SPENT_TOO_MUCH = PrivacyLabel(
     epsilon=900, delta=1e-5, noise_multiplier=0.1, max_grad_norm=0.5, steps=40, sample_rate=1.0,
@@ -85,9 +87,12 @@ def evaluated(version_id: UUID, dataset: UUID, accuracy: Interval = HALF) -> Eva
         model_version=version_id,
         dataset=dataset,
         split="test",
+        graph=exported(version_id).graph,
+        rows_digest=digest_of("a"),
         accuracy=accuracy,
         macro_f1=0.5,
         per_class={"bad": score, "good": score},
+        outcomes=artifact("4"),
     )
 
 
@@ -185,6 +190,52 @@ def test_an_evaluation_runs_on_the_latest_export_and_is_kept_once(jobs: Jobs) ->
     kinds = [row.kind for row in rows(jobs, AttachmentRow)]
     assert sorted(kinds) == ["evaluation", "export"]
     assert jobs.types().count("model.attachment_added") == 2
+
+
+def test_an_evaluation_of_other_rows_than_the_split_has_is_refused(jobs: Jobs) -> None:
+    dataset, made = curate(jobs), train(jobs)
+    do(jobs, "export", {"model_version": "sentiment/1"}, exported(made))
+    jobs.request("evaluate", {"model_version": "sentiment/1", "dataset": "reviews/1"})
+    claim = jobs.claimed("evaluate")
+    with pytest.raises(Invalid, match="as registered") as refused:
+        jobs.complete(claim, evaluated(made, dataset).model_copy(update={"rows_digest": digest_of("e")}))
+    assert refused.value.field == "result.rows_digest"
+
+
+def test_a_job_is_told_which_graph_of_the_other_version_to_run(jobs: Jobs) -> None:
+    curate(jobs)
+    one, two = train(jobs), train(jobs)
+    for version_id in (one, two):
+        do(jobs, "export", {"model_version": str(version_id)}, exported(version_id))
+    spec = {"model_version": "sentiment/2", "dataset": "reviews/1"}
+
+    def asked(kind: JobKind, against: str) -> dict[str, Any]:
+        return jobs.get(jobs.request(kind, {**spec, "against": against})).spec
+
+    for kind in KINDS_THAT_COMPARE:
+        assert asked(kind, "sentiment@champion").get("against") is None  # a first release has none
+        found = asked(kind, "sentiment/1")
+        assert found["against"]["id"] == str(one)
+        assert found["against_graph"]["adapter"]["digest"] == digest_of("2")
+
+
+@pytest.mark.parametrize(
+    ("against", "words"),
+    [
+        ("sentiment/2", "against itself"),
+        ("sentimnt@champion", "did you mean 'sentiment'"),
+        ("sentiment/9", "sentiment/9"),
+        ("sentiment/3", "no export yet"),
+    ],
+)
+def test_a_version_that_cannot_be_compared_is_refused(jobs: Jobs, against: str, words: str) -> None:
+    curate(jobs)
+    for version_id in (train(jobs), train(jobs)):
+        do(jobs, "export", {"model_version": str(version_id)}, exported(version_id))
+    train(jobs)
+    with pytest.raises(Invalid, match=words) as refused:
+        jobs.request("evaluate", {"model_version": "sentiment/2", "dataset": "reviews/1", "against": against})
+    assert refused.value.field == "spec.against"
 
 
 def test_evidence_about_another_version_is_refused(jobs: Jobs) -> None:

@@ -42,6 +42,7 @@ def curated(letter: str = "a", **changes: Any) -> CurateResult:
         "manifest": artifact(letter),
         "digest": digest_of(letter),
         "rows": {"train": 8, "validation": 1, "test": 1},
+        "split_digests": {split: digest_of(letter) for split in ("train", "validation", "test")},
         "rejected": {},
     }
     return CurateResult(**fields | changes)

@@ -53,9 +53,11 @@ def deployment(*, attacked: bool) -> dict[str, Any]:
     spec = document("deployment")
     gates: list[dict[str, Any]] = [
         {"gate": "parity", "max_abs_diff": 0.001},
-        {"gate": "accuracy", "minimum": 0.55, "not_below_champion_by": 0.2},
+        {"gate": "accuracy", "dataset": "reviews", "min_rows": TEST, "minimum": 0.55, "not_below_champion_by": 0.2},
     ]
-    spec["policy"] = {"gates": gates + [{"gate": "attack", "maximum": 1.0}] * attacked, "canary": CANARY}
+    asked = {"recipe": "deepwordbug", "queries_per_word": 10, "min_rows": 1, "maximum": 1.0}
+    attack = {"gate": "attack", "dataset": "reviews", **asked}
+    spec["policy"] = {"gates": gates + [attack] * attacked, "canary": CANARY}
     return spec
 
 

@@ -15,10 +15,18 @@ from controlplane.commands.tokens import create_token
 from controlplane.domain.canonical import digest
 from controlplane.settings import Settings
 from controlplane.store.database import Database
+from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import GatewayBootRow, LabelRow, RollbackRow, RolloutRow
-from controlplane.store.tables import AttachmentRow, JobRow, ModelVersionRow, RegisteredModelRow
+from controlplane.store.tables import (
+    AttachmentRow,
+    DatasetRow,
+    DatasetVersionRow,
+    JobRow,
+    ModelVersionRow,
+    RegisteredModelRow,
+)
 from schemas.artifacts import ArtifactRef, GraphRef
-from schemas.jobs import AttackResult, ClassScore, EvaluateResult, ExportResult, Interval
+from schemas.jobs import AttackResult, ClassScore, CurateResult, EvaluateResult, ExportResult, Interval, Paired
 from schemas.prediction_id import encode_prediction_id
 from schemas.serving import Arm, Generation, PredictionClaims
 
@@ -58,6 +66,10 @@ class Learnt:
     parity: float = 1e-5
     accuracy: float | None = None
     attack_success: float | None = None
+    against: UUID | None = None
+    """The version that it was measured beside."""
+    difference: float = 0.0
+    """Of its accuracy from that version's, on the same rows."""
 
 
 class Site:
@@ -70,6 +82,41 @@ class Site:
         with database.begin("test") as uow:
             self._tokens = {role: create_token(uow, role, role)[1] for role in ROLES}  # type: ignore[arg-type]
         self.versions = 0
+        self.dataset("reviews", 1, DATASET)
+
+    def dataset(self, name: str, version: int, dataset_id: UUID, rows: str = "test rows") -> None:
+        """A planted dataset version: equal `rows` are equal rows of its test split."""
+        digests = {"test": digest(rows), "validation": digest(f"validation {rows}"), "train": digest(str(dataset_id))}
+        counts = {"train": 80, "validation": 1000, "test": 1000}
+        made = CurateResult(
+            dataset=name,
+            manifest=artifact(f"manifest {dataset_id}"),
+            digest=digest(str(dataset_id)),
+            rows=counts,
+            split_digests=digests,
+            rejected={},
+        )
+        with self.database.begin("test") as uow:
+            now = uow.now()
+            insert_once(uow, DatasetRow(name=name, created_at=now, versions=version))
+            job = JobRow(
+                id=uuid4(), kind="curate", spec={}, refused_by=[], actor="test", correlationid="test", created_at=now
+            )
+            job.result = made.model_dump(mode="json")
+            uow.session.add(job)
+            uow.session.flush()
+            row = DatasetVersionRow(
+                id=dataset_id,
+                dataset=name,
+                version=version,
+                digest=made.digest,
+                manifest=made.manifest.model_dump(mode="json"),
+                rows=counts,
+                rejected={},
+                job_id=job.id,
+                created_at=now,
+            )
+            uow.session.add(row)
 
     def client(self, role: str) -> TestClient:
         return TestClient(self.app, headers={"authorization": f"Bearer {self._tokens[role]}"})
@@ -133,8 +180,11 @@ class Site:
         return version_id
 
     def learn(self, version: UUID, job: UUID, learnt: Learnt) -> None:
-        results = [export(version, learnt.parity)] if learnt.exported else []
-        results += [evaluation(version, learnt.accuracy)] if learnt.accuracy is not None else []
+        results: list[ExportResult | EvaluateResult | AttackResult] = []
+        results += [export(version, learnt.parity)] if learnt.exported else []
+        if learnt.accuracy is not None:
+            beside = paired(learnt.against, learnt.difference) if learnt.against else None
+            results += [evaluation(version, learnt.accuracy, beside=beside)]
         results += [attack(version, learnt.attack_success)] if learnt.attack_success is not None else []
         kinds = {"export": "export", "evaluate": "evaluation", "attack": "audit"}
         with self.database.begin("test") as uow:
@@ -145,6 +195,7 @@ class Site:
                     kind=kinds[data["kind"]],
                     digest=digest(data),
                     data=data,
+                    dataset_version_id=None if isinstance(result, ExportResult) else result.dataset,
                     job_id=job,
                     created_at=uow.now(),
                 )
@@ -320,8 +371,8 @@ def ok(response: Any) -> Any:
     return response.json()
 
 
-def export(version: UUID, max_abs_diff: float) -> ExportResult:
-    graph = GraphRef(
+def graph_of(version: UUID) -> GraphRef:
+    return GraphRef(
         base_graph=artifact("base graph"),
         adapter=artifact(f"graph of {version}"),
         tokenizer=artifact("tokenizer"),
@@ -331,29 +382,68 @@ def export(version: UUID, max_abs_diff: float) -> ExportResult:
         labels=LABELS,
         max_length=64,
     )
-    return ExportResult(model_version=version, graph=graph, max_abs_diff=max_abs_diff, label_agreement=1.0, rows=16)
 
 
-def evaluation(version: UUID, accuracy: float, *, split: str = "test", dataset: UUID = DATASET) -> EvaluateResult:
+def export(version: UUID, max_abs_diff: float, rows: int = 16) -> ExportResult:
+    return ExportResult(
+        model_version=version, graph=graph_of(version), max_abs_diff=max_abs_diff, label_agreement=1.0, rows=rows
+    )
+
+
+def paired(against: UUID, difference: float, spread: float = 0.01) -> Paired:
+    """Of 1,000 rows, on half of which something happened to both."""
+    happened = round(1000 * difference)
+    return Paired(
+        against=against,
+        graph=graph_of(against),
+        both=500,
+        only_this=max(0, happened),
+        only_other=max(0, -happened),
+        neither=500 - abs(happened),
+        difference=happened / 1000,
+        low=happened / 1000 - spread,
+        high=happened / 1000 + spread,
+    )
+
+
+def evaluation(
+    version: UUID, accuracy: float, *, split: str = "test", dataset: UUID = DATASET, beside: Paired | None = None
+) -> EvaluateResult:
     score = ClassScore(precision=accuracy, recall=accuracy, f1=accuracy, support=500)
     return EvaluateResult(
         model_version=version,
         dataset=dataset,
         split=split,
+        graph=graph_of(version),
+        rows_digest=digest("test rows"),
         accuracy=interval(accuracy),
         macro_f1=accuracy,
         per_class=dict.fromkeys(LABELS, score),
+        outcomes=artifact("outcomes"),
+        paired=beside,
     )
 
 
-def attack(version: UUID, success: float, *, dataset: UUID = DATASET) -> AttackResult:
-    return AttackResult(
-        model_version=version,
-        dataset=dataset,
-        recipe="deepwordbug",
-        success_rate=interval(success, 0.1),
-        clean_accuracy=interval(0.9),
-        accuracy_under_attack=interval(0.5),
-        mean_queries=20.0,
-        examples=artifact("examples"),
-    )
+def attack(version: UUID, success: float, **said: Any) -> AttackResult:
+    broken = round(1000 * success)
+    fields: dict[str, Any] = {
+        "model_version": version,
+        "dataset": DATASET,
+        "split": "test",
+        "graph": graph_of(version),
+        "recipe": "deepwordbug",
+        "rows_digest": digest("drawn rows"),
+        "queries_per_word": 10,
+        "seed": 0,
+        "succeeded": broken,
+        "failed": 1000 - broken,
+        "out_of_budget": 0,
+        "skipped": 100,
+        "success_rate": interval(success, 0.1),
+        "worst_success_rate": interval(success, 0.1),
+        "clean_accuracy": Interval(value=1 / 1.1, low=0.88, high=0.93, n=1100),
+        "accuracy_under_attack": Interval(value=0.5, low=0.4, high=0.6, n=1100),
+        "mean_queries": 20.0,
+        "examples": artifact("examples"),
+    }
+    return AttackResult(**fields | said)

@@ -40,6 +40,7 @@ class Worker:
             manifest=artifact(f"manifest {name}").model_dump(),
             digest=artifact(name).digest,
             rows={"train": 80, "test": 20},
+            split_digests={"train": artifact(f"train {name}").digest, "test": artifact(f"test {name}").digest},
             rejected={},
         )
         return claim

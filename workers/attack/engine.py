@@ -10,10 +10,12 @@ import numpy.typing as npt
 import torch
 from textattack.attack_results import SkippedAttackResult, SuccessfulAttackResult
 from textattack.models.wrappers import ModelWrapper
+from textattack.shared import AttackedText
 
 from workers.attack.recipes import RECIPES
-from workers.attack.task import Example, Step, Task
+from workers.attack.task import Example, LabeledText, Step, Task
 from workers.model.session import GraphSession
+from workers.model.tokenize import TextTokenizer
 
 CACHE_SIZE = 50_000
 VERSION = "attacked"
@@ -26,10 +28,13 @@ class GraphWrapper(ModelWrapper):  # type: ignore[misc]
         self.model = torch.nn.Identity()  # some of TextAttack's paths ask for one
         self._session = session
         self._known: dict[str, npt.NDArray[np.float32]] = {}
+        self.tail = ""
+        """What follows every text: the end of a row that the model does not read, unless changes pull it in."""
 
     def __call__(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         if len(self._known) > CACHE_SIZE:
             self._known.clear()
+        texts = [text + self.tail for text in texts]
         unknown = list(dict.fromkeys(text for text in texts if text not in self._known))
         self._known.update(zip(unknown, self._session.logits(unknown, VERSION), strict=True))
         return np.stack([self._known[text] for text in texts])
@@ -38,33 +43,59 @@ class GraphWrapper(ModelWrapper):  # type: ignore[misc]
 def run(task: Task, report: Callable[[Step], None]) -> tuple[Example, ...]:
     session = GraphSession(Path(task.base_graph), Path(task.tokenizer), task.max_length)
     session.load(VERSION, Path(task.adapter))
+    tokenizer = TextTokenizer(Path(task.tokenizer), task.max_length)
     wrapper = GraphWrapper(session)
     attack = RECIPES[task.recipe](wrapper)
-    attack.goal_function.query_budget = task.query_budget
     examples: list[Example] = []
     for index, row in enumerate(task.rows):
         _seed(task.seed + index)
-        answer = task.labels[int(wrapper([row.text])[0].argmax())]
-        result = attack.attack(row.text, task.labels.index(row.label))
-        examples.append(_example(result, row.text, row.label, answer, task.labels))
-        succeeded = sum(example.outcome == "succeeded" for example in examples)
-        report(Step(done=index + 1, succeeded=succeeded, queries=sum(example.queries for example in examples)))
+        read, wrapper.tail = divide(row.text, tokenizer.characters_read(row.text))
+        attack.goal_function.query_budget = budget(read, task.queries_per_word, task.query_budget)
+        answer = task.labels[int(wrapper([read])[0].argmax())]
+        result = attack.attack(read, task.labels.index(row.label))
+        examples.append(_example(result, row, answer, attack.goal_function.query_budget, wrapper.tail, task.labels))
+        report(_step(examples))
     return tuple(examples)
 
 
-def _example(result: Any, text: str, label: str, answer: str, labels: Sequence[str]) -> Example:
+def divide(text: str, characters_read: int) -> tuple[str, str]:
+    """The words that the model reads, the last one whole though only its start may be read, and the rest."""
+    end = characters_read
+    while 0 < end < len(text) and not text[end].isspace():
+        end += 1
+    return text[:end], text[end:]
+
+
+def budget(read: str, queries_per_word: int, cap: int | None) -> int:
+    """Queries for one row: they grow with the words that can be attacked."""
+    queries = queries_per_word * max(1, len(AttackedText(read).words))
+    return queries if cap is None else min(queries, cap)
+
+
+def _step(examples: Sequence[Example]) -> Step:
+    return Step(
+        done=len(examples),
+        succeeded=sum(example.outcome == "succeeded" for example in examples),
+        out_of_budget=sum(example.outcome == "out of budget" for example in examples),
+        queries=sum(example.queries for example in examples),
+    )
+
+
+def _example(
+    result: Any, row: LabeledText, answer: str, query_budget: int, tail: str, labels: Sequence[str]
+) -> Example:
+    known = {"text": row.text, "label": row.label, "answer": answer}
     if isinstance(result, SkippedAttackResult):
-        return Example(outcome="skipped", text=text, label=label, answer=answer, queries=0)
+        return Example(outcome="skipped", queries=0, **known)
+    queries = int(result.num_queries)
     if not isinstance(result, SuccessfulAttackResult):
-        return Example(outcome="failed", text=text, label=label, answer=answer, queries=int(result.num_queries))
+        return Example(outcome="out of budget" if queries >= query_budget else "failed", queries=queries, **known)
     return Example(
         outcome="succeeded",
-        text=text,
-        label=label,
-        answer=answer,
-        perturbed_text=result.perturbed_text(),
+        perturbed_text=result.perturbed_text() + tail,
         perturbed_answer=labels[int(result.perturbed_result.output)],
-        queries=int(result.num_queries),
+        queries=queries,
+        **known,
     )
 
 

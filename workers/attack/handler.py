@@ -4,6 +4,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -12,28 +13,69 @@ from pydantic import ValidationError
 from schemas.artifacts import ArtifactRef, GraphRef
 from schemas.jobs import AttackResult, AttackSpec
 from workers.attack.environment import prepare
-from workers.attack.task import Example, LabeledText, Outcomes, Step, Task
+from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
 from workers.model.dataset import read_split, rows_digest
+from workers.model.paired import pair
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 from workers.runtime.statistics import wilson
 
 
+@dataclass(frozen=True)
+class Attacked:
+    """What became of each row of one version."""
+
+    examples: tuple[Example, ...]
+
+    def count(self, outcome: Outcome) -> int:
+        return sum(example.outcome == outcome for example in self.examples)
+
+
 def handle(spec: AttackSpec, context: Context) -> AttackResult:
     if spec.graph is None:
         raise JobError("graph: expected the version's export; export it first")
     rows = _sample(spec, spec.graph, context.artifacts)
-    task = _task(spec, spec.graph, rows, context.artifacts)
+    attacked = _attack(spec, spec.graph, rows, context)
+    other = None
+    if spec.against and spec.against_graph:
+        other = pair(
+            spec.against,
+            spec.against_graph,
+            _broken_pairs(attacked.examples, _attack_other(spec, spec.against_graph, rows, context)),
+        )
+    return _result(spec, spec.graph, rows, attacked, context.artifacts).model_copy(update={"paired": other})
+
+
+def _attack(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], context: Context) -> Attacked:
+    task = _task(spec, graph, rows, context.artifacts)
     context.progress(0, len(rows), f"starting {spec.recipe}")
 
     def report(step: Step) -> None:
-        message = f"{step.succeeded} attacks succeeded, {step.queries} queries"
+        message = f"{step.succeeded} attacks succeeded, {step.out_of_budget} ran out of budget, {step.queries} queries"
         context.progress(step.done, len(rows), message, queries=step.queries)
 
     outcomes = run_isolated(task, context.workdir, report)
     context.log(f"network namespace of its own: {'yes' if outcomes.network_namespace else 'no, connections refused'}")
-    return _result(spec, rows, outcomes.examples, context.artifacts)
+    return Attacked(outcomes.examples)
+
+
+def _attack_other(
+    spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], context: Context
+) -> list[Example | None]:
+    """Row by row; None for one whose label the other version does not know: it was wrong before any attack."""
+    known = [row for row in rows if row.label in graph.labels]
+    examples = iter(_attack(spec, graph, known, context).examples)
+    return [next(examples) if row.label in graph.labels else None for row in rows]
+
+
+def _broken_pairs(mine: Sequence[Example], theirs: Sequence[Example | None]) -> list[tuple[bool, bool]]:
+    """Of the rows that both answer right: whether each was broken. What nobody knows counts against this version."""
+    return [
+        (this.outcome != "failed", other.outcome == "succeeded")
+        for this, other in zip(mine, theirs, strict=True)
+        if other is not None and "skipped" not in (this.outcome, other.outcome)
+    ]
 
 
 def run_isolated(task: Task, workdir: Path, report: Callable[[Step], None]) -> Outcomes:
@@ -82,8 +124,10 @@ def _sample(spec: AttackSpec, graph: GraphRef, artifacts: ArtifactStore) -> list
         raise JobError(f"{where} has no rows")
     if unknown := sorted(set(rows.labels) - set(graph.labels)):
         raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
-    chosen = random.Random(spec.seed).sample(range(len(rows)), min(spec.rows, len(rows)))
-    return [LabeledText(text=rows.texts[index], label=rows.labels[index]) for index in chosen]
+    # Sorted, so that versions of a dataset that share a split share the sample, however their parts lie.
+    pool = sorted(zip(rows.texts, rows.labels, strict=True))
+    chosen = random.Random(spec.seed).sample(pool, min(spec.rows, len(pool)))
+    return [LabeledText(text=text, label=label) for text, label in chosen]
 
 
 def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], artifacts: ArtifactStore) -> Task:
@@ -97,6 +141,7 @@ def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], artifa
         max_length=graph.max_length,
         labels=graph.labels,
         recipe=spec.recipe,
+        queries_per_word=spec.queries_per_word,
         query_budget=spec.query_budget,
         seed=spec.seed,
         rows=tuple(rows),
@@ -104,20 +149,30 @@ def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], artifa
 
 
 def _result(
-    spec: AttackSpec, rows: Sequence[LabeledText], examples: Sequence[Example], artifacts: ArtifactStore
+    spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], found: Attacked, artifacts: ArtifactStore
 ) -> AttackResult:
-    attacked = [example for example in examples if example.outcome != "skipped"]
-    succeeded = sum(example.outcome == "succeeded" for example in attacked)
+    examples = found.examples
+    succeeded, failed, unknown = found.count("succeeded"), found.count("failed"), found.count("out of budget")
+    attacked = succeeded + failed + unknown
     lines = "".join(example.model_dump_json() + "\n" for example in examples)
     return AttackResult(
         model_version=spec.model_version.id,
         dataset=spec.dataset.id,
+        split=spec.split,
+        graph=graph,
         recipe=spec.recipe,
         rows_digest=rows_digest((row.text, row.label) for row in rows),
+        queries_per_word=spec.queries_per_word,
         query_budget=spec.query_budget,
-        success_rate=wilson(succeeded, len(attacked)),
-        clean_accuracy=wilson(len(attacked), len(examples)),
-        accuracy_under_attack=wilson(len(attacked) - succeeded, len(examples)),
-        mean_queries=sum(example.queries for example in attacked) / max(1, len(attacked)),
+        seed=spec.seed,
+        succeeded=succeeded,
+        failed=failed,
+        out_of_budget=unknown,
+        skipped=found.count("skipped"),
+        success_rate=wilson(succeeded, attacked),
+        worst_success_rate=wilson(succeeded + unknown, attacked),
+        clean_accuracy=wilson(attacked, len(examples)),
+        accuracy_under_attack=wilson(failed, len(examples)),
+        mean_queries=sum(example.queries for example in examples) / max(1, attacked),
         examples=artifacts.put_bytes(lines.encode(), "application/jsonl"),
     )

@@ -6,8 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.jobs import AttackRecipe
 
-Outcome = Literal["succeeded", "failed", "skipped"]
-"""`skipped`: the answer was wrong before any attack."""
+Outcome = Literal["succeeded", "failed", "out of budget", "skipped"]
+"""`failed`: nothing was left to try; `out of budget`: something was, but no query; `skipped`: the answer was wrong
+before any attack."""
 
 
 class _Message(BaseModel):
@@ -28,7 +29,8 @@ class Task(_Message):
     max_length: int
     labels: tuple[str, ...]
     recipe: AttackRecipe
-    query_budget: int
+    queries_per_word: int
+    query_budget: int | None
     seed: int
     rows: tuple[LabeledText, ...]
 
@@ -59,4 +61,5 @@ class Step(_Message):
 
     done: int
     succeeded: int
+    out_of_budget: int
     queries: int

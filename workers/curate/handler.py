@@ -14,6 +14,7 @@ from workers.curate.operators.split import Split, divide, join
 from workers.curate.operators.validity import Validity
 from workers.curate.parent import Parent, read_parent
 from workers.curate.rows import Place, Reject, Row, Unreadable, digest_of
+from workers.model.dataset import rows_digest
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 
@@ -142,6 +143,7 @@ def _publish(
         manifest=artifacts.put_bytes(manifest.model_dump_json().encode(), "application/json"),
         digest=digest,
         rows=counts,
+        split_digests={split: rows_digest((row.text, row.label) for row in rows[split]) for split in rows},
         rejected=_reasons(run),
         rejects=rejects,
     )

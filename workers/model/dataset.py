@@ -49,8 +49,17 @@ def rows_digest(rows: Iterable[tuple[str, str]]) -> str:
     """Of texts with their labels, in whatever order: who is asked the same is asked under the same digest."""
     sha256 = hashlib.sha256()
     for row in sorted(rows):
-        sha256.update(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        sha256.update(_canonical(row))
     return "sha256:" + sha256.hexdigest()
+
+
+def row_digest(text: str, label: str) -> str:
+    """Of one row: it names the row to who has it, and tells nobody what it says."""
+    return "sha256:" + hashlib.sha256(_canonical((text, label))).hexdigest()
+
+
+def _canonical(row: tuple[str, str]) -> bytes:
+    return json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
 
 
 def _append(rows: Rows, artifacts: ArtifactStore, part: ArtifactRef, where: str) -> None:

@@ -41,6 +41,10 @@ class TextTokenizer:
         encodings = self._tokenizer.encode_batch([_valid_unicode(text) for text in texts])
         return [encoding.ids for encoding in encodings]
 
+    def characters_read(self, text: str) -> int:
+        """So many characters from its start are in the tokens; what lies beyond is cut off and never read."""
+        return max((end for _, end in self._tokenizer.encode(_valid_unicode(text)).offsets), default=0)
+
     def pad(self, rows: Sequence[Sequence[int]]) -> Batch:
         width = max((len(row) for row in rows), default=0)
         input_ids = np.full((len(rows), width), self._pad_id, dtype=np.int64)

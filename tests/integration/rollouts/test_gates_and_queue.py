@@ -6,13 +6,16 @@ from controlplane.commands.rollouts import StartRollout, start_rollout
 from tests.support.releases import Gateway, Learnt, Site, ok
 from tests.support.rollouts import WORD
 
+ACCURACY = {"gate": "accuracy", "dataset": "reviews", "min_rows": 1000}
+
 
 def test_missing_evidence_refuses_and_says_what_is_missing(site: Site) -> None:
-    site.deploy(gates=[{"gate": "parity"}, {"gate": "accuracy", "minimum": 0.7}])
+    site.deploy(gates=[{"gate": "parity"}, ACCURACY | {"minimum": 0.7}])
     rollout = site.release(site.version())
     assert rollout["phase"] == "Aborted"
     assert {g["gate"]: g["status"] for g in rollout["gates"]} == {
         "graph": "Passed",
+        "labels": "NotApplicable",
         "parity": "Passed",
         "accuracy": "Error",
     }
@@ -21,18 +24,22 @@ def test_missing_evidence_refuses_and_says_what_is_missing(site: Site) -> None:
 
 
 def test_gates_compare_with_what_serves(site: Site) -> None:
-    gates = [{"gate": "accuracy", "minimum": 0.5, "not_below_champion_by": 0.01}]
-    site.deploy(gates=gates)
-    first = site.release(site.version(Learnt(accuracy=0.8)))
-    assert [g["status"] for g in first["gates"]] == ["Passed", "Passed", "NotApplicable"]
+    site.deploy(gates=[ACCURACY | {"minimum": 0.5, "not_below_champion_by": 0.01}])
+    champion = site.version(Learnt(accuracy=0.8))
+    first = site.release(champion)
+    assert [g["status"] for g in first["gates"]] == ["Passed", "NotApplicable", "Passed", "NotApplicable"]
     site.turn()
-    worse = site.release(site.version(Learnt(accuracy=0.75)))
-    assert worse["phase"] == "Aborted"
-    assert worse["gates"][-1]["status"] == "Failed"
+    alone = site.release(site.version(Learnt(accuracy=0.9)))
+    assert (alone["phase"], alone["gates"][-1]["status"]) == ("Aborted", "Error")
+    worse = site.release(site.version(Learnt(accuracy=0.75, against=champion, difference=-0.05)))
+    assert (worse["phase"], worse["gates"][-1]["status"]) == ("Aborted", "Failed")
+    as_good = site.release(site.version(Learnt(accuracy=0.8, against=champion)))
+    assert as_good["phase"] == "Verifying"
+    assert all(d["recomputed"] for d in site.decisions(worse["id"]))
 
 
 def test_waiving_gates_needs_the_role_and_leaves_its_mark(site: Site) -> None:
-    site.deploy(gates=[{"gate": "accuracy", "minimum": 0.9}])
+    site.deploy(gates=[ACCURACY | {"minimum": 0.9}])
     version = site.version(Learnt(accuracy=0.6))
     body = {"deployment": "reviews", "model_version": str(version), "reason": "r", "waive_gates": "a fire drill"}
     assert site.client("operator").post("/v1/rollouts", json=body).status_code == 403

@@ -1,138 +1,343 @@
-"""Gates: each status from planted evidence, and what no evidence means."""
+"""Gates: which results are evidence, each status from planted evidence, and what no evidence means."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from pydantic import ValidationError
 
 from controlplane.domain.canonical import digest
-from controlplane.domain.gates import Attack, Evaluation, Evidence, Export, Learnt, judge, passed, summarize, waive
-from schemas.rollouts import ExportParity, Gate, MaxAttackSuccess, MinAccuracy
-from tests.support.releases import DATASET, attack, evaluation, export
+from controlplane.domain.evidence import Attack, Evaluation, Evidence, Export, Learnt
+from controlplane.domain.gates import judge, passed, summarize, waive
+from schemas.jobs import Interval, Paired
+from schemas.rollouts import ExportParity, Gate, GateVerdict, MaxAttackSuccess, MinAccuracy
+from tests.support.releases import LABELS, attack, evaluation, export, graph_of, paired
 
-VERSION, OTHER_ROWS = UUID(int=1), UUID(int=8)
-
-
-def exports(max_abs_diff: float = 1e-5) -> tuple[Export, ...]:
-    return (Export(digest=digest(max_abs_diff), result=export(VERSION, max_abs_diff)),)
-
-
-def evaluations(accuracy: float, **where: object) -> tuple[Evaluation, ...]:
-    result = evaluation(VERSION, accuracy, **where)  # type: ignore[arg-type]
-    return (Evaluation(digest=digest(str(uuid4())), result=result),)
+VERSION, CHAMPION, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
+ROWS, EASIER = digest("rows of reviews/1 test"), digest("easier rows")
+SPLITS = {"reviews/1 test": ROWS, "reviews/1 validation": digest("validation"), "reviews/7 test": EASIER}
 
 
-def attacks(success: float, dataset: UUID = DATASET) -> tuple[Attack, ...]:
-    return (Attack(digest=digest(str(uuid4())), result=attack(VERSION, success, dataset=dataset)),)
+def accuracy_gate(**fields: Any) -> MinAccuracy:
+    asked: dict[str, Any] = {"dataset": "reviews", "min_rows": 1000, "minimum": 0.8}
+    return MinAccuracy(**asked | fields)
 
 
-def statuses(gate: Gate, candidate: Learnt, champion: Learnt | None = None) -> list[str]:
-    """Of the gate alone, without the graph that is always asked for."""
-    return [verdict.status for verdict in judge([gate], Evidence(candidate=candidate, champion=champion))[1:]]
+def attack_gate(**fields: Any) -> MaxAttackSuccess:
+    asked: dict[str, Any] = {
+        "dataset": "reviews",
+        "min_rows": 1000,
+        "recipe": "deepwordbug",
+        "queries_per_word": 10,
+        "maximum": 0.5,
+    }
+    return MaxAttackSuccess(**asked | fields)
+
+
+def exported(max_abs_diff: float = 1e-5, version: UUID = VERSION, rows: int = 16) -> Export:
+    return Export(digest=digest([str(version), max_abs_diff]), result=export(version, max_abs_diff, rows))
+
+
+def evaluated(score: float, /, rows: str | None = ROWS, dataset: str = "reviews/1", **said: Any) -> Evaluation:
+    result = evaluation(VERSION, score).model_copy(update=said)
+    return Evaluation(digest=digest(str(uuid4())), dataset=dataset, rows=rows, result=result)
+
+
+def attacked(success: float, /, rows: str = ROWS, **said: Any) -> Attack:
+    result = attack(VERSION, success).model_copy(update=said)
+    return Attack(digest=digest(str(uuid4())), dataset="reviews/1", rows=rows, result=result)
+
+
+def candidate(*results: Evaluation | Attack, labels: tuple[str, ...] = LABELS, export: Export | None = None) -> Learnt:
+    return Learnt(
+        version=VERSION,
+        labels=labels,
+        exports=(export or exported(),),
+        evaluations=tuple(one for one in results if isinstance(one, Evaluation)),
+        attacks=tuple(one for one in results if isinstance(one, Attack)),
+    )
+
+
+SERVING = Learnt(version=CHAMPION, labels=LABELS, exports=(exported(version=CHAMPION),))
+
+
+def verdicts(gate: Gate, learnt: Learnt, champion: Learnt | None = None) -> tuple[GateVerdict, ...]:
+    """Of the gate alone, without those that are always asked."""
+    return judge([gate], Evidence(candidate=learnt, champion=champion, splits=SPLITS))[2:]
+
+
+def statuses(gate: Gate, learnt: Learnt, champion: Learnt | None = None) -> list[str]:
+    return [verdict.status for verdict in verdicts(gate, learnt, champion)]
 
 
 def test_no_evidence_never_passes() -> None:
-    gates = [MinAccuracy(minimum=0), MaxAttackSuccess(maximum=1), ExportParity()]
-    verdicts = judge(gates, Evidence(candidate=Learnt(), champion=None))
-    assert [verdict.status for verdict in verdicts] == ["Error"] * 4
-    assert not passed(verdicts)
-    assert summarize(verdicts).count("missing evidence") == 4
+    gates: list[Gate] = [accuracy_gate(minimum=0), attack_gate(maximum=1), ExportParity()]
+    nothing = Evidence(candidate=Learnt(version=VERSION, labels=LABELS), champion=None, splits=SPLITS)
+    found = judge(gates, nothing)
+    assert [verdict.status for verdict in found] == ["Error", "NotApplicable", "Error", "Error", "Error"]
+    assert not passed(found)
+    assert summarize(found).count("missing evidence") == 4
 
 
 @pytest.mark.parametrize(
     ("accuracy", "status"),
-    [(0.83, "Passed"), (0.80, "Inconclusive"), (0.77, "Failed")],
-    ids=["lower end above", "interval across", "upper end below"],
+    [(0.83, "Passed"), (0.82, "Passed"), (0.80, "Inconclusive"), (0.77, "Failed")],
+    ids=["lower end above", "lower end at it", "interval across", "upper end below"],
 )
 def test_accuracy_is_judged_by_its_interval(accuracy: float, status: str) -> None:
-    assert statuses(MinAccuracy(minimum=0.80), Learnt(evaluations=evaluations(accuracy))) == [status]
+    bounds = Interval(value=accuracy, low=round(accuracy - 0.02, 9), high=accuracy + 0.02, n=1000)
+    assert statuses(accuracy_gate(), candidate(evaluated(accuracy, accuracy=bounds))) == [status]
 
 
-@pytest.mark.parametrize(("success", "status"), [(0.3, "Passed"), (0.5, "Inconclusive"), (0.7, "Failed")])
+@pytest.mark.parametrize(
+    ("success", "status"), [(0.3, "Passed"), (0.4, "Passed"), (0.5, "Inconclusive"), (0.7, "Failed")]
+)
 def test_attack_success_is_judged_by_its_interval(success: float, status: str) -> None:
-    assert statuses(MaxAttackSuccess(maximum=0.5), Learnt(attacks=attacks(success))) == [status]
+    assert statuses(attack_gate(), candidate(attacked(success))) == [status]
 
 
-@pytest.mark.parametrize(("difference", "status"), [(1e-4, "Passed"), (1e-2, "Failed")])
-def test_parity(difference: float, status: str) -> None:
-    assert statuses(ExportParity(), Learnt(exports=exports(difference))) == [status]
+def test_rows_out_of_budget_count_as_broken() -> None:
+    """10.7 % were reported where nine in ten break."""
+    worst = Interval(value=0.9, low=0.85, high=0.95, n=1000)
+    found = attacked(0.1, out_of_budget=800, failed=100, worst_success_rate=worst)
+    [verdict] = verdicts(attack_gate(), candidate(found))
+    assert verdict.status == "Failed"
+    assert "800 out of budget counted as broken" in verdict.reason
 
 
-def test_a_score_on_training_rows_is_no_evidence() -> None:
-    assert statuses(MinAccuracy(minimum=0.1), Learnt(evaluations=evaluations(0.99, split="train"))) == ["Error"]
+@pytest.mark.parametrize(
+    ("difference", "rows", "status"),
+    [(1e-4, 16, "Passed"), (1e-3, 16, "Passed"), (1e-2, 16, "Failed"), (0, 2, "Error")],
+)
+def test_parity(difference: float, rows: int, status: str) -> None:
+    assert statuses(ExportParity(), candidate(export=exported(difference, rows=rows))) == [status]
 
 
-def test_test_rows_are_judged_before_validation_rows() -> None:
-    found = (*evaluations(0.9, split="validation"), *evaluations(0.5, split="test"))
-    assert statuses(MinAccuracy(minimum=0.8), Learnt(evaluations=found)) == ["Failed"]
+def test_parity_is_asked_of_the_export_that_would_be_served() -> None:
+    learnt = candidate().model_copy(update={"exports": (exported(1e-5), exported(1e-2))})
+    assert statuses(ExportParity(), learnt) == ["Failed"]
+
+
+# --- what is evidence -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (evaluated(0.99, EASIER, "reviews/7"), "reviews/7 test: other rows than reviews/1 test"),
+        (evaluated(0.99, split="validation"), "reviews/1 validation: other rows"),
+        (evaluated(0.99, split="train"), "reviews/1 train: other rows"),
+        (evaluated(0.99, accuracy=Interval(value=1, low=0.99, high=1, n=999)), "999 rows, at least 1000"),
+        (evaluated(0.99, accuracy=Interval(value=0, low=0, high=1, n=0)), "0 rows, at least 1000"),
+        (evaluated(0.99, graph=graph_of(OTHER)), "another graph than the one that would be served"),
+    ],
+    ids=["an easier version", "another split", "training rows", "too few rows", "no rows", "another graph"],
+)
+def test_an_evaluation_that_the_gate_does_not_name_is_no_evidence(found: Evaluation, why: str) -> None:
+    [verdict] = verdicts(accuracy_gate(minimum=0), candidate(found))
+    assert verdict.status == "Error"
+    assert why in verdict.reason
+    assert statuses(accuracy_gate(), candidate(found, evaluated(0.5))) == ["Failed"]
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (attacked(0.0, queries_per_word=1), "1 queries per word, at least 10 are asked"),
+        (attacked(0.0, query_budget=5), "capped at 5 queries, no cap is asked"),
+        (attacked(0.0, seed=7), "seed 7, 0 is asked"),
+        (attacked(0.0, recipe="nothing"), "recipe nothing, deepwordbug is asked"),
+        (attacked(0.0, EASIER), "other rows than reviews/1 test"),
+        (attacked(0.0, split="validation"), "other rows"),
+        (attacked(0.0, success_rate=Interval(value=0, low=0, high=1, n=0)), "0 rows attacked, at least 1000"),
+        (attacked(0.0, graph=graph_of(OTHER)), "another graph"),
+    ],
+    ids=["weaker", "capped", "lucky seed", "recipe", "dataset", "split", "nothing left to attack", "graph"],
+)
+def test_an_attack_that_the_gate_does_not_name_is_no_evidence(found: Attack, why: str) -> None:
+    [verdict] = verdicts(attack_gate(maximum=1), candidate(found))
+    assert verdict.status == "Error"
+    assert why in verdict.reason
+    assert statuses(attack_gate(), candidate(attacked(0.9), found)) == ["Failed"]
+
+
+def test_a_capped_attack_counts_where_the_gate_allows_its_cap() -> None:
+    gate = attack_gate(query_budget=200)
+    assert statuses(gate, candidate(attacked(0.1, query_budget=200))) == ["Passed"]
+    assert statuses(gate, candidate(attacked(0.1, query_budget=199))) == ["Error"]
+    assert statuses(gate, candidate(attacked(0.1))) == ["Passed"]
+
+
+def test_a_later_version_of_the_dataset_with_the_same_rows_counts() -> None:
+    assert statuses(accuracy_gate(), candidate(evaluated(0.9, ROWS, "reviews/9"))) == ["Passed"]
+
+
+def test_a_named_version_is_asked_for_its_own_rows() -> None:
+    gate = accuracy_gate(dataset="reviews/7")
+    assert statuses(gate, candidate(evaluated(0.9, EASIER, "reviews/7"))) == ["Passed"]
+    assert statuses(gate, candidate(evaluated(0.9))) == ["Error"]
+
+
+def test_rows_that_nobody_has_curated_are_named() -> None:
+    [verdict] = verdicts(accuracy_gate(dataset="nobody"), candidate(evaluated(0.9)))
+    assert verdict.status == "Error"
+    assert "there are no rows nobody/1 test" in verdict.reason
+    unknown = evaluated(0.9).model_copy(update={"rows": None})
+    assert statuses(accuracy_gate(dataset="nobody"), candidate(unknown)) == ["Error"]
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["good one last", "good one first"])
+def test_the_worst_of_several_results_counts_whenever_it_came(order: int) -> None:
+    evaluations = (evaluated(0.5), evaluated(0.9))[::order]
+    attacks = (attacked(0.9), attacked(0.1))[::order]
+    learnt = candidate(*evaluations, *attacks)
+    assert statuses(accuracy_gate(), learnt) == ["Failed"]
+    assert statuses(attack_gate(), learnt) == ["Failed"]
+
+
+def test_the_first_counts_where_the_policy_says_so() -> None:
+    assert statuses(accuracy_gate(of="first"), candidate(evaluated(0.9), evaluated(0.5))) == ["Passed"]
+    assert statuses(accuracy_gate(of="first"), candidate(evaluated(0.5), evaluated(0.9))) == ["Failed"]
+    assert statuses(attack_gate(of="first"), candidate(attacked(0.1), attacked(0.9))) == ["Passed"]
+    [verdict] = verdicts(attack_gate(of="first"), candidate(attacked(0.9), attacked(0.1)))
+    assert verdict.status == "Failed"
+    assert "first of 2 results" in verdict.reason
+
+
+def test_many_results_that_do_not_count_are_told_in_short() -> None:
+    [verdict] = verdicts(attack_gate(), candidate(*(attacked(0.0, seed=seed) for seed in range(1, 8))))
+    assert "seed 5, 0 is asked" in verdict.reason
+    assert "seed 6" not in verdict.reason
+    assert verdict.reason.endswith("and 2 more")
+
+
+@pytest.mark.parametrize("missing", ["dataset", "min_rows", "recipe", "queries_per_word", "maximum"])
+def test_what_decides_has_no_default(missing: str) -> None:
+    with pytest.raises(ValidationError, match=missing):
+        MaxAttackSuccess.model_validate(attack_gate().model_dump(exclude={missing}))
+
+
+# --- beside the champion ----------------------------------------------------------------------------------------------
 
 
 def test_a_first_release_is_not_compared() -> None:
-    gate = MinAccuracy(minimum=0.5, not_below_champion_by=0.01)
-    assert statuses(gate, Learnt(evaluations=evaluations(0.8))) == ["Passed", "NotApplicable"]
+    learnt = candidate(evaluated(0.9), attacked(0.1))
+    assert statuses(accuracy_gate(not_below_champion_by=0.01), learnt) == ["Passed", "NotApplicable"]
+    assert statuses(attack_gate(not_above_champion_by=0.01), learnt) == ["Passed", "NotApplicable"]
 
 
-@pytest.mark.parametrize(("mine", "status"), [(0.79, "Passed"), (0.75, "Failed")])
-def test_accuracy_is_compared_on_the_same_rows(mine: float, status: str) -> None:
-    gate = MinAccuracy(minimum=0.5, not_below_champion_by=0.02)
-    candidate, champion = Learnt(evaluations=evaluations(mine)), Learnt(evaluations=evaluations(0.8))
-    assert statuses(gate, candidate, champion) == ["Passed", status]
+@pytest.mark.parametrize(
+    ("difference", "status"), [(0.01, "Passed"), (-0.01, "Passed"), (-0.02, "Inconclusive"), (-0.04, "Failed")]
+)
+def test_accuracy_is_compared_by_the_interval_of_the_paired_difference(difference: float, status: str) -> None:
+    gate = accuracy_gate(not_below_champion_by=0.02)
+    learnt = candidate(evaluated(0.9, paired=paired(CHAMPION, difference)))
+    assert statuses(gate, learnt, SERVING) == ["Passed", status]
 
 
-@pytest.mark.parametrize("where", [{"dataset": OTHER_ROWS}, {"split": "validation"}], ids=["dataset", "split"])
-def test_a_champion_that_was_asked_other_rows_is_missing_evidence(where: dict[str, object]) -> None:
-    gate = MinAccuracy(minimum=0.5, not_below_champion_by=0.02)
-    candidate, champion = Learnt(evaluations=evaluations(0.9)), Learnt(evaluations=evaluations(0.5, **where))
-    assert statuses(gate, candidate, champion) == ["Passed", "Error"]
+@pytest.mark.parametrize(
+    ("difference", "status"), [(-0.01, "Passed"), (0.04, "Passed"), (0.05, "Inconclusive"), (0.07, "Failed")]
+)
+def test_attacks_are_compared_by_the_interval_of_the_paired_difference(difference: float, status: str) -> None:
+    gate = attack_gate(not_above_champion_by=0.05)
+    learnt = candidate(attacked(0.1, paired=paired(CHAMPION, difference)))
+    assert statuses(gate, learnt, SERVING) == ["Passed", status]
 
 
-def test_another_version_of_the_dataset_with_the_same_rows_is_compared() -> None:
-    def asked(accuracy: float, dataset: UUID, rows: str) -> Learnt:
-        (found,) = evaluations(accuracy, dataset=dataset)
-        result = found.result.model_copy(update={"rows_digest": digest(rows)})
-        return Learnt(evaluations=(found.model_copy(update={"result": result}),))
-
-    gate, champion = MinAccuracy(minimum=0.5, not_below_champion_by=0.02), asked(0.8, DATASET, "these rows")
-    assert statuses(gate, asked(0.79, OTHER_ROWS, "these rows"), champion) == ["Passed", "Passed"]
-    assert statuses(gate, asked(0.75, OTHER_ROWS, "these rows"), champion) == ["Passed", "Failed"]
-    assert statuses(gate, asked(0.79, OTHER_ROWS, "other rows"), champion) == ["Passed", "Error"]
-
-
-def test_attacks_are_compared_on_the_same_rows() -> None:
-    gate = MaxAttackSuccess(maximum=1, not_above_champion_by=0.05)
-    candidate = Learnt(attacks=attacks(0.6))
-    assert statuses(gate, candidate, Learnt(attacks=attacks(0.58))) == ["Passed", "Passed"]
-    assert statuses(gate, candidate, Learnt(attacks=attacks(0.4))) == ["Passed", "Failed"]
-    assert statuses(gate, candidate, Learnt(attacks=attacks(0.58, OTHER_ROWS))) == ["Passed", "Error"]
+NO_ROWS = Paired(
+    against=CHAMPION,
+    graph=graph_of(CHAMPION),
+    both=0,
+    only_this=0,
+    only_other=0,
+    neither=0,
+    difference=0,
+    low=0,
+    high=0,
+)
 
 
-def test_a_stronger_attack_is_not_compared_with_a_weaker_one() -> None:
-    gate = MaxAttackSuccess(maximum=1, not_above_champion_by=0.05)
-    [found] = attacks(0.58)
-    weaker = found.model_copy(update={"result": found.result.model_copy(update={"query_budget": 10})})
-    assert statuses(gate, Learnt(attacks=(weaker,)), Learnt(attacks=(found,))) == ["Passed", "Error"]
-    assert statuses(gate, Learnt(attacks=(weaker,)), Learnt(attacks=(weaker,))) == ["Passed", "Passed"]
+@pytest.mark.parametrize(
+    ("beside", "why"),
+    [
+        (None, "not made `against` another version"),
+        (paired(OTHER, 0.5), "which does not serve"),
+        (paired(CHAMPION, 0.5).model_copy(update={"graph": graph_of(OTHER)}), "another graph of the champion"),
+        (NO_ROWS, "no row could be compared"),
+    ],
+    ids=["alone", "another version", "another graph", "no rows"],
+)
+def test_a_result_that_was_not_made_beside_what_serves_compares_nothing(beside: Paired | None, why: str) -> None:
+    learnt = candidate(evaluated(0.9, paired=beside), attacked(0.1, paired=beside))
+    gates: tuple[Gate, ...] = (accuracy_gate(not_below_champion_by=1), attack_gate(not_above_champion_by=1))
+    for gate in gates:
+        _, verdict = verdicts(gate, learnt, SERVING)
+        assert verdict.status == "Error"
+        assert why in verdict.reason
+
+
+def test_the_worst_of_several_comparisons_counts() -> None:
+    gate = accuracy_gate(not_below_champion_by=0.02)
+    results = [evaluated(0.9, paired=paired(CHAMPION, difference)) for difference in (-0.3, 0.1)]
+    assert statuses(gate, candidate(*results), SERVING) == ["Passed", "Failed"]
+    assert statuses(gate, candidate(*results[::-1]), SERVING) == ["Passed", "Failed"]
+    first = accuracy_gate(not_below_champion_by=0.02, of="first")
+    assert statuses(first, candidate(*results[::-1]), SERVING) == ["Passed", "Passed"]
+    against = attack_gate(not_above_champion_by=0.05)
+    broken = [attacked(0.1, paired=paired(CHAMPION, difference)) for difference in (0.3, -0.1)]
+    assert statuses(against, candidate(*broken), SERVING) == ["Passed", "Failed"]
+    assert statuses(against, candidate(*broken[::-1]), SERVING) == ["Passed", "Failed"]
+
+
+# --- classes ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("labels", "may_drop", "status"),
+    [
+        (("negative", "positive"), (), "Passed"),
+        (("positive", "mixed", "negative"), (), "Passed"),
+        (("positive",), (), "Failed"),
+        (("positive",), ("negative",), "Passed"),
+        (("positive",), ("positive",), "Failed"),
+    ],
+    ids=["the same", "one more", "one less", "one less, allowed", "another one allowed"],
+)
+def test_a_class_that_the_champion_knows_is_not_lost_silently(
+    labels: tuple[str, ...], may_drop: tuple[str, ...], status: str
+) -> None:
+    evidence = Evidence(candidate=candidate(labels=labels), champion=SERVING, splits={})
+    _, verdict = judge([], evidence, may_drop)
+    assert (verdict.gate, verdict.status) == ("labels", status)
+    assert ("negative" in verdict.reason) == ("negative" not in labels)
+
+
+def test_a_first_release_may_know_what_it_likes() -> None:
+    _, verdict = judge([], Evidence(candidate=candidate(labels=("a",)), champion=None, splits={}))
+    assert verdict.status == "NotApplicable"
+
+
+# --- verdicts ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_verdict_names_its_evidence() -> None:
-    mine, theirs = evaluations(0.9), evaluations(0.8)
-    gate = MinAccuracy(minimum=0.5, not_below_champion_by=0.02)
-    evidence = Evidence(candidate=Learnt(evaluations=mine), champion=Learnt(evaluations=theirs))
-    _, absolute, compared = judge([gate], evidence)
-    assert absolute.evidence == (mine[0].digest,)
-    assert compared.evidence == (mine[0].digest, theirs[0].digest)
+    good, bad = evaluated(0.9, paired=paired(CHAMPION, 0.1)), evaluated(0.85, paired=paired(CHAMPION, 0.2))
+    absolute, compared = verdicts(accuracy_gate(not_below_champion_by=0.02), candidate(good, bad), SERVING)
+    assert absolute.evidence == (bad.digest,)
+    assert compared.evidence == (good.digest,)
+    broken = attacked(0.3)
+    assert verdicts(attack_gate(), candidate(attacked(0.1), broken))[0].evidence == (broken.digest,)
 
 
 def test_waiving_keeps_what_was_measured_and_cannot_make_a_graph() -> None:
-    verdicts = judge(
-        [MinAccuracy(minimum=0.9)], Evidence(candidate=Learnt(evaluations=evaluations(0.5)), champion=None)
-    )
-    graph, accuracy = waive(verdicts, "a drill")
-    assert graph.status == "Error"
-    assert accuracy.status == "Waived"
+    nothing = Learnt(version=VERSION, labels=(), evaluations=(evaluated(0.5, graph=None),))
+    found = judge([accuracy_gate()], Evidence(candidate=nothing, champion=SERVING, splits=SPLITS))
+    graph, labels, accuracy = waive(found, "a drill")
+    assert (graph.status, labels.status, accuracy.status) == ("Error", "Waived", "Waived")
     assert "a drill" in accuracy.reason
     assert "50.0%" in accuracy.reason
 
 
 def test_evidence_is_the_same_after_json() -> None:
-    evidence = Evidence(candidate=Learnt(exports=exports(), attacks=attacks(0.3)), champion=Learnt())
+    evidence = Evidence(candidate=candidate(attacked(0.3), evaluated(0.8)), champion=SERVING, splits=SPLITS)
     assert Evidence.model_validate(evidence.model_dump(mode="json")) == evidence

@@ -25,6 +25,7 @@ from schemas.jobs import (
     MergeResult,
     MergeSource,
     MergeSpec,
+    Paired,
     Privacy,
     PrivacyLabel,
     Source,
@@ -82,33 +83,55 @@ EXPORTED = (
     ExportSpec(model_version=MODEL, base_graph=artifact("1")),
     ExportResult(model_version=VERSION, graph=GRAPH, max_abs_diff=1e-3, label_agreement=1.0, rows=16),
 )
+BESIDE = Paired(
+    against=OTHER, graph=GRAPH, both=20, only_this=0, only_other=0, neither=20, difference=0, low=-0.1, high=0.1
+)
 EVALUATED = (
-    EvaluateSpec(model_version=MODEL, graph=GRAPH, dataset=ROWS),
+    EvaluateSpec(model_version=MODEL, graph=GRAPH, dataset=ROWS, against=LONGER, against_graph=GRAPH),
     EvaluateResult.model_validate(
         {
             "model_version": VERSION,
             "dataset": DATASET,
             "split": "test",
+            "graph": GRAPH,
+            "rows_digest": digest_of("7"),
             "accuracy": HALF,
             "macro_f1": 0.5,
             "per_class": {"bad": SCORE, "good": SCORE},
+            "outcomes": artifact("8"),
+            "paired": BESIDE,
         }
     ),
 )
 ATTACKED = (
-    AttackSpec(model_version=MODEL, graph=GRAPH, dataset=ROWS, rows=40),
+    AttackSpec(model_version=MODEL, graph=GRAPH, dataset=ROWS, rows=40, against=LONGER, against_graph=GRAPH),
     AttackResult(
         model_version=VERSION,
         dataset=DATASET,
+        split="test",
+        graph=GRAPH,
         recipe="deepwordbug",
-        query_budget=200,
+        rows_digest=digest_of("7"),
+        queries_per_word=10,
+        seed=0,
+        succeeded=15,
+        failed=14,
+        out_of_budget=1,
+        skipped=10,
         success_rate=HALF.model_copy(update={"n": 30}),
+        worst_success_rate=HALF.model_copy(update={"n": 30}),
         clean_accuracy=HALF,
         accuracy_under_attack=HALF,
         mean_queries=30,
         examples=artifact("9"),
+        paired=BESIDE.model_copy(update={"neither": 5}),
     ),
 )
+CAPPED = (
+    ATTACKED[0].model_copy(update={"query_budget": 200}),
+    ATTACKED[1].model_copy(update={"query_budget": 200}),
+)
+OTHER_GRAPH = GRAPH.model_copy(update={"max_length": 32})
 ANSWERED: dict[str, tuple[JobSpec, JobResult]] = {
     "curate": CURATED,
     "train": TRAINED,
@@ -118,6 +141,7 @@ ANSWERED: dict[str, tuple[JobSpec, JobResult]] = {
     "export": EXPORTED,
     "evaluate": EVALUATED,
     "attack": ATTACKED,
+    "capped": CAPPED,
 }
 
 
@@ -173,14 +197,30 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("evaluate", "split", "train"),
         ("evaluate", "per_class", {"good": EVALUATED[1].per_class["good"]}),
         ("evaluate", "accuracy.n", 41),
+        ("evaluate", "graph", OTHER_GRAPH),
+        ("evaluate", "paired", None),
+        ("evaluate", "paired.against", VERSION),
+        ("evaluate", "paired.graph", OTHER_GRAPH),
+        ("evaluate", "paired.both", 19),
         ("attack", "model_version", OTHER),
         ("attack", "dataset", OTHER),
         ("attack", "recipe", "other"),
+        ("attack", "split", "train"),
+        ("attack", "graph", OTHER_GRAPH),
+        ("attack", "queries_per_word", 1),
         ("attack", "query_budget", 5),
+        ("attack", "seed", 1),
+        ("attack", "skipped", 11),
+        ("attack", "failed", 15),
+        ("attack", "success_rate.value", 0.6),
+        ("attack", "worst_success_rate.n", 29),
+        ("attack", "paired", None),
+        ("attack", "paired.against", VERSION),
+        ("attack", "paired.both", 26),
         ("attack", "clean_accuracy.n", 41),
         ("attack", "accuracy_under_attack.n", 30),
         ("attack", "success_rate.n", 41),
-        ("attack", "mean_queries", 200.5),
+        ("capped", "mean_queries", 200.5),
     ],
 )
 def test_one_claim_that_contradicts_the_spec_is_named(kind: str, path: str, lie: object) -> None:
@@ -192,8 +232,11 @@ def test_one_claim_that_contradicts_the_spec_is_named(kind: str, path: str, lie:
 
 CHECKED_BY = {
     "accuracy.n": "per_class.support",
-    "clean_accuracy.n": "accuracy_under_attack.n",
-    "privacy.epsilon": "privacy.noise_multiplier",
+    "clean_accuracy.n": "skipped",
+    "failed": "skipped",
+    "paired": "paired.against",
+    "paired.both": "paired.n",
+    "success_rate.value": "success_rate",
 }
 """Where two claims must agree, the second one is named."""
 
@@ -247,3 +290,11 @@ def changed(model: Any, path: list[str], value: object) -> Any:
     """A copy with another value at a path, unchecked."""
     head, *rest = path
     return model.model_copy(update={head: changed(getattr(model, head), rest, value) if rest else value})
+
+
+@pytest.mark.parametrize(
+    "lie", [{"difference": 0.5, "high": 0.6}, {"low": 0.05}, {"high": -0.05}, {"only_this": 5}], ids=str
+)
+def test_a_paired_difference_is_that_of_its_counts(lie: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="difference"):
+        Paired.model_validate(BESIDE.model_dump() | lie)

@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
+from uuid import UUID
 
 import pytest
 
 from schemas.claims import Progress
-from schemas.jobs import AttackRecipe, AttackSpec
+from schemas.jobs import AttackRecipe, AttackResult, AttackSpec
 from workers.attack.environment import prepare
 from workers.attack.handler import handle
 from workers.runtime.errors import JobError
@@ -32,7 +33,7 @@ def test_the_same_seed_gives_the_same_attack(
 ) -> None:
     served = serve(bench.store, bench.root)
     dataset = save_dataset(bench.store, {"test": ROWS})
-    spec = AttackSpec(model_version=served.model, graph=served.graph, dataset=dataset, rows=5, query_budget=60, seed=3)
+    spec = AttackSpec(model_version=served.model, graph=served.graph, dataset=dataset, rows=5, seed=3)
     result = handle(spec, bench.context)
     examples = [json.loads(line) for line in bench.store.read(result.examples).splitlines()]
     assert sorted(example["outcome"] for example in examples).count("skipped") == 1
@@ -44,10 +45,95 @@ def test_the_same_seed_gives_the_same_attack(
     assert all(example["perturbed_text"] != example["text"] for example in succeeded)
     assert all(example["perturbed_answer"] != example["label"] for example in succeeded)
     assert result.accuracy_under_attack.value == pytest.approx((4 - len(succeeded)) / 5)
-    assert 0 < result.mean_queries <= 60
+    assert (result.succeeded, result.failed, result.out_of_budget, result.skipped) == (
+        *(sum(example["outcome"] == outcome for example in examples) for outcome in ("succeeded", "failed")), 0, 1,
+    )  # fmt: skip
+    assert result.worst_success_rate == result.success_rate
+    for example in examples:
+        assert example["queries"] <= 10 * len(example["text"].split())
     steps = [report for report in bench.reports if isinstance(report, Progress)]
     assert [step.step for step in steps] == [0, 1, 2, 3, 4, 5]
     assert handle(spec, bench.context) == result
+
+
+LONG = [(" ".join(["good", *["plot"] * 20, "acting"]), "positive"), (" ".join(["bad", *["music"] * 24]), "negative")]
+
+
+def attacked(bench: Any, served: Any, dataset: Any, **fields: Any) -> tuple[AttackResult, list[dict[str, Any]]]:
+    graph = fields.pop("graph", served.graph)
+    result = handle(AttackSpec(model_version=served.model, graph=graph, dataset=dataset, **fields), bench.context)
+    return result, [json.loads(line) for line in bench.store.read(result.examples).splitlines()]
+
+
+def test_a_row_that_runs_out_of_budget_is_neither_broken_nor_safe(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served, dataset = serve(bench.store, bench.root), save_dataset(bench.store, {"test": LONG})
+    starved, examples = attacked(bench, served, dataset, query_budget=5)
+    assert [example["queries"] for example in examples] == [5, 5]
+    assert (starved.out_of_budget, starved.failed, starved.succeeded) == (2, 0, 0)
+    assert starved.success_rate.value == 0
+    assert starved.worst_success_rate.value == 1
+    assert starved.accuracy_under_attack.value == 0
+    fed, _ = attacked(bench, served, dataset)
+    assert (fed.succeeded, fed.out_of_budget) == (2, 0)
+
+
+def test_queries_grow_with_the_words_that_the_model_reads(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served, dataset = serve(bench.store, bench.root), save_dataset(bench.store, {"test": LONG})
+    _, examples = attacked(bench, served, dataset, queries_per_word=1)
+    words = {example["text"]: len(example["text"].split()) for example in examples}
+    assert {example["text"]: example["queries"] for example in examples} == words
+    assert all(example["outcome"] == "out of budget" for example in examples)
+    short = served.graph.model_copy(update={"max_length": 8})
+    _, examples = attacked(bench, served, dataset, queries_per_word=1, graph=short)
+    assert {example["queries"] for example in examples} == {8}
+
+
+def test_words_that_the_model_never_reads_are_not_attacked(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    """Two hundred more words cost nothing, and stay as they are."""
+    served = serve(bench.store, bench.root)
+    head, tail = "plot plot music good", " ".join(["wonderful"] * 200)
+    long, short = (save_dataset(bench.store, {"test": [(text, "positive")]}) for text in (f"{head} {tail}", head))
+    cut = served.graph.model_copy(update={"max_length": 4})
+    result, [found] = attacked(bench, served, long, graph=cut)
+    _, [alone] = attacked(bench, served, short, graph=cut)
+    assert result.succeeded == 1
+    assert found["perturbed_text"].endswith(f" {tail}")
+    assert found["queries"] == alone["queries"] < 40
+    assert found["perturbed_text"].split()[:4] == alone["perturbed_text"].split()
+
+
+def test_the_same_rows_are_drawn_however_they_lie(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served = serve(bench.store, bench.root)
+    digests = {
+        attacked(bench, served, save_dataset(bench.store, {"test": rows}), rows=2, seed=seed)[0].rows_digest
+        for rows, seed in ((ROWS, 0), (ROWS[::-1], 0), (ROWS, 1))
+    }
+    assert len(digests) == 2  # another seed draws others
+
+
+def test_two_versions_are_attacked_on_the_same_rows(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served, dataset = serve(bench.store, bench.root), save_dataset(bench.store, {"test": ROWS})
+    other = served.model.model_copy(update={"id": UUID(int=9)})
+    result, _ = attacked(bench, served, dataset, against=other, against_graph=served.graph)
+    paired = result.paired
+    assert paired is not None
+    assert (paired.against, paired.both, paired.neither) == (other.id, result.succeeded, result.failed)
+    assert (paired.only_this, paired.only_other, paired.difference) == (0, 0, 0)
+    # a label that the other version does not know: nothing there was right before the attack
+    unknown = served.graph.model_copy(update={"labels": ("negative", "joyful")})
+    found = attacked(bench, served, dataset, against=other, against_graph=unknown)[0].paired
+    assert found is not None
+    assert 0 < found.n < paired.n
 
 
 def test_every_recipe_of_the_contract_has_its_composition() -> None:

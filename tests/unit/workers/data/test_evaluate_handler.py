@@ -1,13 +1,16 @@
 """Evaluation of a served graph: what it counts, and what it refuses."""
 
+import json
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from schemas.claims import Progress
 from schemas.jobs import EvaluateSpec
 from workers.evaluate.handler import handle
+from workers.model.dataset import row_digest
 from workers.runtime.errors import JobError
 
 
@@ -43,6 +46,47 @@ def test_an_evaluation_says_which_rows_it_asked_whatever_their_order(
     assert digest_of(rows) == digest_of(rows[::-1]) is not None
     assert digest_of(rows) != digest_of([*rows, ("fine", "positive")])
     assert digest_of(rows) != digest_of([("good plot", "negative"), rows[1]])
+
+
+def test_an_evaluation_keeps_which_rows_were_right_and_no_text(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served = serve(bench.store, bench.root)
+    rows = [("good plot", "positive"), ("great scene", "negative")]
+    spec = EvaluateSpec(
+        model_version=served.model, graph=served.graph, dataset=save_dataset(bench.store, {"test": rows})
+    )
+    result = handle(spec, bench.context)
+    kept = bench.store.read(result.outcomes).decode()
+    right = {line["row"]: line["right"] for line in map(json.loads, kept.splitlines())}
+    assert right == {row_digest(*rows[0]): True, row_digest(*rows[1]): False}
+    assert "good" not in kept
+    assert (result.graph, result.paired) == (served.graph, None)
+
+
+def test_two_versions_are_asked_the_same_rows_one_by_one(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served = serve(bench.store, bench.root)
+    # The same graph with its labels in the other order answers the opposite: right where this version is wrong.
+    other = served.graph.model_copy(update={"labels": served.graph.labels[::-1]})
+    against = served.model.model_copy(update={"id": UUID(int=9), "version": 2, "labels": other.labels})
+    rows = [("good", "positive"), ("great", "positive"), ("awful", "negative"), ("bad", "positive")]
+    dataset = save_dataset(bench.store, {"test": rows})
+    spec = EvaluateSpec(
+        model_version=served.model, graph=served.graph, dataset=dataset, against=against, against_graph=other
+    )
+    paired = handle(spec, bench.context).paired
+    assert paired is not None
+    assert (paired.against, paired.graph) == (against.id, other)
+    assert (paired.both, paired.only_this, paired.only_other, paired.neither) == (0, 3, 1, 0)
+    assert paired.difference == 0.5
+    unknown = other.model_copy(update={"labels": ("negative", "joyful")})
+    spec = spec.model_copy(update={"against_graph": unknown})
+    found = handle(spec, bench.context).paired
+    assert found is not None
+    assert (found.only_this, found.neither) == (2, 1)  # a label that the other does not know is one that it gets wrong
+    assert found.both == 1
 
 
 @pytest.mark.parametrize(
