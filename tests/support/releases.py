@@ -82,7 +82,6 @@ class Site:
         with database.begin("test") as uow:
             self._tokens = {role: create_token(uow, role, role)[1] for role in ROLES}  # type: ignore[arg-type]
         self.versions = 0
-        self.dataset("reviews", 1, DATASET)
 
     def dataset(self, name: str, version: int, dataset_id: UUID, rows: str = "test rows") -> None:
         """A planted dataset version: equal `rows` are equal rows of its test split."""
@@ -102,7 +101,7 @@ class Site:
             job = JobRow(
                 id=uuid4(), kind="curate", spec={}, refused_by=[], actor="test", correlationid="test", created_at=now
             )
-            job.result = made.model_dump(mode="json")
+            job.result, job.phase = made.model_dump(mode="json"), "Succeeded"
             uow.session.add(job)
             uow.session.flush()
             row = DatasetVersionRow(
@@ -187,6 +186,8 @@ class Site:
             results += [evaluation(version, learnt.accuracy, beside=beside)]
         results += [attack(version, learnt.attack_success)] if learnt.attack_success is not None else []
         kinds = {"export": "export", "evaluate": "evaluation", "attack": "audit"}
+        if len(results) > learnt.exported:
+            self._measured_rows()
         with self.database.begin("test") as uow:
             for result in results:
                 data = result.model_dump(mode="json")
@@ -200,6 +201,12 @@ class Site:
                     created_at=uow.now(),
                 )
                 uow.session.add(row)
+
+    def _measured_rows(self) -> None:
+        with self.database.read() as session:
+            known = session.exec(select(DatasetVersionRow).where(DatasetVersionRow.id == DATASET)).first()
+        if known is None:
+            self.dataset("reviews", 1, DATASET)
 
     def release(self, version: UUID, role: str = "operator", **body: Any) -> dict[str, Any]:
         body = {"deployment": "reviews", "model_version": str(version), "reason": "a test", **body}

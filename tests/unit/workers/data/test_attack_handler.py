@@ -76,7 +76,7 @@ def test_a_row_that_runs_out_of_budget_is_neither_broken_nor_safe(
     assert starved.worst_success_rate.value == 1
     assert starved.accuracy_under_attack.value == 0
     fed, _ = attacked(bench, served, dataset)
-    assert (fed.succeeded, fed.out_of_budget) == (2, 0)
+    assert (fed.succeeded, fed.failed, fed.out_of_budget) == (1, 1, 0)
 
 
 def test_queries_grow_with_the_words_that_the_model_reads(
