@@ -110,9 +110,10 @@ def _is_reference(schema: Schema) -> bool:
 
 
 def _tag(schema: Schema) -> str:
-    """What tells a choice from the others: the value of its first field."""
-    first = next(iter(schema["properties"].values()))
-    return str(first.get("const") or " | ".join(first.get("enum", ["job"])))
+    """What tells a choice from the others: the first value that it fixes, wherever it stands, or its first field's."""
+    fields = list(schema["properties"].values())
+    told = next((field for field in fields if "const" in field), fields[0])
+    return str(told.get("const") or " | ".join(told.get("enum", ["job"])))
 
 
 def _type(field: Schema, defs: dict[str, Schema]) -> str:

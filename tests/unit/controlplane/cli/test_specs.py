@@ -46,3 +46,10 @@ def test_a_row_says_default_unit_and_range() -> None:
     assert (by_path["epochs"].default, by_path["epochs"].unit, by_path["epochs"].range) == ("1", "passes", "≥ 1, ≤ 100")
     assert by_path["model"].default == "required"
     assert by_path["lora.lora_dropout"].range == "≥ 0, < 1"
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
+def test_no_two_fields_have_the_same_path(model: Any) -> None:
+    """A choice is told from the others by the value that it fixes, wherever that stands among its fields."""
+    paths = [row.path for row in rows(model)]
+    assert len(set(paths)) == len(paths)
