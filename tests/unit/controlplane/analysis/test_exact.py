@@ -75,7 +75,8 @@ def test_evidence_of_unequal_label_shares_is_an_e_value(rate: float) -> None:
     for chance, blocks in everything((1, 1), rate, rate):
         share = LabelledShare()
         for number, windows in enumerate(blocks):
-            share = add_share(policy, share, block_of(1, (number, number), windows))
+            plain = block_of(1, (number, number), windows)._replace(dispersion=Dispersion())
+            share = add_share(policy, share, plain)
         found += chance * exp(harm_log_e((*share.more, *share.fewer)))
     assert found <= 1 + ROUNDING
 

@@ -31,8 +31,22 @@ def test_a_decision_is_recomputed_from_its_blocks_and_not_from_its_e_values():
     forged = json.loads(json.dumps(honest))
     for metric in forged["analysis"]["metrics"]:
         metric |= {"harm": [0.0] * 6, "harm_peak": 0.0, "safe": 99.0, "forecast": [0.0, 1e9]}
+        for block in metric["closed"]:
+            block[-1] = 99.0
+    forged["analysis"] |= {"sample_ratio_peak": 99.0}
+    forged["analysis"]["labelled"] |= {"peak": 99.0, "more": [99.0] * 6}
     assert recompute(forged) == recompute(honest)
     assert recompute(honest).verdict == "HARM"
+
+
+def test_the_peak_of_the_sample_ratio_is_made_again_from_the_counts_that_had_it():
+    split = [observed(second, cell(1, 0.05, (45, 0), (5, 0))) for second in range(60)]
+    made_up = [observed(60 + second, cell(1, 0.05, (100, 0))) for second in range(30)]
+    state = folded(ERRORS, started(ERRORS), 89, [*split, *made_up])
+    forged = json.loads(json.dumps(decision_inputs(ERRORS, state, 90.0, 90.0)))
+    forged["analysis"]["sample_ratio_peak"] = 0.0
+    assert recompute(forged) == assess(ERRORS, state, 90.0, 90.0)
+    assert recompute(forged).rule == "sample_ratio"
 
 
 def test_the_keys_of_sessions_are_not_stored_with_a_decision():

@@ -20,11 +20,10 @@ def results(name: str, runs: int) -> Counter[str]:
 
 @pytest.mark.slow
 def test_a_healthy_canary_is_rarely_rolled_back() -> None:
-    """A row alone needs 1,000 runs to tell 2 % from 4 % (`graftwork simulate`, docs/canary-simulation.md)."""
-    runs = 120
+    """The bound is an upper one, and so is the limit that is held against it: in every row by itself."""
+    runs = 400
     harmed = {name: results(name, runs)["HARM"] for name in EQUAL}
-    assert upper_limit(sum(harmed.values()), runs * len(EQUAL)) <= 0.04
-    assert all(1 - upper_limit(runs - count, runs) <= 0.04 for count in harmed.values()), harmed
+    assert all(upper_limit(count, runs) <= 0.04 for count in harmed.values()), harmed
 
 
 @pytest.mark.slow
@@ -60,6 +59,14 @@ def test_users_who_always_fail_do_not_roll_a_session_canary_back() -> None:
     found = Counter(run(BOTH, shorter, seed).result for seed in range(40))
     assert found["HARM"] <= 2
     assert found["SAFE"] >= 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["late-wrong-canary", "late-canary", "harm-late-wrong", "harm-late-wrong-canary"])
+def test_labels_that_come_late_for_one_outcome_or_one_arm_are_invalid_and_no_silent_verdict(name: str) -> None:
+    runs = 60
+    found = results(name, runs)
+    assert upper_limit(found["HARM"] + found["SAFE"], runs) <= 0.10
 
 
 def test_flipped_labels_are_caught_within_the_first_minute() -> None:
