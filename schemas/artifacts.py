@@ -34,6 +34,12 @@ class ArtifactRef(Tolerant):
     media_type: str
     """What they are, as a MIME type."""
 
+    @property
+    def location(self) -> str:
+        """Where every artifact store keeps them, below its root: `sha256/ab/abcd…`."""
+        algorithm, _, hexadecimal = self.digest.partition(":")
+        return f"{algorithm}/{hexadecimal[:2]}/{hexadecimal}"
+
 
 class DatasetRef(Tolerant):
     """One immutable dataset version."""

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from controlplane.cli import dataset_rows
 from controlplane.cli.jobs import Wait, follow
 from controlplane.cli.output import refuse, terminal
 
@@ -13,6 +14,7 @@ dataset = typer.Typer(no_args_is_help=True, help="Datasets: immutable versions w
 
 
 def register(app: typer.Typer) -> None:
+    dataset_rows.register(dataset)
     app.add_typer(dataset, name="dataset")
 
 

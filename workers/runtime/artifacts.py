@@ -44,7 +44,7 @@ class ArtifactStore:
 
     def fetch(self, ref: ArtifactRef) -> Path:
         """A local file that holds exactly the referenced bytes: read it, never write to it."""
-        path = self._local / _key(ref.digest)
+        path = self._local / ref.location
         if path.is_file() and sha256_of(path) == ref.digest:
             return path
         if self._local is not self._cache:
@@ -66,18 +66,18 @@ class ArtifactStore:
             shutil.copyfileobj(data, writer, CHUNK)
             ref = ArtifactRef(digest=writer.digest, size=writer.size, media_type=media_type)
             # Also over an existing file: a damaged one is repaired, an intact one is replaced by its equal.
-            publish(out, path, self._local / _key(ref.digest))
+            publish(out, path, self._local / ref.location)
         if self._local is self._cache:
             self._upload(ref)
         return ref
 
     def _upload(self, ref: ArtifactRef) -> None:
-        target = f"{self._root}/{_key(ref.digest)}"
+        target = f"{self._root}/{ref.location}"
         try:
             if self._remote.exists(target) and self._remote.size(target) == ref.size:
                 return
             # One PUT of an object store is all or nothing, so the final name needs no rename.
-            self._remote.put_file(str(self._local / _key(ref.digest)), target)
+            self._remote.put_file(str(self._local / ref.location), target)
         except OSError as error:
             raise ArtifactError(f"cannot store {ref.digest} in {self.root_url}: {error}", retryable=True) from error
 
@@ -85,7 +85,7 @@ class ArtifactStore:
         with staged(self._cache / "tmp") as (temporary, out):
             writer = HashingWriter(out)
             try:
-                with self._remote.open(f"{self._root}/{_key(ref.digest)}", "rb") as data:
+                with self._remote.open(f"{self._root}/{ref.location}", "rb") as data:
                     while writer.size <= ref.size and (chunk := data.read(CHUNK)):
                         writer.write(chunk)
             except FileNotFoundError as error:
@@ -97,11 +97,6 @@ class ArtifactStore:
             if writer.digest != ref.digest:
                 raise ArtifactError(f"artifact {ref.digest} is damaged in the store {self.root_url}")
             publish(out, temporary, path)
-
-
-def _key(digest: str) -> str:
-    hexadecimal = digest.removeprefix("sha256:")
-    return f"sha256/{hexadecimal[:2]}/{hexadecimal}"
 
 
 def _open_root(root_url: str) -> tuple[Any, str]:

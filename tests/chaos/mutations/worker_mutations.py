@@ -16,14 +16,14 @@ WORKERS: Final = (
             shutil.copyfileobj(data, writer, CHUNK)
             ref = ArtifactRef(digest=writer.digest, size=writer.size, media_type=media_type)
             # Also over an existing file: a damaged one is repaired, an intact one is replaced by its equal.
-            publish(out, path, self._local / _key(ref.digest))
+            publish(out, path, self._local / ref.location)
 """,
                 """        import hashlib
 
         content = data.read()
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
         ref = ArtifactRef(digest=digest, size=len(content), media_type=media_type)
-        target = self._local / _key(digest)
+        target = self._local / ref.location
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
 """,
