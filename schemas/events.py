@@ -132,6 +132,7 @@ class RolloutAdvanced(EventData):
     deployment: str
     phase: str
     step: int
+    """Counted from 1; 0 before the canary first got weight."""
     weight: float
     reason: str
 

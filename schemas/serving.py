@@ -36,6 +36,7 @@ class Generation(Tolerant):
     """The canary's share; a gateway applies it only while its lease runs."""
     rollout_id: UUID | None = None
     step: int = 0
+    """The place in the policy's `steps`, from 0: people are told one more."""
     randomize: Randomize = "request"
     salt: str = ""
     """Of (rollout id, step index): a new step draws afresh."""

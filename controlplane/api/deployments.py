@@ -1,6 +1,7 @@
 """Deployments over HTTP: policies, desired states, what served when, and rollback."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from sqlmodel import Session
@@ -12,6 +13,7 @@ from controlplane.commands import deployments, rollbacks
 from controlplane.commands.gateways import is_live, list_boots
 from controlplane.commands.generations import current_row, describe_generation, find_deployment
 from controlplane.projections.label_delays import wait_warnings
+from controlplane.projections.models import name_versions
 from controlplane.projections.served import served_at
 from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, GenerationRow, RollbackRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
@@ -86,7 +88,7 @@ def get_gateways(name: PathName, call: Viewer) -> list[GatewayView]:
     with call.read() as session:
         find_deployment(session, name)
         now = database_time(session)
-        return [_gateway(row, live=is_live(row, now, silence)) for row in list_boots(session, name)]
+        return [_gateway(session, row, live=is_live(row, now, silence)) for row in list_boots(session, name)]
 
 
 @router.get("/v1/deployments/{name:segment}/served", responses=refusals(404))
@@ -96,11 +98,11 @@ def get_served(name: PathName, call: Viewer, at: Moment | None = None) -> Served
         find_deployment(session, name)
         at = at or database_time(session)
         served = served_at(session, name, at)
-    applied = [
-        AppliedView(**row.model_dump(), **_versions(served.applied_generations.get(row.generation)))
-        for row in served.applied
-    ]
-    return ServedView(at=at, desired=_desired(served.generation), applied=applied)
+        applied = [
+            AppliedView(**row.model_dump(), **_versions(session, served.applied_generations.get(row.generation)))
+            for row in served.applied
+        ]
+        return ServedView(at=at, desired=_desired(session, served.generation), applied=applied)
 
 
 @router.post(
@@ -112,7 +114,9 @@ def get_served(name: PathName, call: Viewer, at: Moment | None = None) -> Served
 def post_rollback(name: PathName, body: RollbackRequest, call: Releaser) -> Response:
     """Roll back to what served before, or to `target`. Read on at `…/rollbacks`."""
     silence = call.site.settings.gateway_silence_seconds
-    return call.write(lambda uow: _rollback(rollbacks.start_rollback(uow, name, body, silence)), status=202)
+    return call.write(
+        lambda uow: _rollback(uow.session, rollbacks.start_rollback(uow, name, body, silence)), status=202
+    )
 
 
 @router.get("/v1/deployments/{name:segment}/rollbacks", responses=refusals(404))
@@ -120,7 +124,7 @@ def get_rollbacks(name: PathName, call: Viewer, limit: Limit = 50) -> list[Rollb
     """Newest first."""
     with call.read() as session:
         find_deployment(session, name)
-        return [_rollback(row) for row in rollbacks.list_rollbacks(session, name, limit)]
+        return [_rollback(session, row) for row in rollbacks.list_rollbacks(session, name, limit)]
 
 
 @router.post("/v1/deployments/{name:segment}:resume", response_model=DeploymentView, responses=refusals(404, 409))
@@ -133,22 +137,36 @@ def _view(session: Session, row: DeploymentRow) -> DeploymentView:
     return DeploymentView(
         **row.model_dump(exclude={"policy", "signing_key"}),
         policy=RolloutPolicy.model_validate(row.policy),
-        desired=_desired(current_row(session, row)),
+        desired=_desired(session, current_row(session, row)),
         warnings=wait_warnings(session, row.name, RolloutPolicy.model_validate(row.policy).canary),
     )
 
 
-def _desired(row: GenerationRow | None) -> DesiredView | None:
-    return DesiredView.model_validate(row, from_attributes=True) if row else None
+def _desired(session: Session, row: GenerationRow | None) -> DesiredView | None:
+    if row is None:
+        return None
+    step = row.step + 1 if row.canary else 0
+    plain = row.model_dump(include=set(DesiredView.model_fields) - {"step", "stable", "canary"})
+    return DesiredView(**plain, **_versions(session, row), step=step)
 
 
-def _versions(row: GenerationRow | None) -> dict[str, Any]:
-    return {"stable": row.stable if row else None, "canary": row.canary if row else None}
+def _versions(session: Session, row: GenerationRow | None) -> dict[str, Any]:
+    stable, canary = (row.stable, row.canary) if row else (None, None)
+    names = name_versions(session, (stable, canary))
+    return {
+        "stable": stable,
+        "stable_version": names[stable] if stable else None,
+        "canary": canary,
+        "canary_version": names[canary] if canary else None,
+    }
 
 
-def _gateway(row: GatewayBootRow, *, live: bool) -> GatewayView:
-    return GatewayView(**row.model_dump(), live=live)
+def _gateway(session: Session, row: GatewayBootRow, *, live: bool) -> GatewayView:
+    loaded = [UUID(one) for one in row.loaded]
+    names = name_versions(session, loaded)
+    return GatewayView(**row.model_dump(), live=live, loaded_versions=[names[one] for one in loaded])
 
 
-def _rollback(row: RollbackRow) -> RollbackView:
-    return RollbackView.model_validate(row, from_attributes=True)
+def _rollback(session: Session, row: RollbackRow) -> RollbackView:
+    names = name_versions(session, (row.target, row.previous))
+    return RollbackView(**row.model_dump(), target_version=names[row.target], previous_version=names[row.previous])

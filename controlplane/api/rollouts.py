@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
+from sqlmodel import Session
 
 from controlplane.api.call import Operator, Releaser, Viewer
 from controlplane.api.identities import DecisionId, RolloutId
@@ -33,7 +34,7 @@ def post_rollout(body: RolloutRequest, call: Operator) -> Response:
     def effect(uow: UnitOfWork) -> RolloutView:
         version = find_version(uow.session, body.model_version)
         wish = rollouts.StartRollout(body.deployment, version.id, body.reason, body.waive_gates)
-        return _view(rollouts.start_rollout(uow, wish))
+        return _view(uow.session, rollouts.start_rollout(uow, wish))
 
     return call.write(effect, status=201)
 
@@ -49,7 +50,7 @@ def get_rollouts(
     """Newest first."""
     with call.read() as session:
         rows = reading.list_rollouts(session, deployment, phase, decode_moment(cursor), limit + 1)
-    items = [_view(row) for row in rows[:limit]]
+        items = reading.rollout_views(session, rows[:limit])
     last = items[-1] if len(rows) > limit else None
     return Page(items=items, next=encode_cursor(last.created_at.isoformat(), str(last.id)) if last else None)
 
@@ -62,29 +63,30 @@ def get_rollout(call: Viewer, rollout_id: RolloutId) -> RolloutDetail:
         policy = RolloutPolicy.model_validate(row.policy)
         delays = {arm: LabelDelay(**found._asdict()) for arm, found in delays_by_arm(session, row).items()}
         warnings = wait_warnings(session, row.deployment, policy.canary)
-    return RolloutDetail(**_fields(row), policy=policy, analysis=lines, label_delays=delays, warnings=warnings)
+        view = _view(session, row)
+    return RolloutDetail(**dict(view), policy=policy, analysis=lines, label_delays=delays, warnings=warnings)
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:pause", response_model=RolloutView, responses=refusals(404, 409))
 def post_pause(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
-    return call.write(lambda uow: _view(rollouts.pause_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(uow.session, rollouts.pause_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:resume", response_model=RolloutView, responses=refusals(404, 409))
 def post_resume(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
-    return call.write(lambda uow: _view(rollouts.resume_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(uow.session, rollouts.resume_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:promote", response_model=RolloutView, responses=refusals(404, 409))
 def post_promote(call: Releaser, rollout_id: RolloutId, body: OperatorRequest) -> Response:
     """Skip the rest of the ladder: kept as a decision with its actor, reason and the evidence as it stood."""
-    return call.write(lambda uow: _view(rollouts.promote_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(uow.session, rollouts.promote_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:abort", response_model=RolloutView, responses=refusals(404, 409))
 def post_abort(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
     """Back to stable alone, or out of the queue."""
-    return call.write(lambda uow: _view(rollouts.abort_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(uow.session, rollouts.abort_rollout(uow, rollout_id, body)))
 
 
 @router.get("/v1/rollouts/{rollout_id:segment}/decisions", responses=refusals(404))
@@ -104,12 +106,8 @@ def get_decision(call: Viewer, decision_id: DecisionId) -> DecisionDetail:
     return DecisionDetail(**_decision(row), inputs=row.inputs, why=why.lines, recomputed=why.recomputed)
 
 
-def _view(row: RolloutRow) -> RolloutView:
-    return RolloutView(**_fields(row))
-
-
-def _fields(row: RolloutRow) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in RolloutView.model_fields}
+def _view(session: Session, row: RolloutRow) -> RolloutView:
+    return reading.rollout_views(session, [row])[0]
 
 
 def _decision(row: DecisionRow) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def draw_rollout(rollout: RolloutDetail) -> RenderableType:
     head.add_row(
         Text(rollout.deployment, style="bold"),
         phase(rollout.phase),
-        f"step {rollout.step + 1}",
+        f"step {rollout.step_in_words}" if rollout.step else "",
         f"{rollout.weight:.0%}",
     )
     lines = [Text(f"  {gate.gate}: {gate.status}: {gate.reason}", style="dim") for gate in rollout.gates]

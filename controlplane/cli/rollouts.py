@@ -42,7 +42,8 @@ def apply(context: typer.Context, file: Path) -> None:
 def list_deployments(context: typer.Context) -> None:
     screen = terminal(context)
     with screen.client() as client:
-        columns = ("name", "model", "alias", "generation", "desired.weight", "desired.reason", "frozen")
+        desired = ("stable_version", "canary_version", "weight", "reason")
+        columns = ("name", "alias", "generation", *(f"desired.{one}" for one in desired), "frozen")
         screen.rows(list(client.list_deployments()), columns, empty="no deployments")
 
 
@@ -56,7 +57,11 @@ def get_deployment(context: typer.Context, name: str) -> None:
         screen.print_json({"deployment": found, "gateways": gateways})
         return
     screen.show(found)
-    screen.rows(gateways, ("gateway", "live", "generation", "applied_weight", "reported_at"), empty="no gateways")
+    screen.rows(
+        gateways,
+        ("gateway", "live", "generation", "applied_weight", "loaded_versions", "reported_at"),
+        empty="no gateways",
+    )
 
 
 @deployment.command()
@@ -87,7 +92,10 @@ def rollback(
 def rollbacks(context: typer.Context, name: str) -> None:
     screen = terminal(context)
     with screen.client() as client:
-        screen.rows(client.list_rollbacks(name), ("id", "phase", "target", "unconfirmed", "actor", "reason"))
+        screen.rows(
+            client.list_rollbacks(name),
+            ("id", "phase", "target_version", "previous_version", "unconfirmed", "actor", "reason"),
+        )
 
 
 @deployment.command()
@@ -133,7 +141,9 @@ def list_rollouts(
     with screen.client() as client:
         rollouts = client.list_rollouts(deployment=deployment, phase=phase)
         found = list(islice(rollouts, limit))
-    screen.rows(found, ("id", "deployment", "phase", "step", "weight", "verdict", "reason"), empty="no rollouts")
+    columns = ("id", "deployment", "model_version", "phase", "step", "weight", "verdict", "reason")
+    told = found if screen.as_json else [dict(one) | {"step": one.step_in_words} for one in found]
+    screen.rows(told, columns, empty="no rollouts")
 
 
 @rollout.command("get")

@@ -2,7 +2,6 @@
 
 from itertools import chain, islice
 from typing import Any
-from uuid import UUID
 
 import typer
 
@@ -33,53 +32,37 @@ def status(context: typer.Context) -> None:
 
 
 def look(client: Client) -> dict[str, Any]:
-    names = Names(client)
     deployments = list(client.list_deployments())
     rollouts = list(chain.from_iterable(islice(client.list_rollouts(phase=phase), AT_MOST) for phase in ACTIVE))
     jobs = list(chain.from_iterable(islice(client.list_jobs(phase=phase), AT_MOST) for phase in UNFINISHED))
     return {
         "info": client.info().model_dump(mode="json"),
-        "deployments": [_deployment(one, names) for one in deployments],
-        "rollouts": [_rollout(one, names) for one in rollouts],
+        "deployments": [_deployment(one) for one in deployments],
+        "rollouts": [_rollout(one) for one in rollouts],
         "jobs": [{"id": one.id, "kind": one.kind, "phase": one.phase, "progress": _progress(one)} for one in jobs],
         "waits_for_a_person": [*_held(rollouts), *_frozen(deployments)],
         "dead_letters": len(list(islice(client.list_dead_letters(status="Open"), AT_MOST))),
     }
 
 
-class Names:
-    """`sentiment/3` of a version's id; each is asked for once."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self._known: dict[UUID, str] = {}
-
-    def of(self, version: UUID | None) -> str | None:
-        if version is None:
-            return None
-        if version not in self._known:
-            found = self._client.get_model_version(version)
-            self._known[version] = f"{found.model}/{found.version}"
-        return self._known[version]
-
-
-def _deployment(one: DeploymentView, names: Names) -> dict[str, Any]:
+def _deployment(one: DeploymentView) -> dict[str, Any]:
     desired = one.desired
     return {
         "name": one.name,
-        "stable": names.of(desired.stable) if desired else None,
-        "canary": names.of(desired.canary) if desired else None,
+        "stable": desired.stable_version if desired else None,
+        "canary": desired.canary_version if desired else None,
         "weight": desired.weight if desired else 0.0,
         "frozen": one.frozen_reason,
     }
 
 
-def _rollout(one: RolloutView, names: Names) -> dict[str, Any]:
+def _rollout(one: RolloutView) -> dict[str, Any]:
     return {
         "id": one.id,
         "deployment": one.deployment,
-        "version": names.of(one.model_version_id),
+        "version": one.model_version,
         "phase": one.phase,
+        "step": one.step_in_words,
         "weight": one.weight,
         "reason": one.reason,
     }
@@ -108,7 +91,7 @@ def _print(screen: Terminal, found: dict[str, Any]) -> None:
     screen.write(f"Graftwork {info['version']} · {info['mode']} · events from {info['source']}")
     sections = {
         "deployments": ("name", "stable", "canary", "weight", "frozen"),
-        "rollouts": ("id", "deployment", "version", "phase", "weight", "reason"),
+        "rollouts": ("id", "deployment", "version", "phase", "step", "weight", "reason"),
         "jobs": ("id", "kind", "phase", "progress"),
     }
     for title, columns in sections.items():

@@ -28,7 +28,7 @@ from controlplane.domain.analysis.state import NEVER, AnalysisState
 from controlplane.domain.analysis.verdict import Assessment, assess
 from controlplane.domain.rollout import Move, Situation, next_move
 from controlplane.errors import Conflict
-from controlplane.projections.rollouts import last_heard
+from controlplane.projections.rollouts import last_heard, step_number
 from controlplane.store.serving_tables import (
     DecisionRow,
     DeploymentRow,
@@ -179,9 +179,8 @@ def _stay(_turn: Turn) -> None:
 
 
 def _advance(turn: Turn) -> None:
-    step = turn.row.step + 1
-    decision = turn.decide("ADVANCE", f"step {step} of {len(turn.policy.steps)} is left without harm")
-    enter_step(turn.uow, turn.deployment, turn.row, step, decision.reason)
+    left = f"step {step_number(turn.row)} of {len(turn.policy.steps)} is left without harm"
+    enter_step(turn.uow, turn.deployment, turn.row, turn.row.step + 1, turn.decide("ADVANCE", left).reason)
 
 
 def _promote(turn: Turn) -> None:

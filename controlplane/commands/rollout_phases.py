@@ -17,6 +17,7 @@ from controlplane.domain.analysis.state import AnalysisState, begin, conclude, e
 from controlplane.domain.canonical import digest
 from controlplane.domain.rollout import check_transition
 from controlplane.errors import Conflict, NotFound
+from controlplane.projections.rollouts import step_number
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.cloudevent import EventData
@@ -80,7 +81,12 @@ def announce(uow: UnitOfWork, row: RolloutRow, fact: EventData) -> None:
 
 def announce_progress(uow: UnitOfWork, row: RolloutRow, reason: str) -> None:
     fact = RolloutAdvanced(
-        rollout_id=row.id, deployment=row.deployment, phase=row.phase, step=row.step, weight=row.weight, reason=reason
+        rollout_id=row.id,
+        deployment=row.deployment,
+        phase=row.phase,
+        step=step_number(row),
+        weight=row.weight,
+        reason=reason,
     )
     announce(uow, row, fact)
 

@@ -27,7 +27,7 @@ from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import invalid_for_good
 from controlplane.domain.rollout import Verb, check_verb
 from controlplane.errors import Conflict, Invalid, NotFound
-from controlplane.projections.rollouts import last_heard
+from controlplane.projections.rollouts import last_heard, step_number
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
@@ -158,7 +158,7 @@ def _word(uow: UnitOfWork, row: RolloutRow, verb: Verb, reason: str) -> Decision
         "reason": reason,
         "actor": uow.actor,
         "phase": row.phase,
-        "step": row.step,
+        "step": step_number(row),
         "weight": row.weight,
         "verdict": row.verdict,
         "revision": row.revision,

@@ -3,6 +3,7 @@
 The statements behind one version are built once: building one a request took as long as running it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -69,6 +70,14 @@ def find_version_and_aliases(session: Session, text: str) -> tuple[ModelVersionR
         raise NotFound(f"there is no model version {text!r}", field="model_version")
     row, aliases = found
     return row, sorted(aliases.split(",")) if aliases else []
+
+
+def name_versions(session: Session, versions: Iterable[UUID | None]) -> dict[UUID, str]:
+    """`sentiment/3` of each version's id; one that does not exist is called by its id."""
+    wanted = {version for version in versions if version}
+    query = select(ModelVersionRow.id, ModelVersionRow.model, ModelVersionRow.version)
+    found = session.exec(query.where(col(ModelVersionRow.id).in_(wanted))) if wanted else ()
+    return {one: str(one) for one in wanted} | {one: f"{model}/{version}" for one, model, version in found}
 
 
 def find_model(session: Session, name: str) -> RegisteredModelRow:

@@ -1,5 +1,6 @@
 """Rollouts as they are read: lists, and the evidence as it stands in words."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -8,8 +9,10 @@ from sqlmodel import Session, and_, col, func, or_, select
 from controlplane.domain.analysis.explain import explain
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import assess
+from controlplane.projections.models import name_versions
 from controlplane.store.serving_tables import GatewayBootRow, RolloutRow
 from schemas.rollouts import RolloutPolicy
+from schemas.views.rollouts import RolloutView
 
 
 def list_rollouts(
@@ -29,6 +32,27 @@ def list_rollouts(
     if before is not None:
         query = query.where(or_(at < before[0], and_(at == before[0], identity < before[1])))
     return list(session.exec(query.order_by(at.desc(), identity.desc()).limit(limit)))
+
+
+def rollout_views(session: Session, rows: list[RolloutRow]) -> list[RolloutView]:
+    """As the API shows them: versions by id and by name, steps as people count."""
+    names = name_versions(session, (one for row in rows for one in (row.model_version_id, row.previous)))
+    return [_rollout_view(row, names) for row in rows]
+
+
+def _rollout_view(row: RolloutRow, names: Mapping[UUID, str]) -> RolloutView:
+    return RolloutView(
+        **row.model_dump(include=set(RolloutView.model_fields) - {"step"}),
+        model_version=names[row.model_version_id],
+        previous_version=names[row.previous] if row.previous else None,
+        step=step_number(row),
+        steps=len(RolloutPolicy.model_validate(row.policy).canary.steps),
+    )
+
+
+def step_number(row: RolloutRow) -> int:
+    """As people count: 1 is the first step; 0 before the canary first got weight."""
+    return 0 if row.analysis is None else row.step + 1
 
 
 def describe_analysis(session: Session, row: RolloutRow, now: float) -> list[str]:

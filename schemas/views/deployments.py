@@ -13,10 +13,14 @@ class DesiredView(View):
 
     generation: int
     stable: UUID | None
+    stable_version: str | None
+    """`name/version` of it."""
     canary: UUID | None
+    canary_version: str | None
     weight: float
     rollout_id: UUID | None
     step: int
+    """Of the rollout, counted from 1; 0 without a canary."""
     reason: str
     actor: str
     created_at: datetime
@@ -46,6 +50,8 @@ class GatewayView(View):
     generation: int
     applied_weight: float
     loaded: list[UUID]
+    loaded_versions: list[str]
+    """`name/version` of each."""
     watermark: int
     late_seconds: int
     late_units: int
@@ -53,7 +59,9 @@ class GatewayView(View):
 
 class AppliedView(Applied):
     stable: UUID | None
+    stable_version: str | None
     canary: UUID | None
+    canary_version: str | None
 
 
 class ServedView(View):
@@ -66,7 +74,9 @@ class RollbackView(View):
     id: UUID
     deployment: str
     target: UUID
+    target_version: str
     previous: UUID
+    previous_version: str
     phase: str
     force: bool
     deadline: datetime

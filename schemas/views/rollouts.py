@@ -13,11 +13,18 @@ class RolloutView(View):
     id: UUID
     deployment: str
     model_version_id: UUID
+    model_version: str
+    """`name/version` of it."""
     previous: UUID | None
+    """The version that was stable when it started."""
+    previous_version: str | None
     pipeline: str | None
     run_id: UUID | None
     phase: RolloutPhase
     step: int
+    """Which of `steps` it is in, counted from 1; 0 before the canary first got weight."""
+    steps: int
+    """How many its policy has."""
     weight: float
     gates: list[GateVerdict]
     waived_gates: str | None
@@ -37,6 +44,11 @@ class RolloutView(View):
     folded_at: datetime | None
     finished_at: datetime | None
     revision: int
+
+    @property
+    def step_in_words(self) -> str:
+        """`2 of 4`, as tables show it; empty before the canary first got weight."""
+        return f"{self.step} of {self.steps}" if self.step else ""
 
 
 class LabelDelay(View):

@@ -77,7 +77,7 @@ def test_without_traffic_the_last_step_promotes_nothing(site: Site) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
-    while site.rollout(rollout["id"])["step"] == 0:
+    while site.rollout(rollout["id"])["step"] == 1:
         gateway.observe(4000)
         site.turn()
         gateway.report()
@@ -85,7 +85,7 @@ def test_without_traffic_the_last_step_promotes_nothing(site: Site) -> None:
         gateway.observe(0)
         site.turn()
     standing = site.rollout(rollout["id"])
-    assert (standing["phase"], standing["step"], standing["weight"]) == ("Progressing", 1, 0.5)
+    assert (standing["phase"], standing["step"], standing["weight"]) == ("Progressing", 2, 0.5)
 
 
 def test_a_long_rollout_is_folded_less_often_and_its_lease_goes_on(site: Site) -> None:

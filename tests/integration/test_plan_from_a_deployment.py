@@ -34,7 +34,7 @@ def test_traffic_is_what_the_last_canary_met(site: Site, tmp_path: Path, capsys:
     for _ in range(12):
         gateway.observe(50, stable_errors=0.05)
         site.turn()
-    assert site.rollout(site.client("viewer").get("/v1/rollouts").json()["items"][0]["id"])["step"] == 1
+    assert site.rollout(site.client("viewer").get("/v1/rollouts").json()["items"][0]["id"])["step"] == 2
     assert plan(site, tmp_path, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["traffic"] == {

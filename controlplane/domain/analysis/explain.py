@@ -72,7 +72,7 @@ def explain(policy: CanaryPolicy, assessment: Assessment) -> list[str]:
     return [
         f"verdict: {assessment.verdict or 'none yet'}, because {assessment.reason}",
         f"rule: {OUT_OF_TIME[policy.on_inconclusive] if out_of_time else RULES[assessment.rule]}",
-        f"ladder: step {ladder.step + 1}, canary weight {ladder.weight:.0%}; {ladder.reason}",
+        f"ladder: step {ladder.step + 1} of {len(policy.steps)}, canary weight {ladder.weight:.0%}; {ladder.reason}",
         f"time: {assessment.seconds:.0f} s since the canary first got weight",
         *(line for metric in assessment.metrics for line in _metric_lines(metric)),
         f"sample ratio: evidence of a wrong split {_of(assessment.sample_ratio, assessment.sample_ratio_needed)}",

@@ -68,6 +68,7 @@ def test_a_waiting_ladder_says_what_it_waits_for():
     seen = [observed(second, cell(1, 0.05, (9, 0), (1, 0))) for second in range(12)]
     words = explain(ERRORS, assess(ERRORS, folded(ERRORS, started(ERRORS), 11, seen), 12.0, 12.0))
     assert words[0].startswith("verdict: none yet, because the evidence decides nothing yet; step 1 of 4 waits: ")
+    assert words[2].startswith("ladder: step 1 of 4, canary weight 5%; ")
     assert "12 of 60 s are observed; `error` has 12 of 30 units on its smaller arm" in words[2]
 
 

@@ -1,0 +1,115 @@
+"""What people read of a rollout: one step number wherever it is told, and versions by their names."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.cli.app import main
+from tests.support.facts import all_facts
+from tests.support.http_server import serving
+from tests.support.releases import CANARY, Gateway, Site, ok
+
+Words = Callable[[str], str]
+STEPS = (0.1, 0.25, 0.5)
+LADDER = {**CANARY, "steps": STEPS}
+
+
+def test_the_step_is_the_same_number_everywhere(site: Site) -> None:
+    site.deploy(canary=LADDER)
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.release(site.version())
+    assert (rollout["step"], rollout["steps"]) == (0, 3), "no canary serves yet"
+    gateway.report()
+    site.turn()
+    for number, weight in enumerate(STEPS, start=1):
+        told = site.rollout(rollout["id"])
+        desired = site.deployment()["desired"]
+        assert (told["step"], told["weight"]) == (desired["step"], desired["weight"]) == (number, weight)
+        assert any(line.startswith(f"ladder: step {number} of 3, canary weight ") for line in told["analysis"])
+        assert (facts(site)[-1]["step"], facts(site)[-1]["weight"]) == (number, weight)
+        if number < len(STEPS):
+            climb_one(site, gateway, rollout["id"], number)
+            assert facts(site)[-1]["reason"] == f"step {number} of 3 is left without harm"
+    left = [one["reason"] for one in site.decisions(rollout["id"]) if one["verdict"] == "ADVANCE"]
+    assert left == ["step 1 of 3 is left without harm", "step 2 of 3 is left without harm"]
+    ok(site.client("operator").post(f"/v1/rollouts/{rollout['id']}:abort", json={"reason": "a test"}))
+    word = site.decisions(rollout["id"])[-1]
+    assert "step: 3" in word["why"]
+    assert site.deployment()["desired"]["step"] == 0, "no canary serves any more"
+
+
+def test_the_cli_tells_the_step_as_one_of_how_many(site: Site, words: Words) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    for line in ("status", "rollout list", f"rollout get {rollout['id']}", "deployment list", "deployment get reviews"):
+        said = words(line)
+        assert "sentiment/2" in said, line
+        assert "sentiment/1" in said or line == "rollout list", line
+    assert "1 of 2" in words("status")
+    assert "1 of 2" in words("rollout list")
+
+
+def test_every_view_of_a_version_has_its_name_beside_its_id(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    gateway.report()
+    second, viewer = rollout["model_version_id"], site.client("viewer")
+    names = {str(first): "sentiment/1", second: "sentiment/2", None: None}
+    listed = ok(viewer.get("/v1/rollouts"))["items"][0]
+    assert (rollout["model_version"], rollout["previous_version"]) == ("sentiment/2", "sentiment/1")
+    assert (listed["model_version"], listed["previous_version"]) == ("sentiment/2", "sentiment/1")
+    served = ok(viewer.get("/v1/deployments/reviews/served"))
+    for shown in (site.deployment()["desired"], served["desired"], *served["applied"]):
+        assert (shown["stable_version"], shown["canary_version"]) == (names[shown["stable"]], names[shown["canary"]])
+        assert shown["stable_version"] == "sentiment/1"
+    (told,) = ok(viewer.get("/v1/deployments/reviews/gateways"))
+    assert told["loaded_versions"] == [names[one] for one in told["loaded"]]
+    assert set(told["loaded_versions"]) == {"sentiment/1", "sentiment/2"}
+
+
+def test_a_rollback_tells_both_versions_by_name(site: Site, words: Words) -> None:
+    site.first_champion()
+    rollout = site.canary(Gateway(site))
+    ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json={"reason": "a test"}))
+    body = {"reason": "it was better before", "force": True}
+    asked = ok(site.client("releaser").post("/v1/deployments/reviews:rollback", json=body))
+    assert (asked["target_version"], asked["previous_version"]) == ("sentiment/1", "sentiment/2")
+    said = words("deployment rollbacks reviews")
+    assert "sentiment/1" in said
+    assert "sentiment/2" in said
+
+
+def facts(site: Site) -> list[dict[str, Any]]:
+    """What the outside is told of progress, oldest first."""
+    return [fact.data for fact in all_facts(site.database) if fact.type == "dev.graftwork.rollout.advanced.v1"]
+
+
+def climb_one(site: Site, gateway: Gateway, rollout_id: str, step: int) -> None:
+    for _ in range(60):
+        if site.rollout(rollout_id)["step"] != step:
+            return
+        gateway.observe(400)
+        site.turn()
+        gateway.report()
+    pytest.fail(f"step {step} is never left: {site.rollout(rollout_id)}")
+
+
+@pytest.fixture
+def words(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Words:
+    """What the CLI prints to a viewer."""
+    token = tmp_path / "token"
+    token.write_text(site.client("viewer").headers["authorization"].removeprefix("Bearer "))
+
+    def run(line: str) -> str:
+        with serving(site.app) as url, pytest.raises(SystemExit) as stopped:
+            main([*line.split(), "--api-url", url, "--token-file", str(token)])
+        said = capsys.readouterr()
+        assert not stopped.value.code, said.err
+        return said.out
+
+    return run
