@@ -16,7 +16,7 @@ from tests.bench.tables import compared, number, render
 from tests.support.missing import Missing
 from tests.support.processes import end_on_sigterm
 
-BENCHMARKS: Final = ("commit_price", "relay", "latency", "registry", "growth", "gateway", "fair", "rollback")
+BENCHMARKS: Final = ("commit_price", "relay", "latency", "registry", "growth", "gateway", "fair", "rollback", "cli")
 """Modules beside this one, each with `measure(options) -> list[Ratio]`."""
 
 
