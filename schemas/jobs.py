@@ -23,6 +23,7 @@ from schemas.artifacts import (
     TargetModule,
 )
 from schemas.base import Strict, Tolerant
+from schemas.encodings import Encoding
 from schemas.labels import Label
 
 JobKind = Literal["curate", "train", "evaluate", "attack", "merge", "export"]
@@ -54,8 +55,15 @@ class Source(Strict):
 
     uri: SourceUri = Field(examples=["file:///data/reviews.csv"])
     """Where the file is, as the worker reads it: `file://`, `s3://`, `hf://` or `pypi://`."""
-    format: Literal["jsonl", "csv", "tsv", "parquet"] | None = Field(default=None, examples=["csv"])
+    format: Literal["csv", "tsv", "jsonl", "json", "parquet"] | None = Field(default=None, examples=["csv"])
     """How the file is written; null: by its ending."""
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1, examples=[";"])
+    """What stands between two fields of a CSV or TSV file; null: the one with which the header names the columns."""
+    encoding: Encoding | None = Field(default=None, examples=["utf-16"])
+    """How characters are stored in a text file; null: UTF-8, or UTF-16 where the file's beginning says so."""
+    quote: str | None = Field(default=None, max_length=1, examples=[""])
+    """What stands around a field with a delimiter in it; empty: nothing does, a quote is a character; null: a double
+    quote, where the file's beginning reads best so."""
     header: bool = True
     """Whether the first line names the columns; false: they are named by position, "0", "1", …"""
     text: str = "text"
@@ -99,8 +107,11 @@ class CurateSpec(Strict):
     """Labels in the order of the model's classes, rows of any other are rejected; empty: every label that occurs."""
     min_words: int = Field(default=1, ge=0)
     """Shorter texts are rejected. Unit: words."""
-    max_words: int = Field(default=256, ge=1)
-    """Longer texts are rejected. Unit: words."""
+    max_words: int | None = Field(default=None, ge=1, examples=[256])
+    """From which length on `long_texts` says what becomes of a text; null: texts may be of any length. Unit: words."""
+    long_texts: Literal["keep", "truncate", "reject"] = "keep"
+    """What becomes of a text above max_words: it is cut there, or rejected; `keep` needs no max_words, because a model
+    reads the first `max_length` tokens of a text anyway."""
     splits: Splits = Splits()
     """How the rows are divided."""
     seed: Seed = 0
@@ -111,7 +122,12 @@ class CurateSpec(Strict):
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Self:
-        if self.min_words > self.max_words:
+        if (self.max_words is None) != (self.long_texts == "keep"):
+            raise ValueError(
+                f"max_words is {self.max_words} and long_texts `{self.long_texts}`: `truncate` and `reject` need a "
+                "max_words, and max_words needs one of them"
+            )
+        if self.max_words is not None and self.min_words > self.max_words:
             raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}")
         return self
 
@@ -127,6 +143,10 @@ class CurateResult(Tolerant):
     """Of the rows of each split, in whatever order: versions that share a split share its digest."""
     rejected: dict[str, int]
     """Rows per reason."""
+    truncated: int = 0
+    """Rows whose text was cut, as the spec asked."""
+    warnings: tuple[str, ...] = ()
+    """What a person should look at, in words: many rows were rejected, labels that no split but train has."""
     rejects: ArtifactRef | None = None
     """JSONL: where each rejected row came from, its reason, and the digest of its text (never the text)."""
 

@@ -16,6 +16,7 @@ from controlplane.errors import GraftworkError
 from controlplane.settings import Settings
 from schemas import faults
 from schemas.faults import FieldFault
+from schemas.processes.private import keep_private
 
 GLOBAL_OPTIONS = {"--json": 0, "--home": 1, "--api-url": 1, "--token-file": 1}
 """May stand anywhere on the line; the number is how many values follow."""
@@ -84,6 +85,7 @@ def _wrong_setting(fault: FieldFault) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one verb and exit; whatever was refused is one line on stderr."""
+    keep_private()
     line = hoist(sys.argv[1:] if arguments is None else arguments)
     sys.exit(_run(lambda: graftwork(noun_of(line))(line, standalone_mode=False, prog_name="graftwork")))
 

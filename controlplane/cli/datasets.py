@@ -1,6 +1,6 @@
 """`graftwork dataset …`: versions, and a file of one's own."""
 
-import shutil
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +9,7 @@ import typer
 from controlplane.cli import dataset_rows
 from controlplane.cli.jobs import Wait, follow
 from controlplane.cli.output import refuse, terminal
+from controlplane.client.imports import keep_copy
 
 dataset = typer.Typer(no_args_is_help=True, help="Datasets: immutable versions with splits that do not leak.")
 
@@ -48,6 +49,24 @@ def import_(
     text: Annotated[str, typer.Option(help="the column with the text")] = "text",
     label: Annotated[str, typer.Option(help="the column with the label")] = "label",
     parent: Annotated[str | None, typer.Option(help="a version whose rows keep their splits: name@latest")] = None,
+    group: Annotated[str | None, typer.Option(help="a column whose rows of one value stay in one split")] = None,
+    form: Annotated[
+        str | None, typer.Option("--format", help="csv, tsv, jsonl, json or parquet; default: by the ending")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option(help=r"between two fields, such as ';' or '\t'; default: found out")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="such as utf-16 or windows-1252; default: UTF-8 or found out")
+    ] = None,
+    quote: Annotated[
+        str | None, typer.Option(help="around fields; '' where a quote is a character; default: found out")
+    ] = None,
+    header: Annotated[bool, typer.Option(help="the first line names the columns; without: they are 0, 1, …")] = True,
+    max_words: Annotated[
+        int | None, typer.Option(min=1, help="from which length on --long-texts says what becomes")
+    ] = None,
+    long_texts: Annotated[str, typer.Option(help="keep, truncate or reject texts above --max-words")] = "keep",
     test: Annotated[float, typer.Option(help="a fraction below 1, else a count of rows")] = 0.2,
     validation: Annotated[float, typer.Option(help="a fraction below 1, else a count of rows")] = 0.1,
     wait: Wait = True,
@@ -56,14 +75,26 @@ def import_(
     screen = terminal(context)
     if not file.is_file():
         refuse(f"{file}: no such file")
-    folder = screen.settings.data_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    copy = folder / file.name
-    if copy.resolve() != file.resolve():
-        shutil.copyfile(file, copy)
+    if not os.access(file, os.R_OK):
+        refuse(f"{file}: it cannot be read")
+    if (max_words is None) != (long_texts == "keep"):
+        refuse("--max-words: give it with --long-texts truncate or --long-texts reject, and only then")
+    source = {
+        "uri": keep_copy(file, screen.settings.data_folder()),
+        "text": text,
+        "label": label,
+        "group": group,
+        "header": header,
+        "format": form,
+        "delimiter": "\t" if delimiter == "\\t" else delimiter,
+        "encoding": encoding,
+        "quote": quote,
+    }
     spec: dict[str, Any] = {
         "dataset": name,
-        "sources": [{"uri": copy.as_uri(), "text": text, "label": label}],
+        "sources": [source],
+        "max_words": max_words,
+        "long_texts": long_texts,
         "splits": {"test": test, "validation": validation},
         "parent": parent,
     }

@@ -1,5 +1,6 @@
 """`graftwork job …`"""
 
+import sys
 import time
 from itertools import islice
 from pathlib import Path
@@ -120,6 +121,8 @@ def follow(screen: Terminal, client: Client, asked: JobView) -> None:
     from controlplane.cli.live import draw_job, watch  # here: only who watches needs rich
 
     ended = watch(screen, lambda seen: client.wait_for_job(asked.id, seen=seen), draw_job)
+    for warning in (ended.result or {}).get("warnings", ()):
+        sys.stderr.write(f"warning: {warning}\n")
     screen.show(ended)
     if ended.phase != "Succeeded":
         raise typer.Exit(FAILED)

@@ -16,11 +16,11 @@ from controlplane.settings import Settings
 from controlplane.store import schema
 from controlplane.store.database import Database
 from schemas.processes.logs import log_to_stderr
+from schemas.processes.private import make_home
 
 
 def open_database(settings: Settings) -> Database:
-    if settings.database_url is None:
-        settings.home.mkdir(parents=True, exist_ok=True)
+    make_home(settings.home)
     return Database(settings.resolved_database_url())
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from schemas.artifacts import DatasetManifest
 from schemas.jobs import CurateResult, CurateSpec
+from workers.curate.advice import of_rejects, of_splits
 from workers.curate.formats.reading import read_records
 from workers.curate.manifest import COLUMNS, dataset_digest, write_parts, write_rejects
 from workers.curate.operators.deduplicate import deduplicate
@@ -32,6 +33,8 @@ class Curation:
     spec: CurateSpec
     context: Context
     rejects: list[Reject] = field(default_factory=list)
+    read: int = 0
+    truncated: int = 0
 
     @property
     def steps(self) -> int:
@@ -80,6 +83,8 @@ def _draw_source(run: Curation, index: int) -> list[Row]:
             raise JobError(f"source {source.uri}: it has more than {MAX_ROWS} rows; divide it")
         if count % REPORT_EVERY == 0:
             run.context.progress(index, run.steps, f"source {index}: {count} rows read")
+    run.read += count
+    run.truncated += validity.truncated
     kept, rejects = deduplicate(valid)
     run.rejects.extend(rejects)
     drawn = draw(kept, run.spec.seed, source.offset, source.limit)
@@ -95,6 +100,7 @@ def _divide(run: Curation, drawn: Sequence[Row], parent: Parent, labels: Sequenc
     if not distinct or not (free or bound):
         raise JobError(
             f"no row was accepted; rejected: {_in_words(_reasons(run)) or 'none'}; {len(drawn)} rows were drawn"
+            + "".join(f"; {warning}" for warning in of_rejects(_reasons(run), run.read))
         )
     # A split that the parent has is not filled up: its rows are what every version is measured on.
     splits = run.spec.splits.model_copy(update={name: 0.0 for name in ("validation", "test") if parent.rows[name]})
@@ -146,23 +152,25 @@ def _publish(
         split_digests={split: rows_digest((row.text, row.label) for row in rows[split]) for split in rows},
         rejected=_reasons(run),
         rejects=rejects,
+        truncated=run.truncated,
+        warnings=(*of_rejects(_reasons(run), run.read), *of_splits(rows, labels)),
     )
 
 
 def _check_train(train: Sequence[Row], labels: Sequence[str]) -> None:
     counts = Counter(row.label for row in train)
-    for label in labels:
-        if not counts[label]:
-            raise JobError(
-                f"label {label!r} has no row left to train on; give more of them, or lower the sizes in splits"
-            )
+    lacking = ", ".join(repr(label) for label in labels if not counts[label])
+    if lacking:
+        raise JobError(
+            f"labels {lacking} have no row left to train on; give more of them, or lower the sizes in splits"
+        )
 
 
 def _operators(spec: CurateSpec) -> tuple[str, ...]:
     splits = spec.splits
     return (
-        f"valid: {spec.min_words} to {spec.max_words} words, labels {', '.join(spec.labels) or 'as found'}",
-        "deduplicate: equal by NFKC, case-folding, without punctuation, invisible characters and runs of space; "
+        f"valid: {spec.min_words} words or more, {_long(spec)}, labels {', '.join(spec.labels) or 'as found'}",
+        "deduplicate: equal by NFKC, case-folding, without sentence marks, invisible characters and runs of space; "
         "none of those whose labels differ",
         *(
             f"draw: source {index}, seed {spec.seed}, offset {source.offset}, limit {source.limit or 'none'}"
@@ -171,6 +179,10 @@ def _operators(spec: CurateSpec) -> tuple[str, ...]:
         f"split: seed {spec.seed}, validation {splits.validation:g}, test {splits.test:g}, "
         f"{'balanced' if splits.balanced else 'as drawn'}, by group, the parent's rows stay",
     )
+
+
+def _long(spec: CurateSpec) -> str:
+    return "of any length" if spec.max_words is None else f"above {spec.max_words}: {spec.long_texts}"
 
 
 def _reasons(run: Curation) -> dict[str, int]:

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from workers.curate.operators.normalize import loosely
+
 Reason = Literal[
     "undecodable",
     "malformed",
+    "stray_quote",
     "missing_column",
     "null",
     "not_text",
@@ -67,7 +70,7 @@ class Row:
     @property
     def unit(self) -> str:
         """What may not be divided between splits."""
-        return f"group:{self.group}" if self.group is not None else f"text:{self.key}"
+        return f"group:{self.group}" if self.group is not None else f"text:{loosely(self.key)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import threading
 
 from schemas.jobs import JOB_KINDS
 from schemas.processes.logs import log_to_stderr
+from schemas.processes.private import keep_private
 from workers.runtime.api import Api, Refused
 from workers.runtime.doorbell import open_doorbell
 from workers.runtime.settings import WorkerSettings
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("kinds", nargs="+", choices=JOB_KINDS, help="kinds of jobs that this worker does")
     parser.add_argument("--name", default=socket.gethostname(), help="shown with its jobs; default: the host's name")
     arguments = parser.parse_args()
+    keep_private()
     settings = WorkerSettings()
     log_to_stderr(settings.log_level, quiet=("httpx", "kafka"))
     with Api(settings.api_url, settings.token_value()) as api:

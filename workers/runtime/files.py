@@ -51,7 +51,7 @@ def publish(out: BinaryIO, staged_path: Path, target: Path) -> None:
     out.flush()
     os.fsync(out.fileno())
     target.parent.mkdir(parents=True, exist_ok=True)
-    staged_path.chmod(0o444)
+    staged_path.chmod(0o400)
     staged_path.replace(target)
 
 

@@ -138,7 +138,7 @@ def _write(entry: Entry, path: Path) -> None:
             shutil.copyfileobj(entry.data, out, CHUNK)
     except FileExistsError as error:
         raise SourceError(f"the archive holds {entry.name} twice") from error
-    path.chmod(0o444)
+    path.chmod(0o400)
 
 
 def _entries(archive: Path, budget: _Allowance) -> Iterator[Entry]:

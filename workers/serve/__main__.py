@@ -10,6 +10,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from schemas.faults import in_words
 from schemas.processes.logs import log_to_stderr
 from schemas.processes.memory import settle
+from schemas.processes.private import keep_private
 from schemas.processes.slow_clients import allow_many_connections, impatient
 from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
@@ -23,6 +24,7 @@ DRAIN_SECONDS = 10
 
 
 def main(arguments: list[str] | None = None, open_engine: OpenEngine = GraphSession) -> int:
+    keep_private()
     try:
         settings = _settings(arguments)
     except ValidationError as error:

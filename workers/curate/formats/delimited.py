@@ -1,82 +1,187 @@
-"""CSV (RFC 4180 quoting) and TSV (IANA text/tab-separated-values: no quoting, a quote is a character)."""
+"""CSV and TSV as they are found: what a quote swallowed is read again line by line, and each lost line is counted."""
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Final
 
 from schemas.jobs import Source
-from workers.curate.formats.lines import MAX_LINE, MAX_RECORD, read_lines
-from workers.curate.rows import Reason, Record, Unreadable, character_fault
+from workers.curate.formats.columns import check_columns, needed_columns
+from workers.curate.formats.dialect import (
+    SEPARATOR_LINE,
+    Dialect,
+    Shape,
+    StrayQuote,
+    delimiters,
+    guess_delimiter,
+    header_of,
+    quotings,
+    scan,
+    shape_of,
+)
+from workers.curate.formats.lines import MAX_LINE, MAX_RECORD, encoding_of, read_head, read_lines
+from workers.curate.rows import Record, Unreadable, character_fault
 from workers.runtime.errors import JobError
+
+SAMPLE_LINES: Final = 2_000
+"""From which the delimiter, the quotes and the labels are told."""
+MAX_READ_AGAIN = 32 << 20
+"""Characters that are read a second time because a quote before them never closed; beyond it the file is refused."""
+NULL: Final = "\\N"
+"""As MySQL and PostgreSQL write it."""
+Line = tuple[int, str]
 
 
 def read_csv(path: Path, source: Source) -> Iterator[Record | Unreadable]:
-    return _records(path, source, delimiter=",", quoting=csv.QUOTE_MINIMAL)
+    return _records(path, source, "csv")
 
 
 def read_tsv(path: Path, source: Source) -> Iterator[Record | Unreadable]:
-    return _records(path, source, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None)
+    return _records(path, source, "tsv")
 
 
-def _records(path: Path, source: Source, **dialect: Any) -> Iterator[Record | Unreadable]:
-    csv.field_size_limit(MAX_LINE)
-    lines = _Lines(path)
-    reader = csv.reader(lines, **dialect)
-    columns = _header(reader, source) if source.header else None
-    while True:
-        lines.begin_record()
-        try:
-            values = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            reason: Reason = "too_long" if "field limit" in str(error) else "malformed"
-            yield Unreadable(reader.line_num, reason, b"")
-            continue
-        if values:
-            yield _record(reader.line_num, values, columns)
+def _records(path: Path, source: Source, form: str) -> Iterator[Record | Unreadable]:
+    sample = [line for line in islice(read_lines(path, source.encoding), SAMPLE_LINES) if line[1]]
+    if not sample:
+        return
+    candidates = delimiters(source, form, sample[0][1])
+    first = 1 if SEPARATOR_LINE.fullmatch(sample[0][1]) else 0
+    if len(sample) <= first:
+        return
+    number, header = sample[first]
+    if len(header) > MAX_LINE:
+        raise JobError(f"source {source.uri}: its header line cannot be read: it has more than {MAX_LINE} characters")
+    delimiter = guess_delimiter(candidates, header, source)
+    columns = header_of(header, Dialect(delimiter), source)
+    _check_header(columns, delimiter, path, source)
+    skipped = number if source.header else number - 1
+    body = [line for line in sample if line[0] > skipped]
+    dialect = _quoting(body, delimiter, columns, source)
+    shape = shape_of((line for _, line in body), dialect, columns, source)
+    lines = (line for line in read_lines(path, source.encoding) if line[0] > skipped and line[1])
+    positions = {name: columns.index(name) for name in needed_columns(source).values()}
+    for place, values in Rows(lines, dialect, shape, source):
+        yield _record(place, values, len(columns) if source.header else None, positions)
 
 
-class _Lines:
-    """The file's lines for a reader that joins them into records: one whose quotes never close is cut off."""
-
-    def __init__(self, path: Path) -> None:
-        self._lines = read_lines(path)
-        self._left = MAX_RECORD
-
-    def begin_record(self) -> None:
-        self._left = MAX_RECORD
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        _, line = next(self._lines)
-        self._left -= len(line)
-        if self._left < 0:
-            raise csv.Error("record larger than field limit")
-        # surrogateescape keeps undecodable bytes inside their own record, so one bad line is one reject.
-        return line.decode("utf-8", "surrogateescape")
-
-
-def _header(reader: Iterator[list[str]], source: Source) -> list[str]:
+def _check_header(columns: list[str], delimiter: str, path: Path, source: Source) -> None:
+    encoding = encoding_of(read_head(path), source.encoding)
     try:
-        columns = next(reader, [])
-    except csv.Error as error:
-        raise JobError(f"source {source.uri}: its header line cannot be read: {error}") from error
-    repeated = sorted({column for column in columns if columns.count(column) > 1})
-    if repeated:
-        raise JobError(f"source {source.uri}: its header names column {repeated[0]!r} twice")
-    return columns
+        check_columns(source, columns)
+    except JobError as error:
+        raise JobError(
+            f"{error.reason}; it was read with delimiter {delimiter!r} and encoding {encoding}: set delimiter, "
+            "encoding, quote or header where that is wrong"
+        ) from None
+    for field, name in needed_columns(source).items():
+        if columns.count(name) > 1:
+            raise JobError(f"source {source.uri}: its header names column {name!r} twice, which field {field} asks for")
 
 
-def _record(line: int, values: Sequence[str], columns: Sequence[str] | None) -> Record | Unreadable:
-    if any(character_fault(value) == "undecodable" for value in values):
-        return Unreadable(line, "undecodable", "".join(values).encode("utf-8", "surrogateescape"))
-    if columns is None:
-        return Record(line, {str(index): value for index, value in enumerate(values)})
-    if len(values) > len(columns):
-        return Unreadable(line, "malformed", "".join(values).encode())
+def _quoting(body: Sequence[Line], delimiter: str, columns: Sequence[str], source: Source) -> Dialect:
+    """The reading of the sample with the fewest faults."""
+
+    def faults(dialect: Dialect) -> int:
+        shape = shape_of((line for _, line in body), dialect, columns, source)
+        rows = Rows(iter(body), dialect, shape, source, at_end_is_fault=len(body) < SAMPLE_LINES // 2)
+        bad = sum(not (values and len(values) == len(columns)) for _, values in rows)
+        return bad + (_bare_quotes(body, dialect) if dialect.quote else _quoted_fields(body, delimiter))
+
+    return min(quotings(source, delimiter), key=faults)
+
+
+def _quoted_fields(body: Iterable[Line], delimiter: str) -> int:
+    """Lines with a field in quotes: they tell against quotes being characters."""
+    return sum(
+        any(len(field) > 1 and field[0] == field[-1] == '"' for field in line.split(delimiter)) for _, line in body
+    )
+
+
+def _bare_quotes(body: Iterable[Line], dialect: Dialect) -> int:
+    """Who quotes TSV quotes every field that holds a quote: one inside a bare field says that nobody quotes."""
+    if dialect.delimiter != "\t":
+        return 0
+    return sum(
+        dialect.quote in field and not field.startswith(dialect.quote) and not field.endswith(dialect.quote)
+        for _, line in body
+        for field in line.split(dialect.delimiter)
+        if dialect.quote * 2 not in line
+    )
+
+
+class Rows:
+    """Records of one or more lines. None instead of fields: a line that is no record, alone."""
+
+    def __init__(
+        self, lines: Iterator[Line], dialect: Dialect, shape: Shape, source: Source, at_end_is_fault: bool = True
+    ) -> None:
+        self._lines, self._dialect, self._shape, self._source = lines, dialect, shape, source
+        self._again: deque[Line] = deque()
+        self._left = MAX_READ_AGAIN
+        self._end_is_fault = at_end_is_fault
+
+    def __iter__(self) -> Iterator[tuple[Line, list[str] | None]]:
+        while (line := self._next()) is not None:
+            yield line, self._record(line)
+
+    def _next(self) -> Line | None:
+        return self._again.popleft() if self._again else next(self._lines, None)
+
+    def _record(self, first: Line) -> list[str] | None:
+        """The fields of the record that begins here; when its quotes hold other rows, of this line alone."""
+        if len(first[1]) > MAX_LINE:
+            return None
+        taken = [first]
+        try:
+            values = self._read(taken)
+        except StrayQuote:
+            return self._alone(taken)
+        if len(taken) > 1 and sum(self._shape.fits(line, self._dialect.delimiter) for _, line in taken) > 1:
+            return self._alone(taken)
+        return values
+
+    def _read(self, taken: list[Line]) -> list[str]:
+        values, pieces = scan(taken[0][1], self._dialect)
+        size = len(taken[0][1])
+        while pieces is not None:
+            line = self._next()
+            if line is None:
+                raise StrayQuote
+            taken.append(line)
+            size += len(line[1])
+            if size > MAX_RECORD:
+                raise StrayQuote
+            more, pieces = scan(line[1], self._dialect, pieces)
+            values += more
+        return values
+
+    def _alone(self, taken: list[Line]) -> list[str] | None:
+        """The lines behind the first are read again; the first is a row when it is one with quotes as characters."""
+        self._left -= sum(len(line) for _, line in taken[1:])
+        if self._left < 0:
+            raise JobError(
+                f"source {self._source.uri}: line {taken[0][0]}: too many quotes open and never close; set quote to "
+                "the character that this file quotes with, or to an empty text where it has none"
+            )
+        self._again.extendleft(reversed(taken[1:]))
+        _, line = taken[0]
+        return line.split(self._dialect.delimiter) if self._shape.fits(line, self._dialect.delimiter) else None
+
+
+def _record(line: Line, values: list[str] | None, width: int | None, positions: dict[str, int]) -> Record | Unreadable:
+    number, text = line
+    raw = text.encode("utf-8", "surrogatepass")
+    if values is None:
+        return Unreadable(number, "too_long" if len(text) > MAX_LINE else "stray_quote", raw)
+    if width is not None and any(values[width:]):
+        return Unreadable(number, "malformed", raw)
     # A short record lacks its last columns; which of them matter is not this reader's business.
-    return Record(line, dict(zip(columns, values, strict=False)))
+    fields = {name: _value(values[index]) for name, index in positions.items() if index < len(values)}
+    if any(value is not None and character_fault(value) == "undecodable" for value in fields.values()):
+        return Unreadable(number, "undecodable", raw)
+    return Record(number, fields)
+
+
+def _value(value: str) -> str | None:
+    return None if value == NULL else value

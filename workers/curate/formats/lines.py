@@ -1,20 +1,76 @@
-"""Lines of a file from anywhere: however long one is, it costs a bounded amount of memory."""
+"""Lines of a text file from anywhere, in whatever encoding and with whatever line ends; one costs bounded memory."""
 
+import codecs
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 MAX_LINE = 1 << 20
-"""Bytes. A longer line is cut to one byte more, so that its reader sees that it is too long."""
+"""Characters. A longer line is cut to one more, so that its reader sees that it is too long."""
 MAX_RECORD = 4 << 20
-"""Bytes of one record, which may have several lines where quotes hold them together."""
-_BOM = b"\xef\xbb\xbf"
+"""Characters of one record, which may have several lines where quotes hold them together."""
+HEAD_BYTES: Final = 1 << 18
+"""Of a file, from which its encoding, its line ends and its delimiter are told."""
+_BOMS: Final = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+MARK: Final = "graftwork.mark"
+"""Of an error handler: see `_mark`."""
+_UNDECODABLE: Final = "\udc80"
+_SHARE_OF_ZEROS: Final = 0.3
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as file:
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that are no text become a lone surrogate, which `character_fault` finds: they cost their own row only."""
+    assert isinstance(error, UnicodeDecodeError)
+    return _UNDECODABLE, error.end
+
+
+codecs.register_error(MARK, _mark)
+
+
+def read_lines(path: Path, encoding: str | None = None) -> Iterator[tuple[int, str]]:
+    """Each line with its number from 1, without its line end."""
+    head = read_head(path)
+    codec = encoding_of(head, encoding)
+    newline = _newline(head.decode(codec, "replace"))
+    errors = "surrogateescape" if codec == "utf-8" else MARK
+    with path.open(encoding=codec, errors=errors, newline=newline) as file:
         number = 0
         while line := file.readline(MAX_LINE + 1):
             number += 1
-            yield number, line.removeprefix(_BOM) if number == 1 else line
-            while not line.endswith(b"\n") and len(line) > MAX_LINE:
+            yield number, _bare(line.removeprefix("\ufeff") if number == 1 else line)
+            while not line.endswith(newline) and len(line) > MAX_LINE:
                 line = file.readline(MAX_LINE + 1)
+
+
+def read_head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def encoding_of(head: bytes, given: str | None) -> str:
+    """As it is given, else by the byte order mark, else by the zeros that UTF-16 has between Latin letters."""
+    marked = next((name for bom, name in _BOMS if head.startswith(bom)), None)
+    if given is not None:
+        return marked if marked and given in ("utf-16", "utf-32") else given
+    if marked:
+        return marked
+    pairs = len(head) // 2
+    for name, zeros in (("utf-16-le", head[1::2].count(0)), ("utf-16-be", head[::2].count(0))):
+        if pairs and zeros > _SHARE_OF_ZEROS * pairs and head.count(0) < 1.2 * zeros:
+            return name
+    return "utf-8"
+
+
+def _newline(head: str) -> str:
+    """Classic Mac files, and Excel's "CSV (Macintosh)", end lines with a carriage return alone."""
+    return "\r" if "\r" in head and "\n" not in head else "\n"
+
+
+def _bare(line: str) -> str:
+    return line.removesuffix("\n").removesuffix("\r")

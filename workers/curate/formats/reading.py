@@ -15,16 +15,28 @@ MAX_COLUMNS: Final = 10_000
 """JSON objects may name new columns in every row: so many are remembered, those of the spec long before."""
 READERS: Final[dict[str, Reader]] = {
     "jsonl": jsonl.read,
+    "json": jsonl.read,
     "csv": delimited.read_csv,
     "tsv": delimited.read_tsv,
     "parquet": parquet.read,
 }
+
+ENDINGS: Final = {"txt": "tsv", "tab": "tsv", "ndjson": "jsonl", "pq": "parquet"}
+"""Other endings of a format."""
+ARCHIVES: Final = {
+    b"PK\x03\x04": "an Excel workbook or another zip archive; save it as CSV first",
+    b"\x1f\x8b": "compressed with gzip; unpack it first",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save it as CSV first",
+    b"PAR1": "a Parquet file; set its field format to parquet",
+}
+"""By the first bytes: what is no text, whatever its name says."""
 
 
 def read_records(path: Path, source: Source) -> Iterator[Record | Unreadable]:
     """Every record once; a bad one is `Unreadable`. JobError: a column that no record has."""
     if not path.is_file():
         raise JobError(f"source {source.uri}: it is a folder; expected one file of {', '.join(READERS)}")
+    _refuse_archives(path, source)
     found: dict[str, None] = {}
     readable = False
     for record in READERS[format_of(path, source)](path, source):
@@ -37,8 +49,19 @@ def read_records(path: Path, source: Source) -> Iterator[Record | Unreadable]:
         check_columns(source, found)
 
 
+def _refuse_archives(path: Path, source: Source) -> None:
+    if format_of(path, source) == "parquet":
+        return
+    with path.open("rb") as file:
+        head = file.read(4)
+    for magic, words in ARCHIVES.items():
+        if head.startswith(magic):
+            raise JobError(f"source {source.uri}: it cannot be read as text: it is {words}")
+
+
 def format_of(path: Path, source: Source) -> str:
-    name = source.format or path.suffix.lower().removeprefix(".")
+    suffix = path.suffix.lower().removeprefix(".")
+    name = source.format or ENDINGS.get(suffix, suffix)
     if name not in READERS:
         raise JobError(
             f"source {source.uri}: the ending {path.suffix!r} names no format; set its field format to one of "

@@ -34,6 +34,7 @@ def divide(rows: Iterable[Row], splits: Splits, labels: Sequence[str], seed: int
         size = splits.test if name == "test" else splits.validation
         room = _room(size, len(ordered), smallest, labels if splits.balanced else None)
         taken, units = _fill(units, room)
+        _check_count(name, size, taken, units, len(ordered))
         if splits.balanced:
             taken, returned = _even_out(taken, labels)
             units = returned + units
@@ -94,11 +95,27 @@ def _room(size: float, rows: int, smallest: int, labels: Sequence[str] | None) -
 
 
 def _fill(units: Sequence[Unit], room: _Room) -> tuple[list[Unit], list[Unit]]:
+    """What fits, but never the last unit that holds a label: train has a row of each."""
     taken: list[Unit] = []
     left: list[Unit] = []
+    holders = Counter(label for unit in units for label in {row.label for row in unit})
     for unit in units:
-        (taken if room.total and room.take(unit) else left).append(unit)
+        labels = {row.label for row in unit}
+        if room.total and all(holders[label] > 1 for label in labels) and room.take(unit):
+            holders.subtract(labels)
+            taken.append(unit)
+        else:
+            left.append(unit)
     return taken, left
+
+
+def _check_count(name: str, size: float, taken: Sequence[Unit], left: Sequence[Unit], rows: int) -> None:
+    """A count of rows that only the last rows of some labels could meet."""
+    found = sum(len(unit) for unit in taken)
+    if size >= 1 and found < size and len(left) <= len({row.label for unit in left for row in unit}):
+        raise JobError(
+            f"splits.{name}: {size:g} of {rows} rows leaves some label no row left to train on; it can have {found}"
+        )
 
 
 def _even_out(taken: Sequence[Unit], labels: Sequence[str]) -> tuple[list[Unit], list[Unit]]:

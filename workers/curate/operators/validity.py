@@ -2,18 +2,21 @@
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from schemas.jobs import CurateSpec, Source
+from schemas.labels import NotALabel, canonical_label
 from workers.curate.operators.labels import label_of
 from workers.curate.operators.normalize import normalize
 from workers.curate.rows import Place, Reason, Record, Reject, Row, character_fault, digest_of
 from workers.runtime.errors import JobError
 
-MAX_CHARACTERS = 100_000
-"""Of a row's text or label; a longer one is rejected."""
+WORD = re.compile(r"\S+")
+MAX_CHARACTERS = 1_000_000
+"""Of a row's text, where it is not truncated; a longer one is rejected."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Validity:
     """The checks of one source, in order: the first that fails is the reason."""
 
@@ -21,6 +24,8 @@ class Validity:
     source: Source
     index: int
     pattern: re.Pattern[str] | None
+    truncated: int = 0
+    """Texts that were cut so far."""
 
     @classmethod
     def of(cls, spec: CurateSpec, index: int) -> "Validity":
@@ -32,7 +37,7 @@ class Validity:
     def row(self, record: Record) -> Row | Reject:
         place = Place(self.index, record.line)
         value = record.fields.get(self.source.text)
-        text = value.strip() if isinstance(value, str) else ""
+        text = self._cut(value.strip()) if isinstance(value, str) else ""
         reason = self._missing(record) or self._text_fault(value, text)
         if reason is None:
             label, reason = label_of(record.fields[self.source.label], self.source, self.spec.labels)
@@ -62,14 +67,28 @@ class Validity:
             return "empty_text"
         if words < self.spec.min_words:
             return "too_few_words"
-        return "too_many_words" if words > self.spec.max_words else None
+        too_many = self.spec.long_texts == "reject" and words > (self.spec.max_words or words)
+        return "too_many_words" if too_many else None
+
+    def _cut(self, text: str) -> str:
+        """Its first max_words words with what stands between them, where the spec asks for that."""
+        if self.spec.long_texts != "truncate" or self.spec.max_words is None:
+            return text
+        last = next(islice(WORD.finditer(text), self.spec.max_words - 1, None), None)
+        if last is None or last.end() == len(text):
+            return text
+        self.truncated += 1
+        return text[: last.end()]
 
     def _group(self, record: Record) -> tuple[str | None, Reason | None]:
         if self.source.group is None:
             return None, None
-        group = str(record.fields[self.source.group])
-        if fault := character_fault(group):
-            return None, fault
+        try:
+            group = canonical_label(record.fields[self.source.group])
+        except NotALabel as error:
+            return None, error.fault
+        if group is None:
+            return None, "null"
         if self.pattern is None:
             return group, None
         match = self.pattern.search(group)

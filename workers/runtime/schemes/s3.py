@@ -68,4 +68,4 @@ def _name(name: str, base: str) -> Path:
 def _get(filesystem: Any, name: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     filesystem.get_file(name, str(target))
-    target.chmod(0o444)
+    target.chmod(0o400)

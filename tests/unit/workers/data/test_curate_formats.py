@@ -52,6 +52,7 @@ def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Any, monkeypatch: p
         labels=("negative", "positive"),
         min_words=2,
         max_words=20,
+        long_texts="reject",
         splits=NO_SPLIT,
     )
     assert result.rows["train"] == 4
@@ -134,13 +135,13 @@ def test_a_parquet_string_that_is_not_utf8_costs_its_own_row(bench: Any) -> None
     assert (result.rows["train"], result.rejected) == (2, {"undecodable": 1})
 
 
-def test_an_unclosed_quote_costs_what_it_swallows_and_no_more(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.curate.formats.delimited.MAX_LINE", 2000)
+def test_a_quote_that_never_closes_costs_its_own_line_at_most(bench: Any) -> None:
     good = "".join(f"good row {index},{'ab'[index % 2]}\n" for index in range(1000))
-    content = f'text,label\n"never closed,a\n{good}nul \0 here,a\n'
+    content = f'text,label\n"never closed, really,a\n{good}nul \0 here,a\n'
     result = curate(bench, Source(uri=bench.write("r.csv", content)), splits=NO_SPLIT)
-    assert result.rejected == {"nul_character": 1, "too_long": 1}
-    assert result.rows["train"] > 800
+    assert result.rejected == {"nul_character": 1, "stray_quote": 1}
+    assert result.rows["train"] == 1000
+    assert [reject["line"] for reject in rejects_of(bench, result)] == [2, 1003]
 
 
 def test_a_column_of_free_text_is_no_label(bench: Any) -> None:
@@ -166,7 +167,7 @@ def test_a_column_that_no_row_has_is_named_with_those_that_there_are(bench: Any,
         ("r.jsonl", b"", "no row was accepted; rejected: none; 0 rows were drawn"),
         ("r.jsonl", b"broken\n", "no row was accepted; rejected: malformed 1"),
         ("r.jsonl", b'{"text": "a", "label": "x"}\n{"text": "b", "label": "x"}\n', "expected at least two labels"),
-        ("r.pdf", b"x", "set its field format to one of jsonl, csv, tsv, parquet"),
+        ("r.pdf", b"x", "set its field format to one of jsonl, json, csv, tsv, parquet"),
         ("r.parquet", b"not parquet", "cannot be read as Parquet"),
         ("r.csv", b"text,label,text\na,b,c\n", "names column 'text' twice"),
     ],

@@ -1,0 +1,55 @@
+"""What a person is told on top of a curation's answer: what was lost most, and what to do about it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from workers.curate.operators.split import Split
+from workers.curate.rows import Row
+
+WORTH_A_WARNING: Final = 0.1
+"""Of the rows that were read."""
+ADVICE: Final[dict[str, str]] = {
+    "undecodable": "the file is not in the encoding that it was read in: set encoding, such as windows-1252",
+    "malformed": "these lines have more fields than the header, or are no JSON object: set delimiter, quote or format",
+    "stray_quote": "a quote opens in these lines and never closes: mend them, or set quote to an empty text",
+    "missing_column": "these rows lack a column that is asked for: set delimiter or quote, or mend the rows",
+    "null": "these rows have no value in a column that is asked for: fill it, or name another column",
+    "not_text": "the field text must name a column of texts",
+    "nul_character": "these rows hold a NUL character: set encoding, or remove it",
+    "empty_text": "these rows have no text: is it the right column?",
+    "too_long": "set long_texts to truncate with a max_words",
+    "too_few_words": "lower min_words",
+    "too_many_words": "raise max_words, or set long_texts to truncate or keep",
+    "label_not_a_number": "label_thresholds are for a column of numbers",
+    "label_between_thresholds": "label_thresholds leave these rows out on purpose; bring them closer to keep more",
+    "not_a_label": "a label is text, a number, a boolean or a date, not a list or an object",
+    "label_too_long": "is it the right column?",
+    "unknown_label": "the list labels does not name these labels: add them, or leave the list empty",
+    "group_pattern_mismatch": "group_pattern does not match these rows' groups",
+    "duplicate": "their texts are there already; nothing to do unless the text column is the wrong one",
+    "conflicting_label": "one text has several labels: decide for one of them",
+    "group_is_held_out": "their group is in a split of the parent version that is not trained on",
+    "unbalanced_remainder": "balanced splits leave out what one label has more; set balanced to false to keep it",
+}
+
+
+def of_rejects(rejected: Mapping[str, int], read: int) -> Iterator[str]:
+    """One line when more than a tenth was rejected, and one whenever the encoding cost rows."""
+    total = sum(rejected.values())
+    counts: Counter[str] = Counter(rejected)
+    reasons = [reason for reason, _ in counts.most_common(1) if total > WORTH_A_WARNING * read]
+    if counts["undecodable"] and "undecodable" not in reasons:
+        reasons.append("undecodable")
+    for reason in reasons:
+        yield (f"{total} of {read} rows were rejected, {counts[reason]} of them as {reason}: {ADVICE[reason]}")
+
+
+def of_splits(rows: Mapping[Split, Sequence[Row]], labels: Sequence[str]) -> Iterator[str]:
+    """Labels with too few rows to be in each split that there is, all of them in one line."""
+    counts = Counter(row.label for part in rows.values() for row in part)
+    for split in ("validation", "test"):
+        there = {row.label for row in rows[split]}
+        lacking = [f"{label} {counts[label]}" for label in labels if label not in there]
+        if there and lacking:
+            yield f"labels without a row in {split}, with all their rows: {', '.join(lacking)}"
