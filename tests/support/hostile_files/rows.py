@@ -33,8 +33,9 @@ def damaged(data: bytes) -> bytes:
 
 
 def never_closed() -> bytes:
-    """Each line closes one quoted field and opens the next: one record as long as the file."""
-    return b'text,label\n"x' + b'\n","x' * (8 * MIB // 5)
+    """After honest rows each line closes one quoted field and opens the next: one record as long as the file."""
+    line = b'\n","' + b"x" * 1000
+    return b"text,label\n" + b'"x, y","a"\n' * 2_000 + b'"x' + line * (8 * MIB // len(line))
 
 
 def sources() -> Iterator[Hostile]:
@@ -44,11 +45,12 @@ def sources() -> Iterator[Hostile]:
         "a CSV line of 100 MB": ("x.csv", b"text,label\n" + b"x" * line, none),
         "a CSV header of 100 MB": ("x.csv", b"x" * line, "header line cannot be read|field text names column"),
         "a JSON line of 100 MB": ("x.jsonl", b'{"text": "' + b"x" * line + b'", "label": "a"}', none),
-        "a CSV record without end": ("x.csv", never_closed(), "which no row has"),
+        "a CSV record without end": ("x.csv", never_closed(), "expected at least two labels"),
+        "CSV lines of commas": ("x.csv", b"text,label\n" + (b"," * MIB + b"\n") * 4, none),
         "a gzip that is named CSV": ("x.csv", gzip.compress(bytes(64 * MIB)), "names column|cannot be read|twice|none"),
         "a gzip by its name": ("x.csv.gz", gzip.compress(b"text,label\n"), "names no format"),
-        "UTF-16": ("x.csv", "text,label\ngood,a\n".encode("utf-16"), "names column|cannot be read"),
-        "UTF-16 in JSON": ("x.jsonl", '{"text":"a","label":"b"}\n'.encode("utf-16"), none),
+        "UTF-16": ("x.csv", "text,label\ngood,a\n".encode("utf-16"), "expected at least two labels"),
+        "UTF-16 in JSON": ("x.jsonl", '{"text":"a","label":"b"}\n'.encode("utf-16"), "expected at least two labels"),
         "NUL in every text": ("x.jsonl", b'{"text":"a\\u0000b","label":"a"}\n' * 9, none),
         "deep JSON": ("x.jsonl", b'{"text":' * 50_000 + b"\n", none),
         "a pickle": ("x.jsonl", pickled, none),

@@ -25,7 +25,8 @@ from workers.curate.rows import Record, Unreadable, character_fault
 from workers.runtime.errors import JobError
 
 SAMPLE_LINES: Final = 2_000
-"""From which the delimiter, the quotes and the labels are told."""
+SAMPLE_CHARACTERS: Final = 8 << 20
+"""From so many at most the delimiter, the quotes and the labels are told."""
 MAX_READ_AGAIN = 32 << 20
 """Characters that are read a second time because a quote before them never closed; beyond it the file is refused."""
 NULL: Final = "\\N"
@@ -42,7 +43,7 @@ def read_tsv(path: Path, source: Source) -> Iterator[Record | Unreadable]:
 
 
 def _records(path: Path, source: Source, form: str) -> Iterator[Record | Unreadable]:
-    sample = [line for line in islice(read_lines(path, source.encoding), SAMPLE_LINES) if line[1]]
+    sample = _sample(path, source)
     if not sample:
         return
     candidates = delimiters(source, form, sample[0][1])
@@ -65,6 +66,18 @@ def _records(path: Path, source: Source, form: str) -> Iterator[Record | Unreada
         yield _record(place, values, len(columns) if source.header else None, positions)
 
 
+def _sample(path: Path, source: Source) -> list[Line]:
+    """The first lines that hold something."""
+    sample, size = [], 0
+    for line in islice(read_lines(path, source.encoding), SAMPLE_LINES):
+        size += len(line[1])
+        if size > SAMPLE_CHARACTERS:
+            break
+        if line[1]:
+            sample.append(line)
+    return sample
+
+
 def _check_header(columns: list[str], delimiter: str, path: Path, source: Source) -> None:
     encoding = encoding_of(read_head(path), source.encoding)
     try:
@@ -84,8 +97,12 @@ def _quoting(body: Sequence[Line], delimiter: str, columns: Sequence[str], sourc
 
     def faults(dialect: Dialect) -> int:
         shape = shape_of((line for _, line in body), dialect, columns, source)
-        rows = Rows(iter(body), dialect, shape, source, at_end_is_fault=len(body) < SAMPLE_LINES // 2)
-        bad = sum(not (values and len(values) == len(columns)) for _, values in rows)
+        try:
+            bad = sum(
+                not (values and len(values) == len(columns)) for _, values in Rows(iter(body), dialect, shape, source)
+            )
+        except JobError:  # too many quotes never close
+            return len(body) + 1
         return bad + (_bare_quotes(body, dialect) if dialect.quote else _quoted_fields(body, delimiter))
 
     return min(quotings(source, delimiter), key=faults)
@@ -113,13 +130,10 @@ def _bare_quotes(body: Iterable[Line], dialect: Dialect) -> int:
 class Rows:
     """Records of one or more lines. None instead of fields: a line that is no record, alone."""
 
-    def __init__(
-        self, lines: Iterator[Line], dialect: Dialect, shape: Shape, source: Source, at_end_is_fault: bool = True
-    ) -> None:
+    def __init__(self, lines: Iterator[Line], dialect: Dialect, shape: Shape, source: Source) -> None:
         self._lines, self._dialect, self._shape, self._source = lines, dialect, shape, source
         self._again: deque[Line] = deque()
         self._left = MAX_READ_AGAIN
-        self._end_is_fault = at_end_is_fault
 
     def __iter__(self) -> Iterator[tuple[Line, list[str] | None]]:
         while (line := self._next()) is not None:
@@ -137,24 +151,28 @@ class Rows:
             values = self._read(taken)
         except StrayQuote:
             return self._alone(taken)
-        if len(taken) > 1 and sum(self._shape.fits(line, self._dialect.delimiter) for _, line in taken) > 1:
-            return self._alone(taken)
         return values
 
     def _read(self, taken: list[Line]) -> list[str]:
+        """The fields of one record; StrayQuote as soon as two of its lines are rows by themselves."""
         values, pieces = scan(taken[0][1], self._dialect)
         size = len(taken[0][1])
+        rows = 0 if pieces is None else self._fits(taken[0])
         while pieces is not None:
             line = self._next()
             if line is None:
                 raise StrayQuote
             taken.append(line)
             size += len(line[1])
-            if size > MAX_RECORD:
+            rows += self._fits(line)
+            if size > MAX_RECORD or rows > 1:
                 raise StrayQuote
             more, pieces = scan(line[1], self._dialect, pieces)
             values += more
         return values
+
+    def _fits(self, line: Line) -> bool:
+        return self._shape.fits(line[1], self._dialect.delimiter)
 
     def _alone(self, taken: list[Line]) -> list[str] | None:
         """The lines behind the first are read again; the first is a row when it is one with quotes as characters."""
@@ -165,8 +183,7 @@ class Rows:
                 "the character that this file quotes with, or to an empty text where it has none"
             )
         self._again.extendleft(reversed(taken[1:]))
-        _, line = taken[0]
-        return line.split(self._dialect.delimiter) if self._shape.fits(line, self._dialect.delimiter) else None
+        return taken[0][1].split(self._dialect.delimiter) if self._fits(taken[0]) else None
 
 
 def _record(line: Line, values: list[str] | None, width: int | None, positions: dict[str, int]) -> Record | Unreadable:

@@ -40,13 +40,12 @@ def scan(line: str, dialect: Dialect, pieces: list[str] | None = None) -> tuple[
     while True:
         if pieces is None:
             if not (dialect.quote and line.startswith(dialect.quote, at)):
-                field, delimiter, _ = (
-                    line[at:].partition(dialect.delimiter) if at else line.partition(dialect.delimiter)
-                )
-                values.append(field)
-                if not delimiter:
+                end = line.find(dialect.delimiter, at)
+                if end < 0:
+                    values.append(line[at:])
                     return values, None
-                at += len(field) + 1
+                values.append(line[at:end])
+                at = end + 1
                 continue
             pieces, at = [], at + 1
         at, closed = _inside(line, at, dialect, pieces)
