@@ -1,7 +1,7 @@
 """Every fact that may travel. A class that is not in EVENTS does not exist."""
 
 import difflib
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from schemas.cloudevent import OUR_PREFIX, EventData
@@ -192,6 +192,28 @@ class InboundReceived(EventData):
     outcomes: dict[str, str]
 
 
+class AuditRecorded(EventData):
+    """A person's or a token's change, or its refusal, has an entry in the audit log. The digests chain the entries."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.audit.recorded.v1"
+    seq: int
+    entry_id: UUID
+    actor: str
+    role: str
+    action: str
+    subject: str
+    """What it was done to, as `deployment/reviews`."""
+    outcome: str
+    status: int
+    reason: str | None
+    detail: str | None
+    request: dict[str, Any]
+    changes: dict[str, Any]
+    """Field to {before, after}."""
+    previous: str
+    digest: str
+
+
 EVENTS: Final[tuple[type[EventData], ...]] = (
     DatasetVersionCreated,
     JobRequested,
@@ -210,6 +232,7 @@ EVENTS: Final[tuple[type[EventData], ...]] = (
     PipelineRunStarted,
     PipelineRunFinished,
     InboundReceived,
+    AuditRecorded,
 )
 BY_TYPE: Final[dict[str, type[EventData]]] = {event.TYPE: event for event in EVENTS}
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controlplane.api import (
     aliases,
+    audit,
     datasets,
     dead_letters,
     deployments,
@@ -49,6 +50,7 @@ ROUTERS: Final = (
     triggers.router,
     inbound.router,
     dead_letters.router,
+    audit.router,
 )
 """Each of their routes wants a token."""
 ANY_ROUTE: Final = (413, 415, 422, 503)

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, TypeAdapter
 from sqlmodel import Session
 
+from controlplane.api.auditing import RefusalPace, Watch, action_of, request_id_of
 from controlplane.api.feed import Feed
 from controlplane.api.problems import is_json
 from controlplane.commands.idempotency import Attempt, keep_answer, take_key
@@ -26,7 +27,6 @@ from schemas.roles import Role
 
 ANY = TypeAdapter(Any)
 BEARER = HTTPBearer(scheme_name="token", description="`graftwork token create` mints one.", auto_error=False)
-ROLES_OF_ROUTES: dict[Callable[..., Any], Role] = {}
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Site:
     database: Database
     feed: Feed
     failed_sign_ins: FailedSignIns
+    refusals: RefusalPace = field(default_factory=RefusalPace)
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,26 @@ class Call:
         attempt = None if secret else self._attempt()
         with self.site.database.begin(self.principal.name) as uow:
             if attempt and (row := take_key(uow, attempt)):
-                return _response(row.status, {**row.headers, "idempotent-replayed": "true"}, row.body)
-            reply = effect(uow)
-            if not isinstance(reply, Reply):
-                reply = Reply(reply)
-            code = reply.status or (204 if reply.body is None else status)
+                return self._response(row.status, {**row.headers, "idempotent-replayed": "true"}, row.body)
+            reply, code = self._audited(uow, effect, status)
             body = "" if reply.body is None else ANY.dump_json(reply.body).decode()
             if attempt:
                 keep_answer(uow, attempt, code, reply.headers, body)
-            return _response(code, reply.headers, body)
+            return self._response(code, reply.headers, body)
+
+    def _audited(self, uow: UnitOfWork, effect: Effect, status: int) -> tuple[Reply, int]:
+        """The effect's reply and its status. What a person or a token changes has an entry in the audit log."""
+        action = action_of(self.request)
+        watch = Watch(self.request, self.principal, action) if action else None
+        if watch:
+            watch.begin(uow)
+        reply = effect(uow)
+        if not isinstance(reply, Reply):
+            reply = Reply(reply)
+        code = reply.status or (204 if reply.body is None else status)
+        if watch:
+            watch.end(uow, code, reply.body)
+        return reply, code
 
     def _attempt(self) -> Attempt | None:
         if self.idempotency_key is None:
@@ -93,13 +105,13 @@ class Call:
         route = f"{self.request.method} {self.request.url.path}"
         return Attempt(str(self.principal.id), route, self.idempotency_key, self.request.state.body)
 
+    def _response(self, status: int, headers: dict[str, str], body: str) -> Response:
+        headers = {**headers, "x-request-id": request_id_of(self.request)}
+        return Response(body or None, status, headers, "application/json" if body else None)
 
-def _response(status: int, headers: dict[str, str], body: str) -> Response:
-    return Response(body or None, status, headers, "application/json" if body else None)
 
-
-def authorise(role: Role) -> Callable[..., Call]:
-    """A dependency that answers a Call for callers whose role may act as `role`: 401 without, 403 with another."""
+def authorise(*roles: Role) -> Callable[..., Call]:
+    """A dependency that answers a Call for whoever may act as one of these roles: 401 without, 403 with another."""
 
     def dependency(
         request: Request,
@@ -107,13 +119,13 @@ def authorise(role: Role) -> Callable[..., Call]:
         idempotency_key: Annotated[str | None, Header(max_length=255, min_length=1)] = None,
     ) -> Call:
         site: Site = request.app.state.site
-        principal = _principal(site, bearer, request.client.host if request.client else None)
-        if not may(principal.role, role):
-            raise Forbidden(f"role {principal.role!r} may not do that: it needs {role!r}")
+        request.state.needed = roles
+        request.state.principal = principal = _principal(site, bearer, request.client.host if request.client else None)
+        if not any(may(principal.role, role) for role in roles):
+            raise Forbidden(f"role {principal.role!r} may not do that: it needs {' or '.join(map(repr, roles))}")
         _refuse_unstorable(request)
         return Call(principal, site, request, idempotency_key)
 
-    ROLES_OF_ROUTES[dependency] = role
     return dependency
 
 

@@ -10,8 +10,9 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from controlplane.api.auditing import note_refusal, request_id_of
 from controlplane.errors import GraftworkError, Invalid, PayloadTooLarge, UnsupportedMedia
-from schemas.faults import FAULTS_OF_A_LINE, field_faults
+from schemas.faults import FAULTS_OF_A_LINE, FieldFault, field_faults
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
 from schemas.processes.request_encoding import BodyRefused
 
@@ -46,8 +47,9 @@ def install(app: FastAPI) -> None:
     """Handlers for our own refusals, for validation, for Starlette's own and for what nobody expected."""
 
     @app.exception_handler(GraftworkError)
-    def _refused(_request: Request, error: GraftworkError) -> Response:
-        return refusal(error)
+    def _refused(request: Request, error: GraftworkError) -> Response:
+        note_refusal(request, error.status, error.detail)
+        return _named(request, refusal(error))
 
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(ValidationError)
@@ -60,9 +62,10 @@ def install(app: FastAPI) -> None:
             media = request.headers.get("content-type")
             return refusal(UnsupportedMedia(f"content-type {media!r}, expected application/json", field="content-type"))
         faults = field_faults(error.errors(), _given(error))
+        note_refusal(request, 422, _without_values(faults))
         detail = "; ".join(str(fault) for fault in faults[:FAULTS_OF_A_LINE])
         errors = [fault.model_dump(exclude_none=True) for fault in faults]
-        return problem(422, "invalid", "The request is understood and wrong", detail, errors=errors)
+        return _named(request, problem(422, "invalid", "The request is understood and wrong", detail, errors=errors))
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:
@@ -83,6 +86,17 @@ def install(app: FastAPI) -> None:
 def _given(error: RequestValidationError | ValidationError) -> Any:
     """The body as it was given, where pydantic's places begin with it."""
     return {"body": error.body} if isinstance(error, RequestValidationError) and error.body is not None else None
+
+
+def _without_values(faults: list[FieldFault]) -> str:
+    """For readers other than the caller, who alone is shown what was given."""
+    return "; ".join(str(fault.model_copy(update={"value": None})) for fault in faults[:FAULTS_OF_A_LINE])
+
+
+def _named(request: Request, answer: Response) -> Response:
+    """With the id by which the audit log knows the request."""
+    answer.headers["x-request-id"] = request_id_of(request)
+    return answer
 
 
 def is_json(request: Request) -> bool:

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from controlplane.cli.output import Terminal, terminal
 from controlplane.cli.private_file import write_private
+from controlplane.commands.audit import note_local
 from controlplane.commands.tokens import bootstrap_admin
 from controlplane.settings import Settings
 from controlplane.store import schema
@@ -38,8 +39,11 @@ def mint_admin_token(screen: Terminal, database: Database) -> None:
     given = settings.bootstrap_token.get_secret_value() if settings.bootstrap_token else None
     file = settings.home / "admin.token"
     with database.begin("bootstrap") as uow:
-        plain = bootstrap_admin(uow, given)
-        if plain is None or given is not None:
+        if (minted := bootstrap_admin(uow, given)) is None:
+            return
+        row, plain = minted
+        note_local(uow, "token.create", f"token/{row.id}")
+        if given is not None:
             return
         # Before the commit: a crash between the two leaves a token that opens nothing, not an admin whom nobody knows.
         write_private(file, plain)

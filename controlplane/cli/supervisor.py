@@ -18,6 +18,7 @@ import httpx
 from sqlmodel import col, select
 
 from controlplane.cli.private_file import write_private
+from controlplane.commands.audit import note_local
 from controlplane.commands.tokens import authenticate, create_token
 from controlplane.errors import Busy, GraftworkError, Unauthorized
 from controlplane.settings import Settings
@@ -181,7 +182,8 @@ class Supervisor:
         file = self.settings.home / "tokens" / f"{role}.token"
         if not self._opens(file):
             with self.database.begin("graftwork up") as uow:
-                _, plain = create_token(uow, f"up-{role}", role)
+                row, plain = create_token(uow, f"up-{role}", role)
+                note_local(uow, "token.create", f"token/{row.id}")
             write_private(file, plain)
         return file
 

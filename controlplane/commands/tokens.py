@@ -42,7 +42,7 @@ def create_token(uow: UnitOfWork, name: str, role: Role) -> tuple[TokenRow, str]
     return row, plain
 
 
-def bootstrap_admin(uow: UnitOfWork, token: str | None) -> str | None:
+def bootstrap_admin(uow: UnitOfWork, token: str | None) -> tuple[TokenRow, str] | None:
     """Mint the first admin token; None when there has been one.
 
     A unique row guards it: of two processes at once the second waits for the first, and is told None.
@@ -56,7 +56,7 @@ def bootstrap_admin(uow: UnitOfWork, token: str | None) -> str | None:
         created_at=uow.now(),
         created_by=uow.actor,
     )
-    return plain if insert_once(uow, row) else None
+    return (row, plain) if insert_once(uow, row) else None
 
 
 # Every request asks this: columns, not a row object, and a statement that is built once.

@@ -11,8 +11,11 @@ from sqlalchemy import CursorResult, Executable, text
 from sqlmodel import Session
 
 from controlplane.errors import PayloadTooLarge
+from controlplane.store.audit_chain import append_entries
 from controlplane.store.spine_tables import EventRow
 from schemas.cloudevent import MAX_EVENT_BYTES, EventData
+from schemas.events import AuditRecorded
+from schemas.views.audit import AuditNote
 
 COMMIT_LOCK = 0x67726166  # "graf": one advisory lock for the order of events
 CHANNEL = "graftwork_fact"
@@ -21,6 +24,9 @@ TAKE_TURN = text(
     "WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(:key), pg_notify(:channel, '')) "
     "SELECT clock_timestamp() FROM turn"
 ).bindparams(key=COMMIT_LOCK, channel=CHANNEL)
+
+AUDIT_SUBJECT = "audit/log"
+"""One key on Kafka for all of them: readers get them in the chain's order."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class UnitOfWork:
         self.actor = actor
         self.cause = cause
         self._events: list[EventRow] = []
+        self._notes: list[AuditNote] = []
 
     @property
     def is_sqlite(self) -> bool:
@@ -79,6 +86,10 @@ class UnitOfWork:
         )
         return event_id
 
+    def note(self, note: AuditNote) -> None:
+        """Put an entry into the audit log with this transaction, and announce it as a fact after all others."""
+        self._notes.append(note)
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Whatever fails in it leaves nothing behind, neither rows nor facts, and this unit of work may go on."""
@@ -96,16 +107,25 @@ class UnitOfWork:
         return result.rowcount
 
     def commit(self) -> bool:
-        """Flush state, take the commit lock, write the facts, commit. True when a fact was announced."""
+        """Flush state, take the commit lock, write audit entries and facts, commit. True when a fact was announced."""
         self.session.flush()
-        if self._events:
+        if self._events or self._notes:
             at = self._take_turn()
+            self._audit(at)
             for row in self._events:
                 row.time = at
                 self.session.add(row)
                 self.session.flush()
         self.session.commit()
         return bool(self._events)
+
+    def _audit(self, at: datetime) -> None:
+        if not self._notes:
+            return
+        journey = self._events[0].correlationid if self._events else None
+        for entry in append_entries(self.session, self._notes, at, journey):
+            told = entry.model_dump(mode="json", include=set(AuditRecorded.model_fields))
+            self.record(AuditRecorded(entry_id=entry.id, **told), AUDIT_SUBJECT, Cause(entry.correlationid))
 
     def _take_turn(self) -> datetime:
         """From here to the end nobody else writes facts. SQLite has one writer: BEGIN IMMEDIATE was the lock."""

@@ -31,7 +31,7 @@ from schemas.prediction_id import encode_prediction_id
 from schemas.serving import Arm, Generation, PredictionClaims
 
 LABELS = ("negative", "positive")
-ROLES = ("viewer", "operator", "releaser", "gateway", "admin")
+ROLES = ("viewer", "operator", "releaser", "auditor", "gateway", "admin")
 DATASET = UUID(int=7)
 CANARY: dict[str, Any] = {
     "steps": [0.1, 0.5],

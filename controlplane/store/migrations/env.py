@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import JSON
 from sqlmodel import AutoString, SQLModel
 
-from controlplane.store import serving_tables, spine_tables, tables  # noqa: F401  (they fill the metadata)
+from controlplane.store import audit_tables, serving_tables, spine_tables, tables  # noqa: F401  (they fill the metadata)
 from controlplane.store.columns import UtcDateTime
 from controlplane.store.database import Database
 

@@ -1,0 +1,121 @@
+"""What a change has changed: the subject is read before and after it, in its own transaction."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from sqlmodel import Session, SQLModel, col, select
+
+from controlplane.commands.tokens import Principal
+from controlplane.domain.audit import difference
+from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RolloutRow
+from controlplane.store.spine_tables import DeadLetterRow, TokenRow
+from controlplane.store.tables import AliasRow, JobRow, PipelineRow, PipelineRunRow, TriggerRow
+from controlplane.store.unit_of_work import UnitOfWork
+from schemas.views.audit import AuditNote, Change
+
+ANY: Final = TypeAdapter(Any)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is told of a kind of subject: the fields that are listed here, and no others."""
+
+    row: type[SQLModel]
+    fields: tuple[str, ...]
+    key: Callable[[str], Any] = str
+    locked: bool = True
+    """Nobody changes it between the look before and the change. False where the command locks something else first."""
+
+
+def _moves(key: str) -> tuple[str, ...]:
+    return tuple(key.split("@"))
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "deployment": Kind(DeploymentRow, ("model", "alias", "policy", "generation", "frozen", "frozen_reason")),
+    "rollout": Kind(
+        RolloutRow,
+        ("deployment", "model_version_id", "phase", "step", "weight", "waived_gates", "verdict", "hold", "revision"),
+        UUID,
+    ),
+    "alias": Kind(AliasRow, ("model_version_id",), _moves),
+    "pipeline": Kind(PipelineRow, ("revision", "spec")),
+    "run": Kind(PipelineRunRow, ("pipeline", "params", "phase", "cancel_requested"), UUID, locked=False),
+    "trigger": Kind(TriggerRow, ("spec",)),
+    "job": Kind(JobRow, ("kind", "spec", "max_attempts", "phase", "cancel_requested"), UUID),
+    "dead-letter": Kind(DeadLetterRow, ("consumer", "topic", "partition", "offset", "status", "closed_by"), UUID),
+    "token": Kind(TokenRow, ("name", "role", "created_by", "revoked_at"), UUID),
+}
+
+
+def look(session: Session, subject: str, *, lock: bool = False) -> dict[str, Any] | None:
+    """The subject as it is now; None when there is none. Columns and no objects: what the command reads is not ours."""
+    name, _, text = subject.partition("/")
+    if (kind := KINDS.get(name)) is None or (key := _key(kind, text)) is None:
+        return None
+    if lock and name == "rollout":
+        _lock_deployment_of(session, key)
+    found = _read(session, kind, key, lock=lock and kind.locked)
+    if found is not None and name == "deployment":
+        found |= _served(session, text, found["generation"])
+    return found
+
+
+def changed(session: Session, before: Mapping[str, Any] | None, subject: str) -> dict[str, Change]:
+    """What is not as it was."""
+    return difference(before, look(session, subject))
+
+
+def note_local(uow: UnitOfWork, action: str, subject: str) -> None:
+    """For what a command on the machine itself has made: it has no token, its right is the operating system's."""
+    uow.session.flush()
+    changes = changed(uow.session, None, subject)
+    uow.note(AuditNote(actor=uow.actor, role="local", action=action, subject=subject, outcome="done", changes=changes))
+
+
+def by(principal: Principal | None) -> dict[str, Any]:
+    """The fields of a note that say who."""
+    if principal is None:
+        return {"actor": "unknown", "role": "none"}
+    return {"actor": principal.name, "role": principal.role, "token_id": principal.id}
+
+
+def _key(kind: Kind, text: str) -> Any:
+    try:
+        return kind.key(text)
+    except ValueError:
+        return None
+
+
+def _read(session: Session, kind: Kind, key: Any, *, lock: bool) -> dict[str, Any] | None:
+    table: Any = kind.row.__table__  # type: ignore[attr-defined]
+    keys = key if isinstance(key, tuple) else (key,)
+    query = select(*(getattr(kind.row, field) for field in kind.fields))
+    for column, value in zip(table.primary_key.columns, keys, strict=False):
+        query = query.where(column == value)
+    if lock:
+        # `key_share`: what only refers to it goes on meanwhile
+        query = query.with_for_update(key_share=True)
+    row = session.exec(query).first()
+    if row is None:
+        return None
+    values = row if len(kind.fields) > 1 else (row,)
+    return dict(ANY.dump_python(dict(zip(kind.fields, values, strict=True)), mode="json"))
+
+
+def _served(session: Session, deployment: str, generation: int) -> dict[str, Any]:
+    query = select(GenerationRow.stable, GenerationRow.canary, GenerationRow.weight).where(
+        GenerationRow.deployment == deployment, GenerationRow.generation == generation
+    )
+    stable, canary, weight = session.exec(query).first() or (None, None, None)
+    return {"stable": str(stable) if stable else None, "canary": str(canary) if canary else None, "weight": weight}
+
+
+def _lock_deployment_of(session: Session, rollout_id: UUID) -> None:
+    """Before the rollout, as every command on rollouts does it."""
+    deployment = select(RolloutRow.deployment).where(RolloutRow.id == rollout_id).scalar_subquery()
+    query = select(DeploymentRow.name).where(col(DeploymentRow.name) == deployment)
+    session.exec(query.with_for_update(key_share=True)).first()

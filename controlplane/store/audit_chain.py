@@ -1,0 +1,49 @@
+"""Puts notes into the audit log: each entry carries the digest of the one before."""
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlmodel import Session, col, select
+
+from controlplane.domain.audit import GENESIS, entry_digest
+from controlplane.domain.canonical import canonical_json
+from controlplane.store.audit_tables import AuditEntryRow
+from schemas.views.audit import AuditEntry, AuditNote
+
+
+def append_entries(
+    session: Session, notes: Sequence[AuditNote], at: datetime, correlationid: str | None
+) -> Iterator[AuditEntry]:
+    """One entry a note. Only for a transaction that holds the commit lock: nobody else appends meanwhile."""
+    newest = select(AuditEntryRow.seq, AuditEntryRow.digest).order_by(col(AuditEntryRow.seq).desc()).limit(1)
+    seq, previous = session.exec(newest).first() or (0, GENESIS)
+    for note in notes:
+        seq, identity = seq + 1, uuid4()
+        entry = AuditEntry(
+            **note.model_dump(),
+            seq=seq,
+            id=identity,
+            at=at,
+            correlationid=correlationid or str(identity),
+            previous=previous,
+            digest="",
+        )
+        entry = entry.model_copy(update={"digest": entry_digest(entry)})
+        session.add(_row(entry))
+        previous = entry.digest
+        yield entry
+
+
+def to_entry(row: AuditEntryRow) -> AuditEntry:
+    return AuditEntry.model_validate(
+        {**row.model_dump(), "request": json.loads(row.request), "changes": json.loads(row.changes)}
+    )
+
+
+def _row(entry: AuditEntry) -> AuditEntryRow:
+    documents = entry.model_dump(mode="json", include={"request", "changes"})
+    written: dict[str, Any] = {name: canonical_json(value).decode() for name, value in documents.items()}
+    return AuditEntryRow(**{**entry.model_dump(), **written})

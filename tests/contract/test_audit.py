@@ -1,0 +1,203 @@
+"""Every route that writes is audited, done and refused, or is in the list of machine traffic: a new one fails here."""
+
+import json
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from controlplane.api.auditing import AUDITED, MACHINES
+from controlplane.commands.dead_letters import Burial, bury
+from controlplane.domain.roles import INCLUDES
+from controlplane.store.database import Database
+from controlplane.transport.port import Delivery
+from schemas.kafka_binding import KafkaMessage
+from schemas.roles import Role
+from tests.contract.test_authorisation import APP, MAY, OPERATIONS
+from tests.support.api_site import ApiSite, Operation
+from tests.support.jobs import CURATE
+from tests.support.releases import Gateway, Site, ok
+
+WRITING = sorted(name for name in OPERATIONS if not name.startswith(("GET", "HEAD")))
+WORD = {"reason": "because of the audit"}
+PIPELINE = {"name": "rows", "stages": {"curate": {"kind": "curate", "spec": CURATE}}}
+TRIGGER = {"name": "on-rows", "pipeline": "rows", "types": ["com.example.rows"], "sources": ["//example.com"]}
+EVENT = {"specversion": "1.0", "id": "1", "source": "//example.com", "type": "com.example.other"}
+
+
+def test_every_writing_route_is_audited_or_is_machine_traffic() -> None:
+    assert set(WRITING) == {*AUDITED, *MACHINES}
+    assert not AUDITED.keys() & MACHINES
+    names = [action.name for action in AUDITED.values()]
+    assert len(set(names)) == len(names)
+    assert APP.state.site is not None
+
+
+def newest(site: Site | ApiSite, **filters: Any) -> dict[str, Any]:
+    (entry, *_) = ok(site.client("auditor").get("/v1/audit", params={"limit": 1, **filters}))["items"]
+    return dict(entry)
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def api(sqlite_database: Database) -> ApiSite:
+    return ApiSite(sqlite_database)
+
+
+@pytest.mark.parametrize("name", WRITING)
+def test_a_writing_call_without_the_right_is_audited(api: ApiSite, name: str) -> None:
+    operation: Operation = OPERATIONS[name]
+    role: Role = next(role for role in INCLUDES if role not in MAY[name].split())
+    for caller, status in ((role, 403), (None, 401)):
+        answer = api.client(caller).request(operation.method, operation.url, json=WORD)
+        assert answer.status_code == status
+        entry = newest(api)
+        assert (entry["outcome"], entry["status"]) == ("refused", status)
+        assert (entry["actor"], entry["role"]) == ((caller, caller) if caller else ("unknown", "none"))
+        assert entry["action"] == (AUDITED[name].name if name in AUDITED else name)
+        assert entry["reason"] == WORD["reason"]
+        assert entry["detail"] == answer.json()["detail"]
+        assert entry["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("name", sorted(AUDITED))
+def test_whatever_an_audited_route_refuses_is_audited(api: ApiSite, name: str) -> None:
+    """Nothing is there: 404, 409, 412, 422 or 428, whatever the route says first."""
+    operation = OPERATIONS[name]
+    body = {"content": '{"reason": "", "revision": NaN, "kind": {"row": "of a stranger"}}'}
+    headers = {"content-type": "application/json"}
+    answer = api.client("admin").request(operation.method, operation.url, **body, headers=headers)
+    if answer.status_code < 300:
+        pytest.skip("this one takes anything")
+    entry = newest(api)
+    assert (entry["action"], entry["outcome"], entry["status"]) == (AUDITED[name].name, "refused", answer.status_code)
+    assert (entry["actor"], entry["role"]) == ("admin", "admin")
+
+
+def test_reading_what_only_some_may_read_is_audited_when_refused_and_other_reads_are_not(api: ApiSite) -> None:
+    assert api.client("operator").get(f"/v1/dead-letters/{UUID(int=0)}").status_code == 403
+    assert newest(api)["action"] == "GET /v1/dead-letters/{letter_id}"
+    assert api.client("gateway").get("/v1/audit").status_code == 403
+    before = newest(api)
+    assert before["action"] == "GET /v1/audit"
+    assert api.client(None).get("/v1/jobs").status_code == 401
+    assert api.client("viewer").get("/v1/jobs/nonsense").status_code == 422
+    assert newest(api) == before
+
+
+# --- what is done -----------------------------------------------------------------------------------------------------
+
+
+class Walk:
+    """Calls every audited route with success, and looks at the entry of each."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.entries: dict[str, dict[str, Any]] = {}
+
+    def call(self, role: str, route: str, body: Any = None, **names: Any) -> Any:
+        method, _, path = route.partition(" ")
+        options: dict[str, Any] = {"headers": names.pop("headers", {}), "params": names.pop("params", {})}
+        if body is not None:
+            options["content"] = json.dumps(body)
+            options["headers"] = {"content-type": "application/json", **options["headers"]}
+        answer = self.site.client(role).request(method, path.format(**names), **options)
+        assert answer.status_code < 300, answer.text
+        entry = newest(self.site)
+        assert (entry["action"], entry["outcome"]) == (AUDITED[route].name, "done")
+        assert (entry["actor"], entry["role"], entry["status"]) == (role, role, answer.status_code)
+        assert entry["request_id"] == answer.headers["x-request-id"]
+        assert "{" not in entry["subject"] and "/" in entry["subject"]
+        self.entries[route] = entry
+        return answer.json() if answer.content else None
+
+
+def walk(site: Site) -> dict[str, dict[str, Any]]:
+    calls = Walk(site)
+    _data(calls)
+    _releases(calls)
+    return calls.entries
+
+
+def _data(calls: Walk) -> None:
+    token = calls.call("admin", "POST /v1/tokens", {"name": "ci", "role": "viewer"})
+    calls.call("admin", "DELETE /v1/tokens/{token_id}", token_id=token["id"])
+    job = calls.call("operator", "POST /v1/jobs", {"kind": "curate", "spec": CURATE})
+    calls.call("operator", "POST /v1/jobs/{job_id}:cancel", job_id=job["id"])
+    calls.call("operator", "PUT /v1/pipelines/{name}", PIPELINE, name="rows")
+    run = calls.call("operator", "POST /v1/pipelines/{name}:run", {}, name="rows")
+    calls.call("operator", "POST /v1/pipeline-runs/{run_id}:cancel", WORD, run_id=run["id"])
+    calls.call("operator", "PUT /v1/triggers/{name}", TRIGGER, name="on-rows")
+    calls.call("operator", "DELETE /v1/triggers/{name}", name="on-rows")
+    cloudevents = {"content-type": "application/cloudevents+json"}
+    calls.call("operator", "POST /v1/events", EVENT, headers=cloudevents)
+    for verb in ("replay", "discard"):
+        letter = _letter(calls.site.database)
+        calls.call("operator", f"POST /v1/dead-letters/{{letter_id}}:{verb}", letter_id=letter)
+
+
+def _releases(calls: Walk) -> None:
+    site = calls.site
+    version = site.version()
+    names = {"name": "sentiment", "alias": "nightly"}
+    move = calls.call(
+        "releaser", "PUT /v1/models/{name}/aliases/{alias}", {**WORD, "model_version": str(version)}, **names,
+        headers={"if-none-match": "*"},
+    )  # fmt: skip
+    calls.call(
+        "releaser", "DELETE /v1/models/{name}/aliases/{alias}", params=WORD, headers={"if-match": f'"{move["id"]}"'},
+        **names,
+    )  # fmt: skip
+    calls.call("releaser", "PUT /v1/deployments/{name}", {"model": "sentiment"}, name="reviews")
+    site.deploy()
+    site.first_champion()
+    gateway = Gateway(site)
+    for verb, role in (("abort", "operator"), ("promote", "releaser")):
+        body = {**WORD, "deployment": "reviews", "model_version": str(site.version())}
+        rollout = calls.call("operator", "POST /v1/rollouts", body)["id"]
+        gateway.report()
+        site.turn()
+        for word in ("pause", "resume"):
+            calls.call("operator", f"POST /v1/rollouts/{{rollout_id}}:{word}", WORD, rollout_id=rollout)
+        calls.call(role, f"POST /v1/rollouts/{{rollout_id}}:{verb}", WORD, rollout_id=rollout)
+    calls.call("releaser", "POST /v1/deployments/{name}:rollback", {**WORD, "force": True}, name="reviews")
+    calls.call("releaser", "POST /v1/deployments/{name}:resume", name="reviews")
+
+
+def _letter(database: Database) -> UUID:
+    offset = uuid4().int % 10**9
+    with database.begin("test") as uow:
+        bury(uow, Delivery("graftwork.inbound", 0, offset, KafkaMessage(None, b"secret row", ())), Burial("me", "bad"))
+    with database.read() as session:
+        from controlplane.commands.dead_letters import list_dead_letters
+
+        return list_dead_letters(session, status="Open", limit=1)[0].id
+
+
+def test_every_audited_route_has_an_entry_of_what_it_changed_and_why(database: Database) -> None:
+    entries = walk(Site(database))
+    assert set(entries) == set(AUDITED)
+    changes = {entry["action"]: entry["changes"] for entry in entries.values()}
+    assert changes["token.create"]["role"] == {"before": None, "after": "viewer"}
+    assert changes["token.revoke"]["revoked_at"]["after"] is not None
+    assert changes["job.cancel"]["phase"] == {"before": "Pending", "after": "Cancelled"}
+    assert changes["rollout.pause"]["phase"] == {"before": "Progressing", "after": "Paused"}
+    assert changes["rollout.abort"]["phase"]["after"] == "Aborted"
+    assert changes["alias.remove"]["model_version_id"]["after"] is None
+    assert changes["deployment.rollback"]["frozen"] == {"before": False, "after": True}
+    assert changes["dead-letter.discard"]["status"] == {"before": "Open", "after": "Discarded"}
+    assert all(change["after"] is None for change in changes["trigger.delete"].values())
+    reasons = {entry["action"]: entry["reason"] for entry in entries.values()}
+    for action in (
+        "rollout.start",
+        "rollout.promote",
+        "deployment.rollback",
+        "alias.set",
+        "alias.remove",
+        "run.cancel",
+    ):
+        assert reasons[action] == WORD["reason"]
+    assert "secret row" not in json.dumps(entries)
+    assert entries["POST /v1/rollouts"]["request"]["deployment"] == "reviews"
