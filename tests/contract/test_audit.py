@@ -109,7 +109,8 @@ class Walk:
         assert (entry["action"], entry["outcome"]) == (AUDITED[route].name, "done")
         assert (entry["actor"], entry["role"], entry["status"]) == (role, role, answer.status_code)
         assert entry["request_id"] == answer.headers["x-request-id"]
-        assert "{" not in entry["subject"] and "/" in entry["subject"]
+        assert "{" not in entry["subject"]
+        assert "/" in entry["subject"]
         self.entries[route] = entry
         return answer.json() if answer.content else None
 
