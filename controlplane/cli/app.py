@@ -33,6 +33,7 @@ MODULES: Final = {
     "simulate": ("simulate",),
     "events": ("events", "dlq"),
     "tokens": ("token",),
+    "audit": ("audit",),
     "version": ("version",),
     "status": ("status",),
     "predictions": ("predict", "feedback"),

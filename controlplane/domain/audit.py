@@ -10,8 +10,6 @@ from schemas.views.audit import AuditEntry, Change
 
 GENESIS: Final = "sha256:" + 64 * "0"
 """What the first entry names as the one before it."""
-PRUNED: Final = "audit.prune"
-"""The action of the entry that says up to which one the log was forgotten, with that one's digest."""
 MAX_TEXT: Final = 500
 """Characters of a reason, a detail or a requested value in the audit log; the rest is cut."""
 MAX_FIELDS: Final = 100
@@ -56,7 +54,7 @@ def entry_digest(entry: AuditEntry) -> str:
 
 
 class ChainCheck:
-    """Follows the chain from the oldest kept entry on, and collects what does not fit.
+    """Follows the chain from its first entry on (the log is never pruned), and collects what does not fit.
 
     `told` is what the event log says: the digest of each entry by its seq, as it was when the entry was made.
     """
@@ -65,9 +63,7 @@ class ChainCheck:
         self.faults: list[str] = []
         self._told = told
         self.entries = 0
-        self._first: AuditEntry | None = None
         self._last: AuditEntry | None = None
-        self._pruned: set[tuple[int, str]] = set()
 
     def add(self, entry: AuditEntry) -> None:
         if entry_digest(entry) != entry.digest:
@@ -75,17 +71,11 @@ class ChainCheck:
         elif self._told.get(entry.seq, entry.digest) != entry.digest:
             self.faults.append(f"entry {entry.seq} has another digest than the event log tells of")
         self._follow(entry)
-        if entry.action == PRUNED:
-            self._pruned.add((int(str(entry.request.get("through", 0))), str(entry.request.get("digest"))))
         self._last = entry
         self.entries += 1
 
     def finish(self) -> list[str]:
         """All faults, once the newest entry was added."""
-        if (first := self._first) and (first.seq - 1, first.previous) not in {(0, GENESIS), *self._pruned}:
-            self.faults.append(
-                f"the log begins with entry {first.seq}, and no entry says that earlier ones were pruned"
-            )
         last = self._last.seq if self._last else 0
         if (newest := max(self._told, default=0)) > last:
             self.faults.append(f"the event log tells of entry {newest}, and the audit log ends with {last}")
@@ -97,12 +87,11 @@ class ChainCheck:
         return self._last.digest if self._last else GENESIS
 
     def _follow(self, entry: AuditEntry) -> None:
-        if self._last is None:
-            self._first = entry
-        elif entry.seq != self._last.seq + 1:
-            self.faults.append(f"entries are missing between {self._last.seq} and {entry.seq}")
-        elif entry.previous != self._last.digest:
-            self.faults.append(f"entry {entry.seq} does not follow entry {self._last.seq}: its previous digest differs")
+        before = self._last.seq if self._last else 0
+        if entry.seq != before + 1:
+            self.faults.append(f"entries are missing between {before} and {entry.seq}")
+        elif entry.previous != self.head:
+            self.faults.append(f"entry {entry.seq} does not follow entry {before}: its previous digest differs")
 
 
 def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -13,7 +13,7 @@ INCLUDES: dict[Role, frozenset[Role]] = {
 }
 MAY: dict[Role, str] = {
     "viewer": "reads everything but tokens and the content of dead letters; labels answers (`graftwork feedback`)",
-    "auditor": "reads the content of dead letters too",
+    "auditor": "reads the content of dead letters and the audit log too",
     "operator": "requests and cancels jobs and runs, changes pipelines and triggers, hands in events, starts, pauses, "
     "resumes and aborts rollouts, replays and discards dead letters",
     "releaser": "moves aliases, changes deployments, waives gates, promotes, rolls back",

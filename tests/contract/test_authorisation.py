@@ -86,6 +86,8 @@ MAY = {
     "GET /v1/triggers/{name}": READERS,
     "DELETE /v1/triggers/{name}": OPERATORS,
     "GET /v1/trigger-evaluations": READERS,
+    "GET /v1/audit": "auditor admin",
+    "GET /v1/audit/{entry}": "auditor admin",
     "GET /v1/dead-letters": READERS,
     "GET /v1/dead-letters/{letter_id}": "auditor admin",
     "POST /v1/dead-letters/{letter_id}:replay": OPERATORS,
