@@ -52,6 +52,16 @@ def test_a_key_belongs_to_one_caller_and_one_route(site: ApiSite) -> None:
     assert jobs(site) == 2
 
 
+def test_another_callers_answer_under_the_same_key_and_route_leaves_mine_as_it_was(site: ApiSite) -> None:
+    mine, other = ask(site, "k"), ask(site, "k", role="admin")
+    assert mine.json()["id"] != other.json()["id"]
+    for role, first in (("operator", mine), ("admin", other)):
+        again = ask(site, "k", role=role)
+        assert (again.status_code, again.content) == (201, first.content)
+        assert again.headers["idempotent-replayed"] == "true"
+    assert jobs(site) == 2
+
+
 def test_a_refusal_is_not_kept_so_that_the_same_key_may_be_tried_again(site: ApiSite) -> None:
     nowhere = f"/v1/jobs/{uuid4()}:cancel"
     assert [ask(site, "k", path=nowhere).status_code for _ in range(2)] == [404, 404]

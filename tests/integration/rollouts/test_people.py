@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
+from sqlmodel import select
 
 from controlplane.domain.analysis.state import AnalysisState
-from controlplane.store.serving_tables import RolloutRow
+from controlplane.store.serving_tables import DecisionRow, RolloutRow
 from schemas.events import AuditRecorded
 from tests.support.releases import CANARY, Gateway, Site, ok
 from tests.support.rollouts import WORD, climb
@@ -89,6 +90,25 @@ def test_a_retried_promotion_gets_the_stored_answer(site: Site) -> None:
     assert (first.status_code, second.status_code) == (200, 200)
     assert first.json() == second.json()
     assert len(site.moves()) == 2
+
+
+def test_a_decision_whose_inputs_were_changed_is_not_what_was_decided(site: Site) -> None:
+    """Whatever its kind: a person's word and a probe's answers cannot be judged again, and still have a digest."""
+    site.first_champion()
+    rollout = site.canary(Gateway(site))
+    ok(site.client("operator").post(f"/v1/rollouts/{rollout['id']}:pause", json=WORD))
+    before = site.decisions(rollout["id"])
+    assert [(decision["kind"], decision["recomputed"]) for decision in before] == [
+        ("gates", True),
+        ("verification", True),
+        ("operator", True),
+    ]
+    with site.database.begin("insider") as uow:
+        for row in uow.session.exec(select(DecisionRow)).all():
+            row.inputs = {**row.inputs, "planted": "by an insider"}
+    for decision in site.decisions(rollout["id"]):
+        assert decision["recomputed"] is False
+        assert decision["why"][-1] == f"the stored inputs do not have the digest {decision['digest']}"
 
 
 def test_everything_a_rollout_announces_is_one_journey(site: Site) -> None:
