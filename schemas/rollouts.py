@@ -1,7 +1,6 @@
 """The policy of a rollout, its phases and verdicts: `design/canary.md` in types."""
 
 from typing import Annotated, Final, Literal, Self
-from uuid import UUID
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
@@ -255,8 +254,8 @@ class RollbackRequest(Strict):
 
     reason: str = Field(min_length=1, max_length=500)
     """Why; kept for good."""
-    target: UUID | None = None
-    """A version that served before; null: the one before the present one."""
+    target: str | None = Field(default=None, min_length=1, max_length=200, examples=["sentiment/2"])
+    """A version that served before: an id, `model/2` or `model@alias`; null: what served before the present one."""
     force: bool = False
     """Whether to move the pointer without proof that gateways can load the target."""
 

@@ -79,7 +79,7 @@ def rollback(
     context: typer.Context,
     name: str,
     reason: Reason,
-    target: Annotated[str | None, typer.Option(help="a version's id; default: the one before")] = None,
+    target: Annotated[str | None, typer.Option(help="id, name/7 or name@alias; default: what served before")] = None,
     force: Annotated[bool, typer.Option(help="without proof that gateways can load it; audited")] = False,
 ) -> None:
     """Back to what served before: gateways load it and answer first, then the pointer moves."""

@@ -28,6 +28,7 @@ class Desired:
     step: int = 0
     probe: UUID | None = None
     probe_version: UUID | None = None
+    rollback_id: UUID | None = None
 
 
 def find_deployment(session: Session, name: str) -> DeploymentRow:

@@ -17,8 +17,9 @@ from controlplane.commands.rollout_phases import (
     start_next,
 )
 from controlplane.domain.canonical import digest
-from controlplane.domain.rollout import predecessor
+from controlplane.domain.rollout import Served, predecessor
 from controlplane.errors import Conflict
+from controlplane.projections.models import find_version
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RollbackRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.events import RollbackFinished
@@ -101,24 +102,28 @@ def list_rollbacks(session: Session, deployment: str, limit: int) -> list[Rollba
     return list(session.exec(query.order_by(col(RollbackRow.created_at).desc()).limit(limit)))
 
 
-def _target(uow: UnitOfWork, deployment: DeploymentRow, stable: UUID | None, wanted: UUID | None) -> UUID:
-    stables = uow.session.exec(
-        select(GenerationRow.stable)
-        .where(GenerationRow.deployment == deployment.name)
-        .order_by(col(GenerationRow.generation))
-    ).all()
-    if wanted is None:
-        target = predecessor(stables)
+def _target(uow: UnitOfWork, deployment: DeploymentRow, stable: UUID | None, reference: str | None) -> UUID:
+    history = _history(uow.session, deployment.name)
+    if reference is None:
+        target = predecessor(history)
         if target is None:
             raise Conflict(f"deployment {deployment.name!r} has no predecessor to roll back to")
         return target
+    wanted = find_version(uow.session, reference, field="target").id
     if wanted == stable:
-        raise Conflict(f"version {wanted} serves already", field="target")
-    if wanted not in stables:
-        raise Conflict(f"version {wanted} never served {deployment.name!r}: start a rollout instead", field="target")
+        raise Conflict(f"version {reference} serves already", field="target")
+    if wanted not in {served.version for served in history}:
+        raise Conflict(f"version {reference} never served {deployment.name!r}: start a rollout instead", field="target")
     if find_graph(uow.session, wanted) is None:
-        raise Conflict(f"version {wanted} has no export: there is no graph to serve", field="target")
+        raise Conflict(f"version {reference} has no export: there is no graph to serve", field="target")
     return wanted
+
+
+def _history(session: Session, deployment: str) -> list[Served]:
+    """The stable version of every generation that had one, oldest first."""
+    query = select(GenerationRow.stable, GenerationRow.rollback_id).where(GenerationRow.deployment == deployment)
+    rows = session.exec(query.order_by(col(GenerationRow.generation)))
+    return [Served(stable, by_rollback=rollback is not None) for stable, rollback in rows if stable is not None]
 
 
 def _freeze(uow: UnitOfWork, deployment: DeploymentRow, reason: str) -> None:
@@ -142,7 +147,7 @@ def _move(uow: UnitOfWork, deployment: DeploymentRow, row: RollbackRow, proof: P
     """Pointer and desired state in one transaction."""
     how = "forced" if row.force else "verified" if proof.complete else "not verified by every gateway"
     reason = f"rollback ({how}): {row.reason}"
-    set_generation(uow, deployment, deployment.generation, Desired(stable=row.target), reason)
+    set_generation(uow, deployment, deployment.generation, Desired(stable=row.target, rollback_id=row.id), reason)
     evidence = {
         "rollback": str(row.id),
         "force": row.force,

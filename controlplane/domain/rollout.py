@@ -1,6 +1,6 @@
 """The rollout's states and moves: the only place that says what may follow what."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
@@ -102,19 +102,28 @@ def asked_for(move_verdict: str, assessment: Assessment) -> bool:
     return assessment.verdict == move_verdict
 
 
-def predecessor(stables: Sequence[UUID | None]) -> UUID | None:
-    """The version that served before the present one, from every generation's stable version in order.
+@dataclass(frozen=True)
+class Served:
+    """The stable version of one generation, and whether a rollback or a release made it so."""
 
-    A rollback takes versions off: after A, B, C and back to B the predecessor is A, not the C that was left.
+    version: UUID
+    by_rollback: bool
+
+
+def predecessor(history: Iterable[Served]) -> UUID | None:
+    """The version that a rollback goes back to, from every generation's stable version, oldest first.
+
+    A release lays its version on what serves, also one that served before: after A, B and a release of A it is B. A
+    rollback takes versions off: after A, B, C and a rollback to B it is A, not the C that was left. Only where its
+    target was taken off before is it laid on, as by a release.
     """
     stack: list[UUID] = []
-    for version in stables:
-        if version is None or (stack and stack[-1] == version):
-            continue
-        if version in stack:
-            del stack[stack.index(version) + 1 :]
-        else:
-            stack.append(version)
+    for served in history:
+        if served.by_rollback and served.version in stack:
+            while stack[-1] != served.version:
+                stack.pop()
+        elif stack[-1:] != [served.version]:
+            stack.append(served.version)
     return stack[-2] if len(stack) > 1 else None
 
 

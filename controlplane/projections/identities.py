@@ -20,23 +20,24 @@ def as_uuid(text: str) -> UUID | None:
         return None
 
 
-def identify(session: Session, row: Any, what: str, text: str) -> UUID:
+def identify(session: Session, row: Any, what: str, text: str, field: str | None = None) -> UUID:
     """The id of a table's row that begins so. A whole id is taken as it is: whoever reads the row says if there is one.
 
-    Raises Invalid with the candidates where several begin so, NotFound where none does.
+    Raises Invalid with the candidates where several begin so, NotFound where none does: both name `field`.
     """
+    field = field or what.replace(" ", "_")
     if whole := as_uuid(text):
         return whole
     digits = text.lower().replace("-", "")
     if not BEGINNING.fullmatch(text.lower()) or len(digits) > 32:
-        raise Invalid(f"{text!r}: expected an id, or at least its first 4 characters", field=what.replace(" ", "_"))
+        raise Invalid(f"{text!r}: expected an id, or at least its first 4 characters", field=field)
     lowest, highest = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
     query = select(row.id).where(col(row.id).between(lowest, highest)).order_by(row.id).limit(MOST_CANDIDATES + 1)
     match [str(found) for found in session.exec(query)]:
         case [only]:
             return UUID(only)
         case []:
-            raise NotFound(f"there is no {what} whose id begins with {text!r}")
+            raise NotFound(f"there is no {what} whose id begins with {text!r}", field=field)
         case several:
             named = ", ".join(several[:MOST_CANDIDATES]) + (", …" if len(several) > MOST_CANDIDATES else "")
-            raise Invalid(f"{text!r} begins the id of several {what}s: {named}", field=what.replace(" ", "_"))
+            raise Invalid(f"{text!r} begins the id of several {what}s: {named}", field=field)

@@ -45,15 +45,17 @@ ATTACHMENTS = (
 )
 
 
-def find_version(session: Session, text: str) -> ModelVersionRow:
+def find_version(session: Session, text: str, field: str = "model_version") -> ModelVersionRow:
     """The version that `sentiment@champion`, `sentiment@latest`, `sentiment/7` or an id names.
 
-    Raises Invalid for what is no such name, NotFound for one that points nowhere.
+    Raises Invalid for what is no such name, NotFound for one that points nowhere; both name the `field` it stood in.
     """
-    return find_version_and_aliases(session, text)[0]
+    return find_version_and_aliases(session, text, field)[0]
 
 
-def find_version_and_aliases(session: Session, text: str) -> tuple[ModelVersionRow, list[str]]:
+def find_version_and_aliases(
+    session: Session, text: str, field: str = "model_version"
+) -> tuple[ModelVersionRow, list[str]]:
     """The same, with every alias that points at it, in one statement."""
     parameters: dict[str, UUID | str | int]
     if numbered := NUMBERED.match(text):
@@ -63,11 +65,11 @@ def find_version_and_aliases(session: Session, text: str) -> tuple[ModelVersionR
     elif named:
         query, parameters = BY_ALIAS, {"model": named["name"], "alias": named["alias"]}
     elif BEGINNING.fullmatch(text.lower()):
-        query, parameters = BY_ID, {"id": identify(session, ModelVersionRow, "model version", text)}
+        query, parameters = BY_ID, {"id": identify(session, ModelVersionRow, "model version", text, field)}
     else:
-        raise Invalid(f"{text!r} names no model version: write `name@alias`, `name/7` or an id", field="model_version")
+        raise Invalid(f"{text!r} names no model version: write `name@alias`, `name/7` or an id", field=field)
     if (found := session.exec(query, params=parameters).first()) is None:
-        raise NotFound(f"there is no model version {text!r}", field="model_version")
+        raise NotFound(f"there is no model version {text!r}", field=field)
     row, aliases = found
     return row, sorted(aliases.split(",")) if aliases else []
 

@@ -44,6 +44,7 @@ class GenerationRow(SQLModel, table=True):
     graphs: dict[str, Any] = document()  # version id -> GraphRef: what it is served by, whatever is exported later
     probe: UUID | None = None
     probe_version: UUID | None = None
+    rollback_id: UUID | None = None  # the rollback that made `stable` what it is
     reason: str = text_column()
     actor: str
     created_at: datetime = moment(index=True)

@@ -1,5 +1,6 @@
 """Deployments and rollback through the API: what serves, what served, and the way back."""
 
+import random
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import GatewayBootRow
 from tests.support.releases import Gateway, Site, ok
+from tests.support.serving_periods import Period
 
 WHY = {"reason": "users complain"}
 
@@ -21,9 +23,9 @@ def site(database: Database) -> Site:
     return site
 
 
-def promote(site: Site, gateway: Gateway, *others: Gateway) -> UUID:
+def promote(site: Site, gateway: Gateway, *others: Gateway, version: UUID | None = None) -> UUID:
     """Another champion, by a releaser's word."""
-    version = site.version()
+    version = version or site.version()
     rollout = site.release(version)
     for one in (gateway, *others):
         one.report()
@@ -35,6 +37,12 @@ def promote(site: Site, gateway: Gateway, *others: Gateway) -> UUID:
 
 def roll_back(site: Site, **body: Any) -> Any:
     return site.client("releaser").post("/v1/deployments/reviews:rollback", json={**WHY, **body})
+
+
+def resume(site: Site) -> None:
+    """Let rollouts go on where a rollback froze them."""
+    if site.deployment()["frozen"]:
+        ok(site.client("releaser").post("/v1/deployments/reviews:resume"))
 
 
 def last_rollback(site: Site) -> Any:
@@ -154,6 +162,93 @@ def test_a_second_rollback_goes_further_back_and_not_forth(site: Site) -> None:
     assert site.deployment()["desired"]["stable"] == str(second)
     ok(roll_back(site, force=True))
     assert site.deployment()["desired"]["stable"] == str(first)
+
+
+def test_after_a_release_of_an_older_version_it_goes_back_to_what_that_replaced(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    second = promote(site, gateway)
+    promote(site, gateway, version=first)
+    assert ok(roll_back(site, force=True))["target"] == str(second)
+    assert ok(roll_back(site, force=True))["target"] == str(first)
+    assert roll_back(site, force=True).status_code == 409
+
+
+def test_a_rollback_that_failed_or_waits_has_moved_nothing(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    promote(site, gateway)
+    roll_back(site)
+    gateway.report(ok_=False, detail="damaged")
+    site.pass_time(200)
+    site.turn()
+    assert last_rollback(site)["phase"] == "Failed"
+    assert ok(roll_back(site, force=True))["target"] == str(first)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_after_any_history_it_goes_back_to_what_served_before(site: Site, seed: int) -> None:
+    draw = random.Random(seed)
+    period, gateway = Period(site.first_champion()), Gateway(site)
+    served = [period.version]
+    for _ in range(8):
+        kind, version = draw.choice(["release", "rollback", "target"]), draw.choice(served)
+        if kind == "rollback" and period.below:
+            period = period.roll_back()
+            ok(roll_back(site, force=True))
+        elif kind == "target" and version != period.version:
+            period = period.roll_back(version)
+            ok(roll_back(site, force=True, target=str(version)))
+        else:
+            resume(site)
+            older = draw.random() < 0.5 and version != period.version
+            served.append(promote(site, gateway, version=version if older else None))
+            period = period.release(served[-1])
+        assert site.deployment()["desired"]["stable"] == str(period.version)
+    while period.below:
+        period = period.roll_back()
+        assert ok(roll_back(site, force=True))["target"] == str(period.version)
+    assert roll_back(site, force=True).status_code == 409
+
+
+@pytest.mark.parametrize("reference", ["sentiment/1", "sentiment@older", "{id}", "{beginning}", "{ID}"])
+def test_a_target_is_named_as_a_version_is_everywhere(site: Site, reference: str) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    promote(site, gateway)
+    promote(site, gateway)
+    older = site.client("releaser").put(
+        "/v1/models/sentiment/aliases/older",
+        json={"model_version": str(first), **WHY},
+        headers={"if-none-match": "*"},
+    )
+    ok(older)
+    target = reference.format(id=first, beginning=str(first)[:8], ID=str(first).upper())
+    assert ok(roll_back(site, force=True, target=target))["target"] == str(first)
+    assert site.deployment()["desired"]["stable"] == str(first)
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "words"),
+    [
+        ("sentiment/9", 404, "there is no model version 'sentiment/9'"),
+        ("sentiment@nobody", 404, "there is no model version 'sentiment@nobody'"),
+        ("0000", 404, "there is no model version whose id begins with '0000'"),
+        ("the old one", 422, "names no model version: write `name@alias`, `name/7` or an id"),
+        ("sentiment@champion", 409, "version sentiment@champion serves already"),
+        ("sentiment@latest", 409, "version sentiment@latest never served 'reviews': start a rollout instead"),
+    ],
+)
+def test_a_target_that_cannot_be_is_refused_in_the_callers_words(
+    site: Site, target: str, status: int, words: str
+) -> None:
+    site.first_champion()
+    promote(site, Gateway(site))
+    site.version()
+    answer = roll_back(site, target=target)
+    assert (answer.status_code, answer.json()["field"]) == (status, "target")
+    assert words in answer.json()["detail"]
+    assert not site.deployment()["frozen"]
 
 
 def test_it_aborts_the_canary_and_freezes_the_queue_until_resumed(site: Site) -> None:

@@ -4,6 +4,8 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.verdict import Assessment, Ladder
@@ -12,6 +14,7 @@ from controlplane.domain.rollout import (
     FINAL,
     TRANSITIONS,
     VERBS,
+    Served,
     Situation,
     asked_for,
     check_transition,
@@ -22,8 +25,9 @@ from controlplane.domain.rollout import (
 )
 from controlplane.errors import Conflict
 from schemas.rollouts import CanaryPolicy
+from tests.support.serving_periods import Period
 
-A, B, C = (UUID(int=number) for number in (1, 2, 3))
+A, B, C, D = (UUID(int=number) for number in (1, 2, 3, 4))
 POLICY = CanaryPolicy()
 
 
@@ -137,18 +141,44 @@ def test_a_decision_is_asked_for_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stables", "before"),
+    ("history", "before"),
     [
-        ([], None),
-        ([None, A], None),
-        ([None, A, A, B], A),
-        ([A, B, C], B),
-        ([A, B, C, B], A),
-        ([A, B, C, B, A], None),
-        ([A, B, A, C], A),
+        ("", None),
+        ("A", None),
+        ("A A B", A),
+        ("A B C", B),
+        ("A B C <B", A),
+        ("A B C <B <A", None),
+        ("A B <A C", A),
+        ("A B A", B),
+        ("A B A <B", A),
+        ("A B A <B <A", None),
+        ("A B A C <A", B),
+        ("A B C <A B", A),
+        ("A B C <B <C", B),
     ],
 )
-def test_the_predecessor_is_what_was_there_before_and_not_what_was_left(
-    stables: list[UUID | None], before: UUID | None
+def test_the_predecessor_is_what_served_before_and_not_what_was_left(history: str, before: UUID | None) -> None:
+    """A letter: that version's release; `<`: a rollback to it."""
+    versions = {"A": A, "B": B, "C": C}
+    steps = [Served(versions[step[-1]], by_rollback=step[0] == "<") for step in history.split()]
+    assert predecessor(steps) == before
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["release", "rollback", "target"]), st.sampled_from([A, B, C, D])), max_size=40)
+)
+def test_after_any_history_the_predecessor_is_what_the_present_period_was_laid_on(
+    moves: list[tuple[str, UUID]],
 ) -> None:
-    assert predecessor(stables) == before
+    period, history = Period(A), [Served(A, by_rollback=False)]
+    for kind, version in moves:
+        if kind == "release" and version != period.version:
+            period = period.release(version)
+        elif kind == "rollback" and period.below:
+            period = period.roll_back()
+        elif kind == "target" and version != period.version and Served(version, by_rollback=False) in history:
+            period = period.roll_back(version)
+        # a move that is not allowed leaves a generation with the same version, as a change of the policy does
+        history.append(Served(period.version, by_rollback=kind != "release"))
+        assert predecessor(history) == (period.below.version if period.below else None)
