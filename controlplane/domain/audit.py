@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from controlplane.domain.canonical import canonical_json, digest
-from controlplane.domain.document import CREDENTIALS, UNSTORABLE
+from controlplane.domain.document import UNSTORABLE
+from schemas.faults import CREDENTIALS
 from schemas.views.audit import AuditEntry, Change
 
 GENESIS: Final = "sha256:" + 64 * "0"

@@ -12,6 +12,7 @@ from controlplane.store.database import Database
 from controlplane.store.serving_tables import RolloutRow
 from controlplane.store.tables import AttachmentRow, ModelVersionRow
 from schemas.artifacts import ArtifactRef
+from tests.support.facts import apart
 from tests.support.releases import CANARY, Gateway, Site, artifact, export, ok
 
 LABELLED: dict[str, Any] = {
@@ -157,8 +158,9 @@ def test_a_run_whose_release_is_refused_leaves_standing_what_it_would_have_repla
     assert run["phase"] == "Failed"
     assert site.rollout(standing["id"])["phase"] == "Paused"
     assert gateway.generation().canary is not None
-    told = [row["subject"] for row in ok(site.client("viewer").get("/v1/events", params={"after": 0}))["items"]]
-    assert told[-1] == f"pipeline-run/{run['id']}"
+    facts, asked = apart(ok(site.client("viewer").get("/v1/events", params={"after": 0}))["items"])
+    assert facts[-1]["subject"] == f"pipeline-run/{run['id']}"
+    assert asked[-1]["data"]["action"] == "pipeline.run"
 
 
 def test_a_queued_rollout_waits_for_the_grace_and_no_longer(site: Site) -> None:

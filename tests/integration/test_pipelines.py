@@ -14,7 +14,7 @@ from controlplane.commands.jobs import lock_job
 from controlplane.commands.pipelines import job_finished
 from controlplane.store.database import Database
 from controlplane.store.tables import PipelineRunRow
-from schemas.events import AuditRecorded
+from tests.support.facts import apart
 from tests.support.releases import Site, artifact, ok
 from tests.support.scripted_worker import Worker
 from tests.support.waiting import wait_for
@@ -77,8 +77,7 @@ def phases(run: dict[str, Any]) -> dict[str, str]:
 def facts(site: Site, prefix: str = "") -> list[dict[str, Any]]:
     """But for those of the audit log, which tell who asked and not what came of it."""
     items = ok(site.client("viewer").get("/v1/events", params={"after": 0, "limit": 1000}))["items"]
-    items = [item for item in items if item["type"] != AuditRecorded.TYPE]
-    return [item for item in items if item["type"].startswith(f"dev.graftwork.{prefix}")]
+    return [item for item in apart(items)[0] if item["type"].startswith(f"dev.graftwork.{prefix}")]
 
 
 def test_yaml_and_json_are_one_pipeline_and_the_same_again_is_no_new_revision(site: Site) -> None:
