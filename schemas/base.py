@@ -1,9 +1,18 @@
 """The bases of the contract: what readers must tolerate, what they must refuse, and what the API shows."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
 
 from schemas.docstrings import fields_of
 
@@ -18,7 +27,16 @@ def _written_as_time(value: Any) -> Any:
     return value
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_time)]
+def _within_the_calendar(value: datetime) -> datetime:
+    """Python's calendar ends with the years 1 and 9999: an instant whose day in UTC lies outside cannot be compared."""
+    try:
+        value.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("expected a time that lies in the years 1 to 9999 in UTC, too") from error
+    return value
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_time), AfterValidator(_within_the_calendar)]
 """An instant that somebody else wrote."""
 
 

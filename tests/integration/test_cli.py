@@ -11,6 +11,7 @@ import pytest
 from controlplane.cli.app import main
 from controlplane.store.database import Database
 from tests.support.api_site import ApiSite
+from tests.support.facts import apart
 from tests.support.http_server import serving
 from tests.support.jobs import CURATE, Jobs, curated
 
@@ -121,7 +122,9 @@ def test_events_are_published_and_listed_one_a_line(run: Run) -> None:
     again = run("events", "publish", "--type", "com.example.rows", "--source", "//s", "--id", "e1", "--json").json
     assert again["repeated"] is True
     lines = [json.loads(line) for line in run("events", "list", "--json").out.splitlines()]
-    assert [event["type"] for event in lines] == ["dev.graftwork.event.received.v1"]
+    facts, asked = apart(lines)
+    assert [event["type"] for event in facts] == ["dev.graftwork.event.received.v1"]
+    assert [event["data"]["action"] for event in asked] == 2 * ["event.publish"]
     assert "event.received" in run("events", "list").out
 
 

@@ -10,6 +10,7 @@ from controlplane.reactions.facts import react
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.store.unit_of_work import Cause
 from controlplane.transport.event_log import read_events
+from tests.support.facts import apart
 from tests.support.releases import Site, ok
 
 PIPELINE = {
@@ -60,8 +61,12 @@ def evaluations(site: Site, **filters: str) -> list[dict[str, Any]]:
 
 
 def facts(site: Site, *names: str) -> list[dict[str, Any]]:
+    """But for those of the audit log, unless they are named."""
     types = [f"dev.graftwork.{name}" for name in names]
-    return ok(site.client("viewer").get("/v1/events", params={"after": 0, "type": types}))["items"]  # type: ignore[no-any-return]
+    items: list[dict[str, Any]] = ok(site.client("viewer").get("/v1/events", params={"after": 0, "type": types}))[
+        "items"
+    ]
+    return items if names else apart(items)[0]
 
 
 def hear_facts(site: Site) -> None:
