@@ -1,4 +1,4 @@
-"""What we ship is listed whole, and an advisory passes only with a reason."""
+"""Every locked package is asked about, and an advisory passes only with a reason."""
 
 import json
 import subprocess
@@ -9,25 +9,9 @@ import pytest
 
 from deploy import audit
 from deploy.audit import findings, pins, unexplained
-from deploy.sbom import LOCK, document, read_lock
+from deploy.sbom import LOCK, read_lock
 
 TEXT = LOCK.read_text()
-
-
-def test_every_package_of_the_lock_is_in_the_document_with_its_hashes() -> None:
-    components = document(TEXT, "1.0")["components"]
-    lines = [line for line in TEXT.splitlines() if line and not line[0].isspace()]
-    assert len(components) == len(lines) > 100
-    hashes = [entry["value"] for one in components for entry in one["properties"] if "sha256" in entry["name"]]
-    assert len(hashes) == TEXT.count("--hash=sha256:")
-    assert len({one["bom-ref"] for one in components}) == len(components)
-    by_name = {one["name"]: one for one in components}
-    assert by_name["fastapi"]["purl"] == f"pkg:pypi/fastapi@{by_name['fastapi']['version']}"
-
-
-def test_the_same_lock_gives_the_same_document_and_another_one_another_number() -> None:
-    assert document(TEXT, "1.0") == document(TEXT, "1.0")
-    assert document(TEXT, "1.0")["serialNumber"] != document(TEXT, "1.1")["serialNumber"]
 
 
 def test_every_package_is_asked_about_once() -> None:
