@@ -37,7 +37,9 @@ def invalid(error: ValidationError, inside: str = "") -> Problem:
 
     `inside`: where in the request the validated part was.
     """
-    return Problem(422, "invalid", INVALID, faults.line(error, prefix=inside, with_values=False)[:1000])
+    found = faults.in_words(error, prefix=inside, with_values=False)[: faults.FAULTS_OF_A_LINE]
+    told = (str(fault) if fault.field else f"body: {fault}" for fault in found)
+    return Problem(422, "invalid", INVALID, "; ".join(told)[:1000])
 
 
 def install(app: FastAPI) -> None:
