@@ -50,6 +50,7 @@ AUDITED: Final[dict[str, Action]] = {
     "POST /v1/events": Action("event.publish", "event/{id}"),
     "POST /v1/jobs": Action("job.request", "job/{id}"),
     "POST /v1/jobs/{job_id}:cancel": Action("job.cancel", "job/{job_id}"),
+    "POST /v1/jobs/{job_id}:retry": Action("job.retry", "job/{id}"),
     "PUT /v1/models/{name}/aliases/{alias}": Action("alias.set", "alias/{name}@{alias}"),
     "DELETE /v1/models/{name}/aliases/{alias}": Action("alias.remove", "alias/{name}@{alias}"),
     "PUT /v1/deployments/{name}": Action("deployment.apply", "deployment/{name}"),

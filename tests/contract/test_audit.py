@@ -134,6 +134,7 @@ def _data(calls: Walk) -> None:
     calls.call("admin", "DELETE /v1/tokens/{token_id}", token_id=token["id"])
     job = calls.call("operator", "POST /v1/jobs", {"kind": "curate", "spec": CURATE})
     calls.call("operator", "POST /v1/jobs/{job_id}:cancel", job_id=job["id"])
+    calls.call("operator", "POST /v1/jobs/{job_id}:retry", job_id=job["id"])
     calls.call("operator", "PUT /v1/pipelines/{name}", PIPELINE, name="rows")
     run = calls.call("operator", "POST /v1/pipelines/{name}:run", {}, name="rows")
     calls.call("operator", "POST /v1/pipeline-runs/{run_id}:cancel", WORD, run_id=run["id"])
@@ -189,6 +190,7 @@ def test_every_audited_route_has_an_entry_of_what_it_changed_and_why(database: D
     assert changes["token.create"]["role"] == {"before": None, "after": "viewer"}
     assert changes["token.revoke"]["revoked_at"]["after"] is not None
     assert changes["job.cancel"]["phase"] == {"before": "Pending", "after": "Cancelled"}
+    assert changes["job.retry"]["phase"] == {"before": None, "after": "Pending"}
     assert changes["rollout.pause"]["phase"] == {"before": "Progressing", "after": "Paused"}
     assert changes["rollout.abort"]["phase"]["after"] == "Aborted"
     assert changes["alias.remove"]["model_version_id"]["after"] is None
