@@ -48,7 +48,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(GraftworkError)
     def _refused(request: Request, error: GraftworkError) -> Response:
-        note_refusal(request, error.status, error.detail)
+        note_refusal(request, error.status, _unquoted(error))
         return _named(request, refusal(error))
 
     @app.exception_handler(RequestValidationError)
@@ -86,6 +86,11 @@ def install(app: FastAPI) -> None:
 def _given(error: RequestValidationError | ValidationError) -> Any:
     """The body as it was given, where pydantic's places begin with it."""
     return {"body": error.body} if isinstance(error, RequestValidationError) and error.body is not None else None
+
+
+def _unquoted(error: GraftworkError) -> str:
+    """What is invalid is told to the caller with its value, which may be a secret: others read the field alone."""
+    return f"{error.field or 'the request'} is invalid" if error.status == 422 else error.detail
 
 
 def _without_values(faults: list[FieldFault]) -> str:
