@@ -1,11 +1,7 @@
 """The attack, whole: TextAttack in its own process, without a network, against a tiny served graph."""
 
 import json
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 from uuid import UUID
 
@@ -13,7 +9,8 @@ import pytest
 
 from schemas.claims import Progress
 from schemas.jobs import AttackRecipe, AttackResult, AttackSpec
-from workers.attack.environment import prepare
+from tests.support.warm_attacks import WarmAttacks, warm_attacks
+from workers.attack import handler
 from workers.attack.handler import handle
 from workers.runtime.errors import JobError
 
@@ -28,9 +25,26 @@ ROWS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def attacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmAttacks]:
+    with warm_attacks(tmp_path_factory.mktemp("attacks")) as process:
+        yield process
+
+
+@pytest.fixture
+def warm(attacks: WarmAttacks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attacks go to the one process of this module, which has TextAttack imported."""
+    monkeypatch.setattr(handler, "run_isolated", attacks.run)
+
+
 def test_the_same_seed_gives_the_same_attack(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+    bench: Any,
+    serve: Callable[..., Any],
+    save_dataset: Callable[..., Any],
+    attacks: WarmAttacks,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """In a process of its own, and in one that has attacked other rows before."""
     served = serve(bench.store, bench.root)
     dataset = save_dataset(bench.store, {"test": ROWS})
     spec = AttackSpec(model_version=served.model, graph=served.graph, dataset=dataset, rows=5, seed=3)
@@ -53,6 +67,8 @@ def test_the_same_seed_gives_the_same_attack(
         assert example["queries"] <= 10 * len(example["text"].split())
     steps = [report for report in bench.reports if isinstance(report, Progress)]
     assert [step.step for step in steps] == [0, 1, 2, 3, 4, 5]
+    monkeypatch.setattr(handler, "run_isolated", attacks.run)
+    handle(spec.model_copy(update={"seed": 4}), bench.context)
     assert handle(spec, bench.context) == result
 
 
@@ -65,6 +81,7 @@ def attacked(bench: Any, served: Any, dataset: Any, **fields: Any) -> tuple[Atta
     return result, [json.loads(line) for line in bench.store.read(result.examples).splitlines()]
 
 
+@pytest.mark.usefixtures("warm")
 def test_a_row_that_runs_out_of_budget_is_neither_broken_nor_safe(
     bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
 ) -> None:
@@ -79,6 +96,7 @@ def test_a_row_that_runs_out_of_budget_is_neither_broken_nor_safe(
     assert (fed.succeeded, fed.failed, fed.out_of_budget) == (1, 1, 0)
 
 
+@pytest.mark.usefixtures("warm")
 def test_queries_grow_with_the_words_that_the_model_reads(
     bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
 ) -> None:
@@ -92,6 +110,7 @@ def test_queries_grow_with_the_words_that_the_model_reads(
     assert {example["queries"] for example in examples} == {8}
 
 
+@pytest.mark.usefixtures("warm")
 def test_words_that_the_model_never_reads_are_not_attacked(
     bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
 ) -> None:
@@ -108,6 +127,7 @@ def test_words_that_the_model_never_reads_are_not_attacked(
     assert found["perturbed_text"].split()[:4] == alone["perturbed_text"].split()
 
 
+@pytest.mark.usefixtures("warm")
 def test_the_same_rows_are_drawn_however_they_lie(
     bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
 ) -> None:
@@ -119,6 +139,7 @@ def test_the_same_rows_are_drawn_however_they_lie(
     assert len(digests) == 2  # another seed draws others
 
 
+@pytest.mark.usefixtures("warm")
 def test_two_versions_are_attacked_on_the_same_rows(
     bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
 ) -> None:
@@ -136,22 +157,8 @@ def test_two_versions_are_attacked_on_the_same_rows(
     assert 0 < found.n < paired.n
 
 
-def test_every_recipe_of_the_contract_has_its_composition() -> None:
-    """In a process of its own: importing TextAttack changes the environment."""
-    code = (
-        "from workers.attack.environment import install_stubs; install_stubs();"
-        "from workers.attack.recipes import RECIPES; print(*RECIPES)"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env=prepare(Path(folder)),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=300,
-        )
-    assert set(done.stdout.split()) == set(get_args(AttackRecipe))
+def test_every_recipe_of_the_contract_has_its_composition(attacks: WarmAttacks) -> None:
+    assert set(attacks.recipes) == set(get_args(AttackRecipe))
 
 
 def test_an_attack_that_fails_says_where_and_quotes_no_row(

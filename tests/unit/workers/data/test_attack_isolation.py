@@ -97,3 +97,27 @@ def test_its_environment_holds_no_token_of_ours(tmp_path: Path, monkeypatch: pyt
     words = (tmp_path / "nltk_data/corpora/stopwords/english").read_text().split()
     assert words == STOPWORDS.split()
     assert {"not", "no", "never", "the"} <= set(words)
+
+
+def test_the_attack_itself_has_left_the_network(tmp_path: Path) -> None:
+    """Whatever becomes of its task: the process refuses from its first line on."""
+    code = """
+        import socket, sys
+        from pathlib import Path
+        from workers.attack.__main__ import main
+        main(Path("no-such-task"), Path(sys.argv[1]))
+        socket.create_connection(("127.0.0.1", 9))
+        """
+    outcomes, said = tmp_path / "outcomes.json", tmp_path / "said"
+    with (
+        said.open("wb") as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), str(outcomes)],
+            stdin=subprocess.PIPE,  # it ends when this is closed
+            stderr=errors,
+            env={"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        ) as process,
+    ):
+        assert process.wait(timeout=60) == 1
+    assert "NetworkRefused" in said.read_text()
+    assert "FileNotFoundError" in outcomes.read_text()
