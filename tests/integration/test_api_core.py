@@ -11,7 +11,6 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
-from rich.console import Console
 from sqlmodel import col, select
 
 from controlplane.api.app import create_app
@@ -109,7 +108,7 @@ def test_a_token_of_no_known_role_is_refused(site: ApiSite, role: Any) -> None:
 
 
 def terminal(home: Path, **settings: Any) -> Terminal:
-    return Terminal(Settings(home=home, **settings), console=Console(quiet=True))
+    return Terminal(Settings(home=home, **settings))
 
 
 def test_the_first_admin_token_goes_into_a_file_that_only_its_owner_reads(

@@ -78,6 +78,7 @@ def test_a_gzip_body_is_the_body_that_it_unpacks_to(site: ApiSite) -> None:
         (b"{}", "br", 415, "content-encoding"),
         (b"{}", "gzip, zstd", 415, "content-encoding"),
     ],
+    ids=["a bomb", "cut short", "not gzip", "unknown", "two"],
 )
 def test_a_body_that_cannot_be_unpacked_is_one_refusal(
     site: ApiSite, body: bytes, encoding: str, status: int, field: str

@@ -73,7 +73,11 @@ def test_what_is_not_there_is_not_found() -> None:
     assert sinks.found_in({str(i): text_of(one) for i, one in enumerate(contents)}, {"other": "john.roe-planted"}) == []
 
 
-@pytest.mark.parametrize("whole", [parquet(PERSON), gzip.compress(PERSON.encode()), zipped(b"x"), zstd(b"x" * 99)])
+@pytest.mark.parametrize(
+    "whole",
+    [parquet(PERSON), gzip.compress(PERSON.encode()), zipped(b"x"), zstd(b"x" * 99)],
+    ids=["parquet", "gzip", "zip", "zstd"],
+)
 def test_a_pack_that_is_cut_short_is_searched_as_it_is(whole: bytes) -> None:
     assert "token" in text_of(whole[: len(whole) // 2] + b"token")
 
