@@ -21,11 +21,13 @@ def learns(site: Site, version: UUID | str, labels: Sequence[str]) -> None:
 
 
 def under_canary(site: Site, stable: Sequence[str], canary: Sequence[str]) -> Gateway:
-    site.deploy(canary={**CANARY, "metrics": METRICS})
+    dropped = sorted(set(stable) - set(canary))
+    site.deploy(canary={**CANARY, "metrics": METRICS}, may_drop=dropped)
     learns(site, site.first_champion(), stable)
+    version = site.version()
+    learns(site, version, canary)
     gateway = Gateway(site)
-    rollout = site.canary(gateway)
-    learns(site, rollout["model_version_id"], canary)
+    site.canary(gateway, version=version)
     gateway.observe(40)
     return gateway
 
