@@ -61,7 +61,7 @@ def install(app: FastAPI) -> None:
         if unread and not is_json(request):
             media = request.headers.get("content-type")
             return refusal(UnsupportedMedia(f"content-type {media!r}, expected application/json", field="content-type"))
-        faults = field_faults(error.errors(), _given(error))
+        faults = _faults(error)
         note_refusal(request, 422, _without_values(faults))
         detail = "; ".join(str(fault) for fault in faults[:FAULTS_OF_A_LINE])
         errors = [fault.model_dump(exclude_none=True) for fault in faults]
@@ -83,9 +83,13 @@ def install(app: FastAPI) -> None:
         return problem(500, "internal", "Something unexpected went wrong", f"unexpected {type(error).__name__}")
 
 
-def _given(error: RequestValidationError | ValidationError) -> Any:
-    """The body as it was given, where pydantic's places begin with it."""
-    return {"body": error.body} if isinstance(error, RequestValidationError) and error.body is not None else None
+def _faults(error: RequestValidationError | ValidationError) -> list[FieldFault]:
+    """Those of the body with the body as it was given; a path, a query or a header has no place in it."""
+    if not isinstance(error, RequestValidationError) or error.body is None:
+        return field_faults(error.errors())
+    of_body = [one for one in error.errors() if tuple(one["loc"])[:1] == ("body",)]
+    elsewhere = [one for one in error.errors() if one not in of_body]
+    return [*field_faults(elsewhere), *field_faults(of_body, {"body": error.body})]
 
 
 def _unquoted(error: GraftworkError) -> str:

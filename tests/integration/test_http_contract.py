@@ -109,3 +109,12 @@ def test_every_refusal_that_a_route_documents_is_a_problem(site: ApiSite) -> Non
                     assert response["$ref"].startswith("#/components/responses/"), f"{method} {path} {status}"
     for response in document["components"]["responses"].values():
         assert list(response["content"]) == ["application/problem+json"]
+
+
+def test_what_is_wrong_beside_a_body_is_named_too(site: ApiSite) -> None:
+    long = {"idempotency-key": "k" * 300}
+    refused = site.client("operator").post("/v1/jobs", json=JOB, headers=long)
+    assert refused.status_code == 422
+    assert [error["field"] for error in refused.json()["errors"]] == ["header.idempotency-key"]
+    both = site.client("operator").post("/v1/jobs", json={**JOB, "kind": "dance"}, headers=long)
+    assert {error["field"] for error in both.json()["errors"]} == {"header.idempotency-key", "body.kind"}
