@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, Final
 
 from schemas.cloudevent import MAX_EVENT_BYTES
-from schemas.event_formats import STRUCTURED
+from schemas.event_formats import BATCH, STRUCTURED
 from schemas.kafka_binding import KafkaMessage
 
 Headers = list[tuple[str, bytes]]
@@ -43,6 +43,10 @@ def structured(draw: Random, event_id: str, body: bytes | None = None, **more: A
     return KafkaMessage(b"key", value, (("content-type", STRUCTURED.encode()),))
 
 
+def batch(*documents: Any) -> KafkaMessage:
+    return KafkaMessage(b"key", json.dumps(documents).encode(), (("content-type", BATCH.encode()),))
+
+
 def data(draw: Random) -> Any:
     """Anything that JSON can be and a database can hold."""
     return draw.choice([None, 0, -1, 2**62, 1.5, "", "text", "\u202eevil", [], {}, [[1], {"a": None}], {"é": "😀" * 9}])
@@ -55,6 +59,7 @@ def nested(levels: int) -> bytes:
 GOOD: Final[dict[str, Make]] = {
     "binary JSON": lambda d, i: binary(json.dumps(data(d)).encode(), attributes(d, i)),
     "structured": lambda d, i: structured(d, i, data=data(d)),
+    "a batch of one": lambda d, i: batch(json.loads(structured(d, i, data=data(d)).value or b"")),
     "no data at all": lambda d, i: binary(None, attributes(d, i)),
     "no content-type": lambda d, i: binary(b"[1]", attributes(d, i), media=None),
     "text": lambda d, i: binary("grüße".encode(), attributes(d, i), "text/plain; charset=utf-8"),
@@ -115,6 +120,6 @@ BAD: Final[dict[str, Make]] = {
     "a type that is null": lambda d, i: structured(d, i, type=None),
     "data twice": lambda d, i: structured(d, i, data=1, data_base64="AAEC"),
     "data_base64 that is none": lambda d, i: structured(d, i, data_base64="not base64!"),
-    "a batch": lambda d, i: KafkaMessage(b"k", b"[]", (("content-type", b"application/cloudevents-batch+json"),)),
+    "a batch with one event that is none": lambda d, i: batch(json.loads(structured(d, i).value or b""), {"id": i}),
     "XML": lambda d, i: KafkaMessage(b"k", b"<e/>", (("content-type", b"application/cloudevents+xml"),)),
 }
