@@ -18,6 +18,8 @@ from tests.bench.parts import Options, Unmeasured
 from tests.bench.report import Goal, Ratio, alternate
 from tests.load.generator import Done
 from tests.load.site import Site, site
+from tests.support.readiness import is_ready
+from tests.support.waiting import wait_for
 
 RATE = 50.0
 """Small requests a second."""
@@ -81,6 +83,7 @@ class Load:
 
 def measure(options: Options) -> list[Ratio]:
     with tempfile.TemporaryDirectory(prefix="graftwork-bench-") as folder, site("embedded", Path(folder), {}) as found:
+        wait_for(lambda: is_ready(found.gateways[0]), "the gateway has loaded what it serves", seconds=60)
         large = _large([text for text, _ in found.rows], options.size(ROWS, 2))
         load = Load(found, options.size(SECONDS, 1), large)
         return ratios(alternate(options.rounds, load.beside, load.without))

@@ -246,13 +246,13 @@ def test_what_cannot_be_tried_to_its_end_is_stuck_and_named(
     def named() -> str | None:
         consumer.step(0.2)
         consumer.progress.report()
-        said = [line for line in ready.get("/readyz").json()["inbound"] if f"{INBOUND}/0: offset 0" in line]
+        said = [line for line in ready.get("/readyz").json().get("inbound", []) if f"{INBOUND}/0: offset 0" in line]
         return said[0] if said else None
 
     assert "1 records wait" in wait_for(named, "it is stuck")
     assert inbound_metrics(consumer.database) == {"lag": 1, "open_transaction_lag": 0, "stuck": 1}
     consumer.source.close()
-    wait_for(lambda: "has told of it" in ready.get("/readyz").json()["inbound"][0], "nobody tells")
+    wait_for(lambda: "has told of it" in str(ready.get("/readyz").json().get("inbound")), "nobody tells")
 
 
 def test_a_batch_in_one_record_is_taken_whole_and_each_event_once(

@@ -104,7 +104,7 @@ def test_a_bound_alias_moves_by_rollouts_only(site: Site) -> None:
     answer = client.put(url, json={"model_version": str(version), "reason": "x"}, headers={"If-Match": tag})
     assert answer.status_code == 409
     assert answer.json()["type"].endswith("alias-is-bound")
-    assert "start a rollout" in answer.json()["detail"]
+    assert "graftwork rollout start" in answer.json()["detail"]
     assert client.delete(url, params={"reason": "x"}, headers={"If-Match": tag}).status_code == 409
     assert client.get(url).headers["etag"] == tag
     assert len(site.moves()) == 1

@@ -267,7 +267,7 @@ def test_an_export_for_other_modules_than_the_version_has_is_refused(jobs: Jobs)
         ("merge", {"model": "m", "sources": ["sentiment/1", "nobody/1"]}, "spec.sources.1.model_version", "nobody/1"),
         ("merge", {"model": "m", "merge_method": "linear", "sources": ["sentiment/1"] * 2}, "spec.merge_method", "cat"),
         ("train", TRAIN | {"head": {"type": "frozen", "model_version": "x/1"}}, "spec.head.model_version", "x/1"),
-        ("train", TRAIN | {"epochs": 0}, "spec.epochs", "greater than or equal to 1"),
+        ("train", TRAIN | {"epochs": 0}, "spec.epochs", "expected at least 1"),
     ],
 )
 def test_a_name_that_nothing_has_is_refused_with_the_nearest(

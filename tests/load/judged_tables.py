@@ -14,7 +14,7 @@ SIZE_FACTOR, SIZE_BYTES = 1.15, 4 * 2**20
 BOUNDED = (
     "event", "inbox", "idempotency_key", "observation", "label", "trigger_evaluation", "job_log", "dead_letter",
     "parked_event", "in_hand", "pruned_type", "cursor", "lease", "api_replica", "schema_info", "alembic_version",
-    MADE_NOTHING,
+    "partition", MADE_NOTHING,
 )  # fmt: skip
 """Traffic fills them and retention empties them, or they hold a row for each process."""
 
@@ -39,6 +39,7 @@ RECORDS = {
     "model_version": Kept(LINEAGE),
     "attachment": Kept(LINEAGE),
     "base_graph": Kept(LINEAGE),
+    "audit_entry": Kept("who did what", per_rollout=8, per_job=2),
     "alias": Kept(SERVED),
     "alias_history": Kept(SERVED, per_rollout=2),
     "deployment": Kept(SERVED),

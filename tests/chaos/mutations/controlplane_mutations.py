@@ -11,8 +11,9 @@ EVENTS: Final = (
         (
             Edit(
                 "controlplane/store/unit_of_work.py",
-                "        self.session.flush()\n        if self._events:\n",
-                "        self.session.flush()\n        self.session.commit()\n        if self._events:\n",
+                "        self.session.flush()\n        if self._events or self._notes:\n",
+                "        self.session.flush()\n        self.session.commit()\n"
+                "        if self._events or self._notes:\n",
             ),
         ),
         hit_by=("kill api", "kill everything", "kill postgres", "kill supervisor"),
@@ -168,15 +169,12 @@ COMMANDS: Final = (
                 "controlplane/api/call.py",
                 """        with self.site.database.begin(self.principal.name) as uow:
             if attempt and (row := take_key(uow, attempt)):
-                return _response(row.status, {**row.headers, "idempotent-replayed": "true"}, row.body)
-            reply = effect(uow)
-            if not isinstance(reply, Reply):
-                reply = Reply(reply)
-            code = reply.status or (204 if reply.body is None else status)
+                return self._response(row.status, {**row.headers, "idempotent-replayed": "true"}, row.body)
+            reply, code = self._audited(uow, effect, status)
             body = "" if reply.body is None else ANY.dump_json(reply.body).decode()
             if attempt:
                 keep_answer(uow, attempt, code, reply.headers, body)
-            return _response(code, reply.headers, body)
+            return self._response(code, reply.headers, body)
 """,
                 """        from controlplane.store.spine_tables import IdempotencyRow
 
@@ -184,18 +182,15 @@ COMMANDS: Final = (
             with self.site.database.read() as session:
                 row = session.get(IdempotencyRow, (attempt.principal, attempt.route, attempt.key))
             if row is not None:
-                return _response(row.status, {**row.headers, "idempotent-replayed": "true"}, row.body)
+                return self._response(row.status, {**row.headers, "idempotent-replayed": "true"}, row.body)
         with self.site.database.begin(self.principal.name) as uow:
-            reply = effect(uow)
-            if not isinstance(reply, Reply):
-                reply = Reply(reply)
-            code = reply.status or (204 if reply.body is None else status)
+            reply, code = self._audited(uow, effect, status)
             body = "" if reply.body is None else ANY.dump_json(reply.body).decode()
         if attempt:
             with self.site.database.begin(self.principal.name) as uow:
                 if take_key(uow, attempt) is None:
                     keep_answer(uow, attempt, code, reply.headers, body)
-        return _response(code, reply.headers, body)
+        return self._response(code, reply.headers, body)
 """,
             ),
         ),
