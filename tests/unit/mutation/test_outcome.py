@@ -1,0 +1,50 @@
+"""The report of a mutation campaign fails when it should: too few edits seen, or one that nobody explained."""
+
+import pytest
+
+from tests.mutation.__main__ import explanations
+from tests.mutation.outcome import MINIMUM, Mutant, document, faults, page, seen_share
+
+SEEN = [Mutant("a.b:f", "killed", "")] * 18
+SURVIVOR = Mutant("a.b:Class.g", "survived", "- x < 1\n+ x <= 1")
+UNTESTED = Mutant("a.c:h", "no tests", "- return 1\n+ return 2")
+EXPLAINED = {"a.b:Class.g": {SURVIVOR.edit: "x is never 1"}}
+
+
+def test_a_survivor_needs_an_explanation_of_its_own_edit() -> None:
+    other = {"a.b:Class.g": {"- x < 2\n+ x <= 2": "x is never 2"}}
+    assert faults(document([*SEEN, SURVIVOR], EXPLAINED, "c0ffee", "2026-11-29")) == []
+    for explained in ({}, other):
+        (fault,) = faults(document([*SEEN, SURVIVOR], explained, "c0ffee", "2026-11-29"))
+        assert "a.b:Class.g" in fault
+        assert "+ x <= 1" in fault
+
+
+def test_too_few_seen_fails_however_well_explained() -> None:
+    many = [SURVIVOR] * 3
+    (fault,) = faults(document([*SEEN, *many], EXPLAINED, "c0ffee", "2026-11-29"))
+    assert fault.startswith(f"{18 / 21:.1%}")
+
+
+def test_what_no_test_reaches_counts_as_missed() -> None:
+    assert seen_share({"killed": 9, "no tests": 1}) == MINIMUM
+    result = document([*SEEN, UNTESTED], {}, "c0ffee", "2026-11-29")
+    assert result["modules"]["a.c"] == {"no tests": 1}
+    assert len(faults(result)) == 1
+
+
+@pytest.mark.parametrize("status", ["caught by type check", "timeout"])
+def test_the_type_checker_and_an_endless_loop_see_an_edit(status: str) -> None:
+    assert seen_share({status: 1}) == 1
+
+
+def test_the_page_shows_every_survivor_with_its_reason() -> None:
+    text = page(document([*SEEN, SURVIVOR, UNTESTED], EXPLAINED, "c0ffee", "2026-11-29"))
+    assert "- **x is never 1**" in text
+    assert "- **not explained yet**" in text
+    assert "| a.b | 19 | 94.7% | 18 | 0 | 0 | 1 |" in text
+    assert "| **all** | 20 | 90.0% | 18 | 0 | 0 | 2 |" in text
+
+
+def test_the_explanations_can_be_read() -> None:
+    assert isinstance(explanations(), dict)
