@@ -18,6 +18,7 @@ from tests.support.releases import CANARY, Gateway, Site, artifact, export, ok
 LABELLED: dict[str, Any] = {
     **CANARY,
     "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}],
+    "label_wait_seconds": 20,
 }
 
 
@@ -64,10 +65,7 @@ def test_labels_do_not_wait_for_a_gateway_whose_machine_slept(site: Site) -> Non
     gateway.second -= 4600  # an hour behind the database's clock
     gateway.restart()
     rollout = site.canary(gateway)
-    gateway.observe(400)
-    for number in range(40):
-        ok(gateway.feedback(gateway.prediction("stable", "positive"), "positive" if number % 5 else "negative"))
-        ok(gateway.feedback(gateway.prediction("canary", "negative"), "positive"))
+    gateway.label(40)
     for _ in range(24):
         gateway.observe(400)
     site.turn()

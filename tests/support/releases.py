@@ -369,6 +369,17 @@ class Gateway:
         )
         return encode_prediction_id(claims, desired.signing_key)
 
+    def label(self, seconds: int) -> None:
+        """So many seconds with a label for each version: the stable one errs in every fifth, the canary always.
+
+        Each second's labels come before the next second does, so a slow machine makes none of them late.
+        """
+        for number in range(seconds):
+            self.observe(40)
+            stable, canary = self.prediction("stable", "positive"), self.prediction("canary", "negative")
+            assert ok(self.feedback(stable, "positive" if number % 5 else "negative")) == {"counted": True}
+            assert ok(self.feedback(canary, "positive")) == {"counted": True}
+
     def feedback(self, prediction_id: str, label: str) -> Any:
         return self._viewer.post("/v1/feedback", json={"prediction_id": prediction_id, "label": label})
 

@@ -82,12 +82,7 @@ def test_flipped_labels_are_rolled_back(site: Site) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
-    gateway.observe(400)
-    for number in range(40):
-        stable = gateway.prediction("stable", "positive")
-        canary = gateway.prediction("canary", "negative")
-        assert ok(gateway.feedback(stable, "positive" if number % 5 else "negative")) == {"counted": True}
-        assert ok(gateway.feedback(canary, "positive")) == {"counted": True}
+    gateway.label(40)
     ended = climb(site, gateway, rollout["id"], seconds=24)
     assert (ended["phase"], ended["verdict"]) == ("RolledBack", "HARM")
     assert "`wrong`" in ended["reason"]
