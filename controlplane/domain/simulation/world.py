@@ -87,7 +87,7 @@ class World:
             self._arms[step, user] = self._draw_arm(weight)
         arm = self._arms[step, user]
         fails = self._fails(user, arm) or self._lanes.fails(arm, error[arm == "canary"])
-        return SessionUnit(key_hash=f"{user:032x}", arm=arm, error=fails)
+        return _unit(user, arm, fails)
 
     def _rate(self, at: int) -> float:
         return self._scenario.requests_per_second * self._scenario.traffic(at)
@@ -167,6 +167,11 @@ def base_rates(scenario: Scenario, policy: CanaryPolicy) -> tuple[Rates, Rates]:
 def stable_rates(scenario: Scenario) -> tuple[float, float]:
     """Error and wrong of the stable arm at the start, as its owner would have measured them."""
     return min(scenario.error[0] + scenario.failing_users + scenario.hanging[0], 1.0), scenario.wrong[0]
+
+
+@lru_cache(maxsize=2**17)
+def _unit(user: int, arm: Arm, error: bool) -> SessionUnit:
+    return SessionUnit(key_hash=f"{user:032x}", arm=arm, error=error)
 
 
 @lru_cache(maxsize=2**16)
