@@ -42,18 +42,16 @@ def add_share(policy: CanaryPolicy, state: LabelledShare, block: Block) -> Label
     counts, rate = block.counts, state.forecast.rate(SHARE_PRIOR)
     forecast, dispersion = _after(policy, state.forecast, state.dispersion, block)
     phi = dispersion.phi()
-    more = _times(state.more, harm_factors(counts, rate, HIGHEST_SHARE), phi)
-    fewer = _times(state.fewer, harm_factors(counts.swapped(), rate, HIGHEST_SHARE), phi)
-    return state.model_copy(
+    after = state.model_copy(
         update={
             "forecast": forecast,
             "dispersion": dispersion,
-            "more": more,
-            "fewer": fewer,
-            "peak": max(state.peak, harm_log_e((*more, *fewer))),
+            "more": _times(state.more, harm_factors(counts, rate, HIGHEST_SHARE), phi),
+            "fewer": _times(state.fewer, harm_factors(counts.swapped(), rate, HIGHEST_SHARE), phi),
             "closed": (*state.closed, block._replace(phi=phi)),
         }
     )
+    return after.model_copy(update={"peak": max(state.peak, after.now())})
 
 
 def remake(policy: CanaryPolicy, state: MetricState) -> MetricState:

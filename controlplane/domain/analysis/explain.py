@@ -102,7 +102,8 @@ def _label_lines(labelled: ShareEvidence | None) -> Iterator[str]:
     stable = _arm(counts.stable_events, counts.stable_units)
     canary = _arm(counts.canary_events, counts.canary_units)
     yield f"labelled: stable {stable}, canary {canary}, of the answers whose labels were waited for"
-    yield f"labelled: evidence of unequal shares {_of(labelled.peak, labelled.needed)}"
+    now = f", now {e_value(labelled.now)}" if labelled.now < labelled.peak else ""
+    yield f"labelled: evidence of unequal shares {_of(labelled.peak, labelled.needed)}{now}"
     if late.units:
         yield (
             f"not counted: labels that came too late, {late.stable_units} of the stable version ({late.stable_events} "

@@ -132,6 +132,10 @@ class LabelledShare(_State):
     """The largest log E of both so far."""
     closed: tuple[Block, ...] = ()
 
+    def now(self) -> float:
+        """The log E of both directions after the last block."""
+        return harm_log_e((*self.more, *self.fewer))
+
     def total(self) -> Counts:
         return total_of(self.closed)
 

@@ -1,5 +1,6 @@
 """The decision: which rule of the policy speaks now, and whether the ladder may climb."""
 
+from collections.abc import Iterator
 from math import exp, log
 from typing import Final, Literal
 
@@ -53,6 +54,9 @@ class ShareEvidence(_Frozen):
 
     peak: float
     needed: float
+    now: float
+    doubtful: float
+    """From here on nothing is promoted: what SAFE asks for itself. Of equal shares, one in 1 / alpha gets there."""
     counts: Counts
     """Answers, and those with a label, of the cohorts whose labels were waited for."""
     late: Counts
@@ -171,6 +175,8 @@ def _share_evidence(policy: CanaryPolicy, state: AnalysisState) -> ShareEvidence
     return ShareEvidence(
         peak=state.labelled.peak,
         needed=log(1 / LABELLED_SHARE_ALPHA),
+        now=state.labelled.now(),
+        doubtful=log(1 / policy.safe_alpha),
         counts=state.labelled.total(),
         late=state.late_labels,
     )
@@ -200,8 +206,20 @@ def _waits(policy: CanaryPolicy, state: AnalysisState, metrics: tuple[MetricEvid
             waits.append(f"`{metric.name}` has {fewest} of {policy.step_units} units on its smaller arm")
         if metric.harmful:
             waits.append(f"`{metric.name}` shows harm")
-    invalid = _invalid(policy, state)
-    return [*waits, invalid[1]] if invalid else waits
+    if (invalid := _invalid(policy, state)) is not None:
+        waits.append(invalid[1])
+    elif state.step >= len(policy.steps) - 1:
+        waits += _doubts(_share_evidence(policy, state))
+    return waits
+
+
+def _doubts(share: ShareEvidence | None) -> Iterator[str]:
+    """SAFE is as sure as the labels that it was counted from: as long as they may be chosen, nothing is promoted."""
+    if share is not None and share.now >= share.doubtful:
+        yield (
+            f"labels may not come equally often for both arms ({e_value(share.now)} to 1; nothing is promoted from "
+            f"{e_value(share.doubtful)} to 1 on)"
+        )
 
 
 def _harm(metrics: tuple[MetricEvidence, ...]) -> Finding:

@@ -86,6 +86,30 @@ def test_harm_is_asked_before_safe():
     assert judged(BOTH, both).verdict == "HARM"
 
 
+def labelled_with(state: AnalysisState, **evidence: object) -> AnalysisState:
+    return state.model_copy(update={"labelled": state.labelled.model_copy(update=evidence)})
+
+
+@pytest.mark.parametrize("direction", ["more", "fewer"])
+def test_nothing_is_promoted_while_labels_may_be_chosen(direction: str):
+    """Twelve odds ratios share the bet: one direction alone at 20 to 1 is ten to one in all."""
+    ready = proven(at_last_step(BOTH))
+    held = judged(BOTH, labelled_with(ready, **{direction: (log(40.0),) * 6}))
+    assert (held.verdict, held.ladder.may_leave) == (None, False)
+    assert "labels may not come equally often for both arms" in held.reason
+    assert judged(BOTH, labelled_with(ready, **{direction: (log(38.0),) * 6})).verdict == "SAFE"
+    fallen = labelled_with(ready, peak=log(900.0))
+    assert judged(BOTH, fallen).verdict == "SAFE", "it is asked of the present evidence"
+
+
+def test_unequal_labels_hold_the_last_step_alone():
+    """The earlier steps gather what decides it; and the harm that labels show is believed."""
+    doubted = labelled_with(at_first_step(BOTH, 120), fewer=(log(1e3),) * 6)
+    assert judged(BOTH, doubted).ladder.may_leave
+    harmful = with_evidence(labelled_with(at_last_step(BOTH), fewer=(log(1e3),) * 6), "wrong", harm_peak=log(51))
+    assert judged(BOTH, harmful).verdict == "HARM"
+
+
 def test_a_wrong_sample_ratio_is_invalid_and_promotes_nothing():
     state = proven(at_last_step(BOTH)).model_copy(update={"sample_ratio_peak": log(1001)})
     found = judged(BOTH, state)
