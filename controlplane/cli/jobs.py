@@ -10,7 +10,9 @@ import typer
 
 from controlplane.cli import documents, specs
 from controlplane.cli.output import FAILED, Terminal, terminal
+from controlplane.cli.progress import Pace, of_job
 from controlplane.cli.table import one_line
+from controlplane.cli.watching import watch
 from controlplane.client import Client
 from schemas.views.jobs import JobView
 
@@ -118,9 +120,7 @@ def logs(
 
 def follow(screen: Terminal, client: Client, asked: JobView) -> None:
     """To its end; exit 1 unless it succeeds."""
-    from controlplane.cli.live import draw_job, watch  # here: only who watches needs rich
-
-    ended = watch(screen, lambda seen: client.wait_for_job(asked.id, seen=seen), draw_job)
+    ended = watch(screen, lambda seen: client.wait_for_job(asked.id, seen=seen), of_job(Pace()))
     for warning in (ended.result or {}).get("warnings", ()):
         sys.stderr.write(f"warning: {warning}\n")
     screen.show(ended)

@@ -1,4 +1,4 @@
-"""Live views: one thing, redrawn as it changes, until it has ended."""
+"""What is waited for, redrawn on a terminal as it changes, until it has ended."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,10 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from controlplane.cli.output import Terminal
-from schemas.claims import Progress
-from schemas.views.jobs import JobView
-from schemas.views.pipelines import RunView
-from schemas.views.rollouts import RolloutDetail
+from controlplane.cli.progress import Line, Waited
 
 T = TypeVar("T")
 COLOURS = {
@@ -21,58 +18,27 @@ COLOURS = {
     "Verifying": "cyan", "Failed": "red", "RolledBack": "red", "Cancelled": "yellow", "Aborted": "yellow",
     "Paused": "yellow",
 }  # fmt: skip
+BAR_WIDTH = 16
+
+
+def live(screen: Terminal, follow: Callable[[Callable[[T], None]], T], look: Callable[[T], Waited]) -> T:
+    with Live(console=screen.console, refresh_per_second=8) as shown:
+        return follow(lambda found: shown.update(draw(look(found))))
+
+
+def draw(waited: Waited) -> RenderableType:
+    """The title, a line a stage, and what was noted."""
+    grid = Table.grid(padding=(0, 2))
+    for line in waited.lines:
+        grid.add_row(Text(f"  {line.name}"), phase(line.phase), bar(line), Text(line.words, style="dim"))
+    notes = [Text(f"  {note}", style="dim") for note in waited.notes]
+    return Group(Text.assemble((waited.title, "bold"), "  ", phase(waited.phase)), grid, *notes)
 
 
 def phase(name: str) -> Text:
     return Text(name, style=COLOURS.get(name, "dim"))
 
 
-def watch(screen: Terminal, follow: Callable[[Callable[[T], None]], T], draw: Callable[[T], RenderableType]) -> T:
-    """Follow a thing to its end. With --json or without a terminal nothing is drawn."""
-    if screen.as_json or not screen.console.is_terminal:
-        return follow(lambda _: None)
-    with Live(console=screen.console, refresh_per_second=8) as live:
-        return follow(lambda found: live.update(draw(found)))
-
-
-def bar(progress: Progress | None, width: int = 24) -> RenderableType:
-    if progress is None or progress.total == 0:
-        return Text("")
-    grid = Table.grid(padding=(0, 1))
-    words = f"{progress.step}/{progress.total} {progress.message}"
-    grid.add_row(ProgressBar(progress.total, progress.step, width=width), Text(words.strip()))
-    return grid
-
-
-def draw_job(job: JobView) -> RenderableType:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row(Text(job.kind, style="bold"), phase(job.phase), f"attempt {job.attempt}", bar(job.progress))
-    return grid if not job.reason else Group(grid, Text(job.reason, style="yellow"))
-
-
-def draw_run(jobs: Callable[[RunView], dict[str, JobView]]) -> Callable[[RunView], RenderableType]:
-    """One line a stage, with the progress of those that run."""
-
-    def draw(run: RunView) -> RenderableType:
-        known = jobs(run)
-        grid = Table.grid(padding=(0, 2))
-        for name, stage in run.stages.items():
-            job = known.get(name)
-            shown = bar(job.progress) if job and stage.phase == "Running" else Text(stage.reason, style="dim")
-            grid.add_row(f"  {name}", phase(stage.phase), shown)
-        return Group(Text.assemble((run.pipeline, "bold"), " ", phase(run.phase)), grid)
-
-    return draw
-
-
-def draw_rollout(rollout: RolloutDetail) -> RenderableType:
-    head = Table.grid(padding=(0, 2))
-    head.add_row(
-        Text(rollout.deployment, style="bold"),
-        phase(rollout.phase),
-        f"step {rollout.step_in_words}" if rollout.step else "",
-        f"{rollout.weight:.0%}",
-    )
-    lines = [Text(f"  {gate.gate}: {gate.status}: {gate.reason}", style="dim") for gate in rollout.gates]
-    lines += [Text(f"  {line}") for line in rollout.analysis]
-    return Group(head, Text(f"  {rollout.reason}"), *lines)
+def bar(line: Line) -> RenderableType:
+    told = line.progress
+    return ProgressBar(told.total, told.step, width=BAR_WIDTH) if told and told.total else Text("")

@@ -49,7 +49,7 @@ class Terminal:
     def say(self, text: str) -> None:
         """For people, with rich's markup: escape what is not ours. Silent with --json."""
         if not self.as_json:
-            self.console.print(text)
+            self.console.print(text, soft_wrap=self.width is None)
 
     def show(self, value: Any) -> None:
         """One thing: its JSON, or a line a field, and what is nested as YAML. Long values are not broken."""
@@ -84,6 +84,12 @@ class Terminal:
         """For people, as it is. Silent with --json."""
         if not self.as_json:
             self.write(one_line(text))
+
+    def remark(self, text: str) -> None:
+        """For people who wait, at once; with --json on stderr, where it is in nobody's way."""
+        stream = sys.stderr if self.as_json else sys.stdout
+        stream.write(one_line(text) + "\n")
+        stream.flush()
 
     def write(self, text: str) -> None:
         """As it is: nothing in it is markup."""

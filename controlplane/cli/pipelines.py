@@ -9,6 +9,8 @@ import typer
 from controlplane.cli import documents, specs
 from controlplane.cli.jobs import Wait
 from controlplane.cli.output import FAILED, Terminal, terminal
+from controlplane.cli.progress import Pace, of_run
+from controlplane.cli.watching import watch
 from controlplane.client import Client
 from schemas.pipelines import PipelineSpec, TriggerSpec
 from schemas.views.jobs import JobView
@@ -160,12 +162,10 @@ def jobs_of(client: Client, run: RunView) -> dict[str, JobView]:
 
 def follow(screen: Terminal, client: Client, started: RunView) -> None:
     """To its end; exit 1 unless it succeeds."""
-    from controlplane.cli.live import draw_run, watch  # here: only who watches needs rich
-
     ended = watch(
         screen,
         lambda seen: client.wait_for_run(started.id, seen=seen),
-        draw_run(lambda run: jobs_of(client, run)),
+        of_run(Pace(), lambda run: jobs_of(client, run)),
     )
     screen.show(ended)
     if ended.phase != "Succeeded":

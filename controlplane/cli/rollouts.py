@@ -11,7 +11,9 @@ from controlplane.cli.jobs import Wait
 from controlplane.cli.models import Reason
 from controlplane.cli.output import FAILED, Terminal, terminal
 from controlplane.cli.plan import plan
+from controlplane.cli.progress import of_rollout
 from controlplane.cli.table import one_line
+from controlplane.cli.watching import watch
 from controlplane.client import Client
 from schemas.rollouts import DeploymentSpec
 from schemas.views.rollouts import RolloutView
@@ -216,9 +218,7 @@ def act(context: typer.Context, rollout_id: str, verb: str, reason: str) -> None
 
 def follow(screen: Terminal, client: Client, started: RolloutView) -> None:
     """To its end; exit 1 unless it is promoted."""
-    from controlplane.cli.live import draw_rollout, watch  # here: only who watches needs rich
-
-    ended = watch(screen, lambda seen: client.wait_for_rollout(started.id, seen=seen), draw_rollout)
+    ended = watch(screen, lambda seen: client.wait_for_rollout(started.id, seen=seen), of_rollout)
     screen.show(ended)
     if ended.phase != "Promoted":
         raise typer.Exit(FAILED)

@@ -18,6 +18,7 @@ import httpx
 from sqlmodel import col, select
 
 from controlplane.cli.private_file import write_private
+from controlplane.cli.watching import EVERY_SECONDS
 from controlplane.commands.audit import note_local
 from controlplane.commands.tokens import authenticate, create_token
 from controlplane.errors import Busy, GraftworkError, Unauthorized
@@ -211,9 +212,12 @@ class Supervisor:
             )
 
     def _wait_for_api(self, seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
+        deadline, told = time.monotonic() + seconds, time.monotonic()
         api = self.children[-1]
         while time.monotonic() < deadline:
+            if time.monotonic() - told >= EVERY_SECONDS:
+                told = time.monotonic()
+                self.say(f"the API is not ready yet; see {api.log}")
             try:
                 if httpx.get(f"{self.settings.resolved_api_url()}/readyz", timeout=2).is_success:
                     return

@@ -26,6 +26,7 @@ def up(
     supervisor = Supervisor(screen.settings, database, screen.say, workers)
     stop: threading.Event = until_stopped()
     try:
+        screen.say(f"starting the API, the reconciler, the reactions and {workers} worker(s) …")
         supervisor.start()
         screen.say(f"Graftwork is up: {screen.settings.resolved_api_url()} · logs in {screen.settings.home / 'logs'}")
         supervisor.watch(stop)

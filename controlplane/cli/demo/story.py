@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from importlib import resources
@@ -19,17 +19,21 @@ from rich.markup import escape
 from controlplane.cli.demo.rows import read_rows
 from controlplane.cli.demo.summary import tell
 from controlplane.cli.demo.traffic import Tally, Traffic
-from controlplane.cli.live import draw_rollout, draw_run, watch
 from controlplane.cli.machine import upgraded_database
 from controlplane.cli.output import FAILED, Terminal, refuse
 from controlplane.cli.pipelines import jobs_of
+from controlplane.cli.progress import Line, Pace, Waited, of_rollout, of_run
 from controlplane.cli.supervisor import Supervisor
+from controlplane.cli.watching import watch
 from controlplane.client import Client
+from controlplane.client.connection import until
 from schemas.views.pipelines import RunView
 from schemas.views.rollouts import RolloutDetail
 
 MARK = "this-is-a-demo"
 SOURCE = "//example.com/collector"
+LIVE = "Live"
+"""A gateway that has registered and answers."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def play(story: Story, supervisor: Supervisor) -> None:
         client.put_pipeline(document("pipeline"))
         client.put_pipeline(document("flipped"))
         client.put_trigger(document("trigger"))
-        story.gateway = wait_for_gateway(client, supervisor)
+        story.gateway = wait_for_gateway(story.screen, client, supervisor)
     with story.chapter(f"An event: {size.first:,} reviews were collected → the first champion"):
         arrive(story, offset=0, limit=size.first, parent=None, epochs=2)
     with story.chapter(f"Another event: {size.second:,} more → retrained by trigger, and a canary under live traffic"):
@@ -138,31 +142,24 @@ def arrive(story: Story, **data: Any) -> None:
 def follow_run(story: Story, run_id: UUID) -> RunView:
     """To its end; a release stage is followed as the rollout that it is."""
     client = story.client
-    waiting = draw_run(lambda run: jobs_of(client, run))
-    followed: set[UUID] = set()
-    while True:
-        run = watch(story.screen, lambda seen: until_release(client, run_id, followed, seen), waiting)
-        for stage in run.stages.values():
-            if stage.rollout_id and stage.rollout_id not in followed:
-                followed.add(stage.rollout_id)
-                follow_rollout(story, stage.rollout_id)
-        if run.phase != "Running":
-            break
+    look = of_run(Pace(), lambda run: jobs_of(client, run))
+    run = watch(story.screen, lambda seen: until_release(client, run_id, seen), look)
+    for stage in run.stages.values():
+        if stage.rollout_id:
+            follow_rollout(story, stage.rollout_id)
+    run = client.wait_for_run(run_id)
     story.runs.append(run)
-    for name, stage in run.stages.items():
-        story.screen.say(f"   {name:9s} {stage.phase} {escape(stage.reason)}")
     if run.phase != "Succeeded":
         refuse(f"the run of {run.pipeline} ended as {run.phase}: {run.reason}", FAILED)
     return run
 
 
-def until_release(client: Client, run_id: UUID, followed: set[UUID], seen: Any) -> RunView:
-    """Until the run has ended or has started a rollout that nobody follows yet."""
+def until_release(client: Client, run_id: UUID, seen: Callable[[RunView], None]) -> RunView:
+    """Until the run has ended, or has started the rollout that is its last stage."""
     while True:
         run = client.get_run(run_id)
         seen(run)
-        fresh = any(stage.rollout_id and stage.rollout_id not in followed for stage in run.stages.values())
-        if run.phase != "Running" or fresh:
+        if run.phase != "Running" or any(stage.rollout_id for stage in run.stages.values()):
             return run
         time.sleep(0.4)
 
@@ -173,10 +170,9 @@ def follow_rollout(story: Story, rollout_id: UUID) -> RolloutDetail:
     served = client.get_rollout(rollout_id).previous is not None
     with users(story) if served else nullcontext():
         ended = watch(
-            story.screen, lambda seen: client.wait_for_rollout(rollout_id, seconds=1800, seen=seen), draw_rollout
+            story.screen, lambda seen: client.wait_for_rollout(rollout_id, seconds=1800, seen=seen), of_rollout
         )
     story.rollouts.append(ended)
-    story.screen.say(f"   rollout: [bold]{ended.phase}[/bold]: {escape(ended.reason)}")
     return ended
 
 
@@ -192,14 +188,18 @@ def users(story: Story) -> Iterator[None]:
     story.traffic.append(traffic.tally)
 
 
-def wait_for_gateway(client: Client, supervisor: Supervisor, seconds: float = 90) -> str:
+def wait_for_gateway(screen: Terminal, client: Client, supervisor: Supervisor, seconds: float = 90) -> str:
     """The gateway's address, once it has registered."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if any(gateway.live for gateway in client.list_gateways("reviews")):
-            return f"http://127.0.0.1:{supervisor.gateway_ports['reviews']}"
-        time.sleep(0.3)
-    refuse(f"no gateway came up in {seconds:.0f} s; see the logs in {supervisor.settings.home / 'logs'}", FAILED)
+    try:
+        watch(screen, lambda seen: until(lambda: gateway(client), (LIVE,), seconds, seen), lambda found: found)
+    except TimeoutError:
+        refuse(f"no gateway came up in {seconds:.0f} s; see the logs in {supervisor.settings.home / 'logs'}", FAILED)
+    return f"http://127.0.0.1:{supervisor.gateway_ports['reviews']}"
+
+
+def gateway(client: Client) -> Waited:
+    phase = LIVE if any(one.live for one in client.list_gateways("reviews")) else "Starting"
+    return Waited("reviews", phase, (Line("gateway", phase),))
 
 
 def document(name: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What the CLI prints: tables for people, JSON for machines; nothing that a stranger wrote is read as markup."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,10 +9,8 @@ import typer
 from pydantic import BaseModel
 
 from controlplane.cli import documents
-from controlplane.cli.live import bar, watch
 from controlplane.cli.output import Terminal, cell, dig
 from controlplane.settings import Settings
-from schemas.claims import Progress
 
 
 class Thing(BaseModel):
@@ -71,8 +68,7 @@ def test_what_a_stranger_wrote_is_text_and_no_markup(text: str, out: Out) -> Non
     terminal = screen()
     terminal.rows([Thing(name=text)], ("name",))
     terminal.show(Thing(name=text))
-    terminal.console.print(bar(Progress(step=1, total=2, message=text)))
-    assert out.getvalue().count(text) == 3
+    assert out.getvalue().count(text) == 2
 
 
 def test_with_json_there_is_json_and_nothing_else(out: Out) -> None:
@@ -104,24 +100,6 @@ def test_a_dotted_path_ends_where_there_is_nothing() -> None:
     assert dig({"a": {"b": 1}}, "a.b") == 1
     assert dig({"a": None}, "a.b") is None
     assert dig({}, "a.b.c") is None
-
-
-def test_nothing_is_drawn_where_there_is_no_terminal(out: Out) -> None:
-    terminal = screen()
-
-    def follow(tell: Callable[[str], None]) -> str:
-        tell("on its way")
-        return "done"
-
-    assert watch(terminal, follow, str) == "done"
-    assert out.getvalue() == ""
-
-
-@pytest.mark.parametrize("progress", [None, Progress(step=0, total=0), Progress(step=3, total=10, message="epoch 1")])
-def test_progress_is_drawn_with_and_without_a_total(progress: Progress | None, out: Out) -> None:
-    terminal = screen()
-    terminal.console.print(bar(progress))
-    assert ("3/10 epoch 1" in out.getvalue()) == (progress is not None and progress.total > 0)
 
 
 # --- documents --------------------------------------------------------------------------------------------------------
