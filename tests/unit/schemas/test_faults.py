@@ -3,15 +3,19 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from controlplane.cli.specs import example
 from schemas.asyncapi import SPECS
-from schemas.faults import PATTERNS, in_words, line
+from schemas.faults import PATTERNS, FieldFault, in_words, line
 from schemas.pipelines import PipelineSpec, TriggerSpec
 from schemas.rollouts import RolloutPolicy
+from tests.support.whole_references import with_whole_references
 
 MODELS: list[type[BaseModel]] = [*SPECS.values(), PipelineSpec, TriggerSpec, RolloutPolicy]
 DIALECT = re.compile(
@@ -46,6 +50,53 @@ def test_every_broken_field_is_named_once_and_in_words(model: type[BaseModel], n
                 assert not DIALECT.search(fault.expected), fault
                 assert "expected" in fault.expected or fault.expected[0].islower(), fault
     assert refused or model.model_fields[name].annotation in (str, str | None), "nothing that it would not take"
+
+
+def places(document: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Of everything within a document, from the outside in."""
+    entries = document.items() if isinstance(document, dict) else enumerate(document)
+    for part, value in entries:
+        yield (*above, part)
+        if isinstance(value, dict | list):
+            yield from places(value, (*above, part))
+
+
+def broken(document: Any, place: tuple[str | int, ...], value: Any) -> Any:
+    """A copy in which this place holds that value."""
+    if not place:
+        return value
+    entries: Any = document.copy()
+    entries[place[0]] = broken(entries[place[0]], place[1:], value)
+    return entries
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_whatever_is_broken_within_a_document_is_what_is_named(model: type[BaseModel]) -> None:
+    """The example of `spec --example`, each place of it broken in each way, however deep."""
+    whole = json.loads(json.dumps(with_whole_references(yaml.safe_load(example(model))), default=str))
+    refused = 0
+    for place, value in product(places(whole), BROKEN):
+        here = ".".join(str(part) for part in place)
+        faults = faults_of(model, broken(whole, place, value))
+        refused += bool(faults)
+        named = [fault.field for fault in faults]
+        assert len(named) == len(set(named)), named
+        # a value within may make the whole wrong, and a document of something else lacks what is within
+        assert all(_within(field, here) or _within(here, field) for field in named), (here, named)
+        assert not any(DIALECT.search(fault.expected) for fault in faults)
+    assert refused > len(list(places(whole)))
+
+
+def faults_of(model: type[BaseModel], document: Any) -> list[FieldFault]:
+    try:
+        model.model_validate(document)
+    except ValidationError as error:
+        return in_words(error, document)
+    return []
+
+
+def _within(inner: str, outer: str) -> bool:
+    return outer == "" or inner == outer or inner.startswith(f"{outer}.")
 
 
 def test_every_pattern_of_the_contract_is_told_in_words() -> None:
