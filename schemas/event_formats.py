@@ -100,9 +100,9 @@ def data_fields(content_type: str | None, body: bytes | None, *, untyped_is_json
         return fields
     media = media_type(content_type)
     if JSON_MEDIA.match(media) or (not media and untyped_is_json):
-        return {**fields, "data": _json(body, content_type)}
+        return {**fields, "data": _json(body, content_type, "data")}
     if TEXT_MEDIA.match(media):
-        return {**fields, "data": _text(body, content_type)}
+        return {**fields, "data": _text(body, content_type, "data")}
     return {**fields, "data_base64": base64.b64encode(body).decode()}
 
 
@@ -113,7 +113,7 @@ def _binary_fields(attributes: Mapping[str, str], content_type: str | None, body
     encoding = fields.pop("datacontentencoding", None)
     _refuse_unknown_encoding(encoding)
     if encoding and body:
-        body = _bytes_of(_text(body, None))
+        body = _bytes_of(_text(body, None, "data"))
     return {**fields, **data_fields(content_type, body)}
 
 
@@ -131,7 +131,7 @@ def _bytes_of(encoded: object) -> bytes:
     raise ValueError(f"data_base64: expected a string of base64, got {str(encoded)[:32]!r}")
 
 
-def _text(body: bytes, content_type: str | None, what: str = "") -> str:
+def _text(body: bytes, content_type: str | None, where: str, what: str = "") -> str:
     name = charset = _charset(content_type)
     if codecs.lookup(name).name == "utf-8":
         charset = "utf-8-sig"  # a byte order mark is no character of the data
@@ -139,7 +139,7 @@ def _text(body: bytes, content_type: str | None, what: str = "") -> str:
         return body.decode(charset)
     except UnicodeDecodeError as error:
         reason = f"{error.reason} at byte {error.start}"
-        raise ValueError(f"value: expected {what}{name.upper()}, {reason}") from error
+        raise ValueError(f"{where}: expected {what}{name.upper()}, {reason}") from error
 
 
 def _charset(content_type: str | None) -> str:
@@ -155,11 +155,11 @@ def _charset(content_type: str | None) -> str:
     raise ValueError(f"content-type: expected a charset of {', '.join(CHARSETS)}, got {charset!r}")
 
 
-def _json(body: bytes, content_type: str | None) -> Any:
-    text = _text(body, content_type, "JSON in ")
+def _json(body: bytes, content_type: str | None, where: str = "value") -> Any:
+    text = _text(body, content_type, where, "JSON in ")
     try:
         return json.loads(text)
     except RecursionError:
-        raise ValueError("value: JSON nested too deeply") from None
+        raise ValueError(f"{where}: JSON nested too deeply") from None
     except ValueError as error:
-        raise ValueError(f"value: expected JSON, {error}") from error
+        raise ValueError(f"{where}: expected JSON, {error}") from error

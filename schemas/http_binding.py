@@ -44,6 +44,8 @@ def _decoded(name: str, value: str) -> str:
         # a server hands bytes on as latin-1
         return unquote_to_bytes(value.encode("latin-1")).decode()
     except UnicodeDecodeError as error:
-        raise UnreadableEvent([f"header {name}: percent-encoded bytes are not UTF-8: {error.reason}"]) from error
+        raise UnreadableEvent(
+            [f"header {name}: expected ASCII, and other characters percent-encoded in UTF-8"]
+        ) from error
     except UnicodeEncodeError:
         return value

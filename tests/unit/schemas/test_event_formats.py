@@ -100,8 +100,8 @@ def test_the_encoding_of_older_producers_is_understood() -> None:
         ({"datacontentencoding": "gzip", "data": "x"}, "datacontentencoding: expected base64 or none, got 'gzip'"),
         ({"data_base64": "not base64!"}, "data_base64: expected a string of base64, got 'not base64!'"),
         ({"data_base64": 7}, "data_base64: expected a string of base64, got '7'"),
-        ({"data_base64": coded(b"{"), "datacontenttype": "application/json"}, "value: expected JSON"),
-        ({"data_base64": coded(b"\xff"), "datacontenttype": "text/plain"}, "value: expected UTF-8"),
+        ({"data_base64": coded(b"{"), "datacontenttype": "application/json"}, "data: expected JSON"),
+        ({"data_base64": coded(b"\xff"), "datacontenttype": "text/plain"}, "data: expected UTF-8"),
         (
             {"data_base64": "e30=", "datacontenttype": "text/x; charset=rot13"},
             "content-type: expected a charset of utf-8",

@@ -56,7 +56,7 @@ def test_bytes_travel_as_base64() -> None:
         (b"{", {"content_type": "application/json", **ATTRIBUTES}, "expected JSON"),
         (b"{}", {**ATTRIBUTES, "ce-type": "dev.graftwork.job.failed.v1"}, "Graftwork's own"),
         (b"{}", {**ATTRIBUTES, "ce-specversion": "0.3"}, "specversion"),
-        (b"{}", {**ATTRIBUTES, "ce-id": "%FF"}, "not UTF-8"),
+        (b"{}", {**ATTRIBUTES, "ce-id": "%FF"}, "percent-encoded in UTF-8"),
         (b"{}", {**ATTRIBUTES, "Ce-Id": "2"}, "given twice"),
     ],
 )

@@ -131,7 +131,7 @@ def test_every_problem_is_reported_at_once() -> None:
     with pytest.raises(UnreadableEvent) as caught:
         inbound_from_message(message(b"{not json", specversion="0.3", id="1", source="/crm", time="yesterday"))
     found = "; ".join(caught.value.problems)
-    assert all(word in found for word in ("specversion", "type", "time", "value: expected JSON"))
+    assert all(word in found for word in ("specversion", "type", "time", "data: expected JSON"))
 
 
 @pytest.mark.parametrize(
