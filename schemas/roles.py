@@ -2,4 +2,4 @@
 
 from typing import Literal
 
-Role = Literal["viewer", "operator", "releaser", "auditor", "worker", "gateway", "admin"]
+Role = Literal["viewer", "operator", "releaser", "auditor", "feedback", "worker", "gateway", "admin"]

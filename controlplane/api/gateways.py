@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from controlplane.api.call import Gateway, Reply, Viewer
+from controlplane.api.call import Gateway, Labeller, Reply
 from controlplane.commands import gateways
 from controlplane.commands.feedback import take_feedback
 from controlplane.commands.observations import Late, take_lost_units, take_observation
@@ -54,9 +54,9 @@ def post_lost_units(body: LostUnits, call: Gateway) -> Response:
 
 
 @router.post("/v1/feedback", response_model=FeedbackAnswer, responses=refusals(404, 409))
-def post_feedback(body: FeedbackRequest, call: Viewer) -> Response:
-    """The label of one answer. The signed prediction id is the right to give it, once."""
-    return call.write(lambda uow: FeedbackAnswer(counted=take_feedback(uow, body)))
+def post_feedback(body: FeedbackRequest, call: Labeller) -> Response:
+    """The label of one answer, once. It is kept with the token that gave it."""
+    return call.write(lambda uow: FeedbackAnswer(counted=take_feedback(uow, body, call.principal)))
 
 
 def _too_late(late: Late) -> Reply:

@@ -13,6 +13,7 @@ from controlplane.domain.roles import may
 from controlplane.errors import Forbidden
 from controlplane.projections import rollouts as reading
 from controlplane.projections.label_delays import delays_by_arm, wait_warnings
+from controlplane.projections.labellers import labelled_by
 from controlplane.projections.models import find_version
 from controlplane.projections.why import explain_decision, find_decision, list_decisions
 from controlplane.store.serving_tables import DecisionRow, RolloutRow
@@ -63,8 +64,15 @@ def get_rollout(call: Viewer, rollout_id: RolloutId) -> RolloutDetail:
         policy = RolloutPolicy.model_validate(row.policy)
         delays = {arm: LabelDelay(**found._asdict()) for arm, found in delays_by_arm(session, row).items()}
         warnings = wait_warnings(session, row.deployment, policy.canary)
-        view = _view(session, row)
-    return RolloutDetail(**dict(view), policy=policy, analysis=lines, label_delays=delays, warnings=warnings)
+        view, labellers = _view(session, row), labelled_by(session, rollout_id)
+    return RolloutDetail(
+        **dict(view),
+        policy=policy,
+        analysis=lines,
+        label_delays=delays,
+        labelled_by=labellers,
+        warnings=warnings,
+    )
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:pause", response_model=RolloutView, responses=refusals(404, 409))

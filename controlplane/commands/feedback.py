@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from controlplane.commands.observations import OBSERVED_PHASES
+from controlplane.commands.tokens import Principal
 from controlplane.errors import Conflict, Invalid
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, LabelRow, RolloutRow
@@ -18,7 +19,7 @@ from schemas.prediction_id import InvalidPredictionId, verify_prediction_id
 from schemas.serving import FeedbackRequest, PredictionClaims
 
 
-def take_feedback(uow: UnitOfWork, feedback: FeedbackRequest) -> bool:
+def take_feedback(uow: UnitOfWork, feedback: FeedbackRequest, giver: Principal) -> bool:
     """Whether the label counts. A repeat gets the answer of the first one.
 
     Raises Invalid for an id that we did not sign and for a label that no version in question knows, Conflict for
@@ -43,6 +44,8 @@ def take_feedback(uow: UnitOfWork, feedback: FeedbackRequest) -> bool:
         stored_second=stored_second,
         wrong=wrong,
         counted=_counts(uow, claims),
+        actor=giver.name,
+        token_id=giver.id,
         at=uow.now(),
     )
     if insert_once(uow, row):

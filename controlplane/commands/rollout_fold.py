@@ -28,6 +28,7 @@ from controlplane.domain.analysis.state import NEVER, AnalysisState
 from controlplane.domain.analysis.verdict import Assessment, assess
 from controlplane.domain.rollout import Move, Situation, next_move
 from controlplane.errors import Conflict
+from controlplane.projections.labellers import with_labellers
 from controlplane.projections.rollouts import last_heard, step_number
 from controlplane.store.serving_tables import (
     DecisionRow,
@@ -60,7 +61,8 @@ class Turn:
     last_heard: float | None
 
     def decide(self, verdict: str, reason: str | None = None) -> DecisionRow:
-        inputs = decision_inputs(self.policy, self.state, self.now, self.last_heard)
+        evidence = decision_inputs(self.policy, self.state, self.now, self.last_heard)
+        inputs = with_labellers(self.uow.session, self.row.id, evidence)
         decision = decision_of("canary", verdict, reason or self.assessment.reason, inputs)
         return keep_decision(self.uow, self.row, decision)
 

@@ -27,6 +27,7 @@ from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import invalid_for_good
 from controlplane.domain.rollout import Verb, check_verb
 from controlplane.errors import Conflict, Invalid, NotFound
+from controlplane.projections.labellers import with_labellers
 from controlplane.projections.rollouts import last_heard, step_number
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
@@ -168,7 +169,8 @@ def _word(uow: UnitOfWork, row: RolloutRow, verb: Verb, reason: str) -> Decision
     elif row.analysis is not None:
         policy, state = RolloutPolicy.model_validate(row.policy).canary, AnalysisState.model_validate(row.analysis)
         heard = last_heard(uow.session, row.deployment)
-        inputs["evidence"] = decision_inputs(policy, state, uow.now().timestamp(), heard)
+        evidence = decision_inputs(policy, state, uow.now().timestamp(), heard)
+        inputs["evidence"] = with_labellers(uow.session, row.id, evidence)
     return keep_decision(uow, row, decision_of("operator", verb, reason, inputs))
 
 

@@ -14,6 +14,7 @@ from controlplane.domain.evidence import Evidence
 from controlplane.domain.gates import judge
 from controlplane.domain.rollout import asked_for
 from controlplane.errors import NotFound
+from controlplane.projections.labellers import describe_labellers
 from controlplane.store.serving_tables import DecisionRow
 from schemas.rollouts import Gate, GateVerdict
 
@@ -58,7 +59,8 @@ def _gates(row: DecisionRow) -> tuple[list[str], bool]:
 
 def _canary(row: DecisionRow) -> tuple[list[str], bool]:
     assessment = recompute(row.inputs)
-    return explain(stored_policy(row.inputs), assessment), asked_for(row.verdict, assessment)
+    lines = [*explain(stored_policy(row.inputs), assessment), *describe_labellers(row.inputs)]
+    return lines, asked_for(row.verdict, assessment)
 
 
 def _said(row: DecisionRow) -> tuple[list[str], bool]:
@@ -66,6 +68,7 @@ def _said(row: DecisionRow) -> tuple[list[str], bool]:
     lines = [f"{name}: {value}" for name, value in sorted(row.inputs.items()) if not isinstance(value, dict)]
     if evidence := row.inputs.get("evidence"):
         lines += ["the evidence at that moment:", *explain(stored_policy(evidence), recompute(evidence))]
+        lines += describe_labellers(evidence)
     return lines, True
 
 

@@ -139,6 +139,8 @@ class LabelRow(SQLModel, table=True):
     stored_second: int = big()  # when the label came, in the same clock
     wrong: bool
     counted: bool  # False: stored and shown, never folded
+    actor: str  # whose token gave it
+    token_id: UUID
     at: datetime = moment(index=True)
 
 

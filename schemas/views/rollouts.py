@@ -59,12 +59,30 @@ class LabelDelay(View):
     p95: float
 
 
+class LabelledBy(View):
+    """What one token said of a rollout's answers."""
+
+    actor: str
+    """The token's name."""
+    token_id: UUID
+    labels: int
+    """How many it gave, whether they counted or not."""
+    stable: int
+    """How many of the stable version's answers, that counted."""
+    stable_wrong: int
+    """How many of those said that the answer was wrong."""
+    canary: int
+    canary_wrong: int
+
+
 class RolloutDetail(RolloutView):
     policy: RolloutPolicy
     analysis: list[str]
     """The evidence as it stands, in words; empty before the canary got weight."""
     label_delays: dict[str, LabelDelay]
     """By arm, how long the latest labels came after their answers."""
+    labelled_by: list[LabelledBy]
+    """Who labelled its answers, the most labels first."""
     warnings: list[str]
     """What its owner should look at, such as a wait that is shorter than labels take."""
 

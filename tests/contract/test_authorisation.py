@@ -64,7 +64,7 @@ MAY = {
     "POST /v1/gateway/reports": "gateway admin",
     "POST /v1/gateway/observations": "gateway admin",
     "POST /v1/gateway/lost-units": "gateway admin",
-    "POST /v1/feedback": READERS,
+    "POST /v1/feedback": "feedback admin",
     "POST /v1/rollouts": OPERATORS,
     "GET /v1/rollouts": READERS,
     "GET /v1/rollouts/{rollout_id}": READERS,

@@ -38,7 +38,7 @@ ASKED = {
 TOLD = {"secret in a broken event": "hunter2-planted-password"}
 EVENT = f'{{"specversion": "1.0", "password": "{TOLD["secret in a broken event"]}"'
 """No JSON: it becomes a dead letter."""
-ROLES: tuple[Role, ...] = ("worker", "gateway", "viewer")
+ROLES: tuple[Role, ...] = ("worker", "gateway", "feedback")
 VERBS = (
     "job list", "job list --json", "model list", "dataset list --json", "deployment get mood", "rollout list --json",
     "dlq list", "token list", "trigger list", "job get no-such-job",
@@ -185,7 +185,7 @@ def ask(cluster: Cluster) -> sinks.Sinks:
 def feed_back(cluster: Cluster, prediction_id: str) -> None:
     """A label that is none: the refusal tells the caller his own word, and nobody else."""
     body = {"prediction_id": prediction_id, "label": ASKED["person in feedback"]}
-    answer = httpx.post(f"{cluster.api_url}/v1/feedback", json=body, headers=bearer(cluster.token("viewer")))
+    answer = httpx.post(f"{cluster.api_url}/v1/feedback", json=body, headers=bearer(cluster.token("feedback")))
     assert answer.status_code == 422
 
 

@@ -68,7 +68,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     own.add_argument("--topology", choices=("embedded", "kafka"), default="embedded")
     given = parser.add_argument_group("a system that runs already")
     given.add_argument("--api", help="its URL")
-    given.add_argument("--token-file", type=Path, help="of a role that may ask for jobs: operator or admin")
+    given.add_argument("--token-file", type=Path, help="of role admin where the mix has feedback, else of operator")
     given.add_argument("--gateway", action="append", default=[], help="its URL; once for each gateway")
     given.add_argument("--model", default=MODEL)
     given.add_argument("--rows", type=Path, help="CSV with columns text and label")

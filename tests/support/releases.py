@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 from fastapi.testclient import TestClient
@@ -28,10 +28,11 @@ from controlplane.store.tables import (
 from schemas.artifacts import ArtifactRef, GraphRef
 from schemas.jobs import AttackResult, ClassScore, CurateResult, EvaluateResult, ExportResult, Interval, Paired
 from schemas.prediction_id import encode_prediction_id
+from schemas.roles import Role
 from schemas.serving import Arm, Generation, PredictionClaims
 
 LABELS = ("negative", "positive")
-ROLES = ("viewer", "operator", "releaser", "auditor", "gateway", "admin")
+ROLES: tuple[Role, ...] = get_args(Role)
 DATASET = UUID(int=7)
 CANARY: dict[str, Any] = {
     "steps": [0.1, 0.5],
@@ -80,7 +81,7 @@ class Site:
         self.settings = Settings(failed_logins_per_minute=1000, **settings)
         self.app = create_app(self.settings, database)
         with database.begin("test") as uow:
-            self._tokens = {role: create_token(uow, role, role)[1] for role in ROLES}  # type: ignore[arg-type]
+            self._tokens = {role: create_token(uow, role, role)[1] for role in ROLES}
         self.versions = 0
 
     def dataset(self, name: str, version: int, dataset_id: UUID, rows: str = "test rows") -> None:
@@ -119,6 +120,12 @@ class Site:
 
     def client(self, role: str) -> TestClient:
         return TestClient(self.app, headers={"authorization": f"Bearer {self._tokens[role]}"})
+
+    def person(self, name: str, role: Role) -> TestClient:
+        """Somebody with a token of that name; each call mints another token."""
+        with self.database.begin("test") as uow:
+            token = create_token(uow, name, role)[1]
+        return TestClient(self.app, headers={"authorization": f"Bearer {token}"})
 
     def turn(self, times: int = 1) -> None:
         for _ in range(times):
@@ -260,7 +267,7 @@ class Gateway:
         self, site: Site, name: str = "gateway-1", first_second: int | None = None, clock_behind: int = 0
     ) -> None:
         self._client = site.client("gateway")
-        self._viewer = site.client("viewer")
+        self._labeller = site.client("feedback")
         self.name, self.boot = name, uuid4()
         # ahead of the database's clock, so that labels never wait for it
         self.second = (first_second if first_second is not None else int(time.time()) + 1000) - clock_behind
@@ -381,7 +388,7 @@ class Gateway:
             assert ok(self.feedback(canary, "positive")) == {"counted": True}
 
     def feedback(self, prediction_id: str, label: str) -> Any:
-        return self._viewer.post("/v1/feedback", json={"prediction_id": prediction_id, "label": label})
+        return self._labeller.post("/v1/feedback", json={"prediction_id": prediction_id, "label": label})
 
 
 def ok(response: Any) -> Any:

@@ -181,7 +181,7 @@ def users(story: Story) -> Iterator[None]:
     """Validation rows as live traffic, their labels as feedback. Test rows are never traffic."""
     rows = read_rows(story.artifacts, story.client.get_dataset_version("reviews@latest").manifest, "validation")
     settings = story.screen.settings
-    token = settings.resolved_token() or ""
+    token = story.client.create_token("the demo's users", "feedback").token
     traffic = Traffic(rows, story.gateway, settings.resolved_api_url(), token, story.size.per_second)
     with traffic:
         yield

@@ -1,13 +1,15 @@
 """Labels of a canary's traffic: whose labels are known, when they count, and how late they come."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlmodel import col, select, update
+from sqlmodel import col, delete, select, update
 
 from controlplane.store.serving_tables import LabelRow
 from controlplane.store.tables import ModelVersionRow
+from schemas.serving import Arm
 from tests.support.releases import CANARY, Gateway, Site, ok
 
 METRICS = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
@@ -105,3 +107,59 @@ def test_delays_are_told_by_arm_and_a_wait_that_is_too_short_warns(site: Site) -
     assert site.deployment()["warnings"] == []
     site.deploy(canary={**CANARY, "metrics": METRICS, "label_wait_seconds": 5})
     assert len(site.deployment()["warnings"]) == 1
+
+
+def test_who_labelled_is_told_with_what_each_said_and_a_decision_keeps_it(site: Site) -> None:
+    gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
+    persons = [site.person(name, "feedback") for name in ("shop", "shop", "eve")]
+
+    def label(person: int, arm: Arm, label: str, **how: Any) -> None:
+        body = {"prediction_id": gateway.prediction(arm, "positive", **how), "label": label}
+        ok(persons[person].post("/v1/feedback", json=body))
+
+    label(0, "stable", "positive")
+    label(0, "canary", "negative", counted=False)
+    label(1, "canary", "negative")
+    for _ in range(3):
+        label(2, "stable", "negative")
+    told = site.rollout(rollout_id(site))["labelled_by"]
+    numbers = ("labels", "stable", "stable_wrong", "canary", "canary_wrong")
+    assert [(one["actor"], *(one[name] for name in numbers)) for one in told] == [
+        ("eve", 3, 3, 3, 0, 0),
+        ("shop", 2, 1, 0, 0, 0),
+        ("shop", 1, 0, 0, 1, 1),
+    ]
+    assert len({one["token_id"] for one in told}) == 3
+    ok(site.client("operator").post(f"/v1/rollouts/{rollout_id(site)}:abort", json={"reason": "enough"}))
+    with site.database.begin("a test") as uow:
+        uow.execute(delete(LabelRow))
+    assert site.rollout(rollout_id(site))["labelled_by"] == []
+    decision = site.decisions(rollout_id(site))[-1]
+    assert decision["recomputed"]
+    assert [line for line in decision["why"] if line.startswith("labelled by")] == [
+        f"labelled by eve (token {told[0]['token_id']}): 3 labels; 3 of the stable version count (3 wrong), "
+        "0 of the canary (0 wrong)",
+        f"labelled by shop (token {told[1]['token_id']}): 2 labels; 1 of the stable version count (0 wrong), "
+        "0 of the canary (0 wrong)",
+        f"labelled by shop (token {told[2]['token_id']}): 1 labels; 0 of the stable version count (0 wrong), "
+        "1 of the canary (1 wrong)",
+    ]
+
+
+def test_what_the_evidence_decides_names_who_labelled(site: Site) -> None:
+    gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
+    gateway.label(40)
+    for _ in range(24):
+        gateway.observe(40)
+        site.turn()
+    decision = site.decisions(rollout_id(site))[-1]
+    assert (decision["kind"], decision["verdict"], decision["recomputed"]) == ("canary", "HARM", True)
+    assert any(line.startswith("labelled by feedback ") for line in decision["why"])
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "releaser", "auditor", "gateway"])
+def test_who_reads_or_releases_does_not_label(site: Site, role: str) -> None:
+    gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
+    body = {"prediction_id": gateway.prediction("canary", "positive"), "label": "positive"}
+    assert site.client(role).post("/v1/feedback", json=body).status_code == 403
+    assert kept(site) == []

@@ -11,7 +11,7 @@ from tests.support.facts import all_facts
 from tests.support.http_server import serving
 from tests.support.releases import CANARY, Gateway, Site, ok
 
-Words = Callable[[str], str]
+Words = Callable[..., str]
 STEPS = (0.1, 0.25, 0.5)
 LADDER = {**CANARY, "steps": STEPS}
 
@@ -101,11 +101,11 @@ def climb_one(site: Site, gateway: Gateway, rollout_id: str, step: int) -> None:
 
 @pytest.fixture
 def words(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Words:
-    """What the CLI prints to a viewer."""
+    """What the CLI prints to a viewer, or to another role."""
     token = tmp_path / "token"
-    token.write_text(site.client("viewer").headers["authorization"].removeprefix("Bearer "))
 
-    def run(line: str) -> str:
+    def run(line: str, role: str = "viewer") -> str:
+        token.write_text(site.client(role).headers["authorization"].removeprefix("Bearer "))
         with serving(site.app) as url, pytest.raises(SystemExit) as stopped:
             main([*line.split(), "--api-url", url, "--token-file", str(token)])
         said = capsys.readouterr()
@@ -113,3 +113,13 @@ def words(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Wor
         return said.out
 
     return run
+
+
+def test_an_application_labels_with_a_token_that_can_do_nothing_else(site: Site, words: Words) -> None:
+    site.deploy()
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    assert words(f"feedback {gateway.prediction('canary', 'positive')} positive", "feedback") == "counted\n"
+    assert "actor: feedback" in words(f"rollout get {rollout['id']}")
+    assert {site.client("feedback").get(path).status_code for path in ("/v1/rollouts", "/v1/jobs")} == {403}

@@ -113,8 +113,8 @@ def test_a_label_for_an_answer_under_a_canary_is_counted(site: Site, tmp_path: P
         site.release(site.version())
         wait_for(turning(site, lambda: predict(client).headers["x-variant"] == "canary"), "canary traffic", seconds=60)
         prediction = predict(client).json()["predictions"][0]["prediction_id"]
-        viewer = site.client("viewer")
+        labeller = site.client("feedback")
         body = {"prediction_id": prediction, "label": "positive"}
-        assert ok(viewer.post("/v1/feedback", json=body)) == {"counted": True}
+        assert ok(labeller.post("/v1/feedback", json=body)) == {"counted": True}
         forged = {**body, "prediction_id": prediction[:-4] + "AAAA"}
-        assert viewer.post("/v1/feedback", json=forged).status_code == 422
+        assert labeller.post("/v1/feedback", json=forged).status_code == 422
