@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from controlplane.domain.analysis.arrivals import Seconds, arm_counts
 from controlplane.domain.analysis.cohorts import Label
@@ -21,8 +21,17 @@ def _in_order(observations: Sequence[Observation], since: int, until: int) -> It
 
 @dataclass
 class _Step:
+    before: StepState
     first_second: int | None
-    keys: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, int]
+
+    def after(self) -> StepState:
+        """Keys are only ever added."""
+        if self.first_second == self.before.first_second and len(self.keys) == len(self.before.keys):
+            return self.before
+        return self.before.model_copy(
+            update={"first_second": self.first_second, "keys": tuple(sorted(self.keys.items()))}
+        )
 
 
 class Intake:
@@ -30,7 +39,7 @@ class Intake:
 
     def __init__(self, state: AnalysisState) -> None:
         self._generations: Mapping[int, GenerationState] = {entry.generation: entry for entry in state.generations}
-        self._steps = {entry.step: _Step(entry.first_second, dict(entry.keys)) for entry in state.steps}
+        self._steps = {entry.step: _Step(entry, entry.first_second, dict(entry.keys)) for entry in state.steps}
         self.steps_of = {entry.generation: entry.step for entry in state.generations}
         self.arrivals: Seconds = {}
         self.unfolded = state.unfolded
@@ -50,10 +59,7 @@ class Intake:
                 yield label
 
     def steps(self) -> tuple[StepState, ...]:
-        return tuple(
-            StepState(step=number, first_second=step.first_second, keys=tuple(sorted(step.keys.items())))
-            for number, step in self._steps.items()
-        )
+        return tuple(step.after() for step in self._steps.values())
 
     def _observe(self, second: int, seen: GenerationSecond) -> None:
         generation = self._generations.get(seen.generation)

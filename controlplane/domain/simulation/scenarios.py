@@ -132,10 +132,10 @@ LABELS: Final = (
             description="… and `label_wait_seconds` is 150",
             late=Late(canary_right=120.0, canary_wrong=120.0), needs=WRONG, adapt=waiting(150)),
     replace(EQUAL, name="late-wrong-waited", description="equal; wrong labels come 10 min late, and are waited for",
-            late=LATE_ANSWERS, needs=WRONG, adapt=waiting(600)),
+            late=LATE_ANSWERS, needs=WRONG, adapt=waiting(600), fold_seconds=10),
     replace(EQUAL, name="late-labels-waited", needs=WRONG, adapt=waiting(900), label_delay=300.0,
             description="equal at 10 requests/s; labels 5 min late (exponential), waited for (p95; cut at 2 h)",
-            requests_per_second=10, seconds=2 * HOUR),
+            requests_per_second=10, seconds=2 * HOUR, fold_seconds=10),
     replace(EQUAL, name="canary-adds-class", unknown=(0.13, 0.0), needs=WRONG,
             description="13 % of the rows are of a class that only the canary knows"),
     replace(EQUAL, name="noisy-labels", description="equal; 20 % of the labels are wrong", label_noise=0.2,
@@ -149,7 +149,8 @@ LABELS: Final = (
     replace(EQUAL, name="margin-late-waited", kind="margin", wrong_margins=1.0, late=LATE_ANSWERS, needs=WRONG,
             description="wrong one margin more, wrong labels come 10 min late, and are waited for", adapt=waiting(600)),
     replace(EQUAL, name="margin-late-labels-waited", kind="margin", wrong_margins=1.0, label_delay=300.0, needs=WRONG,
-            description="wrong one margin more, labels 5 min late (exponential), waited for", adapt=waiting(900)),
+            description="wrong one margin more, labels 5 min late (exponential), waited for", adapt=waiting(900),
+            fold_seconds=10),
     replace(EQUAL, name="harm-late-wrong", kind="other", bound=UNSAFE, wrong=(0.18, 0.26), late=LATE_ANSWERS,
             description="wrong 18 to 26 %; wrong answers are labelled 10 min late", needs=WRONG),
     replace(EQUAL, name="harm-late-wrong-canary", kind="other", bound=UNSAFE, wrong=(0.18, 0.26), late=LATE_ON_CANARY,
@@ -166,6 +167,7 @@ def _stalls(seconds: int, every: int) -> Scenario:
         description=f"equal; either lane stalls for {seconds} s in {every:,} requests",
         stall_seconds=seconds,
         stall_every=every,
+        fold_seconds=10,
     )
 
 

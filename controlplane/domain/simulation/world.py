@@ -34,6 +34,8 @@ class World:
         self._failing = round(scenario.users * scenario.failing_users)
         self._failing_on_canary = self._failing + round(scenario.users * scenario.failing_on_canary)
         self._lanes = Lanes(scenario, self.draws)
+        self._fates = lru_cache(maxsize=1)(self._fates_at)
+        """Asked for each session of a second."""
         self._arms: dict[tuple[int, int], Arm] = {}
         self._sticky: dict[tuple[float, int], Arm] = {}
 
@@ -92,7 +94,7 @@ class World:
     def _rate(self, at: int) -> float:
         return self._scenario.requests_per_second * self._scenario.traffic(at)
 
-    def _fates(self, at: int) -> tuple[Fates, Fates]:
+    def _fates_at(self, at: int) -> tuple[Fates, Fates]:
         error = self._scenario.error_drift(at, self._error)
         wrong = tuple(self._as_labelled(rate) for rate in self._wrong_rates(at))
         hanging, labels = self._scenario.hanging, self._scenario.labels
