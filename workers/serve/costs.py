@@ -13,7 +13,8 @@ CHARACTERS_READ = 350
 """Tokenising so many characters takes as long as computing one token; all are read, however few tokens count."""
 REMEMBERED = 16
 """Batches. Their median forgets one that stalled, and follows a machine that has become slower."""
-RATE_SECONDS = 5.0
+RATE_SECONDS = 2.0
+"""Of arrivals: longer tells less of the next seconds, shorter is ruled by chance."""
 
 
 def weigh(texts: Sequence[str], max_length: int) -> tuple[int, ...]:
@@ -55,3 +56,17 @@ class Rate:
 
     def at(self, now: float) -> float:
         return self._rate * math.exp((self._at - now) / RATE_SECONDS)
+
+
+class Arrivals:
+    """What comes lately, told apart by the size of the request, to within a factor of two."""
+
+    def __init__(self) -> None:
+        self._rates: dict[int, Rate] = {}
+
+    def add(self, tokens: int, now: float) -> None:
+        self._rates.setdefault(tokens.bit_length(), Rate()).add(tokens, now)
+
+    def of_smaller_ones(self, tokens: int, now: float) -> float:
+        """Tokens a second of the requests that are clearly smaller than one of so many."""
+        return sum(rate.at(now) for size, rate in self._rates.items() if size < tokens.bit_length())

@@ -1,9 +1,9 @@
 """Fair queueing between requests: whoever has had the least of the lane is served next.
 
 Self-clocked fair queueing (Golestani, 1994, https://doi.org/10.1109/INFCOM.1994.337677): a flow is one request, a
-packet one row, its length the row's cost in tokens. The lane's virtual time is the finish tag of the row taken last,
-and a new request begins at it. So a request of few tokens passes a large one that is under way, whatever came first,
-and a large one keeps its share when small ones never stop.
+packet one row, its length the row's cost in tokens times the flow's price. The lane's virtual time is the latest
+finish tag of a row that was taken, and a new request begins at it. So a request of few tokens passes a large one that
+is under way, whatever came first, and a large one keeps its share when small ones never stop.
 """
 
 import heapq
@@ -23,15 +23,19 @@ class Flow:
     texts: Sequence[str]
     weights: Sequence[int]
     """Of each row, in tokens."""
+    price: int = 1
+    """Of a token: a flow of four times the price has a quarter of the share."""
     finish: int = 0
     """The finish tag of its last row that was taken."""
     remaining: int = field(init=False)
     """Tokens that are not computed yet."""
+    waiting_tokens: int = field(init=False)
+    """Tokens that are not taken yet."""
     _waiting: deque[int] = field(init=False)
     _computed: dict[int, Logits] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.remaining = sum(self.weights)
+        self.remaining = self.waiting_tokens = sum(self.weights)
         # rows of like lengths together: they are padded less
         self._waiting = deque(sorted(range(len(self.texts)), key=self.weights.__getitem__))
 
@@ -47,8 +51,13 @@ class Flow:
     def next_weight(self) -> int:
         return self.weights[self._waiting[0]]
 
+    @property
+    def next_finish(self) -> int:
+        return self.finish + self.price * self.next_weight
+
     def take(self) -> int:
-        self.finish += self.next_weight
+        self.finish = self.next_finish
+        self.waiting_tokens -= self.next_weight
         return self._waiting.popleft()
 
     def keep(self, rows: Sequence[int], logits: Logits) -> None:
@@ -93,25 +102,40 @@ class FairQueue:
         """It is complete, has failed or was given up: no row of it is taken again."""
         self._flows.pop(flow, None)
 
-    def ahead_of(self, tokens: int) -> int:
+    def ahead_of(self, tokens: int, price: int = 1) -> float:
         """Tokens that are computed before a new request of so many is done, if no further one comes."""
-        return sum(min(flow.remaining, tokens) for flow in self._flows)
+        return sum(min(flow.remaining, tokens * price / flow.price) for flow in self._flows)
 
     def take(self, tokens: float, rows: int) -> list[Slice]:
-        """The next micro-batch, within both bounds but for its first row; empty: nothing waits."""
-        taken: dict[Flow, list[int]] = {}
-        total = count = 0
-        while count < rows and (flow := self._first()) is not None:
-            weight = flow.next_weight
-            if count and total + weight > tokens:
-                break
+        """The next micro-batch, within both bounds but for its first row; empty: nothing waits.
+
+        It answers every request that it has rows of, or is a piece of a single one: no answer waits for rows of a
+        request that is not done with it.
+        """
+        taken: list[Slice] = []
+        while (flow := self._first()) is not None:
+            if flow.waiting_tokens > tokens or flow.waiting_rows > rows:
+                return taken or [(flow, self._piece(flow, tokens, rows))]
             heapq.heappop(self._heap)
-            taken.setdefault(flow, []).append(flow.take())
-            total, count = total + weight, count + 1
-            self._virtual = flow.finish
+            tokens, rows = tokens - flow.waiting_tokens, rows - flow.waiting_rows
+            taken.append((flow, [self._row(flow) for _ in range(flow.waiting_rows)]))
+        return taken
+
+    def _piece(self, flow: Flow, tokens: float, rows: int) -> list[int]:
+        """Rows of the first request, as long as it is the first."""
+        piece: list[int] = []
+        while not piece or (self._first() is flow and flow.next_weight <= tokens and len(piece) < rows):
+            heapq.heappop(self._heap)
+            tokens -= flow.next_weight
+            piece.append(self._row(flow))
             if flow.waiting_rows:
                 self._push(flow)
-        return list(taken.items())
+        return piece
+
+    def _row(self, flow: Flow) -> int:
+        row = flow.take()
+        self._virtual = max(self._virtual, flow.finish)
+        return row
 
     def _first(self) -> Flow | None:
         while self._heap and self._heap[0][-1] not in self._flows:
@@ -121,4 +145,4 @@ class FairQueue:
     def _push(self, flow: Flow) -> None:
         """Of two that finish at one time, the one that has had fewer rows is first, and then the older one."""
         self._added += 1
-        heapq.heappush(self._heap, (flow.finish + flow.next_weight, flow.taken_rows, self._added, flow))
+        heapq.heappush(self._heap, (flow.next_finish, flow.taken_rows, self._added, flow))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.serve.costs import RATE_SECONDS, REMEMBERED, ROW_TOKENS, Pace, Rate, weigh
+from workers.serve.costs import RATE_SECONDS, REMEMBERED, ROW_TOKENS, Arrivals, Pace, Rate, weigh
 
 
 def test_a_row_costs_its_tokens_and_no_more_than_the_version_reads() -> None:
@@ -52,3 +52,15 @@ def test_a_rate_settles_at_what_comes_and_is_forgotten_when_nothing_does() -> No
         rate.add(10, tenth / 10)
     assert rate.at(60.0) == pytest.approx(100, rel=0.05)
     assert rate.at(60.0 + 5 * RATE_SECONDS) < 1
+
+
+def test_only_clearly_smaller_requests_pass_a_larger_one() -> None:
+    arrivals = Arrivals()
+    for tenth in range(600):
+        for tokens in (10, 40, 5_000):
+            arrivals.add(tokens, tenth / 10)
+    passing = {tokens: arrivals.of_smaller_ones(tokens, 60.0) for tokens in (10, 15, 40, 60, 5_000, 10_000)}
+    assert passing[10] == passing[15] == 0.0
+    assert passing[40] == passing[60] == pytest.approx(100, rel=0.1)
+    assert passing[5_000] == pytest.approx(500, rel=0.1)
+    assert passing[10_000] == pytest.approx(50_500, rel=0.1)

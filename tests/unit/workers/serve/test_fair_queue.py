@@ -13,8 +13,8 @@ BATCH_TOKENS = 30
 ROWS = 32
 
 
-def flow(*weights: int) -> Flow:
-    return Flow([f"row {n}" for n in range(len(weights))], weights)
+def flow(*weights: int, price: int = 1) -> Flow:
+    return Flow([f"row {n}" for n in range(len(weights))], weights, price)
 
 
 @dataclass
@@ -52,17 +52,18 @@ class Simulation:
 
 
 def test_small_requests_do_not_wait_for_a_large_one() -> None:
-    """64 rows of 25 tokens beside a small request every 20 ms: one batch in progress, then their own."""
+    """64 rows of 25 tokens beside a small request every 20 ms: the row in progress, then their own."""
     large, small = flow(*[25] * 64), [(20.0 * n, flow(8)) for n in range(150)]
     took = Simulation().run([(0.0, large), *small])
-    assert max(took[one] for _, one in small) <= BATCH_TOKENS + 2 * 8
+    assert max(took[one] for _, one in small) <= 25 + 2 * 8
     alone = 64 * 25
     assert took[large] <= 1.1 * alone / (1 - 8 / 20)  # what the small ones leave of the lane is all its own
 
 
-def test_a_large_request_keeps_its_share_when_small_ones_never_stop() -> None:
-    """One small request waits at any time: each of the two flows is due a half."""
-    simulation, large = Simulation(), flow(*[25] * 64)
+@pytest.mark.parametrize("price", [1, 4])
+def test_a_large_request_keeps_its_share_when_small_ones_never_stop(price: int) -> None:
+    """One small request waits at any time: each of the two flows is due a half, or a fifth at four times the price."""
+    simulation, large = Simulation(), flow(*[25] * 64, price=price)
     simulation.queue.add(large)
     small = flow(8)
     simulation.queue.add(small)
@@ -71,7 +72,48 @@ def test_a_large_request_keeps_its_share_when_small_ones_never_stop() -> None:
         if small in simulation.ended:
             small = flow(8)
             simulation.queue.add(small)
-    assert simulation.ended[large] == pytest.approx(2 * 64 * 25, rel=0.05)
+    assert simulation.ended[large] == pytest.approx((1 + price) * 64 * 25, rel=0.05)
+
+
+@pytest.mark.parametrize(("price", "rows_between"), [(1, 1), (4, 0)])
+def test_small_requests_one_after_the_other_have_few_rows_of_a_dear_one_between_them(
+    price: int, rows_between: int
+) -> None:
+    """Twelve, each as the one before it is computed, while a row of the large one is in progress."""
+    large, small = flow(*[25] * 64, price=price), [flow(8) for _ in range(12)]
+    simulation = Simulation()
+    simulation.run([(0.0, large), *((1.0 + 8 * n, one) for n, one in enumerate(small))])
+    assert max(simulation.ended[one] for one in small) == 25 + 12 * 8 + rows_between * 25
+
+
+def test_no_answer_waits_for_a_row_of_a_request_that_is_not_done_with_it() -> None:
+    """A batch with room for rows of a large request does without; one that begins with such a row has no other."""
+    queue = FairQueue()
+    large, first, second = flow(*[5] * 64), flow(4, 4), flow(6)
+    for one in (large, first, second):
+        queue.add(one)
+    batches = [queue.take(BATCH_TOKENS, ROWS) for _ in range(4)]
+    assert batches == [[(first, [0, 1])], [(large, [0])], [(second, [0])], [(large, [1, 2, 3, 4, 5, 6])]]
+
+
+@given(st.lists(st.lists(st.integers(1, 60), min_size=1, max_size=9), min_size=1, max_size=12), st.integers(1, 4))
+def test_every_batch_answers_all_in_it_or_is_a_piece_of_one(requests: list[list[int]], price: int) -> None:
+    queue = FairQueue()
+    for weights in requests:
+        queue.add(flow(*weights, price=price))
+    while taken := queue.take(BATCH_TOKENS, ROWS):
+        assert len(taken) == 1 or all(one.waiting_rows == 0 for one, _ in taken)
+
+
+def test_the_time_of_the_lane_never_goes_back() -> None:
+    """A request whose rows were taken together may end later than the one taken after it."""
+    queue = FairQueue()
+    waits, late = flow(25), flow(9)
+    for one in (flow(10, 10), flow(12), waits):
+        queue.add(one)
+    assert len(queue.take(32, ROWS)) == 2
+    queue.add(late)
+    assert [one for one, _ in queue.take(1_000, ROWS)] == [waits, late]
 
 
 def test_large_requests_share_the_lane_and_none_waits_for_the_other_to_end() -> None:
@@ -132,6 +174,14 @@ def test_what_is_ahead_of_a_request_is_no_more_of_another_than_its_own_size() ->
         queue.add(one)
     assert queue.ahead_of(12) == 12 + 4 + 12
     assert queue.ahead_of(10_000) == 500 + 4 + 20
+
+
+def test_what_is_ahead_of_a_request_depends_on_both_prices() -> None:
+    queue = FairQueue()
+    queue.add(flow(*[10] * 50, price=4))
+    queue.add(flow(40))
+    assert queue.ahead_of(12) == 12 / 4 + 12
+    assert queue.ahead_of(12, price=4) == 12 + 40
 
 
 def test_rows_that_are_being_computed_are_still_ahead() -> None:
