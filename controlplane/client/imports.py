@@ -26,9 +26,19 @@ def keep_copy(file: Path, folder: Path) -> str:
         staged.chmod(0o400)
         # Also over a copy that is there: a damaged one is repaired, an intact one replaced by its equal.
         copy = staged.replace(folder / f"{digest}{file.suffix.lower()}")
+        _flush_names(folder)
     finally:
         staged.unlink(missing_ok=True)
     return f"{copy.absolute().as_uri()}#sha256={digest}"
+
+
+def _flush_names(folder: Path) -> None:
+    """The copy keeps its name when the power goes: a job that names it is about to be stored."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _copy(data: IO[bytes], out: IO[bytes]) -> str:

@@ -28,6 +28,10 @@ from tests.support.jobs import CURATE, Jobs, artifact, curated, digest_of, train
 TRAIN: dict[str, Any] = {"model": "sentiment", "base_model": "file:///base", "dataset": "reviews@latest"}
 KINDS_THAT_COMPARE: tuple[JobKind, ...] = ("evaluate", "attack")
 HALF = Interval(value=0.5, low=0.4, high=0.6, n=100)
+PAID = PrivacyLabel(
+    epsilon=7.99, delta=1e-5, noise_multiplier=3.804, max_grad_norm=0.5, steps=40, sample_rate=1.0,
+    accountant="prv", not_charged=("the choice of steps",),
+)  # fmt: skip
 SPENT_TOO_MUCH = PrivacyLabel(
     epsilon=900, delta=1e-5, noise_multiplier=0.1, max_grad_norm=0.5, steps=40, sample_rate=1.0,
     accountant="prv", not_charged=(),
@@ -122,13 +126,17 @@ def test_a_training_registers_its_model_and_keeps_where_it_came_from(jobs: Jobs)
     assert jobs.types().count("model.version_created") == 2
 
 
+def test_a_private_version_names_its_public_rows_too(jobs: Jobs) -> None:
+    private = curate(jobs)
+    public = made(do(jobs, "curate", CURATE | {"dataset": "public"}, curated("f", dataset="public")), "dataset")
+    result = trained(steps=40, privacy=PAID)
+    version_id = train(jobs, result, privacy={"epsilon": 8, "delta": 1e-5}, public_dataset="public@latest")
+    assert version(jobs, version_id).datasets == [str(private), str(public)]
+
+
 def test_a_private_version_carries_what_it_cost(jobs: Jobs) -> None:
     curate(jobs)
-    label = PrivacyLabel(
-        epsilon=7.99, delta=1e-5, noise_multiplier=3.804, max_grad_norm=0.5, steps=40, sample_rate=1.0,
-        accountant="prv", not_charged=("the choice of steps",),
-    )  # fmt: skip
-    made = version(jobs, train(jobs, trained(steps=40, privacy=label), privacy={"epsilon": 8, "delta": 1e-5}))
+    made = version(jobs, train(jobs, trained(steps=40, privacy=PAID), privacy={"epsilon": 8, "delta": 1e-5}))
     assert made.privacy is not None
     assert made.privacy["epsilon"] == pytest.approx(7.99)
 

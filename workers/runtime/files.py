@@ -37,7 +37,7 @@ class HashingWriter:
 @contextlib.contextmanager
 def staged(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
     """A temporary file in `folder`: move it to its name inside the block, or it is removed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_folder(folder)
     path = folder / f".staged-{os.getpid()}-{uuid.uuid4().hex}"
     try:
         with path.open("xb") as out:
@@ -47,12 +47,31 @@ def staged(folder: Path) -> Iterator[tuple[Path, BinaryIO]]:
 
 
 def publish(out: BinaryIO, staged_path: Path, target: Path) -> None:
-    """Give a staged file its final name: all of it is on disk before the name is."""
+    """Give a staged file its final name: all of it is on disk before the name is, and the name before this returns."""
     out.flush()
     os.fsync(out.fileno())
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     staged_path.chmod(0o400)
     staged_path.replace(target)
+    flush_to_disk(target.parent)
+
+
+def _make_folder(folder: Path) -> None:
+    """And each that leads to it, with their names on disk."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush_to_disk(folder.parent)
+
+
+def flush_to_disk(path: Path) -> None:
+    """A file's bytes, or the names in a folder: a file that was flushed may still lose its name with the power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def sha256_of(path: Path) -> str:
@@ -68,9 +87,15 @@ def publish_folder(target: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
+        _flush_tree(temporary)
         temporary.rename(target)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _flush_tree(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        flush_to_disk(path)
 
 
 def discard_staged(folder: Path, older_than: float = 0.0) -> None:

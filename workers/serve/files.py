@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from schemas.serving import Generation
+from workers.runtime.files import flush_to_disk
 
 logger = logging.getLogger(__name__)
 
@@ -65,8 +66,4 @@ class GatewayFiles:
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, path)
-        folder = os.open(self.folder, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        flush_to_disk(self.folder)

@@ -33,6 +33,26 @@ def test_a_late_second_gets_409_and_is_recorded(site: Site) -> None:
     late.observe(10)
 
 
+def test_the_last_second_that_was_folded_is_late_and_the_next_one_is_not(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    for _ in range(3):
+        gateway.observe(20)
+    site.turn()
+    horizon = folded_to(site, rollout)
+    other = Gateway(site, "gateway-2", first_second=horizon)
+    assert other.send(horizon, [other.seen(20)]).status_code == 409
+    assert ok(other.send(horizon + 1, [other.seen(20)]))["watermark"] == horizon + 1
+
+
+def folded_to(site: Site, rollout: dict[str, Any]) -> int:
+    with site.database.read() as session:
+        row = session.get(RolloutRow, UUID(rollout["id"]))
+        assert row is not None
+        return row.horizon
+
+
 def test_a_repeated_second_changes_nothing(site: Site) -> None:
     site.first_champion()
     gateway = Gateway(site)
@@ -96,10 +116,8 @@ def test_a_wrong_clock_is_corrected_when_its_boot_registers(site: Site, clock_be
         assert answer["watermark"] == wrong.second
         wrong.second += 1
     site.turn()
+    assert right.second - 1 - UNDER_WAY <= folded_to(site, rollout) <= right.second - 1
     with site.database.read() as session:
-        row = session.get(RolloutRow, UUID(rollout["id"]))
-        assert row is not None
-        assert right.second - 1 - UNDER_WAY <= row.horizon <= right.second - 1
         observed = sorted(session.exec(select(ObservationRow.second).where(ObservationRow.boot == wrong.boot)))
     assert observed == [observed[0], observed[0] + 1, observed[0] + 2]
     assert abs(observed[0] - (right.second - 3)) <= UNDER_WAY

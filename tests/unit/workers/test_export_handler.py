@@ -12,6 +12,7 @@ from schemas.artifacts import ModelRef
 from schemas.jobs import ExportResult, ExportSpec
 from tests.support.workbench import Workbench, planted_rows, random_adapter
 from workers.export.handler import handle
+from workers.export.parity import ServedGraph, measure_parity, random_texts
 from workers.model.adapter import Adapter, Head
 from workers.model.base import base_digest, load_base
 from workers.model.head import Classifier, merged_classifier
@@ -25,9 +26,9 @@ TEXTS = ["", "superb film", "this movie was dull and " * 12, *(text for text, _ 
 TOLERANCE = 2e-4
 
 
-def pytorch_logits(classifier: Classifier, base_folder: Path) -> Logits:
+def pytorch_logits(classifier: Classifier, base_folder: Path, texts: list[str] = TEXTS) -> Logits:
     tokenizer = TextTokenizer(base_folder / "tokenizer.json", 16)
-    batch = tokenizer.pad(tokenizer.encode(TEXTS))
+    batch = tokenizer.pad(tokenizer.encode(texts))
     with torch.no_grad():
         logits = classifier(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask))
     found: Logits = logits.numpy()
@@ -154,6 +155,31 @@ def test_what_was_trained_is_what_is_served(served: Served) -> None:
 def test_the_same_base_gives_the_same_graph_bytes(served: Served) -> None:
     again = served.export("second")
     assert again.graph == served.exports["second"].graph
+
+
+def test_parity_is_the_largest_difference_of_any_logit(served: Served) -> None:
+    bench, first, second = served.workbench, served.adapters["first"], served.exports["second"].graph
+    graph = ServedGraph(bench.artifacts.fetch(second.base_graph), bench.artifacts.fetch(second.adapter))
+    tokenizer = TextTokenizer(bench.base / "tokenizer.json", 16)
+    texts = random_texts(tokenizer, 4, 3) + random_texts(tokenizer, 5, 32)
+    expected = pytorch_logits(merged_classifier(load_base(bench.base), first), bench.base, texts)
+    found = served.session().logits(texts, "second")
+    parity = measure_parity(graph, load_base(bench.base), first, 9)
+    assert parity.max_abs_diff == pytest.approx(np.abs(expected - found).max(), abs=TOLERANCE)
+    assert parity.max_abs_diff > 2 * np.abs(expected - found).mean()
+    assert parity.label_agreement == pytest.approx((expected.argmax(axis=1) == found.argmax(axis=1)).mean())
+    assert 0 < parity.label_agreement < 1
+    assert parity.rows == 9
+
+
+def test_logits_that_are_no_numbers_are_no_parity(served: Served) -> None:
+    """Finite weights whose sums are not: infinity in both models, and their difference is no number."""
+    adapter = served.adapters["first"]
+    huge = np.full_like(adapter.head.weight, 3e38)
+    ref = served.workbench.store(replace(adapter, head=replace(adapter.head, weight=huge)))
+    spec = ExportSpec(model_version=ref, base_graph=served.exports["first"].graph.base_graph)
+    with np.errstate(invalid="ignore"), pytest.raises(JobError, match="differ from PyTorch's by nan"):
+        handle(spec, served.workbench.context())
 
 
 def test_a_difference_above_the_bound_is_refused(served: Served) -> None:

@@ -43,7 +43,7 @@ def merge(workbench: Workbench, adapters: list[Adapter], weights: list[float]) -
     ]
     result = handle(MergeSpec.model_validate({"model": "merged", "sources": sources}), workbench.context())
     merged = read_adapter(workbench.artifacts.fetch(result.adapter))
-    assert result.r == merged.metadata.r
+    assert (result.r, result.max_length) == (merged.metadata.r, merged.metadata.max_length)
     return merged
 
 
@@ -82,6 +82,12 @@ def test_sources_may_change_different_modules(workbench: Workbench) -> None:
     merged = merge(workbench, adapters, [1.0, 0.5])
     assert_same(updates(merged), weighted_sum(adapters, [1.0, 0.5]))
     assert merged.metadata.target_modules == ("key", "query", "value")
+
+
+@pytest.mark.parametrize("lengths", [(16, 48), (48, 16), (16, 64, 32)])
+def test_it_reads_as_much_of_a_text_as_its_longest_source(workbench: Workbench, lengths: tuple[int, ...]) -> None:
+    adapters = [random_adapter(BASE, r=2, seed=seed, max_length=length) for seed, length in enumerate(lengths)]
+    assert merge(workbench, adapters, [1.0] * len(adapters)).metadata.max_length == max(lengths)
 
 
 def test_heads_alone_merge_to_the_head_alone(workbench: Workbench) -> None:

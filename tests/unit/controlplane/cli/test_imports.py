@@ -11,6 +11,7 @@ import pytest
 
 from controlplane.client.imports import keep_copy
 from schemas.processes.private import make_home
+from tests.support.disk import Disk
 from workers.runtime.errors import SourceError
 from workers.runtime.sources import Sources
 
@@ -46,6 +47,16 @@ def test_a_copy_that_was_changed_is_refused_and_mended_by_the_next_import(tmp_pa
         sources.fetch(uri)
     assert keep_copy(file, tmp_path / "data") == uri
     assert sources.fetch(uri).read_text() == "text,label\n"
+
+
+def test_a_copy_is_on_disk_before_a_job_can_name_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("text,label\n" * 9000)
+    disk = Disk(tmp_path / "data" / f"{hashlib.sha256(file.read_bytes()).hexdigest()}.csv")
+    disk.watch(monkeypatch)
+    keep_copy(file, tmp_path / "data")
+    assert disk.holds_bytes_before_the_name(disk.target)
+    assert disk.holds_name()
 
 
 def test_what_is_kept_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:

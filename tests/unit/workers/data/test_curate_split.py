@@ -115,6 +115,16 @@ def test_two_slices_of_one_draw_never_overlap(rows: list[Row], offset: int, limi
     assert draw(first, seed, 0, None) == first
 
 
+def test_another_seed_is_another_draw() -> None:
+    """Of the units as of the rows in one unit, and so of the splits."""
+    alone = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
+    grouped = [replace(row, group="one conversation") for row in alone]
+    for rows in (alone, grouped):
+        assert len({tuple(row.key for row in draw(rows, seed, 0, None)) for seed in range(20)}) == 20
+    tests = [divide(alone, Splits(validation=0, test=20), ("a",), seed).rows["test"] for seed in range(20)]
+    assert len({frozenset(row.key for row in rows) for rows in tests}) == 20
+
+
 @given(st.text())
 def test_the_normal_form_is_a_fixed_point(text: str) -> None:
     assert normalize(normalize(text)) == normalize(text)

@@ -135,6 +135,19 @@ def test_a_package_uri_that_is_not_allowed_is_refused(sources: Sources, index: I
     assert not caught.value.retryable
 
 
+def test_an_archive_that_was_damaged_after_its_download_is_fetched_again(
+    sources: Sources, index: Index, tmp_path: Path
+) -> None:
+    sha256 = index.publish("demo-data", "demo_data-1.0-py3-none-any.whl", wheel({"a/x": b"1", "b/y": b"2"}))
+    sources.fetch(f"pypi://demo-data==1.0#path=a&sha256={sha256}")
+    (archive,) = (tmp_path / "cache").rglob("archive.whl")
+    archive.chmod(0o600)
+    archive.write_bytes(wheel({"a/x": b"evil", "b/y": b"evil"}))
+    folder = sources.fetch(f"pypi://demo-data==1.0#path=b&sha256={sha256}")
+    assert (folder / "y").read_bytes() == b"2"
+    assert sum(request.endswith(".whl") for request in index.requests) == 2
+
+
 def test_a_hash_of_another_version_is_refused(sources: Sources, index: Index) -> None:
     sha256 = index.publish("demo-data", "demo_data-2.0-py3-none-any.whl", wheel({"a": b"1"}))
     with pytest.raises(SourceError, match=r"is of version 2\.0, not 1\.0"):
