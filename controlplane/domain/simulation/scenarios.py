@@ -181,8 +181,8 @@ TOGETHER: Final = (
 )  # fmt: skip
 
 LABELLED_SESSIONS: Final = replace(
-    EQUAL, name="sessions-labelled", description="20,000 users by session, both metrics (cut at 30 min)",
-    users=20_000, adapt=sessions_with_labels, needs=WRONG, fold_seconds=10, seconds=1800,
+    EQUAL, name="sessions-labelled", description="20,000 users by session, both metrics (cut at 15 min)",
+    users=20_000, adapt=sessions_with_labels, needs=WRONG, fold_seconds=10, seconds=900,
 )  # fmt: skip
 BY_SESSION: Final = (
     LABELLED_SESSIONS,
@@ -192,7 +192,7 @@ BY_SESSION: Final = (
     replace(LABELLED_SESSIONS, name="sessions-late-wrong", late=LATE_ON_CANARY,
             description="… the canary's wrong answers are labelled 10 min late"),
     replace(LABELLED_SESSIONS, name="sessions-stalls-3s-2000", stall_seconds=3, stall_every=2000,
-            description="… either lane stalls for 3 s in 2,000 requests (cut at 15 min)", seconds=900),
+            description="… either lane stalls for 3 s in 2,000 requests"),
     replace(LABELLED_SESSIONS, name="sessions-groups-of-five", group=5,
             description="… errors come in groups of five"),
     replace(LABELLED_SESSIONS, name="sessions-margin", kind="margin", wrong_margins=1.0,
