@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from controlplane.cli import dataset_rows
-from controlplane.cli.jobs import Wait, follow
+from controlplane.cli.jobs import follow
 from controlplane.cli.output import refuse, terminal
 from controlplane.client.imports import keep_copy
 
@@ -69,7 +69,9 @@ def import_(
     long_texts: Annotated[str, typer.Option(help="keep, truncate or reject texts above --max-words")] = "keep",
     test: Annotated[float, typer.Option(help="a fraction below 1, else a count of rows")] = 0.2,
     validation: Annotated[float, typer.Option(help="a fraction below 1, else a count of rows")] = 0.1,
-    wait: Wait = True,
+    wait: Annotated[
+        bool, typer.Option("--watch/--no-watch", help="follow it to its end; exit 1 unless it succeeds")
+    ] = True,
 ) -> None:
     """Curate a file of your own: it is copied into the home folder, from where workers on this machine may read."""
     screen = terminal(context)

@@ -25,7 +25,13 @@ def document(policy: CanaryPolicy, runs: int, seed: int, rows: list[Row]) -> dic
 
 
 def write(file: Path, found: dict[str, Any]) -> None:
-    file.write_text(json.dumps(found, indent=1) + "\n")
+    """Whole or not at all: hours of rows must survive a full disk and an interruption."""
+    fresh = file.with_name(f".{file.name}.fresh")
+    try:
+        fresh.write_text(json.dumps(found, indent=1) + "\n")
+        fresh.replace(file)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def read(file: Path, policy: CanaryPolicy, runs: int, seed: int) -> list[Row]:

@@ -80,11 +80,9 @@ def _embedded(stack: ExitStack, processes: Processes, policy: dict[str, Any], se
     machine = OwnMachine(processes, environment)
     up = machine.up()
     stack.callback(up.stop)
-    given = machine.environment({})
-    api = f"http://127.0.0.1:{given['GRAFTWORK_PORT']}"
-    token = (machine.home / "admin.token").read_text().strip()
     database = f"sqlite:///{machine.home.absolute() / 'graftwork.db'}"
-    opened = Site("embedded", api, token, [], database, machine.home / "artifacts", processes)
+    artifacts = machine.home / "artifacts"
+    opened = Site("embedded", machine.api_url, machine.admin_token, [], database, artifacts, processes)
     _deploy(opened, policy)
     wait_for(lambda: (machine.home / "gateways.json").exists(), "`up` starts a gateway", seconds=60)
     opened.gateways = [machine.gateway(DEPLOYMENT), _second_gateway(opened, machine)]

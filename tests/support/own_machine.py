@@ -29,6 +29,14 @@ class OwnMachine:
         }
         self._lives = 0
 
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self._environment['GRAFTWORK_PORT']}"
+
+    @property
+    def admin_token(self) -> str:
+        return (self.home / "admin.token").read_text().strip()
+
     def up(self) -> Process:
         """Returns once it says that it is up."""
         self._lives += 1

@@ -68,6 +68,9 @@ class Users:
         while not self._stop.is_set():
             try:
                 told = self._api.post("/v1/feedback", json={"prediction_id": prediction_id, "label": label})
+                if told.is_client_error:  # another try would be refused as well
+                    self.failures.append(f"feedback: {told.status_code}: {told.text}")
+                    return
                 told.raise_for_status()
                 return
             except httpx.HTTPError as error:

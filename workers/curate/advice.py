@@ -13,6 +13,7 @@ ADVICE: Final[dict[str, str]] = {
     "undecodable": "the file is not in the encoding that it was read in: set encoding, such as windows-1252",
     "malformed": "these lines have more fields than the header, or are no JSON object: set delimiter, quote or format",
     "stray_quote": "a quote opens in these lines and never closes: mend them, or set quote to an empty text",
+    "not_a_row": "lines above the one that names the columns, or that line once more: nothing to do",
     "missing_column": "these rows lack a column that is asked for: set delimiter or quote, or mend the rows",
     "null": "these rows have no value in a column that is asked for: fill it, or name another column",
     "not_text": "the field text must name a column of texts",

@@ -2,18 +2,19 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from schemas.artifacts import DatasetManifest
 from schemas.jobs import CurateResult, CurateSpec
 from workers.curate.advice import of_rejects, of_splits
 from workers.curate.formats.reading import read_records
-from workers.curate.manifest import COLUMNS, dataset_digest, write_parts, write_rejects
+from workers.curate.manifest import COLUMNS, dataset_digest, write_parts
 from workers.curate.operators.deduplicate import deduplicate
 from workers.curate.operators.draw import draw
 from workers.curate.operators.split import Split, divide, join
 from workers.curate.operators.validity import Validity
 from workers.curate.parent import Parent, read_parent
+from workers.curate.rejects import Rejects, rejects_in
 from workers.curate.rows import Place, Reject, Row, Unreadable, digest_of
 from workers.model.dataset import rows_digest
 from workers.runtime.context import Context
@@ -32,7 +33,7 @@ class Curation:
 
     spec: CurateSpec
     context: Context
-    rejects: list[Reject] = field(default_factory=list)
+    rejects: Rejects
     read: int = 0
     truncated: int = 0
 
@@ -44,12 +45,13 @@ class Curation:
 def handle(spec: CurateSpec, context: Context) -> CurateResult:
     _check(spec)
     parent = read_parent(spec.parent, context.artifacts)
-    run = Curation(spec, context)
-    drawn = [row for index in range(len(spec.sources)) for row in _draw_source(run, index)]
-    labels = _labels(spec, parent, drawn)
-    added = _divide(run, drawn, parent, labels)
-    context.progress(run.steps - 1, run.steps, "writing")
-    return _publish(run, parent, added, labels)
+    with rejects_in(context.workdir) as rejects:
+        run = Curation(spec, context, rejects)
+        drawn = [row for index in range(len(spec.sources)) for row in _draw_source(run, index)]
+        labels = _labels(spec, parent, drawn)
+        added = _divide(run, drawn, parent, labels)
+        context.progress(run.steps - 1, run.steps, "writing")
+        return _publish(run, parent, added, labels)
 
 
 def _check(spec: CurateSpec) -> None:
@@ -78,7 +80,10 @@ def _draw_source(run: Curation, index: int) -> list[Row]:
             if isinstance(record, Unreadable)
             else validity.row(record)
         )
-        (valid if isinstance(row, Row) else run.rejects).append(row)  # type: ignore[arg-type]
+        if isinstance(row, Row):
+            valid.append(row)
+        else:
+            run.rejects.add(row)
         if count > MAX_ROWS:
             raise JobError(f"source {source.uri}: it has more than {MAX_ROWS} rows; divide it")
         if count % REPORT_EVERY == 0:
@@ -99,8 +104,8 @@ def _divide(run: Curation, drawn: Sequence[Row], parent: Parent, labels: Sequenc
     run.rejects.extend([*repeated, *held_out])
     if not distinct or not (free or bound):
         raise JobError(
-            f"no row was accepted; rejected: {_in_words(_reasons(run)) or 'none'}; {len(drawn)} rows were drawn"
-            + "".join(f"; {warning}" for warning in of_rejects(_reasons(run), run.read))
+            f"no row was accepted; rejected: {_in_words(run.rejects.reasons) or 'none'}; {len(drawn)} rows were drawn"
+            + "".join(f"; {warning}" for warning in of_rejects(run.rejects.reasons, run.read))
         )
     # A split that the parent has is not filled up: its rows are what every version is measured on.
     splits = run.spec.splits.model_copy(update={name: 0.0 for name in ("validation", "test") if parent.rows[name]})
@@ -138,10 +143,7 @@ def _publish(
         parent=spec.parent.id if spec.parent else None,
         operators=_operators(spec),
     )
-    rejects = None
-    if run.rejects:
-        path = write_rejects(run.rejects, run.context.workdir / "rejects.jsonl")
-        rejects = artifacts.put_file(path, "application/jsonl")
+    rejected = run.rejects.written()
     counts = {str(split): len(rows[split]) for split in rows}
     run.context.progress(run.steps, run.steps, f"{_in_words(counts)} rows")
     return CurateResult(
@@ -150,10 +152,10 @@ def _publish(
         digest=digest,
         rows=counts,
         split_digests={split: rows_digest((row.text, row.label) for row in rows[split]) for split in rows},
-        rejected=_reasons(run),
-        rejects=rejects,
+        rejected=run.rejects.reasons,
+        rejects=artifacts.put_file(rejected, "application/jsonl") if rejected else None,
         truncated=run.truncated,
-        warnings=(*of_rejects(_reasons(run), run.read), *of_splits(rows, labels)),
+        warnings=(*of_rejects(run.rejects.reasons, run.read), *of_splits(rows, labels)),
     )
 
 
@@ -183,10 +185,6 @@ def _operators(spec: CurateSpec) -> tuple[str, ...]:
 
 def _long(spec: CurateSpec) -> str:
     return "of any length" if spec.max_words is None else f"above {spec.max_words}: {spec.long_texts}"
-
-
-def _reasons(run: Curation) -> dict[str, int]:
-    return dict(sorted(Counter(str(reject.reason) for reject in run.rejects).items()))
 
 
 def _in_words(counts: Mapping[str, int]) -> str:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from schemas.artifacts import DatasetPart
 from schemas.jobs import CurateSpec
 from workers.curate.operators.split import Split
-from workers.curate.rows import Reject, Row
+from workers.curate.rows import Row
 from workers.runtime.artifacts import ArtifactStore
 
 COLUMNS: Final = {"text": "string", "label": "string", "group": "string"}
@@ -55,19 +55,6 @@ def write_parts(
         for part in _parts(rows[split])
         for path in (_write(part, workdir / "part.parquet"),)
     )
-
-
-def write_rejects(rejects: Sequence[Reject], path: Path) -> Path:
-    with path.open("wb") as out:
-        for reject in sorted(rejects, key=lambda reject: (reject.place.source, reject.place.line, reject.reason)):
-            fields = {
-                "source": reject.place.source,
-                "line": reject.place.line,
-                "reason": reject.reason,
-                "text_digest": reject.text_digest,
-            }
-            out.write(_canonical(fields))
-    return path
 
 
 def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:

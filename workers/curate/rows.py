@@ -11,6 +11,7 @@ Reason = Literal[
     "undecodable",
     "malformed",
     "stray_quote",
+    "not_a_row",
     "missing_column",
     "null",
     "not_text",

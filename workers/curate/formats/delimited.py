@@ -14,7 +14,7 @@ from workers.curate.formats.dialect import (
     Shape,
     StrayQuote,
     delimiters,
-    guess_delimiter,
+    guess_header,
     header_of,
     quotings,
     scan,
@@ -29,6 +29,8 @@ SAMPLE_CHARACTERS: Final = 8 << 20
 """From so many at most the delimiter, the quotes and the labels are told."""
 MAX_READ_AGAIN = 32 << 20
 """Characters that are read a second time because a quote before them never closed; beyond it the file is refused."""
+HEADER_LINES: Final = 10
+"""Among so many that hold something the names of the columns are looked for: exports have titles and comments above."""
 NULL: Final = "\\N"
 """As MySQL and PostgreSQL write it."""
 Line = tuple[int, str]
@@ -47,23 +49,25 @@ def _records(path: Path, source: Source, form: str) -> Iterator[Record | Unreada
     if not sample:
         return
     candidates = delimiters(source, form, sample[0][1])
-    first = 1 if SEPARATOR_LINE.fullmatch(sample[0][1]) else 0
-    if len(sample) <= first:
+    lines = sample[1:] if SEPARATOR_LINE.fullmatch(sample[0][1]) else sample
+    if not lines:
         return
-    number, header = sample[first]
-    if len(header) > MAX_LINE:
+    if len(lines[0][1]) > MAX_LINE:
         raise JobError(f"source {source.uri}: its header line cannot be read: it has more than {MAX_LINE} characters")
-    delimiter = guess_delimiter(candidates, header, source)
-    columns = header_of(header, Dialect(delimiter), source)
+    place, heading = guess_header(candidates, [line for _, line in lines[:HEADER_LINES]], source)
+    (number, header), delimiter = lines[place], heading.delimiter
+    columns = header_of(header, heading, source)
     _check_header(columns, delimiter, path, source)
+    yield from (Unreadable(above, "not_a_row", _raw(line)) for above, line in lines[:place])
     skipped = number if source.header else number - 1
     body = [line for line in sample if line[0] > skipped]
     dialect = _quoting(body, delimiter, columns, source)
     shape = shape_of((line for _, line in body), dialect, columns, source)
-    lines = (line for line in read_lines(path, source.encoding) if line[0] > skipped and line[1])
+    following = (line for line in read_lines(path, source.encoding) if line[0] > skipped and line[1])
+    rows = (one for line in following for one in _apart(line, dialect, shape))
     positions = {name: columns.index(name) for name in needed_columns(source).values()}
-    for place, values in Rows(lines, dialect, shape, source):
-        yield _record(place, values, len(columns) if source.header else None, positions)
+    for line, values in Rows(rows, dialect, shape, source):
+        yield _record(line, values, len(columns) if source.header else None, positions)
 
 
 def _sample(path: Path, source: Source) -> list[Line]:
@@ -93,13 +97,15 @@ def _check_header(columns: list[str], delimiter: str, path: Path, source: Source
 
 
 def _quoting(body: Sequence[Line], delimiter: str, columns: Sequence[str], source: Source) -> Dialect:
-    """The reading of the sample with the fewest faults."""
+    """The reading of the sample with the fewest faults. A row may lack columns that nobody asked for."""
+    last = max(columns.index(name) for name in needed_columns(source).values())
 
     def faults(dialect: Dialect) -> int:
         shape = shape_of((line for _, line in body), dialect, columns, source)
         try:
             bad = sum(
-                not (values and len(values) == len(columns)) for _, values in Rows(iter(body), dialect, shape, source)
+                not (values and last < len(values) <= len(columns))
+                for _, values in Rows(iter(body), dialect, shape, source)
             )
         except JobError:  # too many quotes never close
             return len(body) + 1
@@ -109,10 +115,13 @@ def _quoting(body: Sequence[Line], delimiter: str, columns: Sequence[str], sourc
 
 
 def _quoted_fields(body: Iterable[Line], delimiter: str) -> int:
-    """Lines with a field in quotes: they tell against quotes being characters."""
-    return sum(
-        any(len(field) > 1 and field[0] == field[-1] == '"' for field in line.split(delimiter)) for _, line in body
-    )
+    """Lines with a field in quotes, in which delimiters may be: they tell against quotes being characters."""
+    return sum(_has_quotes(line.split(delimiter)) for _, line in body)
+
+
+def _has_quotes(fields: Sequence[str]) -> bool:
+    first = next((place for place, field in enumerate(fields) if field.startswith('"')), len(fields))
+    return any(field.endswith('"') and (place or len(field) > 1) for place, field in enumerate(fields[first:]))
 
 
 def _bare_quotes(body: Iterable[Line], dialect: Dialect) -> int:
@@ -125,6 +134,16 @@ def _bare_quotes(body: Iterable[Line], dialect: Dialect) -> int:
         for field in line.split(dialect.delimiter)
         if dialect.quote * 2 not in line
     )
+
+
+def _apart(line: Line, dialect: Dialect, shape: Shape) -> Iterator[Line]:
+    """Rows that a carriage return alone divides, as files that several systems have written have them."""
+    number, text = line
+    pieces = text.split("\r")
+    if len(pieces) > 1 and all(shape.is_row(piece, dialect) for piece in pieces):
+        yield from ((number, piece) for piece in pieces)
+    else:
+        yield line
 
 
 class Rows:
@@ -188,17 +207,26 @@ class Rows:
 
 def _record(line: Line, values: list[str] | None, width: int | None, positions: dict[str, int]) -> Record | Unreadable:
     number, text = line
-    raw = text.encode("utf-8", "surrogatepass")
+    raw = _raw(text)
     if values is None:
         return Unreadable(number, "too_long" if len(text) > MAX_LINE else "stray_quote", raw)
     if width is not None and any(values[width:]):
         return Unreadable(number, "malformed", raw)
     # A short record lacks its last columns; which of them matter is not this reader's business.
     fields = {name: _value(values[index]) for name, index in positions.items() if index < len(values)}
+    if width is not None and all(name == value for name, value in fields.items()):
+        return Unreadable(number, "not_a_row", raw)  # the header again
     if any(value is not None and character_fault(value) == "undecodable" for value in fields.values()):
         return Unreadable(number, "undecodable", raw)
     return Record(number, fields)
 
 
 def _value(value: str) -> str | None:
+    """Excel is kept from taking a text for a number by `="…"`."""
+    if value.startswith('="') and value.endswith('"') and len(value) > len('=""'):
+        return value[2:-1]
     return None if value == NULL else value
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

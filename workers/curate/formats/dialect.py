@@ -39,7 +39,8 @@ def scan(line: str, dialect: Dialect, pieces: list[str] | None = None) -> tuple[
     at = 0
     while True:
         if pieces is None:
-            if not (dialect.quote and line.startswith(dialect.quote, at)):
+            begin = _opening(line, at, dialect.quote)
+            if begin is None:
                 end = line.find(dialect.delimiter, at)
                 if end < 0:
                     values.append(line[at:])
@@ -47,7 +48,7 @@ def scan(line: str, dialect: Dialect, pieces: list[str] | None = None) -> tuple[
                 values.append(line[at:end])
                 at = end + 1
                 continue
-            pieces, at = [], at + 1
+            pieces, at = [], begin + 1
         at, closed = _inside(line, at, dialect, pieces)
         if not closed:
             return values, pieces
@@ -56,6 +57,13 @@ def scan(line: str, dialect: Dialect, pieces: list[str] | None = None) -> tuple[
         if at >= len(line):
             return values, None
         at += 1
+
+
+def _opening(line: str, at: int, quote: str) -> int | None:
+    """Where the field that begins at `at` opens its quotes: some write a space after each delimiter."""
+    while quote and line.startswith(" ", at):
+        at += 1
+    return at if quote and line.startswith(quote, at) else None
 
 
 def _inside(line: str, at: int, dialect: Dialect, pieces: list[str]) -> tuple[int, bool]:
@@ -89,6 +97,17 @@ class Shape:
     def fits(self, line: str, delimiter: str) -> bool:
         """Whether this line alone is a row, quotes taken as characters."""
         values = line.split(delimiter)
+        return self._is_row(values)
+
+    def is_row(self, line: str, dialect: Dialect) -> bool:
+        """The same, with quotes as this dialect means them."""
+        try:
+            values, goes_on = scan(line, dialect)
+        except StrayQuote:
+            return False
+        return goes_on is None and self._is_row(values)
+
+    def _is_row(self, values: Sequence[str]) -> bool:
         return len(values) == self.width and label_at(values, self.label) in self.known
 
 
@@ -106,15 +125,23 @@ def delimiters(source: Source, form: str, first: str) -> str:
     return separator[1] if separator else DELIMITERS[form]
 
 
-def guess_delimiter(candidates: str, header: str, source: Source) -> str:
-    """The first that finds the columns that are asked for; else the one that finds most."""
+def guess_header(candidates: str, lines: Sequence[str], source: Source) -> tuple[int, Dialect]:
+    """Which line names the columns, and how it is to be read: the first that finds those that are asked for.
+
+    Else it is the first line, by the delimiter that finds most columns.
+    """
     needed = needed_columns(source).values()
+    dialects = [Dialect(delimiter, quote) for delimiter in candidates for quote in _quotes(source)]
+    for place, line in enumerate(lines if source.header else ()):
+        for dialect in dialects:
+            names = header_of(line, dialect, source)
+            if all(name in names for name in needed):
+                return place, dialect
+    return 0, max(dialects, key=lambda dialect: len(header_of(lines[0], dialect, source)))
 
-    def found(delimiter: str) -> tuple[bool, int]:
-        names = header_of(header, Dialect(delimiter, source.quote if source.quote is not None else '"'), source)
-        return all(name in names for name in needed), len(names)
 
-    return max(candidates, key=found)
+def _quotes(source: Source) -> tuple[str, ...]:
+    return ('"', "'") if source.quote is None else (source.quote,)
 
 
 def header_of(line: str, dialect: Dialect, source: Source) -> list[str]:
@@ -135,7 +162,7 @@ def shape_of(sample: Iterable[str], dialect: Dialect, columns: Sequence[str], so
     """From the lines in which no quote stands: they can be read in one way only."""
     label = columns.index(source.label)
     known: set[str] = set()
-    for line in sample:
+    for line in (piece for whole in sample for piece in whole.split("\r")):
         values = line.split(dialect.delimiter)
         if '"' not in line and len(values) == len(columns) and len(known) < MAX_KNOWN_LABELS:
             known |= {found for found in (label_at(values, label),) if found is not None}
@@ -148,5 +175,7 @@ def quotings(source: Source, delimiter: str) -> Iterator[Dialect]:
         quoted = Dialect(delimiter, source.quote or '"')
         yield quoted
         yield replace(quoted, escaped=True)
+    if source.quote is None:
+        yield Dialect(delimiter, "'")
     if not source.quote:
         yield Dialect(delimiter, "")

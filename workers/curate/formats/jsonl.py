@@ -1,4 +1,4 @@
-"""JSON Lines, one object a line; and one array of objects, as `json.dump` and pandas write it."""
+"""JSON Lines, one object a line; and arrays of objects, as `json.dump` and pandas write them, or objects one by one."""
 
 import json
 from collections.abc import Iterator
@@ -6,23 +6,62 @@ from pathlib import Path
 from typing import Final
 
 from schemas.jobs import Source
+from workers.curate.formats.columns import needed_columns
 from workers.curate.formats.lines import MARK, MAX_LINE, encoding_of, read_head, read_lines
 from workers.curate.rows import Reason, Record, Unreadable
 from workers.runtime.errors import JobError
 
 CHUNK: Final = 1 << 16
+BETWEEN: Final = " \t\r\n,\ufeff"
+"""What stands between values, and before and behind arrays of them."""
 _DECODER: Final = json.JSONDecoder()
 
 
 def read(path: Path, source: Source) -> Iterator[Record | Unreadable]:
+    records = _values(path, source) if _is_stream(path, source) else _lines(path, source)
+    first, second = next(records, None), next(records, None)
+    if first is not None and second is None:
+        _check_alone(first, source)
+    for record in (first, second):
+        if record is not None:
+            yield record
+    yield from records
+
+
+def _is_stream(path: Path, source: Source) -> bool:
+    """Whether values are not one a line: an array, objects over several lines, or with a comma or nothing between."""
     head = read_head(path)
-    codec = encoding_of(head, source.encoding)
-    if head.decode(codec, "replace").lstrip("\ufeff \t\r\n").startswith("["):
-        yield from _array(path, codec, source)
-        return
+    text = head.decode(encoding_of(head, source.encoding), "replace").lstrip(BETWEEN)
+    if not text.startswith("{"):
+        return text.startswith("[")
+    try:
+        _, end = _DECODER.raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return "\n" in text[:end] or text[end:].lstrip(" \t")[:1] in (",", "{")
+
+
+def _lines(path: Path, source: Source) -> Iterator[Record | Unreadable]:
     for number, line in read_lines(path, source.encoding):
-        if line.strip():
-            yield _parse(number, line)
+        # within a JSON value it would be escaped
+        for one in line.split("\r"):
+            if one.strip():
+                yield _parse(number, one)
+
+
+def _check_alone(only: Record | Unreadable, source: Source) -> None:
+    """Many tools write a whole table as one object: of columns, or with the rows in one of its fields."""
+    if not isinstance(only, Record) or all(map(_is_scalar, only.fields.values())):
+        return
+    if not all(_is_scalar(only.fields.get(name, [])) for name in needed_columns(source).values()):
+        raise JobError(
+            f"source {source.uri}: it is one JSON object, with the fields {', '.join(sorted(only.fields)[:20])}; "
+            "expected an object a line, or an array of objects (with pandas: to_json(orient='records'))"
+        )
+
+
+def _is_scalar(value: object) -> bool:
+    return not isinstance(value, dict | list)
 
 
 def _parse(number: int, line: str) -> Record | Unreadable:
@@ -46,26 +85,26 @@ def _raw(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _array(path: Path, codec: str, source: Source) -> Iterator[Record | Unreadable]:
-    """Element by element: the whole of it is never in memory."""
+def _values(path: Path, source: Source) -> Iterator[Record | Unreadable]:
+    """Value by value, those of arrays too: the whole of it is never in memory."""
+    codec = encoding_of(read_head(path), source.encoding)
     with path.open(encoding=codec, errors=MARK) as file:
-        buffer, line, ended = file.read(CHUNK), 1, False
-        at = buffer.index("[") + 1
-        line += buffer.count("\n", 0, at)
+        buffer, at, line, depth = file.read(CHUNK), 0, 1, 0
         while True:
             start = at
-            while at < len(buffer) and buffer[at] in " \t\r\n,":
+            while at < len(buffer) and (buffer[at] in BETWEEN or buffer[at] in "[]"[depth : depth + 1]):
+                depth += {"[": 1, "]": -1}.get(buffer[at], 0)
                 at += 1
             line += buffer.count("\n", start, at)
-            if buffer.startswith("]", at):
-                return
             value, end = _element(buffer, at)
             if end is None:
                 more = file.read(CHUNK)
-                buffer, at, ended = buffer[at:] + more, 0, not more
-                if ended or len(buffer) > MAX_LINE + CHUNK:
+                if not more and at == len(buffer) and not depth:
+                    return
+                buffer, at = buffer[at:] + more, 0
+                if not more or len(buffer) > MAX_LINE + CHUNK:
                     raise JobError(
-                        f"source {source.uri}: the JSON array breaks off, or is no JSON, in the element that begins in "
+                        f"source {source.uri}: the JSON breaks off, or is no JSON, in the value that begins in "
                         f"line {line}"
                     )
                 continue
@@ -80,5 +119,5 @@ def _element(buffer: str, at: int) -> tuple[object, int | None]:
         value, end = _DECODER.raw_decode(buffer, at)
     except (ValueError, RecursionError):
         return None, None
-    # A number or a word at the end of what has been read may go on.
-    return (value, end) if end < len(buffer) else (None, None)
+    # A number or a word at the end of what has been read may go on; an object or an array is whole.
+    return (value, end) if end < len(buffer) or not _is_scalar(value) else (None, None)

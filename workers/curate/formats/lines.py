@@ -43,7 +43,8 @@ def read_lines(path: Path, encoding: str | None = None) -> Iterator[tuple[int, s
         number = 0
         while line := file.readline(MAX_LINE + 1):
             number += 1
-            yield number, _bare(line.removeprefix("\ufeff") if number == 1 else line)
+            # in the middle of a file where files were put together
+            yield number, _bare(line.removeprefix("\ufeff"))
             while not line.endswith(newline) and len(line) > MAX_LINE:
                 line = file.readline(MAX_LINE + 1)
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from controlplane.cli import kept_rows
 from controlplane.cli.app import main
 from controlplane.domain.simulation.scenarios import SCENARIOS
 
@@ -157,3 +158,20 @@ def test_traffic_that_can_never_promote_is_told_without_playing(run: Run) -> Non
     assert "nothing was played" in told
     assert json.loads(run(*line, "--json").out)["plan"]["healthy"] is None
     assert "promoted: 0.0%" in run(*line, "--runs", "2").out
+
+
+def test_a_disk_that_fills_up_while_rows_are_kept_costs_none_that_were_kept_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "rows.json"
+    kept_rows.write(file, {"rows": ["of hours"]})
+
+    def half(path: Path, text: str) -> None:
+        path.write_bytes(text.encode()[: len(text) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(OSError, match="No space left"):
+        kept_rows.write(file, {"rows": ["of hours", "and one more"]})
+    assert json.loads(file.read_text()) == {"rows": ["of hours"]}
+    assert list(tmp_path.iterdir()) == [file]
