@@ -66,9 +66,14 @@ def write_table(file: Path, rows: Sequence[Row]) -> None:
     if not file.exists():
         file.write_text("\n".join([*marks(PART), ""]))
     try:
-        write_part(file, PART, "\n".join(_table(rows)))
+        write_part(file, PART, table(rows))
     except ValueError as error:
         refuse(str(error))
+
+
+def table(rows: Sequence[Row]) -> str:
+    """As the document has it."""
+    return "\n".join(_table(rows))
 
 
 def _table(rows: Sequence[Row]) -> Iterator[str]:

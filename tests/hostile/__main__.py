@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import get_args
 
 from schemas.roles import Role
-from tests.hostile.outcome import Outcome, check_document
+from tests.hostile.outcome import Outcome
 from tests.support import broker, postgres_server
 from tests.support.processes import end_on_sigterm
+from tests.support.stored_figures import check_document
 
 IDENTITIES = (*get_args(Role), "nobody", "stranger")
 

@@ -1,12 +1,11 @@
 """What came of one campaign: for the terminal, and for docs/hostile.md."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.marked import with_part, write_part
 from tests.bench.host import commit, this_host, this_moment
+from tests.support.stored_figures import keep
 
 LONGEST_FAULT = 6000
 JUDGE: Final = "2e9bcdb"
@@ -30,11 +29,9 @@ class Outcome:
 
     def keep(self, document: Path) -> None:
         """In the JSON beside it, with where and when it was, and between its marks."""
-        stored = json.loads(document.with_suffix(".json").read_text())
         conditions = f"{this_moment().at}, commit {commit()}, {this_host()}."
-        stored[self.name] = {"conditions": conditions, "judge": JUDGE, "lines": self.text().splitlines()}
-        document.with_suffix(".json").write_text(json.dumps(stored, indent=1) + "\n")
-        write_part(document, self.name, part(stored[self.name]))
+        figures = {"conditions": conditions, "judge": JUDGE, "lines": self.text().splitlines()}
+        keep(document, self.name, figures, part)
 
 
 def part(stored: dict[str, Any] | None) -> str:
@@ -47,10 +44,3 @@ def part(stored: dict[str, Any] | None) -> str:
         else []
     )
     return "\n".join([stored["conditions"], *older, "", "```text", *stored["lines"], "```"])
-
-
-def check_document(document: Path, name: str) -> None:
-    """Before an hour of work, not after it. Raises ValueError without the marks, OSError without the file."""
-    with_part(document.read_text(), name, "")
-    if name not in json.loads(document.with_suffix(".json").read_text()):
-        raise ValueError(f"{document.with_suffix('.json')} does not know {name!r}")

@@ -11,7 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from schemas.marked import with_part, write_part
 from tests.bench.host import commit, this_host, this_moment
 from tests.load.__main__ import MIX
 from tests.load.canaries import CANARY, Canaries
@@ -25,6 +24,7 @@ from tests.load.verdict import judge, judge_load, judge_rollouts, judge_watch
 from tests.support.journey import MODEL
 from tests.support.missing import Missing
 from tests.support.processes import ROOT
+from tests.support.stored_figures import check_document, keep
 
 RETENTIONS = 10
 """So often the retention passes during the run."""
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.docs:  # before ten minutes, not after them
-        with_part(options.docs.read_text(), _part(options), "")
+        check_document(options.docs, _part(options))
     retention = options.seconds / RETENTIONS
     conditions = _conditions(options.seconds, retention)
     settings = {"GRAFTWORK_RETENTION_DAYS": str(retention / 86400), "GRAFTWORK_PRUNE_SECONDS": "2"}
@@ -54,11 +54,11 @@ def _run(options: argparse.Namespace) -> int:
             flush=True,
         )
         load, watch, findings = _soak(started, options, Path(folder))
-    document = {"load": load, "retention_seconds": retention, "findings": [asdict(finding) for finding in findings]}
+    document = {"conditions": conditions, "load": load, "findings": [asdict(finding) for finding in findings]}
     if options.json:
         options.json.write_text(json.dumps({**document, "samples": [asdict(one) for one in watch.samples]}) + "\n")
     if options.docs:
-        write_part(options.docs, _part(options), section(document, conditions))
+        keep(options.docs, _part(options), document, section)
     print(to_text(load), *(_line(finding) for finding in findings), sep="\n")
     bad = sum(not finding.ok for finding in findings)
     print(f"{'FLAT' if not bad else f'NOT FLAT: {bad} findings'} ({len(findings)} looked at)")

@@ -1,12 +1,9 @@
 """What a campaign keeps: parts of one become a whole, and the table says what failed."""
 
-import json
 from typing import Any
 
-from schemas.marked import with_part
 from tests.chaos.report import joined
-from tests.chaos.tables import PART, table
-from tests.support.processes import ROOT
+from tests.chaos.tables import table
 
 
 def results(seeds: list[int], failed: list[int], seconds: float) -> dict[str, Any]:
@@ -38,9 +35,3 @@ def test_the_table_names_the_seeds_that_failed_and_the_slowest_recovery() -> Non
     text = table(joined(results([1], [], 5.0), results([2], [2], 9.0)))
     assert "2 seeds (1 to 2), 1 failed (2)" in text
     assert "| api | SIGKILL, started again | 2 | 7.0 | 9.0 |" in text
-
-
-def test_the_document_tells_the_stored_results() -> None:
-    stored = [json.loads((ROOT / f"tests/chaos/results/{name}.json").read_text()) for name in ("kafka", "embedded")]
-    document = (ROOT / "docs/chaos.md").read_text()
-    assert with_part(document, PART, "\n\n".join(map(table, stored))) == document

@@ -236,7 +236,7 @@ def test_findings_are_written_between_their_topologys_marks() -> None:
         {"subject": "api", "measure": "memory (PSS)", "ok": False, "text": "grew"},
         {"subject": "event", "measure": "rows", "ok": True, "text": "at most 7"},
     ]
-    written = section({"load": load, "findings": findings}, "On a Tuesday.")
+    written = section({"conditions": "On a Tuesday.", "load": load, "findings": findings})
     assert "**Not flat**: 1 findings. On a Tuesday." in written
     assert "| api | memory (PSS) | **bad** | grew |" in written
     for topology in ("embedded", "kafka"):
