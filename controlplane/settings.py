@@ -58,7 +58,7 @@ class Settings(Environment):
     gateway_silence_seconds: float = Field(default=10, gt=0)
     """A gateway that has not reported for so long is not live."""
     retention_days: float = Field(default=14, gt=0)
-    """Of events, inbox, observations, labels, idempotency keys, logs, jobs that made nothing, closed dead letters."""
+    """Of events, inbox, observations, labels, idempotency keys, logs, curves, fruitless jobs, closed dead letters."""
     prune_seconds: float = Field(default=600, gt=0)
     """So often the reconciler looks for what is older than that."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)

@@ -20,6 +20,14 @@ class Progress(Tolerant):
     """One that is no number is left out: a worker's loss may be NaN, and its heartbeat must be heard."""
 
 
+class CurvePoint(Tolerant):
+    """What a job measured up to one of its steps. A private job has none: each would tell about its rows."""
+
+    step: int = Field(ge=0)
+    values: dict[Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,49}$")], float] = Field(min_length=1, max_length=8)
+    """A name such as `loss` to a number."""
+
+
 class Checkpoint(Tolerant):
     """From where the next attempt goes on."""
 
@@ -59,6 +67,7 @@ class Heartbeat(Strict):
     progress: Progress | None = None
     checkpoint: Checkpoint | None = None
     logs: tuple[str, ...] = Field(default=(), max_length=500)
+    curve: tuple[CurvePoint, ...] = Field(default=(), max_length=500)
 
 
 class HeartbeatResponse(Tolerant):

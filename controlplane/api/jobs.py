@@ -8,15 +8,15 @@ from fastapi import APIRouter, Query, Response
 from controlplane.api.call import Operator, Viewer, Worker
 from controlplane.api.identities import JobId
 from controlplane.api.pages import Cursor, Limit, as_id, decode_cursor, encode_cursor
-from controlplane.commands import claims, outcomes
+from controlplane.commands import claims, outcomes, reports
 from controlplane.commands.jobs import request_job, retry_job
 from controlplane.projections.identities import identify
-from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs
+from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs, read_curves
 from controlplane.store.tables import JobLogRow, JobRow, PipelineRunRow
 from schemas.claims import ClaimRequest, ClaimResponse, Completion, Failure, Heartbeat, HeartbeatResponse, Release
 from schemas.jobs import JobKind, Phase
 from schemas.problem import refusals
-from schemas.views.jobs import JobRequest, JobView, LogLine
+from schemas.views.jobs import JobCurves, JobRequest, JobView, LogLine
 from schemas.views.pages import Page
 
 router = APIRouter(tags=["jobs"])
@@ -71,6 +71,14 @@ def get_logs(
     """Lines after a seq, oldest first; the next page is after the last one's seq."""
     with call.read() as session:
         return [_log_line(row) for row in list_logs(session, job_id, after, limit)]
+
+
+@router.get("/v1/jobs/{job_id:segment}/curves", responses=refusals(404))
+def get_curves(call: Viewer, job_id: JobId) -> JobCurves:
+    """What it measured as it went, such as its loss, by step. A private job has none, and the note says so."""
+    with call.read() as session:
+        note = reports.PRIVATE if reports.is_private(session, job_id) else None
+        return JobCurves(curves=read_curves(session, job_id), note=note)
 
 
 @router.post("/v1/jobs/{job_id:segment}:cancel", response_model=JobView, responses=refusals(404, 409))

@@ -118,6 +118,25 @@ def logs(
             time.sleep(0.5)
 
 
+@job.command()
+def curves(context: typer.Context, job_id: str) -> None:
+    """What it measured as it went: loss, learning rate. A private job has none."""
+    from controlplane.cli.curves import picture, points  # here: only this verb draws
+
+    screen = terminal(context)
+    with screen.client() as client:
+        found = client.get_curves(job_id)
+    if screen.as_json:
+        screen.print_json(found)
+        return
+    for curve in found.curves:
+        screen.write(picture(curve, screen.width))
+    if found.curves:
+        screen.rows(points(found.curves), ("step", *(curve.name for curve in found.curves)))
+    else:
+        screen.tell(found.note or "none were measured")
+
+
 def follow(screen: Terminal, client: Client, asked: JobView) -> None:
     """To its end; exit 1 unless it succeeds."""
     ended = watch(screen, lambda seen: client.wait_for_job(asked.id, seen=seen), of_job(Pace()))

@@ -24,7 +24,7 @@ from schemas.views.dead_letters import DeadLetterContent, DeadLetterView
 from schemas.views.deployments import DeploymentView, GatewayView, RollbackView, ServedView
 from schemas.views.events import FeedPage
 from schemas.views.health import Info
-from schemas.views.jobs import JobView, LogLine
+from schemas.views.jobs import JobCurves, JobView, LogLine
 from schemas.views.models import ModelView, VersionDetail, VersionView
 from schemas.views.pipelines import PipelineView, RunView
 from schemas.views.rollouts import DecisionDetail, DecisionView, RolloutDetail, RolloutView
@@ -65,6 +65,10 @@ class Client:
 
     def get_logs(self, job_id: UUID | str, after: int = 0) -> list[LogLine]:
         return self._api.get(list[LogLine], f"/v1/jobs/{job_id}/logs", {"after": after})
+
+    def get_curves(self, job_id: UUID | str) -> JobCurves:
+        """What it measured as it went, such as its loss, by step."""
+        return self._api.get(JobCurves, f"/v1/jobs/{job_id}/curves")
 
     def cancel_job(self, job_id: UUID | str) -> JobView:
         return self._api.post(JobView, f"/v1/jobs/{job_id}:cancel")

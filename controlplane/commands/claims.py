@@ -1,6 +1,5 @@
 """A worker gets a job, and keeps it alive: leases with fencing."""
 
-import math
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -11,16 +10,13 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select, update
 
 from controlplane.commands.jobs import announce, is_job
+from controlplane.commands.reports import finite, keep_curve, keep_logs, without_measurements
 from controlplane.errors import LostLease, NotFound
-from controlplane.store.tables import JobLogRow, JobRow
+from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
-from schemas.claims import Checkpoint, Claim, ClaimRequest, Heartbeat, HeartbeatResponse, Progress
+from schemas.claims import Checkpoint, Claim, ClaimRequest, Heartbeat, HeartbeatResponse
 from schemas.events import JobStarted
 
-MAX_LOG_LINES = 20_000
-"""Of one job: later ones are dropped, and the last kept line says so."""
-MAX_LINE_LENGTH = 2000
-"""Characters of a line of a job's log; the rest is cut."""
 CANDIDATE: Final = aliased(JobRow)
 """Made once: building it was half of what a claim cost."""
 
@@ -49,25 +45,29 @@ def claim_job(uow: UnitOfWork, request: ClaimRequest, lease_seconds: float) -> C
 
 def heartbeat(uow: UnitOfWork, job_id: UUID, beat: Heartbeat, lease_seconds: float) -> HeartbeatResponse:
     """Extend the lease, and keep what the job reports. Raises LostLease for any attempt but the one that runs."""
+    beat = without_measurements(uow.session, job_id, beat)
     now = uow.now()
     news: dict[str, Any] = {"lease_until": now + timedelta(seconds=lease_seconds)}
     if beat.progress:
-        news["progress"] = _finite(beat.progress)
+        news["progress"] = finite(beat.progress)
     if beat.checkpoint:
         news["checkpoint"] = beat.checkpoint.model_dump(mode="json")
     if beat.logs:
         news["log_lines"] = col(JobRow.log_lines) + len(beat.logs)
+    if beat.curve:
+        news["curve_points"] = col(JobRow.curve_points) + len(beat.curve)
     row = uow.session.execute(
         update(JobRow)
         .where(is_job(job_id), *is_held(beat.attempt, beat.owner))
         .values(**news)
-        .returning(col(JobRow.cancel_requested), col(JobRow.log_lines))
+        .returning(col(JobRow.cancel_requested), col(JobRow.log_lines), col(JobRow.curve_points))
         .execution_options(synchronize_session=False)
     ).one_or_none()
     if row is None:
         raise lost(uow.session, job_id, beat.attempt, beat.owner)
-    cancel_requested, lines = row
-    _keep_logs(uow, job_id, beat, before=lines - len(beat.logs))
+    cancel_requested, lines, points = row
+    keep_logs(uow, job_id, beat, before=lines - len(beat.logs))
+    keep_curve(uow, job_id, beat, before=points - len(beat.curve))
     return HeartbeatResponse(lease_seconds=lease_seconds, cancel_requested=cancel_requested)
 
 
@@ -94,11 +94,6 @@ def to_claim(job: JobRow, lease_seconds: float) -> Claim:
         checkpoint=Checkpoint.model_validate(job.checkpoint) if job.checkpoint else None,
         correlationid=job.correlationid,
     )
-
-
-def clean(line: str, length: int = MAX_LINE_LENGTH) -> str:
-    """Text that every database can store, cut to a length."""
-    return line[:length].replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def _held(uow: UnitOfWork, request: ClaimRequest) -> JobRow | None:
@@ -151,18 +146,3 @@ def _refused(session: Session, job: Any, owner: str) -> ColumnElement[bool]:
         each = func.json_each(job.refused_by).table_valued("value")
         return exists(select(1).select_from(each).where(each.c.value == owner).correlate(job))
     return func.jsonb_exists(job.refused_by, owner)
-
-
-def _finite(progress: Progress) -> dict[str, Any]:
-    """JSON has no NaN: a metric that is none is left out."""
-    metrics = {clean(name, 100): value for name, value in progress.metrics.items() if math.isfinite(value)}
-    return {**progress.model_dump(mode="json"), "message": clean(progress.message), "metrics": metrics}
-
-
-def _keep_logs(uow: UnitOfWork, job_id: UUID, beat: Heartbeat, before: int) -> None:
-    now = uow.now()
-    room = MAX_LOG_LINES - before
-    lines = [clean(line) for line in beat.logs[: max(room, 0)]]
-    if lines and len(beat.logs) >= room:
-        lines[-1] = f"… the log ends here: at most {MAX_LOG_LINES} lines of one job are kept"
-    uow.session.add_all(JobLogRow(job_id=job_id, attempt=beat.attempt, at=now, line=line) for line in lines)

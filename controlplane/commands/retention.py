@@ -24,7 +24,7 @@ from controlplane.store.spine_tables import (
     ParkedEventRow,
     PrunedTypeRow,
 )
-from controlplane.store.tables import ApiReplicaRow, JobLogRow, JobRow, TriggerEvaluationRow
+from controlplane.store.tables import ApiReplicaRow, JobCurveRow, JobLogRow, JobRow, TriggerEvaluationRow
 from controlplane.store.unit_of_work import UnitOfWork
 
 INBOX_FACTOR: Final = 2
@@ -125,11 +125,19 @@ def prune_job_logs(uow: UnitOfWork, before: datetime) -> int:
     return _delete(uow, JobLogRow, and_(col(JobLogRow.at) < before, finished))
 
 
+def prune_job_curves(uow: UnitOfWork, before: datetime) -> int:
+    """Points of finished jobs."""
+    finished = exists().where(col(JobRow.id) == col(JobCurveRow.job_id), col(JobRow.phase).in_(FINAL))
+    return _delete(uow, JobCurveRow, and_(col(JobCurveRow.at) < before, finished))
+
+
 def prune_jobs(uow: UnitOfWork, before: datetime) -> int:
     """Jobs that made nothing and belong to no run. What succeeded is the lineage of what it made, and stays."""
     made_nothing = and_(col(JobRow.phase).in_(FINAL - {"Succeeded"}), col(JobRow.run_id).is_(None))
     has_log = exists().where(col(JobLogRow.job_id) == col(JobRow.id))
-    return _delete(uow, JobRow, and_(made_nothing, col(JobRow.finished_at) < before, not_(has_log)))
+    has_curve = exists().where(col(JobCurveRow.job_id) == col(JobRow.id))
+    old = col(JobRow.finished_at) < before
+    return _delete(uow, JobRow, and_(made_nothing, old, not_(has_log), not_(has_curve)))
 
 
 def prune_api_replicas(uow: UnitOfWork, before: datetime) -> int:
@@ -147,6 +155,7 @@ def prunings(*, relayed: bool) -> dict[str, Prune]:
         "dead_letters": prune_dead_letters,
         "in_hand": prune_in_hand,
         "job_logs": prune_job_logs,
+        "job_curves": prune_job_curves,
         "jobs": prune_jobs,
         "labels": prune_labels,
         "api_replicas": prune_api_replicas,

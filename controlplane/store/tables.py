@@ -41,6 +41,7 @@ class JobRow(SQLModel, table=True):
     usage: dict[str, Any] | None = document(nullable=True)
     outputs: dict[str, str] | None = document(nullable=True)  # what the result was registered as, for later stages
     log_lines: int = 0  # kept so far: a job's log has an end
+    curve_points: int = 0  # so has its curve
     reason: str | None = text_column(nullable=True)
     refused_by: list[str] = document()  # owners that released it: they do not know a field of its spec
     run_id: UUID | None = reference("pipeline_run.id", nullable=True)
@@ -61,6 +62,17 @@ class JobLogRow(SQLModel, table=True):
     attempt: int
     at: datetime = moment(index=True)
     line: str = text_column()
+
+
+class JobCurveRow(SQLModel, table=True):
+    __tablename__ = "job_curve"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+    seq: int | None = sequence()
+    job_id: UUID = reference("job.id")
+    attempt: int
+    at: datetime = moment(index=True)
+    step: int
+    measured: dict[str, float] = document()
 
 
 class ApiReplicaRow(SQLModel, table=True):

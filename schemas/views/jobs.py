@@ -51,6 +51,21 @@ class JobView(View):
     finished_at: datetime | None
 
 
+class Curve(View):
+    """How one number went while a job ran, such as its loss."""
+
+    name: str
+    steps: list[int]
+    values: list[float]
+    """One a step."""
+
+
+class JobCurves(View):
+    curves: list[Curve]
+    note: str | None = None
+    """Why there are none and never will be."""
+
+
 class LogLine(View):
     seq: int
     attempt: int

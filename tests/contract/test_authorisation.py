@@ -33,6 +33,7 @@ MAY = {
     "GET /v1/jobs": READERS,
     "GET /v1/jobs/{job_id}": READERS,
     "GET /v1/jobs/{job_id}/logs": READERS,
+    "GET /v1/jobs/{job_id}/curves": READERS,
     "POST /v1/jobs/{job_id}:cancel": OPERATORS,
     "POST /v1/jobs/{job_id}:retry": OPERATORS,
     "POST /v1/jobs:claim": "worker admin",

@@ -10,6 +10,7 @@ import pytest
 
 from controlplane.cli.app import main
 from controlplane.store.database import Database
+from schemas.claims import CurvePoint
 from tests.support.api_site import ApiSite
 from tests.support.facts import apart
 from tests.support.http_server import serving
@@ -82,6 +83,21 @@ def test_a_job_is_requested_followed_and_shown(run: Run, jobs: Jobs, tmp_path: P
     assert "Succeeded" in followed.out
     assert run("--json", "job", "get", job).json["phase"] == "Succeeded"
     assert "Succeeded" in run("job", "list").out
+
+
+def test_the_curve_of_a_job_is_drawn_and_a_private_job_says_why_it_has_none(run: Run, jobs: Jobs) -> None:
+    jobs.request()
+    dataset = (jobs.complete(jobs.claimed(), curated()).outputs or {})["dataset"]
+    train = {"model": "sentiment", "base_model": "file:///base", "dataset": dataset}
+    job = str(jobs.request("train", train))
+    assert run("job", "curves", job).out == "none were measured\n"
+    jobs.beat(jobs.claimed("train"), curve=[CurvePoint(step=step, values={"loss": 1 / step}) for step in (1, 2, 4)])
+    drawn = run("job", "curves", job).out
+    assert drawn.startswith("loss: 1 to 0.25, least 0.25 at step 4\n█▃▁\n")
+    assert [line.split() for line in drawn.splitlines()[-3:]] == [["1", "1"], ["2", "0.5"], ["4", "0.25"]]
+    assert run("job", "curves", job, "--json").json["curves"][0]["steps"] == [1, 2, 4]
+    private = str(jobs.request("train", train | {"privacy": {"epsilon": 8, "delta": 1e-5}}))
+    assert "trains privately" in run("job", "curves", private).out
 
 
 def test_following_what_ends_badly_is_exit_1(run: Run, jobs: Jobs) -> None:

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import select
 
-from controlplane.commands import claims
+from controlplane.commands import claims, reports
 from controlplane.commands.jobs import request_job
 from controlplane.errors import Conflict, Invalid, LostLease, NotFound
 from controlplane.store.database import Database
@@ -99,7 +99,7 @@ def test_a_metric_that_is_no_number_is_left_out(jobs: Jobs) -> None:
 
 
 def test_a_log_has_an_end_and_says_so(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "MAX_LOG_LINES", 3)
+    monkeypatch.setattr(reports, "MAX_LOG_LINES", 3)
     jobs.request()
     claim = jobs.claimed()
     jobs.beat(claim, logs=("1", "2"))

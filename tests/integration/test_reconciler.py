@@ -25,7 +25,8 @@ from controlplane.store.spine_tables import (
     LeaseRow,
     ParkedEventRow,
 )
-from controlplane.store.tables import ApiReplicaRow, JobLogRow, JobRow, TriggerEvaluationRow
+from controlplane.store.tables import ApiReplicaRow, JobCurveRow, JobLogRow, JobRow, TriggerEvaluationRow
+from schemas.claims import CurvePoint
 from tests.support.jobs import Jobs
 from tests.support.releases import Gateway, Site
 from tests.support.waiting import wait_for
@@ -224,10 +225,10 @@ def test_what_is_over_is_forgotten_and_what_waits_is_kept(database: Database) ->
     jobs = Jobs(database)
     jobs.request()
     claim = jobs.claimed()
-    jobs.beat(claim, logs=("of a finished job",))
+    jobs.beat(claim, logs=("of a finished job",), curve=(CurvePoint(step=1, values={"loss": 0.5}),))
     jobs.complete(claim)
     jobs.request()
-    jobs.beat(jobs.claimed(), logs=("of a running job",))
+    jobs.beat(jobs.claimed(), logs=("of a running job",), curve=(CurvePoint(step=2, values={"loss": 0.5}),))
     jobs.expire(lease=10_000)
     with database.begin("test") as uow:
         now = uow.now()
@@ -243,6 +244,7 @@ def test_what_is_over_is_forgotten_and_what_waits_is_kept(database: Database) ->
     age(
         database,
         (JobLogRow, "at"),
+        (JobCurveRow, "at"),
         (IdempotencyRow, "at"),
         (DeadLetterRow, "at"),
         (DeadLetterRow, "closed_at"),
@@ -251,6 +253,7 @@ def test_what_is_over_is_forgotten_and_what_waits_is_kept(database: Database) ->
     prune(database, SETTINGS)
     with database.read() as session:
         assert [row.line for row in session.exec(select(JobLogRow))] == ["of a running job"]
+        assert [row.step for row in session.exec(select(JobCurveRow))] == [2]
         assert [row.status for row in session.exec(select(DeadLetterRow))] == ["Open"]
     assert [count(database, row) for row in (IdempotencyRow, ObservationRow, ApiReplicaRow)] == [0, 0, 0]
 
@@ -263,6 +266,7 @@ def test_jobs_that_made_nothing_go_and_the_lineage_stays(database: Database) -> 
         for job_id, phase in ended.items():
             uow.execute(update(JobRow).where(col(JobRow.id) == job_id).values(phase=phase, finished_at=uow.now()))
         uow.session.add(JobLogRow(job_id=failed, attempt=1, at=uow.now(), line="why it failed"))
+        uow.session.add(JobCurveRow(job_id=failed, attempt=1, at=uow.now(), step=1, measured={"loss": 9.9}))
     prune(database, SETTINGS)
     assert count(database, JobRow) == 4
     age(database, (JobRow, "finished_at"))
@@ -270,6 +274,9 @@ def test_jobs_that_made_nothing_go_and_the_lineage_stays(database: Database) -> 
     with database.read() as session:
         assert set(session.exec(select(JobRow.id))) == {made, failed, waiting}  # its log is younger
     age(database, (JobLogRow, "at"))
+    prune(database, SETTINGS)
+    assert count(database, JobRow) == 3  # and its curve
+    age(database, (JobCurveRow, "at"))
     prune(database, SETTINGS)
     with database.read() as session:
         assert set(session.exec(select(JobRow.id))) == {made, waiting}

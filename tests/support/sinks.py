@@ -20,7 +20,7 @@ from tests.support.unpacked import text_of
 Sinks = dict[str, str]
 """By name."""
 GETS_OF_ONE: dict[str, tuple[str, ...]] = {
-    "/v1/jobs": ("", "/logs"),
+    "/v1/jobs": ("", "/logs", "/curves"),
     "/v1/pipeline-runs": ("",),
     "/v1/rollouts": ("", "/decisions"),
 }

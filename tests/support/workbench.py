@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetPart, DatasetRef, ModelRef
-from schemas.claims import Checkpoint, Progress
+from schemas.claims import Checkpoint, CurvePoint, Progress
 from schemas.jobs import TrainSpec, VersionResult
 from workers.model.adapter import (
     MEDIA_TYPE,
@@ -186,7 +186,12 @@ class Workbench:
 
     @property
     def progress(self) -> list[Progress]:
-        return [report for report in self.reports if isinstance(report, Progress)]
+        """What was counted; a stage that begins counts nothing."""
+        return [report for report in self.reports if isinstance(report, Progress) and report.total]
+
+    @property
+    def curve(self) -> list[CurvePoint]:
+        return [report for report in self.reports if isinstance(report, CurvePoint)]
 
     @property
     def checkpoints(self) -> list[Checkpoint]:

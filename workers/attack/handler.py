@@ -35,10 +35,12 @@ class Attacked:
 def handle(spec: AttackSpec, context: Context) -> AttackResult:
     if spec.graph is None:
         raise JobError("graph: expected the version's export; export it first")
+    context.stage(f"drawing rows of {spec.dataset.dataset}/{spec.dataset.version}, split {spec.split}")
     rows = _sample(spec, spec.graph, context.artifacts)
     attacked = _attack(spec, spec.graph, rows, context)
     other = None
     if spec.against and spec.against_graph:
+        context.stage("attacking the other version on the same rows")
         other = pair(
             spec.against,
             spec.against_graph,
@@ -49,6 +51,7 @@ def handle(spec: AttackSpec, context: Context) -> AttackResult:
 
 def _attack(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], context: Context) -> Attacked:
     task = _task(spec, graph, rows, context.artifacts)
+    context.log(f"attacking {len(rows)} rows with {spec.recipe}, {spec.queries_per_word} queries a word read at most")
     context.progress(0, len(rows), f"starting {spec.recipe}")
 
     def report(step: Step) -> None:
@@ -57,7 +60,10 @@ def _attack(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], cont
 
     outcomes = run_isolated(task, context.workdir, report)
     context.log(f"network namespace of its own: {'yes' if outcomes.network_namespace else 'no, connections refused'}")
-    return Attacked(outcomes.examples)
+    found = Attacked(outcomes.examples)
+    ends: tuple[Outcome, ...] = ("succeeded", "failed", "out of budget", "skipped")
+    context.log("attacks: " + ", ".join(f"{found.count(end)} {end}" for end in ends))
+    return found
 
 
 def _attack_other(

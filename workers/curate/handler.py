@@ -70,6 +70,7 @@ def _check(spec: CurateSpec) -> None:
 
 def _draw_source(run: Curation, index: int) -> list[Row]:
     source = run.spec.sources[index]
+    run.context.stage(f"source {index}: reading")
     path = run.context.sources.fetch(source.uri)
     validity = Validity.of(run.spec, index)
     valid: list[Row] = []
@@ -145,6 +146,9 @@ def _publish(
     )
     rejected = run.rejects.written()
     counts = {str(split): len(rows[split]) for split in rows}
+    run.context.log(
+        f"{_in_words(counts)} rows; rejected: {_in_words(_reasons(run)) or 'none'}; truncated: {run.truncated}"
+    )
     run.context.progress(run.steps, run.steps, f"{_in_words(counts)} rows")
     return CurateResult(
         dataset=spec.dataset,

@@ -17,12 +17,13 @@ from workers.runtime.errors import JobError
 def handle(spec: EvaluateSpec, context: Context) -> EvaluateResult:
     if spec.graph is None:
         raise JobError("graph: expected the version's export; export it first")
+    context.stage(f"reading split {spec.split} of {spec.dataset.dataset}/{spec.dataset.version}")
     rows = read_split(context.artifacts, spec.dataset, spec.split)
     _check(rows, spec, spec.graph)
     predicted = _predict(rows.texts, spec, spec.graph, context)
     scores = per_class(rows.labels, predicted, spec.graph.labels)
     right = _right(rows, predicted)
-    return EvaluateResult(
+    found = EvaluateResult(
         model_version=spec.model_version.id,
         dataset=spec.dataset.id,
         split=spec.split,
@@ -34,6 +35,21 @@ def handle(spec: EvaluateSpec, context: Context) -> EvaluateResult:
         outcomes=_keep_outcomes(rows, right, context.artifacts),
         paired=_beside(spec, rows, right, context),
     )
+    _log(found, context)
+    return found
+
+
+def _log(found: EvaluateResult, context: Context) -> None:
+    score = found.accuracy
+    context.log(
+        f"accuracy {score.value:.4f} [{score.low:.4f}, {score.high:.4f}] on {score.n} rows, "
+        f"macro F1 {found.macro_f1:.4f}"
+    )
+    if (pair := found.paired) is not None:
+        context.log(
+            f"beside the other version: {pair.difference:+.4f} [{pair.low:+.4f}, {pair.high:+.4f}], "
+            f"{pair.only_this} rows right here alone, {pair.only_other} there alone"
+        )
 
 
 def _check(rows: Rows, spec: EvaluateSpec, graph: GraphRef) -> None:
@@ -48,7 +64,7 @@ def _beside(spec: EvaluateSpec, rows: Rows, right: Sequence[bool], context: Cont
     """A row whose label the other version does not know is one that it gets wrong."""
     if spec.against is None or spec.against_graph is None:
         return None
-    other = _right(rows, _predict(rows.texts, spec, spec.against_graph, context))
+    other = _right(rows, _predict(rows.texts, spec, spec.against_graph, context, "by the other version"))
     return pair(spec.against, spec.against_graph, list(zip(right, other, strict=True)))
 
 
@@ -62,7 +78,8 @@ def _keep_outcomes(rows: Rows, right: Sequence[bool], artifacts: ArtifactStore) 
     return artifacts.put_bytes("".join(lines).encode(), "application/jsonl")
 
 
-def _predict(texts: list[str], spec: EvaluateSpec, graph: GraphRef, context: Context) -> list[str]:
+def _predict(texts: list[str], spec: EvaluateSpec, graph: GraphRef, context: Context, by: str = "") -> list[str]:
+    context.stage(f"loading the graph {by}".rstrip())
     session = GraphSession(
         context.artifacts.fetch(graph.base_graph), context.artifacts.fetch(graph.tokenizer), graph.max_length
     )
@@ -75,5 +92,5 @@ def _predict(texts: list[str], spec: EvaluateSpec, graph: GraphRef, context: Con
         logits = session.logits([texts[row] for row in batch], "evaluated")
         for row, index in zip(batch, logits.argmax(axis=1), strict=True):
             predicted[row] = graph.labels[index]
-        context.progress(start + len(batch), len(texts), f"split {spec.split}")
+        context.progress(start + len(batch), len(texts), f"split {spec.split} {by}".rstrip())
     return predicted

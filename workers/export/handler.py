@@ -27,15 +27,21 @@ _INSTRUCTION_SETS: Final = ("avx", "amx", "fma", "sse4", "asimd", "sve", "i8mm",
 
 
 def handle(spec: ExportSpec, context: Context) -> ExportResult:
+    context.stage("reading the base model")
     folder = context.sources.fetch(spec.model_version.base_model)
     adapter = read_adapter(context.artifacts.fetch(spec.model_version.adapter))
     base_graph = _base_graph(spec, adapter, folder, context)
+    context.log("base graph: an earlier export's" if spec.base_graph else "base graph: exported")
     context.progress(1, _STEPS, "base graph")
     onnx_adapter = context.workdir / "version.onnx_adapter"
     write_onnx_adapter(graph_inputs(adapter), onnx_adapter)
     context.progress(2, _STEPS, "adapter")
     served = ServedGraph(context.artifacts.fetch(base_graph), onnx_adapter)
     parity = measure_parity(served, load_base(folder), adapter, spec.parity_rows)
+    context.log(
+        f"parity on {parity.rows} rows: logits differ by {parity.max_abs_diff:.3g} at most, "
+        f"labels agree on {parity.label_agreement:.2%}"
+    )
     _check_parity(parity, spec)
     context.progress(_STEPS, _STEPS, "parity", max_abs_diff=parity.max_abs_diff)
     return _result(spec, context, adapter, (base_graph, folder, onnx_adapter), parity)

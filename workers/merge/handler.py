@@ -10,11 +10,15 @@ from workers.runtime.errors import JobError
 
 
 def handle(spec: MergeSpec, context: Context) -> MergeResult:
+    context.stage(f"reading {len(spec.sources)} versions")
     adapters = [read_adapter(context.artifacts.fetch(source.model_version.adapter)) for source in spec.sources]
     for source, adapter in zip(spec.sources, adapters, strict=True):
         _check_is_what_it_claims(source, adapter)
     merged = _merge(spec, adapters)
     ref = context.artifacts.put_bytes(serialize_adapter(merged), MEDIA_TYPE)
+    context.log(
+        f"merged by {spec.merge_method}: r {merged.metadata.r}, {len(merged.metadata.target_modules)} target modules"
+    )
     context.progress(1, 1)
     return MergeResult(
         model=spec.model,

@@ -99,7 +99,7 @@ class Attempt:
         return self._stop.is_set() or self._ending != "ended"
 
     def _hear(self, said: Said) -> None:
-        for report in (said.progress, said.checkpoint, said.log):
+        for report in (said.progress, said.checkpoint, said.point, said.log):
             if report is not None:
                 self._news.hear(report)
         if said.checkpoint:
@@ -160,6 +160,7 @@ class Attempt:
                 progress=batch.progress,
                 checkpoint=batch.checkpoint,
                 logs=batch.logs,
+                curve=batch.curve,
             )
             try:
                 answer = self._api.heartbeat(self._claim.job_id, beat)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from schemas.claims import Checkpoint, Progress, Usage
+from schemas.claims import Checkpoint, CurvePoint, Progress, Usage
 from schemas.jobs import JobResult, JobSpec
 from schemas.processes.logs import log_to_stderr
 from schemas.processes.parent import die_with_parent
@@ -54,6 +54,8 @@ class ReportPipe:
             self.say(Said(progress=report))
         elif isinstance(report, Checkpoint):
             self.say(Said(checkpoint=report))
+        elif isinstance(report, CurvePoint):
+            self.say(Said(point=report))
         else:
             self.say(Said(log=report.encode("utf-8", "replace").decode()))
 

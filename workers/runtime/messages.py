@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.base import Strict
-from schemas.claims import Checkpoint, Progress, Usage
+from schemas.claims import Checkpoint, CurvePoint, Progress, Usage
 from schemas.jobs import JobKind, JobResult
 from workers.runtime.settings import Stores
 
@@ -32,6 +32,7 @@ class Said(Strict):
 
     progress: Progress | None = None
     checkpoint: Checkpoint | None = None
+    point: CurvePoint | None = None
     log: str | None = None
     result: JobResult | None = None
     usage: Usage | None = None

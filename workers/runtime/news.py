@@ -5,12 +5,17 @@ import threading
 from collections import deque
 from dataclasses import dataclass
 
-from schemas.claims import Checkpoint, Progress
+from schemas.claims import Checkpoint, CurvePoint, Progress
+from workers.runtime.context import Report
 
 MAX_LINE_LENGTH = 2000
 """Characters of a line of a job's log; the rest is cut."""
 MAX_KEPT_LINES = 5_000
 """While the control plane is away; then the oldest are dropped, and the count of them is said."""
+MAX_KEPT_POINTS = 5_000
+"""Of a curve, while the control plane is away; then the oldest are dropped."""
+MAX_BATCH_POINTS = 400
+"""Of a curve in one heartbeat."""
 MAX_BATCH_LINES = 400
 """Lines of one heartbeat."""
 MAX_BATCH_CHARACTERS = 100_000
@@ -29,10 +34,11 @@ class Batch:
     progress: Progress | None
     checkpoint: Checkpoint | None
     logs: tuple[str, ...]
+    curve: tuple[CurvePoint, ...]
 
     @property
     def is_empty(self) -> bool:
-        return self.progress is None and self.checkpoint is None and not self.logs
+        return not (self.progress or self.checkpoint or self.logs or self.curve)
 
 
 class News:
@@ -43,9 +49,10 @@ class News:
         self._progress: Progress | None = None
         self._checkpoint: Checkpoint | None = None
         self._lines: deque[str] = deque()
+        self._points: deque[CurvePoint] = deque(maxlen=MAX_KEPT_POINTS)
         self._dropped = 0
 
-    def hear(self, report: Progress | Checkpoint | str) -> None:
+    def hear(self, report: Report) -> None:
         with self._lock:
             if isinstance(report, Progress):
                 # JSON has no NaN
@@ -53,6 +60,8 @@ class News:
                 self._progress = report.model_copy(update={"metrics": finite, "message": clean(report.message)})
             elif isinstance(report, Checkpoint):
                 self._checkpoint = report
+            elif isinstance(report, CurvePoint):
+                self._points.append(report)
             else:
                 self._lines.append(clean(report)[:MAX_LINE_LENGTH])
                 if len(self._lines) > MAX_KEPT_LINES:
@@ -61,8 +70,8 @@ class News:
 
     def take(self) -> Batch:
         with self._lock:
-            lines = self._take_lines()
-            batch = Batch(self._progress, self._checkpoint, tuple(lines))
+            points = [self._points.popleft() for _ in range(min(len(self._points), MAX_BATCH_POINTS))]
+            batch = Batch(self._progress, self._checkpoint, tuple(self._take_lines()), tuple(points))
             self._progress = self._checkpoint = None
             return batch
 
@@ -72,11 +81,12 @@ class News:
             self._progress = self._progress or batch.progress
             self._checkpoint = self._checkpoint or batch.checkpoint
             self._lines.extendleft(reversed(batch.logs))
+            self._points.extendleft(reversed(batch.curve[: MAX_KEPT_POINTS - len(self._points)]))
 
     @property
     def is_empty(self) -> bool:
         with self._lock:
-            return not (self._progress or self._checkpoint or self._lines or self._dropped)
+            return not (self._progress or self._checkpoint or self._lines or self._points or self._dropped)
 
     def _take_lines(self) -> list[str]:
         lines: list[str] = []

@@ -65,7 +65,8 @@ class Trained:
 def handle(spec: TrainSpec, context: Context) -> TrainResult:
     run = _prepare(spec, context)
     trained = _choose(spec)(run)
-    accuracy = None if spec.privacy else _validation_accuracy(run)
+    accuracy = None if spec.privacy else _validation_accuracy(run, trained.steps)
+    context.log("storing the adapter")
     return _publish(run, trained, accuracy)
 
 
@@ -78,6 +79,7 @@ def _choose(spec: TrainSpec) -> Callable[[Run], Trained]:
 def _prepare(spec: TrainSpec, context: Context) -> Run:
     if spec.lora.r == 0 and spec.head.type == "frozen":
         raise JobError("lora.r is 0 and the head is frozen: nothing is left to train")
+    context.stage("reading the base model")
     base = load_base(context.sources.fetch(spec.base_model))
     if spec.max_length > base.max_length:
         raise JobError(f"max_length is {spec.max_length}, this base takes at most {base.max_length} tokens")
@@ -91,11 +93,14 @@ def _prepare(spec: TrainSpec, context: Context) -> Run:
     if frozen:
         classifier.head.load(frozen.head)
         classifier.head.requires_grad_(False)
+    context.stage(f"reading the train rows of {spec.dataset.dataset}/{spec.dataset.version}")
     tokenizer = TextTokenizer(base.tokenizer_file, spec.max_length)
     examples = read_examples(context.artifacts, spec.dataset, "train", labels, tokenizer)
     if not len(examples):
         raise JobError(f"dataset {spec.dataset.dataset}/{spec.dataset.version} has no train rows")
-    return Run(spec, context, base, tokenizer, classifier, labels, draw(examples, spec.max_rows, spec.seed))
+    drawn = draw(examples, spec.max_rows, spec.seed)
+    context.log(f"{len(drawn)} rows to train on of {len(examples)}, {len(labels)} labels")
+    return Run(spec, context, base, tokenizer, classifier, labels, drawn)
 
 
 def _read_frozen(head: FrozenHead, base: Base, context: Context) -> Adapter:
@@ -105,6 +110,7 @@ def _read_frozen(head: FrozenHead, base: Base, context: Context) -> Adapter:
 
 
 def _train_lora(run: Run) -> Trained:
+    run.context.log(f"training LoRA factors and a head: {_settings(run.spec)}, r {run.spec.lora.r}")
     torch.manual_seed(run.spec.seed)
     paths = inject_lora(run.classifier.encoder, run.spec.lora)
     run.classifier.eval()
@@ -128,7 +134,9 @@ def _enable_lora_dropout(classifier: Classifier) -> None:
 
 
 def _train_head(run: Run) -> Trained:
+    run.context.stage("computing the features that the head is trained on")
     features = _encode(run, run.examples.tokens, lambda done: None)
+    run.context.log(f"training a head: {_settings(run.spec)}")
     targets = torch.tensor(run.examples.targets)
 
     def loss(batch: Sequence[int]) -> Tensor:
@@ -138,12 +146,24 @@ def _train_head(run: Run) -> Trained:
     return Trained(fit(run.classifier, loss, run.examples, run.spec, run.context), {})
 
 
+def _settings(spec: TrainSpec) -> str:
+    return (
+        f"{spec.epochs} epochs, batches of {spec.batch_size}, learning rate {spec.learning_rate:.3g}, "
+        f"warm-up {spec.warmup_ratio:.0%}, weight decay {spec.weight_decay:g}, seed {spec.seed}"
+    )
+
+
 def _train_private_head(run: Run) -> Trained:
     """Reports step and total only, saves no checkpoint and measures no accuracy: each would be a leak."""
     privacy = run.spec.privacy
     if privacy is None:
         raise JobError("privacy is missing")
     budget = plan_budget(privacy)
+    run.context.log(
+        f"training a private head: {privacy.steps} steps over all rows, "
+        f"noise multiplier {budget.noise_multiplier:.4g}, epsilon {budget.epsilon:.4g}, delta {privacy.delta:g}"
+    )
+    run.context.log("what a step measures would tell about the rows: no curve is kept, and no score")
     warning = noise_warning(
         budget.noise_multiplier, head_parameters(run.base.feature_size, len(run.labels)), len(run.examples)
     )
@@ -187,14 +207,19 @@ def _encode(run: Run, tokens: list[list[int]], on_rows: Callable[[int], None]) -
     return features
 
 
-def _validation_accuracy(run: Run) -> float | None:
+def _validation_accuracy(run: Run, step: int) -> float | None:
+    run.context.stage("measuring on validation rows")
     examples = read_examples(run.context.artifacts, run.spec.dataset, "validation", run.labels, run.tokenizer)
     examples = draw(examples, _VALIDATION_ROWS, run.spec.seed)
     if not len(examples):
+        run.context.log("there are no validation rows")
         return None
     with torch.no_grad():
         answers = run.classifier.head(_encode(run, examples.tokens, lambda done: None)).argmax(dim=1)
-    return float((answers == torch.tensor(examples.targets)).float().mean())
+    accuracy = float((answers == torch.tensor(examples.targets)).float().mean())
+    run.context.log(f"validation accuracy {accuracy:.4f} on {len(examples)} rows")
+    run.context.measure(step, validation_accuracy=accuracy)
+    return accuracy
 
 
 def _publish(run: Run, trained: Trained, accuracy: float | None) -> TrainResult:

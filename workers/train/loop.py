@@ -12,6 +12,7 @@ from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 from workers.train.checkpoint import TrainingState, restore_state, save_state
 from workers.train.data import Examples, epoch_batches
+from workers.train.record import TrainingRecord
 
 Loss = Callable[[Sequence[int]], Tensor]
 """The mean loss of the rows with these numbers."""
@@ -22,6 +23,7 @@ def fit(model: nn.Module, loss: Loss, examples: Examples, spec: TrainSpec, conte
     state = _start(model, spec, context)
     steps_per_epoch = len(epoch_batches(examples, spec.batch_size, spec.seed, 0))
     total = spec.epochs * steps_per_epoch
+    record = TrainingRecord(context, total, spec.epochs)
     for epoch in range(state.step // steps_per_epoch, spec.epochs):
         batches = epoch_batches(examples, spec.batch_size, spec.seed, epoch)
         for batch in batches[state.step - epoch * steps_per_epoch :]:
@@ -30,7 +32,7 @@ def fit(model: nn.Module, loss: Loss, examples: Examples, spec: TrainSpec, conte
                 raise JobError(
                     f"the loss is {value} at step {state.step}: learning_rate {spec.learning_rate} is too high"
                 )
-            context.progress(state.step, total, loss=value)
+            record.hear(state.step, value, learning_rate(state.step - 1, total, spec))
             if state.step % spec.checkpoint_steps == 0 and state.step < total:
                 _save(state, context)
     return total
@@ -71,3 +73,4 @@ def _save(state: TrainingState, context: Context) -> None:
     path: Path = context.workdir / "checkpoint.safetensors"
     save_state(state, path)
     context.save_checkpoint(path, state.step)
+    context.log(f"checkpoint at step {state.step}")

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
-from schemas.claims import Progress
+from schemas.claims import Checkpoint, Progress
 from schemas.jobs import TrainResult, TrainSpec
 from tests.support.workbench import Row, Workbench, planted_rows
 from tests.unit.workers.test_train_handler import accuracy
@@ -225,7 +225,7 @@ def test_lora_dropout_changes_what_is_learnt(workbench: Workbench) -> None:
         workbench.reports.clear()
         spec = workbench.train_spec(dataset, lora={"r": 2, "lora_dropout": dropout}, learning_rate=1e-2, batch_size=8)
         handle(spec, workbench.context())
-        losses.append([report.metrics["loss"] for report in workbench.progress])
+        losses.append([point.values["loss"] for point in workbench.curve if "loss" in point.values])
     assert losses[0][0] == pytest.approx(losses[1][0])
     assert losses[0][1:] != pytest.approx(losses[1][1:], rel=1e-4)
 
@@ -256,7 +256,7 @@ def test_a_jobs_first_step_is_as_small_as_its_warm_up_says(workbench: Workbench)
 def test_progress_counts_what_a_checkpoint_counts(workbench: Workbench) -> None:
     run(workbench, checkpoint_steps=5)
     assert [checkpoint.step for checkpoint in workbench.checkpoints] == [5, 10]
-    order = [f"p{one.step}" if isinstance(one, Progress) else f"c{one.step}" for one in workbench.reports
-             if not isinstance(one, str)]  # fmt: skip
+    letters = {Progress: "p", Checkpoint: "c"}
+    order = [f"{letters[type(one)]}{one.step}" for one in workbench.reports if isinstance(one, Progress | Checkpoint)]
     assert order[4:6] == ["p5", "c5"]
     assert all(report.total == 12 for report in workbench.progress)

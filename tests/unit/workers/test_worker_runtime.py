@@ -6,12 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from schemas.claims import Checkpoint, Progress
+from schemas.claims import Checkpoint, CurvePoint, Progress
 from tests.support.jobs import artifact
 from workers.runtime.child import ReportPipe, describe
 from workers.runtime.files import scratch_folder, sweep_scratch
 from workers.runtime.messages import Said
-from workers.runtime.news import MAX_BATCH_CHARACTERS, MAX_BATCH_LINES, MAX_KEPT_LINES, MAX_LINE_LENGTH, News
+from workers.runtime.news import (
+    MAX_BATCH_CHARACTERS,
+    MAX_BATCH_LINES,
+    MAX_BATCH_POINTS,
+    MAX_KEPT_LINES,
+    MAX_KEPT_POINTS,
+    MAX_LINE_LENGTH,
+    News,
+)
 from workers.runtime.settings import WorkerSettings
 
 
@@ -146,3 +154,35 @@ def test_folders_are_separated_as_in_path_and_packages_by_commas(monkeypatch: py
 def test_a_jobs_process_gets_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GRAFTWORK_TOKEN", "s3cret")
     assert "s3cret" not in WorkerSettings().stores().model_dump_json()
+
+
+def test_a_curve_survives_an_outage_whole_and_in_order() -> None:
+    news, arrived = News(), list[CurvePoint]()
+    points = [CurvePoint(step=step, values={"loss": 1 / step}) for step in range(1, 2 * MAX_BATCH_POINTS)]
+    for point in points:
+        news.hear(point)
+    for attempt in range(20):
+        batch = news.take()
+        if attempt % 2:
+            arrived += batch.curve
+        else:
+            news.put_back(batch)
+    assert arrived == points
+    assert news.is_empty
+
+
+def test_of_too_long_a_curve_the_oldest_points_are_dropped() -> None:
+    news = News()
+    for step in range(MAX_KEPT_POINTS + 7):
+        news.hear(CurvePoint(step=step, values={"loss": 0.5}))
+    batch = news.take()
+    assert batch.curve[0].step == 7
+    for step in range(MAX_BATCH_POINTS):
+        news.hear(CurvePoint(step=10**6 + step, values={"loss": 0.5}))
+    news.put_back(batch)
+    assert not news.is_empty
+    kept = []
+    while not news.is_empty:
+        kept += news.take().curve
+    assert len(kept) == MAX_KEPT_POINTS
+    assert kept[-1].step == 10**6 + MAX_BATCH_POINTS - 1
