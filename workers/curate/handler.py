@@ -147,7 +147,7 @@ def _publish(
     rejected = run.rejects.written()
     counts = {str(split): len(rows[split]) for split in rows}
     run.context.log(
-        f"{_in_words(counts)} rows; rejected: {_in_words(_reasons(run)) or 'none'}; truncated: {run.truncated}"
+        f"{_in_words(counts)} rows; rejected: {_in_words(run.rejects.reasons) or 'none'}; truncated: {run.truncated}"
     )
     run.context.progress(run.steps, run.steps, f"{_in_words(counts)} rows")
     return CurateResult(
