@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install mutation nightly demo up test check hostile fmt lint types contracts generate published lock simulate bench load soak chaos chaos-mutations sbom audit clean
+.PHONY: help install mutation journeys nightly demo up test check hostile fmt lint types contracts generate published lock simulate bench load soak chaos chaos-mutations sbom audit clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -78,8 +78,11 @@ soak: install ## ten minutes of mixed load, and whether memory and tables stay f
 mutation: install ## edits the code that matters most in thousands of ways; the tests have to see nine of ten
 	@nice $(BIN)/python -m tests.mutation $(ARGS)
 
-nightly: ## what does not fit into CI: longer chaos, the whole hostile campaigns, all imagined worlds, mutation testing
-	@status=0; for target in chaos hostile simulate mutation; do $(MAKE) $$target || status=$$?; done; exit $$status
+journeys: install ## journeys that take minutes: a canary with a class that only one version knows
+	@$(BIN)/python -m pytest -q tests/nightly $(ARGS)
+
+nightly: ## what does not fit into CI: long journeys and chaos, the whole hostile campaigns, all imagined worlds, mutation testing
+	@status=0; for target in journeys chaos hostile simulate mutation; do $(MAKE) $$target || status=$$?; done; exit $$status
 
 sbom: install ## what we ship, as CycloneDX: sbom.cdx.json
 	@$(BIN)/python -m deploy.sbom

@@ -49,7 +49,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """For those who close what they opened: nothing is kept open between requests."""
+        """Connections that are kept for the next request; a client that is asked again opens new ones."""
+        self._api.close()
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""One HTTP connection to the API: typed answers, one exception, retries that have their effect once."""
+"""Requests to the API, over connections that are kept: typed answers, one exception, retries with one effect."""
 
 import json
 import time
@@ -44,6 +44,9 @@ class Connection:
         self._http = Http(url, {"Authorization": f"Bearer {token}"} if token else {}, timeout)
         self._url = url
 
+    def close(self) -> None:
+        self._http.close()
+
     def get(self, answer: type[T], path: str, params: Document | None = None, patience: float = 0) -> T:
         return self.send(answer, "GET", path, params=params, patience=patience)
 
@@ -74,6 +77,8 @@ class Connection:
             headers["Content-Type"] = "application/json"
             request["content"] = ANY.dump_json(document)
         passing = (OSError, HTTPException) if repeatable else (NotSent,)
+        if not repeatable:
+            self._http.close()  # one that the other side is about to close would lose the request
         answer = self._answer(passing, method, path, headers=headers, **request)
         if not answer.is_success:
             raise _problem(answer)
