@@ -162,6 +162,29 @@ class RollbackFinished(EventData):
     reason: str
 
 
+class HoldPlaced(EventData):
+    """An auditor holds a rollout or a whole deployment: until somebody releases it, no version gains ground there."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.deployment.hold_placed.v1"
+    hold_id: UUID
+    deployment: str
+    rollout_id: UUID | None
+    """Null: the whole deployment."""
+    actor: str
+    reason: str
+
+
+class HoldReleased(EventData):
+    """Another person has released a hold; what waited for it goes on unless another hold stands."""
+
+    TYPE: ClassVar[str] = "dev.graftwork.deployment.hold_released.v1"
+    hold_id: UUID
+    deployment: str
+    rollout_id: UUID | None
+    actor: str
+    reason: str
+
+
 class PipelineRunStarted(EventData):
     """A pipeline runs: by a trigger or by a person."""
 
@@ -229,6 +252,8 @@ EVENTS: Final[tuple[type[EventData], ...]] = (
     RolloutAdvanced,
     RolloutFinished,
     RollbackFinished,
+    HoldPlaced,
+    HoldReleased,
     PipelineRunStarted,
     PipelineRunFinished,
     InboundReceived,

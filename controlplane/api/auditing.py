@@ -56,11 +56,15 @@ AUDITED: Final[dict[str, Action]] = {
     "PUT /v1/deployments/{name}": Action("deployment.apply", "deployment/{name}"),
     "POST /v1/deployments/{name}:rollback": Action("deployment.rollback", "deployment/{name}"),
     "POST /v1/deployments/{name}:resume": Action("deployment.resume", "deployment/{name}"),
+    "POST /v1/deployments/{name}:hold": Action("deployment.hold", "deployment/{name}"),
+    "POST /v1/deployments/{name}:release-hold": Action("deployment.release-hold", "deployment/{name}"),
     "POST /v1/rollouts": Action("rollout.start", "rollout/{id}"),
     "POST /v1/rollouts/{rollout_id}:pause": Action("rollout.pause", "rollout/{rollout_id}"),
     "POST /v1/rollouts/{rollout_id}:resume": Action("rollout.resume", "rollout/{rollout_id}"),
     "POST /v1/rollouts/{rollout_id}:promote": Action("rollout.promote", "rollout/{rollout_id}"),
     "POST /v1/rollouts/{rollout_id}:abort": Action("rollout.abort", "rollout/{rollout_id}"),
+    "POST /v1/rollouts/{rollout_id}:hold": Action("rollout.hold", "rollout/{rollout_id}"),
+    "POST /v1/rollouts/{rollout_id}:release-hold": Action("rollout.release-hold", "rollout/{rollout_id}"),
     "PUT /v1/pipelines/{name}": Action("pipeline.apply", "pipeline/{name}"),
     "POST /v1/pipelines/{name}:run": Action("pipeline.run", "run/{id}"),
     "POST /v1/pipeline-runs/{run_id}:cancel": Action("run.cancel", "run/{run_id}"),
@@ -84,8 +88,8 @@ MACHINES: Final = frozenset({
 })  # fmt: skip
 """The traffic of machines: facts and rows tell of it. Only a caller without the right to it gets an entry."""
 TOLD: Final = frozenset({
-    "alias", "deployment", "force", "kind", "max_attempts", "model", "model_version", "name", "revision", "role",
-    "target", "waive_gates",
+    "alias", "deployment", "force", "hold", "kind", "max_attempts", "model", "model_version", "name", "revision",
+    "role", "target", "waive_gates",
 })  # fmt: skip
 """Members of a request's body that an entry repeats. Rows, labels, events and specs are not among them."""
 READS: Final = ("GET", "HEAD")

@@ -6,12 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 from sqlmodel import Session
 
-from controlplane.api.call import Gateway, Releaser, Reply, Viewer
+from controlplane.api.call import Auditor, Gateway, Releaser, Reply, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
-from controlplane.commands import deployments, rollbacks
+from controlplane.commands import deployments, holds, rollbacks
 from controlplane.commands.gateways import is_live, list_boots
 from controlplane.commands.generations import current_row, describe_generation, find_deployment
+from controlplane.projections.holds import hold_views, on_deployment, standing_holds
 from controlplane.projections.label_delays import wait_warnings
 from controlplane.projections.models import name_versions
 from controlplane.projections.served import served_at
@@ -22,6 +23,7 @@ from schemas.problem import refusals
 from schemas.rollouts import DeploymentSpec, RollbackRequest, RolloutPolicy
 from schemas.serving import Generation
 from schemas.views.deployments import AppliedView, DeploymentView, DesiredView, GatewayView, RollbackView, ServedView
+from schemas.views.holds import HoldReleaseRequest, HoldRequest
 from schemas.views.pages import Page
 
 router = APIRouter(tags=["deployments"])
@@ -133,11 +135,26 @@ def post_resume(name: PathName, call: Releaser) -> Response:
     return call.write(lambda uow: _view(uow.session, rollbacks.resume_queue(uow, name)))
 
 
+@router.post("/v1/deployments/{name:segment}:hold", response_model=DeploymentView, responses=refusals(404, 409))
+def post_hold(name: PathName, body: HoldRequest, call: Auditor) -> Response:
+    """No rollout of it is promoted or gets more weight until somebody else releases it. Rollback is never held."""
+    by = call.principal
+    return call.write(lambda uow: _view(uow.session, holds.hold_deployment(uow, name, by, body.reason)))
+
+
+@router.post("/v1/deployments/{name:segment}:release-hold", response_model=DeploymentView, responses=refusals(404, 409))
+def post_release_hold(name: PathName, body: HoldReleaseRequest, call: Auditor) -> Response:
+    """By another person, with another token, than the holder. Holds on single rollouts stay."""
+    by = call.principal
+    return call.write(lambda uow: _view(uow.session, holds.release_deployment_hold(uow, name, by, body)))
+
+
 def _view(session: Session, row: DeploymentRow) -> DeploymentView:
     return DeploymentView(
         **row.model_dump(exclude={"policy", "signing_key"}),
         policy=RolloutPolicy.model_validate(row.policy),
         desired=_desired(session, current_row(session, row)),
+        holds=hold_views(on_deployment(standing_holds(session, [row.name]), row.name)),
         warnings=wait_warnings(session, row.name, RolloutPolicy.model_validate(row.policy).canary),
     )
 

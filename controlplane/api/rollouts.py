@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sqlmodel import Session
 
-from controlplane.api.call import Operator, Releaser, Viewer
+from controlplane.api.call import Auditor, Operator, Releaser, Viewer
 from controlplane.api.identities import DecisionId, RolloutId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
-from controlplane.commands import rollouts
+from controlplane.commands import holds, rollouts
 from controlplane.domain.roles import may
 from controlplane.errors import Forbidden
 from controlplane.projections import rollouts as reading
@@ -20,6 +20,7 @@ from controlplane.store.serving_tables import DecisionRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
 from schemas.problem import refusals
 from schemas.rollouts import OperatorRequest, RolloutPhase, RolloutPolicy, RolloutRequest
+from schemas.views.holds import HoldReleaseRequest, HoldRequest
 from schemas.views.pages import Page
 from schemas.views.rollouts import DecisionDetail, DecisionView, LabelDelay, RolloutDetail, RolloutView
 
@@ -87,14 +88,31 @@ def post_resume(call: Operator, rollout_id: RolloutId, body: OperatorRequest) ->
 
 @router.post("/v1/rollouts/{rollout_id:segment}:promote", response_model=RolloutView, responses=refusals(404, 409))
 def post_promote(call: Releaser, rollout_id: RolloutId, body: OperatorRequest) -> Response:
-    """Skip the rest of the ladder: kept as a decision with its actor, reason and the evidence as it stood."""
-    return call.write(lambda uow: _view(uow.session, rollouts.promote_rollout(uow, rollout_id, body)))
+    """Skip the rest of the ladder: kept as a decision with its actor, reason and the evidence as it stood.
+
+    409 while an auditor holds it, 403 for whoever released such a hold.
+    """
+    return call.write(lambda uow: _view(uow.session, rollouts.promote_rollout(uow, rollout_id, body, call.principal)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:abort", response_model=RolloutView, responses=refusals(404, 409))
 def post_abort(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
     """Back to stable alone, or out of the queue."""
     return call.write(lambda uow: _view(uow.session, rollouts.abort_rollout(uow, rollout_id, body)))
+
+
+@router.post("/v1/rollouts/{rollout_id:segment}:hold", response_model=RolloutView, responses=refusals(404, 409))
+def post_hold(call: Auditor, rollout_id: RolloutId, body: HoldRequest) -> Response:
+    """It is not promoted and gets no more weight until somebody else releases it. Abort is never held."""
+    by = call.principal
+    return call.write(lambda uow: _view(uow.session, holds.hold_rollout(uow, rollout_id, by, body.reason)))
+
+
+@router.post("/v1/rollouts/{rollout_id:segment}:release-hold", response_model=RolloutView, responses=refusals(404, 409))
+def post_release_hold(call: Auditor, rollout_id: RolloutId, body: HoldReleaseRequest) -> Response:
+    """By another person, with another token, than the holder; whoever releases it may not promote it."""
+    by = call.principal
+    return call.write(lambda uow: _view(uow.session, holds.release_rollout_hold(uow, rollout_id, by, body)))
 
 
 @router.get("/v1/rollouts/{rollout_id:segment}/decisions", responses=refusals(404))

@@ -21,6 +21,8 @@ from schemas.views.rollouts import RolloutView
 deployment = typer.Typer(no_args_is_help=True, help="Deployments: what serves, by which policy; rollback.")
 rollout = typer.Typer(no_args_is_help=True, help="Rollouts: gates, canary, promotion.")
 
+WhichHold = Annotated[str | None, typer.Option(help="its id; default: the only one that stands")]
+
 
 def register(app: typer.Typer) -> None:
     rollout.command()(plan)
@@ -108,6 +110,22 @@ def resume(context: typer.Context, name: str) -> None:
         screen.show(client.resume_deployment(name))
 
 
+@deployment.command("hold")
+def hold_deployment(context: typer.Context, name: str, reason: Reason) -> None:
+    """No rollout of it is promoted or gets more weight until another person releases it: roles auditor and admin."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.hold_deployment(name, reason))
+
+
+@deployment.command("release-hold")
+def release_deployment_hold(context: typer.Context, name: str, reason: Reason, hold: WhichHold = None) -> None:
+    """Let rollouts go on that somebody else held; holds on single rollouts stay."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.release_deployment_hold(name, reason, hold=hold))
+
+
 @deployment.command("spec")
 def deployment_spec(context: typer.Context, example: specs.AsExample = False) -> None:
     """Every field of the file that `apply` takes: type, default, unit and meaning."""
@@ -179,6 +197,22 @@ def promote(context: typer.Context, rollout_id: str, reason: Reason) -> None:
 def abort(context: typer.Context, rollout_id: str, reason: Reason) -> None:
     """Back to stable alone."""
     act(context, rollout_id, "abort", reason)
+
+
+@rollout.command("hold")
+def hold_rollout(context: typer.Context, rollout_id: str, reason: Reason) -> None:
+    """It is not promoted and gets no more weight until another person releases it: roles auditor and admin."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.hold_rollout(rollout_id, reason))
+
+
+@rollout.command("release-hold")
+def release_rollout_hold(context: typer.Context, rollout_id: str, reason: Reason, hold: WhichHold = None) -> None:
+    """Let it go on, held by somebody else; whoever releases it may not promote it."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.release_rollout_hold(rollout_id, reason, hold=hold))
 
 
 @rollout.command()

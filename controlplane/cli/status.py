@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from controlplane.cli.output import Terminal, terminal
+from controlplane.cli.table import one_line
 from controlplane.client import Client
 from schemas.views.deployments import DeploymentView
 from schemas.views.rollouts import RolloutView
@@ -40,7 +41,7 @@ def look(client: Client) -> dict[str, Any]:
         "deployments": [_deployment(one) for one in deployments],
         "rollouts": [_rollout(one) for one in rollouts],
         "jobs": [{"id": one.id, "kind": one.kind, "phase": one.phase, "progress": _progress(one)} for one in jobs],
-        "waits_for_a_person": [*_held(rollouts), *_frozen(deployments)],
+        "waits_for_a_person": [*_paused(rollouts), *_frozen(deployments), *_held(rollouts, deployments)],
         "dead_letters": len(list(islice(client.list_dead_letters(status="Open"), AT_MOST))),
     }
 
@@ -72,7 +73,7 @@ def _progress(job: Any) -> str | None:
     return f"{job.progress.step}/{job.progress.total} {job.progress.message}".strip() if job.progress else None
 
 
-def _held(rollouts: list[RolloutView]) -> list[str]:
+def _paused(rollouts: list[RolloutView]) -> list[str]:
     return [
         f"rollout of {one.deployment} is Paused: graftwork rollout get {str(one.id)[:8]}, then resume, promote or abort"
         for one in rollouts
@@ -83,6 +84,17 @@ def _held(rollouts: list[RolloutView]) -> list[str]:
 def _frozen(deployments: list[DeploymentView]) -> list[str]:
     return [
         f"deployment {one.name} is frozen: graftwork deployment resume {one.name}" for one in deployments if one.frozen
+    ]
+
+
+def _held(rollouts: list[RolloutView], deployments: list[DeploymentView]) -> list[str]:
+    """What another auditor or admin may release."""
+    of_all = [(hold, "deployment", one.name) for one in deployments for hold in one.holds]
+    of_one = [(hold, "rollout", str(one.id)[:8]) for one in rollouts for hold in one.holds if hold.rollout_id]
+    return [
+        f"{noun} {name} is held by {one_line(hold.actor)} ({one_line(hold.reason)}): "
+        f"another auditor or admin: graftwork {noun} release-hold {name}"
+        for hold, noun, name in (*of_all, *of_one)
     ]
 
 

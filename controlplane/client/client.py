@@ -5,30 +5,24 @@
 >>> client.wait_for_job(job.id).result
 """
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from controlplane.client.connection import ApiError, Connection, Document, until
+from controlplane.client.connection import Connection, Document, until
+from controlplane.client.governance import Governance
 from schemas.cloudevent import FeedEvent
-from schemas.events import AuditRecorded
-from schemas.roles import Role
 from schemas.serving import FeedbackAnswer
 from schemas.views.aliases import Move
-from schemas.views.audit import AuditEntry
 from schemas.views.datasets import DatasetVersionView, DatasetView
-from schemas.views.dead_letters import DeadLetterContent, DeadLetterView
 from schemas.views.deployments import DeploymentView, GatewayView, RollbackView, ServedView
-from schemas.views.events import FeedPage
 from schemas.views.health import Info
 from schemas.views.jobs import JobCurves, JobView, LogLine
 from schemas.views.models import ModelView, VersionDetail, VersionView
 from schemas.views.pipelines import PipelineView, RunView
 from schemas.views.rollouts import DecisionDetail, DecisionView, RolloutDetail, RolloutView
-from schemas.views.tokens import NewToken, TokenView
 from schemas.views.triggers import EvaluationView, Receipt, TriggerView
 
 FINAL_JOB = ("Succeeded", "Failed", "Cancelled")
@@ -36,11 +30,11 @@ FINAL_RUN = ("Succeeded", "Failed", "Cancelled")
 FINAL_ROLLOUT = ("Promoted", "RolledBack", "Aborted", "Superseded")
 
 
-class Client:
+class Client(Governance):
     """Everything that the API can do, one method a route."""
 
     def __init__(self, url: str, token: str | None, *, timeout: float = 30) -> None:
-        self._api = Connection(url, token, timeout)
+        super().__init__(Connection(url, token, timeout))
 
     def __enter__(self) -> Self:
         return self
@@ -177,10 +171,6 @@ class Client:
         content = TypeAdapter(Any).dump_json(dict(event))
         return self._api.send(Receipt, "POST", "/v1/events", content=content, headers=headers)
 
-    def read_events(self, after: int | None = None, *, types: list[str] | None = None, wait: float = 0) -> FeedPage:
-        params = {"after": after, "type": types or None, "wait": wait}
-        return self._api.get(FeedPage, "/v1/events", {k: v for k, v in params.items() if v is not None}, patience=wait)
-
     def follow_events(self, after: int = 0, *, types: list[str] | None = None) -> Iterator[FeedEvent]:
         """Every fact after a seq, and then each one as it happens."""
         while True:
@@ -252,58 +242,6 @@ class Client:
         return self._api.post(FeedbackAnswer, "/v1/feedback", {"prediction_id": prediction_id, "label": label})
 
     # --- the rest -----------------------------------------------------------------------------------------------------
-
-    def list_dead_letters(self, **filters: Any) -> Iterator[DeadLetterView]:
-        """Newest first; filters: status."""
-        return self._api.pages(DeadLetterView, "/v1/dead-letters", filters)
-
-    def get_dead_letter(self, letter_id: UUID | str) -> DeadLetterContent:
-        return self._api.get(DeadLetterContent, f"/v1/dead-letters/{letter_id}")
-
-    def replay_dead_letter(self, letter_id: UUID | str) -> DeadLetterView:
-        return self._api.post(DeadLetterView, f"/v1/dead-letters/{letter_id}:replay")
-
-    def discard_dead_letter(self, letter_id: UUID | str) -> DeadLetterView:
-        return self._api.post(DeadLetterView, f"/v1/dead-letters/{letter_id}:discard")
-
-    def create_token(self, name: str, role: Role) -> NewToken:
-        """Its plain text is in this answer only: an answer that was lost is Unreachable, and not asked for twice."""
-        body = {"name": name, "role": role}
-        return self._api.send(NewToken, "POST", "/v1/tokens", json=body, repeatable=False)
-
-    def list_tokens(self) -> list[TokenView]:
-        return self._api.get(list[TokenView], "/v1/tokens")
-
-    def revoke_token(self, token_id: UUID | str) -> None:
-        self._api.ask("DELETE", f"/v1/tokens/{token_id}")
-
-    def list_audit_entries(self, **filters: Any) -> Iterator[AuditEntry]:
-        """Newest first; filters: actor, action, subject, outcome, since, until, and `order="oldest"`."""
-        return self._api.pages(AuditEntry, "/v1/audit", filters)
-
-    def get_audit_entry(self, entry: UUID | int | str) -> AuditEntry:
-        """By its id or its seq."""
-        return self._api.get(AuditEntry, f"/v1/audit/{entry}")
-
-    def told_audit_digests(self) -> dict[int, str]:
-        """What the event log still tells of the audit log: the digest of each entry by its seq."""
-        told: dict[int, str] = {}
-        after: int | None = self._oldest_fact()
-        while after is not None:
-            page = self.read_events(after, types=[AuditRecorded.TYPE])
-            facts = [AuditRecorded.model_validate(item.data) for item in page.items]
-            told |= {fact.seq: fact.digest for fact in facts}
-            after = page.last if page.items else None
-        return told
-
-    def _oldest_fact(self) -> int:
-        try:
-            self.read_events(0, types=[AuditRecorded.TYPE])
-        except ApiError as error:
-            if error.code != 410 or (oldest := re.search(r"up to seq (\d+)", error.detail)) is None:
-                raise
-            return int(oldest[1])
-        return 0
 
     def info(self) -> Info:
         return self._api.get(Info, "/v1/info")

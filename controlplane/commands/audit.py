@@ -10,6 +10,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from controlplane.commands.tokens import Principal
 from controlplane.domain.audit import difference
+from controlplane.projections.holds import standing_holds
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RolloutRow
 from controlplane.store.spine_tables import DeadLetterRow, TokenRow
 from controlplane.store.tables import AliasRow, JobRow, PipelineRow, PipelineRunRow, TriggerRow
@@ -38,7 +39,10 @@ KINDS: Final[dict[str, Kind]] = {
     "deployment": Kind(DeploymentRow, ("model", "alias", "policy", "generation", "frozen", "frozen_reason")),
     "rollout": Kind(
         RolloutRow,
-        ("deployment", "model_version_id", "phase", "step", "weight", "waived_gates", "verdict", "hold", "revision"),
+        (
+            *("deployment", "model_version_id", "phase", "paused_for", "step", "weight"),
+            *("waived_gates", "verdict", "revision"),
+        ),
         UUID,
     ),
     "alias": Kind(AliasRow, ("model_version_id",), _moves),
@@ -60,7 +64,9 @@ def look(session: Session, subject: str, *, lock: bool = False) -> dict[str, Any
         _lock_deployment_of(session, key)
     found = _read(session, kind, key, lock=lock and kind.locked)
     if found is not None and name == "deployment":
-        found |= _served(session, text, found["generation"])
+        found |= {**_served(session, text, found["generation"]), "holds": _holds(session, text, "None")}
+    if found is not None and name == "rollout":
+        found |= {"holds": _holds(session, found["deployment"], found["model_version_id"])}
     return found
 
 
@@ -112,6 +118,11 @@ def _served(session: Session, deployment: str, generation: int) -> dict[str, Any
     )
     stable, canary, weight = session.exec(query).first() or (None, None, None)
     return {"stable": str(stable) if stable else None, "canary": str(canary) if canary else None, "weight": weight}
+
+
+def _holds(session: Session, deployment: str, version: str) -> dict[str, str]:
+    holds = standing_holds(session, [deployment])
+    return {str(hold.id): hold.actor for hold in holds if str(hold.model_version_id) == version}
 
 
 def _lock_deployment_of(session: Session, rollout_id: UUID) -> None:

@@ -9,8 +9,8 @@ from sqlmodel import Session, col, select
 
 from controlplane.commands.generations import lock_deployment
 from controlplane.commands.rollbacks import advance_rollback
-from controlplane.commands.rollout_fold import fold_rollout
-from controlplane.commands.rollout_phases import lock_rollout, note_fold_failure
+from controlplane.commands.rollout_changes import lock_rollout
+from controlplane.commands.rollout_fold import fold_rollout, note_fold_failure
 from controlplane.commands.verification import advance_verifying
 from controlplane.domain.rollout import ANALYSED, fold_pause, retry_pause
 from controlplane.errors import Busy, LostLease

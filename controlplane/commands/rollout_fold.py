@@ -8,17 +8,15 @@ from uuid import UUID
 
 from sqlmodel import col, func, or_, select, update
 
+from controlplane.commands.rollout_changes import announce_progress, change, decision_of, keep_decision
 from controlplane.commands.rollout_phases import (
-    announce_progress,
-    change,
-    decision_of,
     enter_step,
     find_next,
     give_way,
-    keep_decision,
-    note_fold_success,
+    holds_on,
     promote,
     roll_back,
+    wait_while_held,
     withdraw,
 )
 from controlplane.domain.analysis.cohorts import Label, label_wait
@@ -26,7 +24,7 @@ from controlplane.domain.analysis.explain import decision_inputs
 from controlplane.domain.analysis.fold import Batch, fold, labels_horizon
 from controlplane.domain.analysis.state import NEVER, AnalysisState
 from controlplane.domain.analysis.verdict import Assessment, assess
-from controlplane.domain.rollout import Move, Situation, next_move
+from controlplane.domain.rollout import Move, Situation, gains, next_move
 from controlplane.errors import Conflict
 from controlplane.projections.labellers import with_labellers
 from controlplane.projections.rollouts import last_heard, step_number
@@ -79,7 +77,35 @@ def fold_rollout(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow) ->
     assessment = assess(policy, state, now, heard)
     turn = Turn(uow, deployment, row, policy, state, assessment, now, heard)
     note_fold_success(uow, row)
-    MOVES[next_move(policy, assessment, _situation(row, now))](turn)
+    situation = _situation(row, now)
+    move = next_move(policy, assessment, situation)
+    if gains(move, situation) and (holds := holds_on(uow, row)):
+        wait_while_held(uow, row, assessment.verdict or MEANT[move], holds)
+    else:
+        MOVES[move](turn)
+
+
+def note_fold_failure(uow: UnitOfWork, row: RolloutRow, fault: Exception) -> None:
+    """People see it at once, and again when it ends. What is not folded renews no lease: the canary loses its weight.
+
+    The class alone: a library's message may quote what it was given.
+    """
+    first = row.fold_failures == 0
+    change(
+        uow,
+        row,
+        fold_error=type(fault).__name__,
+        fold_failures=row.fold_failures + 1,
+        fold_failed_at=uow.now(),
+    )
+    if first:
+        announce_progress(uow, row, f"its evidence cannot be folded ({row.fold_error}); it is tried again")
+
+
+def note_fold_success(uow: UnitOfWork, row: RolloutRow) -> None:
+    if row.fold_failures:
+        change(uow, row, fold_error=None, fold_failures=0, fold_failed_at=None)
+        announce_progress(uow, row, "its evidence is folded again")
 
 
 # --- what is read -----------------------------------------------------------------------------------------------------
@@ -173,7 +199,7 @@ def _save(uow: UnitOfWork, row: RolloutRow, before: AnalysisState, state: Analys
 def _situation(row: RolloutRow, now: float) -> Situation:
     invalid = row.verdict == "INVALID" and row.paused_at is not None
     seconds = now - row.paused_at.timestamp() if invalid and row.paused_at else 0.0
-    return Situation(row.phase, row.hold, row.verdict, row.weight, seconds)  # type: ignore[arg-type]
+    return Situation(row.phase, row.paused_for, row.verdict, row.weight, seconds)  # type: ignore[arg-type]
 
 
 def _stay(_turn: Turn) -> None:
@@ -200,12 +226,20 @@ def _hold(turn: Turn) -> None:
 
 
 def _invalidate(turn: Turn) -> None:
-    _stand(turn, "INVALID", turn.row.hold or "invalid")
+    _stand(turn, "INVALID", turn.row.paused_for or "invalid")
 
 
-def _stand(turn: Turn, verdict: str, hold: str) -> None:
+def _stand(turn: Turn, verdict: str, paused_for: str) -> None:
     reason = turn.decide(verdict).reason
-    change(turn.uow, turn.row, phase="Paused", hold=hold, verdict=verdict, paused_at=turn.uow.now(), reason=reason)
+    change(
+        turn.uow,
+        turn.row,
+        phase="Paused",
+        paused_for=paused_for,
+        verdict=verdict,
+        paused_at=turn.uow.now(),
+        reason=reason,
+    )
     announce_progress(turn.uow, turn.row, reason)
 
 
@@ -222,17 +256,19 @@ def _withdraw(turn: Turn) -> None:
 def _recover(turn: Turn) -> None:
     """What stopped the ladder has ended by itself; somebody else's pause stays."""
     reason = turn.decide("VALID", "observations arrive again").reason
-    if turn.row.hold != "invalid":
-        verdict = "INCONCLUSIVE" if turn.row.hold == "inconclusive" else None
+    if turn.row.paused_for != "invalid":
+        verdict = "INCONCLUSIVE" if turn.row.paused_for == "inconclusive" else None
         change(turn.uow, turn.row, phase="Paused", verdict=verdict, reason=reason)
         announce_progress(turn.uow, turn.row, reason)
     elif turn.row.weight == 0:
         enter_step(turn.uow, turn.deployment, turn.row, turn.row.step, reason)
     else:
-        change(turn.uow, turn.row, phase="Progressing", hold=None, verdict=None, reason=reason)
+        change(turn.uow, turn.row, phase="Progressing", paused_for=None, verdict=None, reason=reason)
         announce_progress(turn.uow, turn.row, reason)
 
 
+MEANT: Final[dict[Move, str]] = {"advance": "the next step", "recover": "the weight of its step"}
+"""What waits where no verdict does."""
 MOVES: Final[dict[Move, Callable[[Turn], None]]] = {
     "stay": _stay,
     "advance": _advance,

@@ -1,117 +1,57 @@
 """What a rollout goes through: gates, verification, steps and its end; each change with its decision and its fact."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlmodel import col, select, update
+from sqlmodel import col, select
 
 from controlplane.commands import pipelines
 from controlplane.commands.aliases import ANY, move_alias
 from controlplane.commands.evidence import gather
 from controlplane.commands.generations import Desired, set_generation, stable_of
+from controlplane.commands.rollout_changes import (
+    announce,
+    announce_progress,
+    change,
+    decision_of,
+    journey,
+    keep_decision,
+)
 from controlplane.domain import gates
 from controlplane.domain.analysis.state import AnalysisState, begin, conclude, enter
-from controlplane.domain.canonical import digest
-from controlplane.domain.rollout import check_transition
-from controlplane.errors import Conflict, NotFound
-from controlplane.projections.rollouts import step_number
-from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
-from controlplane.store.unit_of_work import Cause, UnitOfWork
-from schemas.cloudevent import EventData
-from schemas.events import RolloutAdvanced, RolloutFinished
-from schemas.rollouts import Decision, GateVerdict, RolloutPhase, RolloutPolicy
+from controlplane.errors import Conflict
+from controlplane.projections.holds import in_words, on_rollout, standing_holds
+from controlplane.store.serving_tables import DecisionRow, DeploymentRow, HoldRow, RolloutRow
+from controlplane.store.unit_of_work import UnitOfWork
+from schemas.events import RolloutFinished
+from schemas.rollouts import GateVerdict, RolloutPhase, RolloutPolicy
+
+# --- holds ------------------------------------------------------------------------------------------------------------
 
 
-def lock_rollout(uow: UnitOfWork, rollout_id: UUID) -> RolloutRow:
-    """As it is now; observations and labels that arrive meanwhile wait. Lock its deployment first."""
-    query = select(RolloutRow).where(RolloutRow.id == rollout_id).with_for_update()
-    row = uow.session.exec(query, execution_options={"populate_existing": True}).one_or_none()
-    if row is None:
-        raise NotFound(f"there is no rollout {rollout_id}")
-    return row
+class Held(Conflict):
+    """An auditor holds it: another person has to release it first"""
+
+    slug = "held"
 
 
-def change(uow: UnitOfWork, row: RolloutRow, **values: Any) -> None:
-    """Compare-and-swap on the revision. Raises Conflict when somebody else changed the rollout."""
-    if "phase" in values:
-        check_transition(row.phase, values["phase"])  # type: ignore[arg-type]
-    changed = uow.execute(
-        update(RolloutRow)
-        .where(col(RolloutRow.id) == row.id, col(RolloutRow.revision) == row.revision)
-        .values(**values, revision=row.revision + 1)
-        .execution_options(synchronize_session=False)
-    )
-    if not changed:
-        raise Conflict(f"rollout {row.id} is no longer at revision {row.revision}: read it again")
-    uow.session.refresh(row)
+def holds_on(uow: UnitOfWork, row: RolloutRow) -> list[HoldRow]:
+    return on_rollout(standing_holds(uow.session, [row.deployment]), row)
 
 
-def keep_decision(uow: UnitOfWork, row: RolloutRow, decision: Decision) -> DecisionRow:
-    kept = DecisionRow(
-        id=uuid4(), rollout_id=row.id, actor=uow.actor, at=uow.now(), **decision.model_dump(include=_DECISION_FIELDS)
-    )
-    uow.session.add(kept)
-    return kept
+def wait_while_held(uow: UnitOfWork, row: RolloutRow, what: str, holds: list[HoldRow]) -> None:
+    """People see once what waits, and for whom."""
+    reason = f"{what} waits: {in_words(holds)}"
+    if row.reason != reason:
+        change(uow, row, reason=reason)
+        announce_progress(uow, row, reason)
 
 
-def decision_of(kind: Any, verdict: str, reason: str, inputs: dict[str, Any]) -> Decision:
-    return Decision(kind=kind, verdict=verdict, reason=reason, inputs=inputs, digest=digest(inputs))
-
-
-@contextmanager
-def journey(uow: UnitOfWork, row: RolloutRow) -> Iterator[None]:
-    """Whatever is announced meanwhile belongs to the rollout's journey, whoever's word or time it was that moved it."""
-    before, uow.cause = uow.cause, cause_of(row)
-    try:
-        yield
-    finally:
-        uow.cause = before
-
-
-def cause_of(row: RolloutRow) -> Cause:
-    return Cause(row.correlationid, str(row.started_event))
-
-
-def announce(uow: UnitOfWork, row: RolloutRow, fact: EventData) -> None:
-    uow.record(fact, f"rollout/{row.id}", cause_of(row))
-
-
-def announce_progress(uow: UnitOfWork, row: RolloutRow, reason: str) -> None:
-    fact = RolloutAdvanced(
-        rollout_id=row.id,
-        deployment=row.deployment,
-        phase=row.phase,
-        step=step_number(row),
-        weight=row.weight,
-        reason=reason,
-    )
-    announce(uow, row, fact)
-
-
-def note_fold_failure(uow: UnitOfWork, row: RolloutRow, fault: Exception) -> None:
-    """People see it at once, and again when it ends. What is not folded renews no lease: the canary loses its weight.
-
-    The class alone: a library's message may quote what it was given.
-    """
-    first = row.fold_failures == 0
-    change(
-        uow,
-        row,
-        fold_error=type(fault).__name__,
-        fold_failures=row.fold_failures + 1,
-        fold_failed_at=uow.now(),
-    )
-    if first:
-        announce_progress(uow, row, f"its evidence cannot be folded ({row.fold_error}); it is tried again")
-
-
-def note_fold_success(uow: UnitOfWork, row: RolloutRow) -> None:
-    if row.fold_failures:
-        change(uow, row, fold_error=None, fold_failures=0, fold_failed_at=None)
-        announce_progress(uow, row, "its evidence is folded again")
+def _refuse_while_held(uow: UnitOfWork, row: RolloutRow) -> None:
+    """Every way to more traffic leads past here."""
+    if holds := holds_on(uow, row):
+        raise Held(f"rollout {row.id} is {in_words(holds)}")
 
 
 # --- gates, then the proof that gateways can load it ------------------------------------------------------------------
@@ -175,7 +115,8 @@ def _enter_verifying(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow
 
 
 def enter_step(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow, step: int, reason: str) -> None:
-    """The canary gets the step's weight: a new generation with a draw of its own."""
+    """The canary gets the step's weight: a new generation with a draw of its own. Raises Held."""
+    _refuse_while_held(uow, row)
     policy, now = RolloutPolicy.model_validate(row.policy).canary, uow.now()
     weight = policy.steps[step]
     desired = Desired(
@@ -193,7 +134,7 @@ def enter_step(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow, step
         phase="Progressing",
         step=step,
         weight=weight,
-        hold=None,
+        paused_for=None,
         verdict=None,
         analysis=enter(state, generation.generation, step, weight).model_dump(mode="json"),
         folded_at=now,
@@ -227,7 +168,8 @@ def give_way(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow) -> Non
 def promote(
     uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow, decision: DecisionRow, *, verified: bool
 ) -> None:
-    """Pointer and desired state move in one transaction: the version is what the deployment serves."""
+    """Pointer and desired state move in one transaction: the version is what the deployment serves. Raises Held."""
+    _refuse_while_held(uow, row)
     desired = Desired(stable=row.model_version_id)
     set_generation(uow, deployment, deployment.generation, desired, f"promoted: {decision.reason}")
     move_alias(
@@ -306,6 +248,3 @@ def start_next(uow: UnitOfWork, deployment: DeploymentRow) -> None:
     """The oldest queued rollout becomes the active one, unless there is one or the queue is frozen."""
     if find_active(uow, deployment.name) is None and (row := find_next(uow, deployment)) is not None:
         activate(uow, deployment, row)
-
-
-_DECISION_FIELDS = {"kind", "verdict", "reason", "inputs", "digest"}

@@ -7,26 +7,24 @@ from uuid import UUID, uuid4
 from sqlmodel import Session, col, select
 
 from controlplane.commands.generations import lock_deployment, stable_of
-from controlplane.commands.rollout_phases import (
-    activate,
+from controlplane.commands.rollout_changes import (
     announce_progress,
     change,
     decision_of,
-    enter_step,
-    find_active,
-    finish,
-    give_way,
     journey,
     keep_decision,
-    leave,
     lock_rollout,
 )
+from controlplane.commands.rollout_phases import activate, enter_step, find_active, finish, give_way, leave
 from controlplane.commands.rollout_phases import promote as promote_now
+from controlplane.commands.tokens import Principal
 from controlplane.domain.analysis.explain import decision_inputs
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import invalid_for_good
+from controlplane.domain.holds import Person
 from controlplane.domain.rollout import Verb, check_verb
-from controlplane.errors import Conflict, Invalid, NotFound
+from controlplane.errors import Conflict, Forbidden, Invalid, NotFound
+from controlplane.projections.holds import released_holds
 from controlplane.projections.labellers import with_labellers
 from controlplane.projections.rollouts import last_heard, step_number
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
@@ -66,40 +64,44 @@ def start_rollout(uow: UnitOfWork, wish: StartRollout) -> RolloutRow:
 
 def pause_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
     """The ladder stands at its weight; harm is still watched."""
-    _, row = _hold(uow, rollout_id, "pause", request)
-    _word(uow, row, "pause", request.reason)
-    change(uow, row, phase="Paused", hold="operator", paused_at=uow.now(), reason=request.reason)
+    _, row = lock_for(uow, rollout_id, "pause", request.revision)
+    keep_word(uow, row, "pause", request.reason)
+    change(uow, row, phase="Paused", paused_for="operator", paused_at=uow.now(), reason=request.reason)
     announce_progress(uow, row, request.reason)
     return row
 
 
 def resume_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
     """The ladder goes on. What evidence has stopped, only evidence, promotion or the end can move."""
-    deployment, row = _hold(uow, rollout_id, "resume", request)
+    deployment, row = lock_for(uow, rollout_id, "resume", request.revision)
     if row.verdict is not None:
         advice = "promote or abort it" if row.verdict == "INCONCLUSIVE" else "abort it and start a new rollout"
         raise Conflict(f"the rollout stands because it is {row.verdict} ({row.reason}): {advice}")
-    _word(uow, row, "resume", request.reason)
+    keep_word(uow, row, "resume", request.reason)
     if row.weight == 0:
         with journey(uow, row):
             enter_step(uow, deployment, row, row.step, request.reason)
         return row
-    change(uow, row, phase="Progressing", hold=None, reason=request.reason)
+    change(uow, row, phase="Progressing", paused_for=None, reason=request.reason)
     announce_progress(uow, row, request.reason)
     return row
 
 
-def promote_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
-    """Skip what is left of the ladder, on a person's word: kept as a decision with the evidence as it stood."""
-    deployment, row = _hold(uow, rollout_id, "promote", request)
+def promote_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest, by: Principal) -> RolloutRow:
+    """Skip what is left of the ladder, on a person's word: kept as a decision with the evidence as it stood.
+
+    Raises Held while an auditor holds it, Forbidden for who released such a hold.
+    """
+    deployment, row = lock_for(uow, rollout_id, "promote", request.revision)
+    _refuse_who_released(uow, row, Person(by.id, by.name))
     with journey(uow, row):
-        promote_now(uow, deployment, row, _word(uow, row, "promote", request.reason), verified=True)
+        promote_now(uow, deployment, row, keep_word(uow, row, "promote", request.reason), verified=True)
     return row
 
 
 def abort_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) -> RolloutRow:
-    deployment, row = _hold(uow, rollout_id, "abort", request)
-    decision = _word(uow, row, "abort", request.reason)
+    deployment, row = lock_for(uow, rollout_id, "abort", request.revision)
+    decision = keep_word(uow, row, "abort", request.reason)
     with journey(uow, row):
         if row.phase != "Queued":
             leave(uow, deployment, f"aborted: {request.reason}")
@@ -112,6 +114,40 @@ def find_rollout(session: Session, rollout_id: UUID) -> RolloutRow:
     if row is None:
         raise NotFound(f"there is no rollout {rollout_id}")
     return row
+
+
+def lock_for(
+    uow: UnitOfWork, rollout_id: UUID, verb: Verb, revision: int | None = None
+) -> tuple[DeploymentRow, RolloutRow]:
+    """For a person's word. Raises Conflict in a phase that does not allow it, and at another revision."""
+    deployment = lock_deployment(uow, find_rollout(uow.session, rollout_id).deployment)
+    row = lock_rollout(uow, rollout_id)
+    if revision is not None and revision != row.revision:
+        raise Conflict(f"the rollout is at revision {row.revision}, not {revision}: read it again")
+    check_verb(verb, row.phase)  # type: ignore[arg-type]
+    return deployment, row
+
+
+def keep_word(uow: UnitOfWork, row: RolloutRow, verb: Verb, reason: str) -> DecisionRow:
+    """What a person decided, beside what the evidence said at that moment."""
+    inputs: dict[str, Any] = {
+        "verb": verb,
+        "reason": reason,
+        "actor": uow.actor,
+        "phase": row.phase,
+        "step": step_number(row),
+        "weight": row.weight,
+        "verdict": row.verdict,
+        "revision": row.revision,
+    }
+    if row.fold_error is not None:
+        inputs["fold_error"] = row.fold_error  # evidence that cannot be read must not keep a person from ending it
+    elif row.analysis is not None:
+        policy, state = RolloutPolicy.model_validate(row.policy).canary, AnalysisState.model_validate(row.analysis)
+        heard = last_heard(uow.session, row.deployment)
+        evidence = decision_inputs(policy, state, uow.now().timestamp(), heard)
+        inputs["evidence"] = with_labellers(uow.session, row.id, evidence)
+    return keep_decision(uow, row, decision_of("operator", verb, reason, inputs))
 
 
 def _record(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout, phase: RolloutPhase) -> RolloutRow:
@@ -143,35 +179,10 @@ def _record(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout, phas
     return row
 
 
-def _hold(uow: UnitOfWork, rollout_id: UUID, verb: Verb, request: OperatorRequest) -> tuple[DeploymentRow, RolloutRow]:
-    deployment = lock_deployment(uow, find_rollout(uow.session, rollout_id).deployment)
-    row = lock_rollout(uow, rollout_id)
-    if request.revision is not None and request.revision != row.revision:
-        raise Conflict(f"the rollout is at revision {row.revision}, not {request.revision}: read it again")
-    check_verb(verb, row.phase)  # type: ignore[arg-type]
-    return deployment, row
-
-
-def _word(uow: UnitOfWork, row: RolloutRow, verb: Verb, reason: str) -> DecisionRow:
-    """What a person decided, beside what the evidence said at that moment."""
-    inputs: dict[str, Any] = {
-        "verb": verb,
-        "reason": reason,
-        "actor": uow.actor,
-        "phase": row.phase,
-        "step": step_number(row),
-        "weight": row.weight,
-        "verdict": row.verdict,
-        "revision": row.revision,
-    }
-    if row.fold_error is not None:
-        inputs["fold_error"] = row.fold_error  # evidence that cannot be read must not keep a person from ending it
-    elif row.analysis is not None:
-        policy, state = RolloutPolicy.model_validate(row.policy).canary, AnalysisState.model_validate(row.analysis)
-        heard = last_heard(uow.session, row.deployment)
-        evidence = decision_inputs(policy, state, uow.now().timestamp(), heard)
-        inputs["evidence"] = with_labellers(uow.session, row.id, evidence)
-    return keep_decision(uow, row, decision_of("operator", verb, reason, inputs))
+def _refuse_who_released(uow: UnitOfWork, row: RolloutRow, by: Person) -> None:
+    for hold in released_holds(uow.session, row):
+        if hold.released_by and hold.released_token and by.is_same_as(Person(hold.released_token, hold.released_by)):
+            raise Forbidden(f"{hold.released_by} released the hold of {hold.actor}: another person promotes")
 
 
 def _check_version(uow: UnitOfWork, deployment: DeploymentRow, version_id: UUID) -> None:

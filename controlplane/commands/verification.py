@@ -2,16 +2,19 @@
 
 from controlplane.commands.gateways import Proof, prove
 from controlplane.commands.generations import stable_of
-from controlplane.commands.rollout_phases import decision_of, enter_step, finish, keep_decision, leave, promote
+from controlplane.commands.rollout_changes import decision_of, keep_decision
+from controlplane.commands.rollout_phases import enter_step, finish, holds_on, leave, promote, wait_while_held
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork
 
 
 def advance_verifying(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow, silence_seconds: float) -> None:
-    """Go on when every live gateway has answered; give up when the time is over.
+    """Go on when every live gateway has answered; give up when the time is over. While it is held neither happens.
 
     A first release with no live gateway moves the pointer, and its history says that nobody proved it.
     """
+    if holds := holds_on(uow, row):
+        return wait_while_held(uow, row, "its first weight", holds)
     assert row.probe is not None
     assert row.probe_deadline is not None
     proof = prove(uow, deployment.name, row.probe, silence_seconds)

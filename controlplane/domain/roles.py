@@ -14,7 +14,8 @@ INCLUDES: dict[Role, frozenset[Role]] = {
 }
 MAY: dict[Role, str] = {
     "viewer": "reads everything but tokens and the content of dead letters",
-    "auditor": "reads the content of dead letters and the audit log too",
+    "auditor": "reads the content of dead letters and the audit log too; holds rollouts and deployments, and releases "
+    "what another person holds",
     "operator": "requests and cancels jobs and runs, changes pipelines and triggers, hands in events, starts, pauses, "
     "resumes and aborts rollouts, replays and discards dead letters",
     "releaser": "moves aliases, changes deployments, waives gates, promotes, rolls back",

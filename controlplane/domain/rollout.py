@@ -23,12 +23,14 @@ TRANSITIONS: Final[dict[RolloutPhase, frozenset[RolloutPhase]]] = {
     "Superseded": frozenset(),
 }
 Hold = Literal["operator", "inconclusive", "invalid"]
-Verb = Literal["pause", "resume", "promote", "abort"]
+"""Why a rollout is Paused. What an auditor holds is another thing: see `holds.py`."""
+Verb = Literal["pause", "resume", "promote", "abort", "hold", "release-hold"]
 VERBS: Final[dict[Verb, frozenset[RolloutPhase]]] = {
     "pause": frozenset({"Progressing"}),
     "resume": frozenset({"Paused"}),
     "promote": frozenset({"Progressing", "Paused"}),
     "abort": ACTIVE | {"Queued"},
+    "hold": ACTIVE | {"Queued"},
 }
 ANALYSED: Final[frozenset[RolloutPhase]] = frozenset({"Progressing", "Paused"})
 Move = Literal["stay", "advance", "promote", "roll_back", "hold", "invalidate", "withdraw", "recover"]
@@ -91,6 +93,12 @@ def next_move(policy: CanaryPolicy, assessment: Assessment, situation: Situation
     if assessment.verdict == "INCONCLUSIVE":
         return INCONCLUSIVE[policy.on_inconclusive]
     return "advance" if assessment.ladder.may_leave and not assessment.ladder.last else "stay"
+
+
+def gains(move: Move, situation: Situation) -> bool:
+    """Does it give the version more traffic? Such a move waits while an auditor holds the rollout."""
+    from_nothing = move == "recover" and situation.hold == "invalid" and situation.weight == 0
+    return move in ("advance", "promote") or from_nothing
 
 
 def asked_for(move_verdict: str, assessment: Assessment) -> bool:

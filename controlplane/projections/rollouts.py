@@ -9,8 +9,10 @@ from sqlmodel import Session, and_, col, func, or_, select
 from controlplane.domain.analysis.explain import explain
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import assess
+from controlplane.domain.rollout import FINAL
+from controlplane.projections.holds import hold_views, in_words, on_rollout, standing_holds
 from controlplane.projections.models import name_versions
-from controlplane.store.serving_tables import GatewayBootRow, RolloutRow
+from controlplane.store.serving_tables import GatewayBootRow, HoldRow, RolloutRow
 from schemas.rollouts import RolloutPolicy
 from schemas.views.rollouts import RolloutView
 
@@ -37,16 +39,18 @@ def list_rollouts(
 def rollout_views(session: Session, rows: list[RolloutRow]) -> list[RolloutView]:
     """As the API shows them: versions by id and by name, steps as people count."""
     names = name_versions(session, (one for row in rows for one in (row.model_version_id, row.previous)))
-    return [_rollout_view(row, names) for row in rows]
+    standing = standing_holds(session, {row.deployment for row in rows})
+    return [_rollout_view(row, names, _held_by(row, standing)) for row in rows]
 
 
-def _rollout_view(row: RolloutRow, names: Mapping[UUID, str]) -> RolloutView:
+def _rollout_view(row: RolloutRow, names: Mapping[UUID, str], holds: list[HoldRow]) -> RolloutView:
     return RolloutView(
         **row.model_dump(include=set(RolloutView.model_fields) - {"step"}),
         model_version=names[row.model_version_id],
         previous_version=names[row.previous] if row.previous else None,
         step=step_number(row),
         steps=len(RolloutPolicy.model_validate(row.policy).canary.steps),
+        holds=hold_views(holds),
     )
 
 
@@ -57,6 +61,21 @@ def step_number(row: RolloutRow) -> int:
 
 def describe_analysis(session: Session, row: RolloutRow, now: float) -> list[str]:
     """As `graftwork why` would say it if the rollout were decided now, or at its end when it has ended."""
+    return [*_held_lines(session, row), *_evidence_lines(session, row, now)]
+
+
+def _held_by(row: RolloutRow, standing: list[HoldRow]) -> list[HoldRow]:
+    """What it waits for; of one that has ended, what was placed on it and waits to be released."""
+    holds = on_rollout(standing, row)
+    return [hold for hold in holds if hold.rollout_id == row.id] if row.phase in FINAL else holds
+
+
+def _held_lines(session: Session, row: RolloutRow) -> list[str]:
+    holds = _held_by(row, standing_holds(session, [row.deployment]))
+    return [f"{in_words(holds)}; promotion and more weight wait until it is released"] if holds else []
+
+
+def _evidence_lines(session: Session, row: RolloutRow, now: float) -> list[str]:
     if row.analysis is None:
         return []
     if row.fold_error is not None:

@@ -178,7 +178,7 @@ class RolloutRow(SQLModel, table=True):
     fold_error: str | None = text_column(nullable=True)  # what the last fold failed with; none once one succeeds
     fold_failures: int = 0  # in a row
     fold_failed_at: datetime | None = moment(nullable=True)
-    hold: str | None = None  # why it is Paused: operator, inconclusive, invalid
+    paused_for: str | None = None  # operator, inconclusive, invalid
     paused_at: datetime | None = moment(nullable=True)  # or INVALID since
     actor: str
     correlationid: str
@@ -187,6 +187,24 @@ class RolloutRow(SQLModel, table=True):
     started_at: datetime | None = moment(nullable=True)
     finished_at: datetime | None = moment(nullable=True)
     revision: int = 0  # every change is a compare-and-swap on it
+
+
+class HoldRow(SQLModel, table=True):
+    """While it stands its version, or every version, gains no ground in a deployment. Kept for good."""
+
+    __tablename__ = "hold"
+    id: UUID = identity()
+    deployment: str = Field(foreign_key="deployment.name", index=True)
+    rollout_id: UUID | None = reference("rollout.id", nullable=True)  # it was placed on; none: the whole deployment
+    model_version_id: UUID | None = None  # the rollout's: another rollout of it is held too
+    reason: str = text_column()
+    actor: str
+    token_id: UUID
+    at: datetime = moment()
+    released_at: datetime | None = moment(nullable=True)
+    released_by: str | None = None
+    released_token: UUID | None = None
+    release_reason: str | None = text_column(nullable=True)
 
 
 class DecisionRow(SQLModel, table=True):

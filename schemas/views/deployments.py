@@ -6,6 +6,7 @@ from uuid import UUID
 from schemas.base import View
 from schemas.rollouts import RolloutPolicy
 from schemas.serving import Applied
+from schemas.views.holds import HoldView
 
 
 class DesiredView(View):
@@ -37,6 +38,8 @@ class DeploymentView(View):
     created_at: datetime
     desired: DesiredView | None
     """None before the first release."""
+    holds: list[HoldView]
+    """What auditors placed on the whole of it: while one stands no rollout of it gains ground."""
     warnings: list[str] = []
     """What its owner should look at, such as a wait that is shorter than labels take."""
 

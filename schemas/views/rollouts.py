@@ -7,6 +7,7 @@ from pydantic import JsonValue
 
 from schemas.base import View
 from schemas.rollouts import GateVerdict, RolloutPhase, RolloutPolicy
+from schemas.views.holds import HoldView
 
 
 class RolloutView(View):
@@ -29,8 +30,10 @@ class RolloutView(View):
     gates: list[GateVerdict]
     waived_gates: str | None
     verdict: str | None
-    hold: str | None
+    paused_for: str | None
     """Why it is Paused: operator, inconclusive, invalid."""
+    holds: list[HoldView]
+    """What auditors placed on it or on its deployment: while one stands it gains no ground."""
     fold_error: str | None
     """What the last fold of its evidence failed with: it is tried again, and the canary's lease lapses meanwhile."""
     fold_failures: int

@@ -180,7 +180,7 @@ def ends(t: Traveller, rollout_id: str) -> None:
     """Evidence decides; what stands because evidence is missing is aborted by its operator."""
     deadline = time.monotonic() + PATIENCE
     while (found := t.caller.get(f"/v1/rollouts/{rollout_id}").body)["phase"] not in FINAL:
-        if found["phase"] == "Paused" and found["hold"] != "operator":
+        if found["phase"] == "Paused" and found["paused_for"] != "operator":
             _word(t, rollout_id, "abort")
         if found["phase"] == "Queued" and t.caller.get(f"/v1/deployments/{DEPLOYMENT}").body["frozen"]:
             thaw(t)

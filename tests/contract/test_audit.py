@@ -170,6 +170,13 @@ def _releases(calls: Walk) -> None:
         site.turn()
         for word in ("pause", "resume"):
             calls.call("operator", f"POST /v1/rollouts/{{rollout_id}}:{word}", WORD, rollout_id=rollout)
+        held: dict[str, dict[str, str]] = {
+            "rollouts/{rollout_id}": {"rollout_id": rollout},
+            "deployments/{name}": {"name": "reviews"},
+        }
+        for what, names in held.items():
+            calls.call("auditor", f"POST /v1/{what}:hold", WORD, **names)
+            calls.call("admin", f"POST /v1/{what}:release-hold", WORD, **names)
         calls.call(role, f"POST /v1/rollouts/{{rollout_id}}:{verb}", WORD, rollout_id=rollout)
     calls.call("releaser", "POST /v1/deployments/{name}:rollback", {**WORD, "force": True}, name="reviews")
     calls.call("releaser", "POST /v1/deployments/{name}:resume", name="reviews")
@@ -192,6 +199,11 @@ def test_every_audited_route_has_an_entry_of_what_it_changed_and_why(database: D
     assert changes["job.cancel"]["phase"] == {"before": "Pending", "after": "Cancelled"}
     assert changes["job.retry"]["phase"] == {"before": None, "after": "Pending"}
     assert changes["rollout.pause"]["phase"] == {"before": "Progressing", "after": "Paused"}
+    for subject in ("rollout", "deployment"):
+        placed, released = changes[f"{subject}.hold"], changes[f"{subject}.release-hold"]
+        (hold,) = [field for field in placed if field.startswith("holds.")]
+        assert placed[hold] == {"before": None, "after": "auditor"}
+        assert released[hold] == {"before": "auditor", "after": None}
     assert changes["rollout.abort"]["phase"]["after"] == "Aborted"
     assert changes["alias.remove"]["model_version_id"]["after"] is None
     assert changes["deployment.rollback"]["frozen"] == {"before": False, "after": True}
@@ -201,6 +213,8 @@ def test_every_audited_route_has_an_entry_of_what_it_changed_and_why(database: D
     for action in (
         "rollout.start",
         "rollout.promote",
+        "rollout.hold",
+        "deployment.release-hold",
         "deployment.rollback",
         "alias.set",
         "alias.remove",

@@ -16,6 +16,7 @@ from tests.support.api_site import ROLES, ApiSite, Operation, operations, routes
 READERS = "viewer operator releaser auditor admin"
 OPERATORS = "operator releaser admin"
 RELEASERS = "releaser admin"
+AUDITORS = "auditor admin"
 PUBLIC = "public"
 MAY = {
     "GET /openapi.json": PUBLIC,
@@ -61,6 +62,8 @@ MAY = {
     "GET /v1/deployments/{name}/rollbacks": READERS,
     "POST /v1/deployments/{name}:rollback": RELEASERS,
     "POST /v1/deployments/{name}:resume": RELEASERS,
+    "POST /v1/deployments/{name}:hold": AUDITORS,
+    "POST /v1/deployments/{name}:release-hold": AUDITORS,
     "POST /v1/gateway/boots": "gateway admin",
     "POST /v1/gateway/reports": "gateway admin",
     "POST /v1/gateway/observations": "gateway admin",
@@ -73,6 +76,8 @@ MAY = {
     "POST /v1/rollouts/{rollout_id}:resume": OPERATORS,
     "POST /v1/rollouts/{rollout_id}:promote": RELEASERS,
     "POST /v1/rollouts/{rollout_id}:abort": OPERATORS,
+    "POST /v1/rollouts/{rollout_id}:hold": AUDITORS,
+    "POST /v1/rollouts/{rollout_id}:release-hold": AUDITORS,
     "GET /v1/rollouts/{rollout_id}/decisions": READERS,
     "GET /v1/decisions/{decision_id}": READERS,
     "PUT /v1/pipelines/{name}": OPERATORS,
@@ -87,10 +92,10 @@ MAY = {
     "GET /v1/triggers/{name}": READERS,
     "DELETE /v1/triggers/{name}": OPERATORS,
     "GET /v1/trigger-evaluations": READERS,
-    "GET /v1/audit": "auditor admin",
-    "GET /v1/audit/{entry}": "auditor admin",
+    "GET /v1/audit": AUDITORS,
+    "GET /v1/audit/{entry}": AUDITORS,
     "GET /v1/dead-letters": READERS,
-    "GET /v1/dead-letters/{letter_id}": "auditor admin",
+    "GET /v1/dead-letters/{letter_id}": AUDITORS,
     "POST /v1/dead-letters/{letter_id}:replay": OPERATORS,
     "POST /v1/dead-letters/{letter_id}:discard": OPERATORS,
 }

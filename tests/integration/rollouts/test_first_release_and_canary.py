@@ -98,7 +98,7 @@ def test_units_in_the_wrong_ratio_make_it_invalid_for_good(site: Site) -> None:
     gateway.observe(400, canary_share=0.5)
     site.turn()
     standing = site.rollout(rollout["id"])
-    assert (standing["phase"], standing["verdict"], standing["hold"]) == ("Paused", "INVALID", "invalid")
+    assert (standing["phase"], standing["verdict"], standing["paused_for"]) == ("Paused", "INVALID", "invalid")
     assert standing["weight"] == 0.1
     site.turn()
     assert site.rollout(rollout["id"])["weight"] == 0.0

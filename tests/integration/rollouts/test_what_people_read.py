@@ -123,3 +123,19 @@ def test_an_application_labels_with_a_token_that_can_do_nothing_else(site: Site,
     assert words(f"feedback {gateway.prediction('canary', 'positive')} positive", "feedback") == "counted\n"
     assert "actor: feedback" in words(f"rollout get {rollout['id']}")
     assert {site.client("feedback").get(path).status_code for path in ("/v1/rollouts", "/v1/jobs")} == {403}
+
+
+@pytest.mark.parametrize("noun", ["rollout", "deployment"])
+def test_a_hold_is_placed_seen_and_released_by_verbs(site: Site, words: Words, noun: str) -> None:
+    site.deploy()
+    site.first_champion()
+    rollout = site.canary(Gateway(site))["id"]
+    name = rollout[:8] if noun == "rollout" else "reviews"
+    assert "actor: auditor" in words(f"{noun} hold {name} --reason doubts", "auditor")
+    waits = f"{noun} {name} is held by auditor (doubts): another auditor or admin: graftwork {noun} release-hold {name}"
+    assert waits in words("status")
+    assert "held by auditor" in words(f"rollout get {rollout}")
+    hold = site.rollout(rollout)["holds"][0]["id"]
+    words(f"{noun} release-hold {name} --reason cleared --hold {hold}", "admin")
+    assert "held by auditor" not in words("status") + words(f"rollout get {rollout}")
+    assert "release-hold" in words(f"rollout decisions {rollout}")
