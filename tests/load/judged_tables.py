@@ -53,6 +53,7 @@ RECORDS = {
     "pipeline_run": Kept("what ran"),
     "trigger": Kept(RUNS),
     "token": Kept("who may"),
+    "hold": Kept("who held what back"),
 }
 """The load's jobs curate, and its rollouts have two steps: verified, two steps, promoted or rolled back make 4
 generations, twice as many of `applied` with two gateways, and 4 decisions. Twice that is allowed, for a canary that was

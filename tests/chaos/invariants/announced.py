@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from controlplane.commands.inbound import INBOUND_CONSUMER
 from controlplane.domain.job import FINAL
 from controlplane.domain.rollout import FINAL as FINAL_ROLLOUT
-from controlplane.store.serving_tables import GenerationRow, RollbackRow, RolloutRow
+from controlplane.store.serving_tables import GenerationRow, HoldRow, RollbackRow, RolloutRow
 from controlplane.store.spine_tables import InboxRow
 from controlplane.store.tables import (
     AliasHistoryRow,
@@ -77,6 +77,8 @@ PAIRS: Final = (
     Pair(
         events.RollbackFinished, _field("rollback_id"), _ids(RollbackRow.id, col(RollbackRow.finished_at).is_not(None))
     ),
+    Pair(events.HoldPlaced, _field("hold_id"), _ids(HoldRow.id)),
+    Pair(events.HoldReleased, _field("hold_id"), _ids(HoldRow.id, col(HoldRow.released_at).is_not(None))),
     Pair(events.PipelineRunStarted, _field("run_id"), _ids(PipelineRunRow.id)),
     Pair(
         events.PipelineRunFinished,
