@@ -21,6 +21,7 @@ from controlplane.api import (
     models,
     pipelines,
     problems,
+    revisions,
     rollouts,
     tokens,
     triggers,
@@ -51,6 +52,7 @@ ROUTERS: Final = (
     inbound.router,
     dead_letters.router,
     audit.router,
+    revisions.router,
 )
 """Each of their routes wants a token."""
 ANY_ROUTE: Final = (413, 415, 422, 503)

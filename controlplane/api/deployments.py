@@ -9,6 +9,7 @@ from sqlmodel import Session
 from controlplane.api.call import Auditor, Gateway, Releaser, Reply, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
+from controlplane.api.revisions import Why
 from controlplane.commands import deployments, holds, rollbacks
 from controlplane.commands.gateways import is_live, list_boots
 from controlplane.commands.generations import current_row, describe_generation, find_deployment
@@ -34,11 +35,11 @@ router = APIRouter(tags=["deployments"])
     response_model=DeploymentView,
     responses={201: {"model": DeploymentView}, **refusals(404, 409)},
 )
-def put_deployment(name: PathName, body: DeploymentSpec, call: Releaser) -> Response:
-    """Create it (201) or change its policy (200). A rollout under way keeps the policy that it started with."""
+def put_deployment(name: PathName, body: DeploymentSpec, call: Releaser, reason: Why = None) -> Response:
+    """Create it (201) or change its policy (200), a new revision. A rollout under way keeps the policy that it has."""
 
     def effect(uow: UnitOfWork) -> Reply:
-        row, created = deployments.put_deployment(uow, name, body)
+        row, created = deployments.put_deployment(uow, name, body, reason)
         return Reply(_view(uow.session, row), status=201 if created else 200)
 
     return call.write(effect)

@@ -9,6 +9,7 @@ from controlplane.api.call import Operator, Viewer
 from controlplane.api.identities import RunId
 from controlplane.api.pages import Cursor, Limit, decode_cursor, decode_moment, encode_cursor
 from controlplane.api.paths import PathName
+from controlplane.api.revisions import Why
 from controlplane.commands import pipelines as commands
 from controlplane.domain.document import load_document
 from controlplane.projections import pipelines
@@ -30,10 +31,10 @@ def document_body(schema: type[BaseModel]) -> dict[str, Any]:
 
 
 @router.put("/v1/pipelines/{name:segment}", response_model=PipelineView, openapi_extra=document_body(PipelineSpec))
-def put_pipeline(name: PathName, call: Operator) -> Response:
-    """Runs that have begun go on by the spec that they began with."""
+def put_pipeline(name: PathName, call: Operator, reason: Why = None) -> Response:
+    """A new revision where it changes something. Runs that have begun go on by the spec that they began with."""
     spec = PipelineSpec.model_validate(load_document(call.request.state.body, name))
-    return call.write(lambda uow: view(commands.put_pipeline(uow, spec)))
+    return call.write(lambda uow: view(commands.put_pipeline(uow, spec, reason)))
 
 
 @router.get("/v1/pipelines")

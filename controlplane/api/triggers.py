@@ -7,6 +7,7 @@ from controlplane.api.inbound import evaluation_view
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
 from controlplane.api.pipelines import document_body
+from controlplane.api.revisions import Why
 from controlplane.commands import triggers as commands
 from controlplane.domain.document import load_document
 from controlplane.projections import pipelines
@@ -26,10 +27,10 @@ router = APIRouter(tags=["triggers"])
     responses=refusals(404),
     openapi_extra=document_body(TriggerSpec),
 )
-def put_trigger(name: PathName, call: Operator) -> Response:
+def put_trigger(name: PathName, call: Operator, reason: Why = None) -> Response:
     """The body is YAML or JSON. The pipeline must exist and declare the params."""
     spec = TriggerSpec.model_validate(load_document(call.request.state.body, name))
-    return call.write(lambda uow: view(commands.put_trigger(uow, spec)))
+    return call.write(lambda uow: view(commands.put_trigger(uow, spec, reason)))
 
 
 @router.get("/v1/triggers")
@@ -48,9 +49,9 @@ def get_trigger(name: PathName, call: Viewer) -> TriggerView:
 
 
 @router.delete("/v1/triggers/{name}", status_code=204, responses=refusals(404))
-def delete_trigger(name: PathName, call: Operator) -> Response:
-    """Its evaluations stay, and what waits for a later match does not fire."""
-    return call.write(lambda uow: commands.delete_trigger(uow, name))
+def delete_trigger(name: PathName, call: Operator, reason: Why = None) -> Response:
+    """Its evaluations and its history stay, and what waits for a later match does not fire."""
+    return call.write(lambda uow: commands.delete_trigger(uow, name, reason))
 
 
 @router.get("/v1/trigger-evaluations")

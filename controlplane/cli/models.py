@@ -11,6 +11,7 @@ from schemas.views.models import AttachmentView
 
 model = typer.Typer(no_args_is_help=True, help="Models: immutable versions, attachments, aliases with their history.")
 Reason = Annotated[str, typer.Option("--reason", "-r", help="why; kept for good")]
+Why = Annotated[str | None, typer.Option("--reason", "-r", help="why; kept in its history for good")]
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from controlplane.cli import documents, specs
+from controlplane.cli.histories import show_history
 from controlplane.cli.jobs import Wait
+from controlplane.cli.models import Why
 from controlplane.cli.output import FAILED, Terminal, terminal
 from controlplane.cli.progress import Pace, of_run
 from controlplane.cli.watching import watch
@@ -28,11 +30,11 @@ def register(app: typer.Typer) -> None:
 
 
 @pipeline.command()
-def apply(context: typer.Context, file: Path) -> None:
+def apply(context: typer.Context, file: Path, reason: Why = None) -> None:
     """Create or change a pipeline from a YAML file. Runs under way go on by the spec that they began with."""
     screen = terminal(context)
     with screen.client() as client:
-        screen.show(client.put_pipeline(documents.named(file)))
+        screen.show(client.put_pipeline(documents.named(file), reason))
 
 
 @pipeline.command("list")
@@ -47,6 +49,14 @@ def get_pipeline(context: typer.Context, name: str) -> None:
     screen = terminal(context)
     with screen.client() as client:
         screen.show(client.get_pipeline(name))
+
+
+@pipeline.command("history")
+def pipeline_history(context: typer.Context, name: str, limit: int = 30) -> None:
+    """Every revision, newest first: who applied it, when and why, and what it changed."""
+    screen = terminal(context)
+    with screen.client() as client:
+        show_history(screen, client.pipeline_history(name), limit)
 
 
 @pipeline.command("run")
@@ -94,11 +104,11 @@ def cancel_run(context: typer.Context, run_id: str, reason: Annotated[str, typer
 
 
 @trigger.command("apply")
-def apply_trigger(context: typer.Context, file: Path) -> None:
+def apply_trigger(context: typer.Context, file: Path, reason: Why = None) -> None:
     """Create or change a trigger from a YAML file."""
     screen = terminal(context)
     with screen.client() as client:
-        screen.show(client.put_trigger(documents.named(file)))
+        screen.show(client.put_trigger(documents.named(file), reason))
 
 
 @trigger.command("list")
@@ -115,12 +125,20 @@ def get_trigger(context: typer.Context, name: str) -> None:
         screen.show(client.get_trigger(name))
 
 
-@trigger.command("delete")
-def delete_trigger(context: typer.Context, name: str) -> None:
+@trigger.command("history")
+def trigger_history(context: typer.Context, name: str, limit: int = 30) -> None:
+    """Every revision, newest first: who applied it, when and why, and what it changed."""
     screen = terminal(context)
     with screen.client() as client:
-        client.delete_trigger(name)
-    screen.tell(f"trigger {name} is gone; its evaluations stay")
+        show_history(screen, client.trigger_history(name), limit)
+
+
+@trigger.command("delete")
+def delete_trigger(context: typer.Context, name: str, reason: Why = None) -> None:
+    screen = terminal(context)
+    with screen.client() as client:
+        client.delete_trigger(name, reason)
+    screen.tell(f"trigger {name} is gone; its evaluations and its history stay")
 
 
 @trigger.command()

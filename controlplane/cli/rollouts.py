@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from controlplane.cli import documents, specs
+from controlplane.cli.histories import show_history
 from controlplane.cli.jobs import Wait
-from controlplane.cli.models import Reason
+from controlplane.cli.models import Reason, Why
 from controlplane.cli.output import FAILED, Terminal, terminal
 from controlplane.cli.plan import plan
 from controlplane.cli.progress import of_rollout
@@ -32,12 +33,12 @@ def register(app: typer.Typer) -> None:
 
 
 @deployment.command()
-def apply(context: typer.Context, file: Path) -> None:
-    """Create a deployment or change its policy, from a YAML file."""
+def apply(context: typer.Context, file: Path, reason: Why = None) -> None:
+    """Create a deployment or change its policy, from a YAML file. What changes something is a new revision."""
     screen = terminal(context)
     document = documents.named(file)
     with screen.client() as client:
-        applied = client.put_deployment(document.pop("name"), document)
+        applied = client.put_deployment(document.pop("name"), document, reason)
         screen.show(applied)
         _warn(screen, applied.warnings)
 
@@ -76,6 +77,14 @@ def served(
     screen = terminal(context)
     with screen.client() as client:
         screen.show(client.served(name, at))
+
+
+@deployment.command("history")
+def deployment_history(context: typer.Context, name: str, limit: int = 30) -> None:
+    """Every policy that it had, newest first: who applied it, when and why, and what it changed."""
+    screen = terminal(context)
+    with screen.client() as client:
+        show_history(screen, client.deployment_history(name), limit)
 
 
 @deployment.command()

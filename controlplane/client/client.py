@@ -122,8 +122,10 @@ class Client(Governance):
 
     # --- pipelines, triggers, events ----------------------------------------------------------------------------------
 
-    def put_pipeline(self, spec: Document) -> PipelineView:
-        return self._api.send(PipelineView, "PUT", f"/v1/pipelines/{spec['name']}", json=spec)
+    def put_pipeline(self, spec: Document, reason: str | None = None) -> PipelineView:
+        return self._api.send(
+            PipelineView, "PUT", f"/v1/pipelines/{spec['name']}", json=spec, params={"reason": reason}
+        )
 
     def list_pipelines(self) -> Iterator[PipelineView]:
         return self._api.pages(PipelineView, "/v1/pipelines")
@@ -149,8 +151,8 @@ class Client(Governance):
     ) -> RunView:
         return until(lambda: self.get_run(run_id), FINAL_RUN, seconds, seen)
 
-    def put_trigger(self, spec: Document) -> TriggerView:
-        return self._api.send(TriggerView, "PUT", f"/v1/triggers/{spec['name']}", json=spec)
+    def put_trigger(self, spec: Document, reason: str | None = None) -> TriggerView:
+        return self._api.send(TriggerView, "PUT", f"/v1/triggers/{spec['name']}", json=spec, params={"reason": reason})
 
     def list_triggers(self) -> Iterator[TriggerView]:
         return self._api.pages(TriggerView, "/v1/triggers")
@@ -158,8 +160,8 @@ class Client(Governance):
     def get_trigger(self, name: str) -> TriggerView:
         return self._api.get(TriggerView, f"/v1/triggers/{name}")
 
-    def delete_trigger(self, name: str) -> None:
-        self._api.ask("DELETE", f"/v1/triggers/{name}")
+    def delete_trigger(self, name: str, reason: str | None = None) -> None:
+        self._api.ask("DELETE", f"/v1/triggers/{name}", params={"reason": reason})
 
     def list_evaluations(self, **filters: Any) -> Iterator[EvaluationView]:
         """Why a trigger fired or did not; filters: trigger, event, outcome."""
@@ -180,8 +182,8 @@ class Client(Governance):
 
     # --- deployments and rollouts -------------------------------------------------------------------------------------
 
-    def put_deployment(self, name: str, spec: Document) -> DeploymentView:
-        return self._api.send(DeploymentView, "PUT", f"/v1/deployments/{name}", json=spec)
+    def put_deployment(self, name: str, spec: Document, reason: str | None = None) -> DeploymentView:
+        return self._api.send(DeploymentView, "PUT", f"/v1/deployments/{name}", json=spec, params={"reason": reason})
 
     def list_deployments(self) -> Iterator[DeploymentView]:
         return self._api.pages(DeploymentView, "/v1/deployments")

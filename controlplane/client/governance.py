@@ -1,4 +1,4 @@
-"""What those ask for who watch over others: facts, the audit log, holds, tokens and dead letters."""
+"""What those ask for who watch over others: facts, histories, the audit log, holds, tokens and dead letters."""
 
 import re
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from schemas.views.audit import AuditEntry
 from schemas.views.dead_letters import DeadLetterContent, DeadLetterView
 from schemas.views.deployments import DeploymentView
 from schemas.views.events import FeedPage
+from schemas.views.revisions import RevisionView
 from schemas.views.rollouts import RolloutView
 from schemas.views.tokens import NewToken, TokenView
 
@@ -57,6 +58,16 @@ class Governance:
 
     def discard_dead_letter(self, letter_id: UUID | str) -> DeadLetterView:
         return self._api.post(DeadLetterView, f"/v1/dead-letters/{letter_id}:discard")
+
+    def deployment_history(self, name: str) -> Iterator[RevisionView]:
+        """Newest first: who changed the policy, what of it, and why."""
+        return self._api.pages(RevisionView, f"/v1/deployments/{name}/history")
+
+    def pipeline_history(self, name: str) -> Iterator[RevisionView]:
+        return self._api.pages(RevisionView, f"/v1/pipelines/{name}/history")
+
+    def trigger_history(self, name: str) -> Iterator[RevisionView]:
+        return self._api.pages(RevisionView, f"/v1/triggers/{name}/history")
 
     def create_token(self, name: str, role: Role) -> NewToken:
         """Its plain text is in this answer only: an answer that was lost is Unreachable, and not asked for twice."""

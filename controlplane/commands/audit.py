@@ -36,7 +36,9 @@ def _moves(key: str) -> tuple[str, ...]:
 
 
 KINDS: Final[dict[str, Kind]] = {
-    "deployment": Kind(DeploymentRow, ("model", "alias", "policy", "generation", "frozen", "frozen_reason")),
+    "deployment": Kind(
+        DeploymentRow, ("model", "alias", "policy", "revision", "generation", "frozen", "frozen_reason")
+    ),
     "rollout": Kind(
         RolloutRow,
         (
@@ -48,7 +50,7 @@ KINDS: Final[dict[str, Kind]] = {
     "alias": Kind(AliasRow, ("model_version_id",), _moves),
     "pipeline": Kind(PipelineRow, ("revision", "spec")),
     "run": Kind(PipelineRunRow, ("pipeline", "params", "phase", "cancel_requested"), UUID, locked=False),
-    "trigger": Kind(TriggerRow, ("spec",)),
+    "trigger": Kind(TriggerRow, ("revision", "spec")),
     "job": Kind(JobRow, ("kind", "spec", "max_attempts", "phase", "cancel_requested"), UUID),
     "dead-letter": Kind(DeadLetterRow, ("consumer", "topic", "partition", "offset", "status", "closed_by"), UUID),
     "token": Kind(TokenRow, ("name", "role", "created_by", "revoked_at"), UUID),

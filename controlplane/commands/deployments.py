@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from controlplane.commands.generations import Desired, current_row, find_graph, lock_deployment, set_generation
+from controlplane.commands.revisions import keep_revision
 from controlplane.domain.alias import check_alias_name
 from controlplane.errors import Conflict
 from controlplane.projections.models import find_follower
@@ -19,8 +20,11 @@ from schemas.rollouts import DeploymentSpec, RolloutPolicy
 KEY_BYTES = 32
 
 
-def put_deployment(uow: UnitOfWork, name: str, spec: DeploymentSpec) -> tuple[DeploymentRow, bool]:
-    """Create a deployment or give it another policy; True when it is new. A rollout under way keeps its own policy.
+def put_deployment(
+    uow: UnitOfWork, name: str, spec: DeploymentSpec, reason: str | None = None
+) -> tuple[DeploymentRow, bool]:
+    """Create a deployment or give it another policy; True when it is new. A rollout under way keeps its own policy,
+    and the same policy again changes nothing.
 
     The model may be younger than its deployment: it is registered by name. An alias that points to a version already
     is served from the first generation on.
@@ -31,15 +35,16 @@ def put_deployment(uow: UnitOfWork, name: str, spec: DeploymentSpec) -> tuple[De
         name=name,
         model=spec.model,
         alias=spec.alias,
-        policy=spec.policy.model_dump(mode="json"),
+        policy={},
         signing_key=base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode(),
         created_at=uow.now(),
     )
     if insert_once(uow, row):
         deployment = lock_deployment(uow, name)
+        _keep_policy(uow, deployment, spec, reason)
         _adopt(uow, deployment)
         return deployment, True
-    return _update(uow, name, spec), False
+    return _update(uow, name, spec, reason), False
 
 
 def list_deployments(session: Session, after: str, limit: int) -> list[DeploymentRow]:
@@ -47,7 +52,7 @@ def list_deployments(session: Session, after: str, limit: int) -> list[Deploymen
     return list(session.exec(select(DeploymentRow).where(name > after).order_by(name).limit(limit)))
 
 
-def _update(uow: UnitOfWork, name: str, spec: DeploymentSpec) -> DeploymentRow:
+def _update(uow: UnitOfWork, name: str, spec: DeploymentSpec, reason: str | None) -> DeploymentRow:
     follower = find_follower(uow.session, spec.model, spec.alias)
     if follower is not None and follower.name != name:
         raise Conflict(f"deployment {follower.name!r} follows {spec.model}@{spec.alias} already", field="alias")
@@ -59,11 +64,18 @@ def _update(uow: UnitOfWork, name: str, spec: DeploymentSpec) -> DeploymentRow:
             field="model",
         )
     told = _told(row)
-    row.policy = spec.policy.model_dump(mode="json")
-    uow.session.flush()
+    _keep_policy(uow, row, spec, reason)
     if _told(row) != told:
         _tell_gateways(uow, row)
     return row
+
+
+def _keep_policy(uow: UnitOfWork, row: DeploymentRow, spec: DeploymentSpec, reason: str | None) -> None:
+    document = spec.model_dump(mode="json")
+    if row.policy != document["policy"]:
+        row.revision = keep_revision(uow, "deployment", row.name, document, reason)
+        row.policy = document["policy"]
+        uow.session.flush()
 
 
 def _told(deployment: DeploymentRow) -> tuple[str, float, float]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlmodel import col, select, update
+from sqlmodel import col, select
 
 from controlplane.commands.generations import lock_deployment
 from controlplane.commands.jobs import OfRun, lock_job, request_job, stop_job
+from controlplane.commands.revisions import keep_revision
 from controlplane.domain.document import json_bytes
 from controlplane.domain.pipeline import (
     OVER,
@@ -51,25 +52,17 @@ class RunRequest:
     event: Mapping[str, Any] | None = None
 
 
-def put_pipeline(uow: UnitOfWork, spec: PipelineSpec) -> PipelineRow:
+def put_pipeline(uow: UnitOfWork, spec: PipelineSpec, reason: str | None = None) -> PipelineRow:
     """Keep a pipeline; runs that have begun go on by the spec that they began with. The same again changes nothing."""
     check_pipeline(spec)
-    document = spec.model_dump(mode="json")
-    row = PipelineRow(name=spec.name, spec=document, updated_at=uow.now(), updated_by=uow.actor)
-    if not insert_once(uow, row):
-        is_it = col(PipelineRow.name) == spec.name
-        kept = uow.session.exec(select(PipelineRow).where(is_it).with_for_update()).one()
-        if kept.spec == document:
-            return kept
-        uow.execute(
-            update(PipelineRow)
-            .where(is_it)
-            .values(spec=document, revision=PipelineRow.revision + 1, updated_at=uow.now(), updated_by=uow.actor)
-            .execution_options(synchronize_session=False)
-        )
-    return uow.session.exec(
-        select(PipelineRow).where(PipelineRow.name == spec.name), execution_options={"populate_existing": True}
-    ).one()
+    insert_once(uow, PipelineRow(name=spec.name, spec={}, updated_at=uow.now(), updated_by=uow.actor))
+    query = select(PipelineRow).where(PipelineRow.name == spec.name).with_for_update()
+    row = uow.session.exec(query, execution_options={"populate_existing": True}).one()
+    if row.spec != (document := spec.model_dump(mode="json")):
+        row.revision = keep_revision(uow, "pipeline", spec.name, document, reason)
+        row.spec, row.updated_at, row.updated_by = document, uow.now(), uow.actor
+        uow.session.flush()
+    return row
 
 
 def start_run(uow: UnitOfWork, request: RunRequest) -> PipelineRunRow:

@@ -65,7 +65,8 @@ def activate(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow) -> Non
 
 def _judge_and_go_on(uow: UnitOfWork, deployment: DeploymentRow, row: RolloutRow) -> None:
     champion = stable_of(uow.session, deployment)
-    change(uow, row, phase="Gating", policy=deployment.policy, previous=champion, started_at=uow.now())
+    policy = {"policy": deployment.policy, "policy_revision": deployment.revision}
+    change(uow, row, phase="Gating", previous=champion, started_at=uow.now(), **policy)
     verdicts, decision = _judge(uow, row, champion)
     change(uow, row, gates=[verdict.model_dump(mode="json") for verdict in verdicts])
     if champion == row.model_version_id:

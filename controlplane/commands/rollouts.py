@@ -167,6 +167,7 @@ def _record(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout, phas
         pipeline=wish.pipeline,
         run_id=wish.run_id,
         policy=deployment.policy,
+        policy_revision=deployment.revision,
         waived_gates=wish.waive_gates,
         gates=[],
         reason=wish.reason,

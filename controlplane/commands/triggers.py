@@ -8,6 +8,7 @@ from typing import Any
 from sqlmodel import Session, col, delete, func, select, update
 
 from controlplane.commands.pipelines import REFUSALS, RunRequest, start_run
+from controlplane.commands.revisions import keep_revision
 from controlplane.domain.document import json_bytes
 from controlplane.domain.pipeline import with_params
 from controlplane.domain.trigger import (
@@ -71,26 +72,26 @@ class Asked:
     """The event as the trigger saw it, with what its cooldown has held back before."""
 
 
-def put_trigger(uow: UnitOfWork, spec: TriggerSpec) -> TriggerRow:
+def put_trigger(uow: UnitOfWork, spec: TriggerSpec, reason: str | None = None) -> TriggerRow:
+    """The same again changes nothing."""
     check_trigger(spec, PipelineSpec.model_validate(find_pipeline(uow.session, spec.pipeline).spec))
     document = spec.model_dump(mode="json")
     json_bytes(document, "body")
-    row = TriggerRow(name=spec.name, spec=document, updated_at=uow.now(), updated_by=uow.actor)
-    if not insert_once(uow, row):
-        values = {"spec": document, "updated_at": row.updated_at, "updated_by": row.updated_by}
-        uow.execute(
-            update(TriggerRow)
-            .where(col(TriggerRow.name) == spec.name)
-            .values(**values)
-            .execution_options(synchronize_session=False)
-        )
+    insert_once(uow, TriggerRow(name=spec.name, spec={}, updated_at=uow.now(), updated_by=uow.actor))
+    query = select(TriggerRow).where(TriggerRow.name == spec.name).with_for_update()
+    row = uow.session.exec(query, execution_options={"populate_existing": True}).one()
+    if row.spec != document:
+        row.revision = keep_revision(uow, "trigger", spec.name, document, reason)
+        row.spec, row.updated_at, row.updated_by = document, uow.now(), uow.actor
+        uow.session.flush()
     return row
 
 
-def delete_trigger(uow: UnitOfWork, name: str) -> None:
-    """Its evaluations stay: the same dedupe key does not fire again under the same name."""
+def delete_trigger(uow: UnitOfWork, name: str, reason: str | None = None) -> None:
+    """Its evaluations and its history stay: the same dedupe key does not fire again under the same name."""
     if not uow.execute(delete(TriggerRow).where(col(TriggerRow.name) == name)):
         raise NotFound(f"there is no trigger {name!r}")
+    keep_revision(uow, "trigger", name, None, reason)
 
 
 def ask_triggers(uow: UnitOfWork, incoming: Incoming) -> list[Asked]:

@@ -22,6 +22,7 @@ class DeploymentRow(SQLModel, table=True):
     model: str = Field(foreign_key="registered_model.name")
     alias: str = "champion"
     policy: dict[str, Any] = document()  # RolloutPolicy
+    revision: int = 0  # of the policy; each is kept
     generation: int = 0  # the current one; a change is a compare-and-swap on it
     frozen: bool = False  # a rollback froze the queue until someone resumes it
     frozen_reason: str | None = None
@@ -165,6 +166,7 @@ class RolloutRow(SQLModel, table=True):
     step: int = 0
     weight: float = 0.0
     policy: dict[str, Any] = document()  # RolloutPolicy, as it was when the rollout started
+    policy_revision: int  # which one of the deployment's that is
     waived_gates: str | None = text_column(nullable=True)  # the reason, when somebody with the role waived them
     gates: list[Any] = document()  # list[GateVerdict]
     analysis: dict[str, Any] | None = document(nullable=True)  # AnalysisState

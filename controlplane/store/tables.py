@@ -197,7 +197,7 @@ class AliasHistoryRow(SQLModel, table=True):
 class PipelineRow(SQLModel, table=True):
     __tablename__ = "pipeline"
     name: str = Field(primary_key=True)
-    revision: int = 1
+    revision: int = 0
     spec: dict[str, Any] = document()
     updated_at: datetime = moment()
     updated_by: str
@@ -226,9 +226,23 @@ class PipelineRunRow(SQLModel, table=True):
 class TriggerRow(SQLModel, table=True):
     __tablename__ = "trigger"
     name: str = Field(primary_key=True)
+    revision: int = 0
     spec: dict[str, Any] = document()
     updated_at: datetime = moment()
     updated_by: str
+
+
+class RevisionRow(SQLModel, table=True):
+    """What somebody applied to a deployment, a pipeline or a trigger, kept for good."""
+
+    __tablename__ = "revision"
+    noun: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    revision: int = Field(primary_key=True)
+    spec: dict[str, Any] | None = document(nullable=True)  # none: it was deleted
+    reason: str | None = text_column(nullable=True)
+    actor: str
+    at: datetime = moment()
 
 
 class TriggerEvaluationRow(SQLModel, table=True):

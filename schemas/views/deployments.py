@@ -32,6 +32,8 @@ class DeploymentView(View):
     model: str
     alias: str
     policy: RolloutPolicy
+    revision: int
+    """Of the policy, as its history counts them."""
     generation: int
     frozen: bool
     frozen_reason: str | None

@@ -27,6 +27,8 @@ class RolloutView(View):
     steps: int
     """How many its policy has."""
     weight: float
+    policy_revision: int
+    """Which of the deployment's policies it goes by, as its history counts them."""
     gates: list[GateVerdict]
     waived_gates: str | None
     verdict: str | None

@@ -9,6 +9,7 @@ from schemas.pipelines import TriggerOutcome, TriggerSpec
 
 class TriggerView(View):
     name: str
+    revision: int
     spec: TriggerSpec
     updated_at: datetime
     updated_by: str

@@ -53,6 +53,7 @@ RECORDS = {
     "pipeline_run": Kept("what ran"),
     "trigger": Kept(RUNS),
     "token": Kept("who may"),
+    "revision": Kept("who changed what"),
     "hold": Kept("who held what back"),
 }
 """The load's jobs curate, and its rollouts have two steps: verified, two steps, promoted or rolled back make 4

@@ -139,3 +139,25 @@ def test_a_hold_is_placed_seen_and_released_by_verbs(site: Site, words: Words, n
     words(f"{noun} release-hold {name} --reason cleared --hold {hold}", "admin")
     assert "held by auditor" not in words("status") + words(f"rollout get {rollout}")
     assert "release-hold" in words(f"rollout decisions {rollout}")
+
+
+def test_a_history_tells_who_changed_what_and_why(site: Site, words: Words, tmp_path: Path) -> None:
+    files = {
+        "pipeline": "name: rows\nstages: {curate: {kind: curate, spec: {dataset: rows, sources: [{uri: 'file:///x'}]}}}",
+        "trigger": "name: rows\npipeline: rows\ntypes: [com.example.rows]\nsources: ['//example.com']",
+        "deployment": "name: rows\nmodel: sentiment\nalias: nightly\npolicy: {verify_seconds: 60}",
+    }
+    for noun, document in files.items():
+        file = tmp_path / f"{noun}.yaml"
+        file.write_text(document)
+        words(f"{noun} apply {file}", "releaser")
+    (tmp_path / "deployment.yaml").write_text(files["deployment"].replace("60", "90"))
+    words(f"deployment apply {tmp_path / 'deployment.yaml'} --reason slower-disks", "admin")
+    newest, change, first = words("deployment history rows").splitlines()[:3]
+    assert newest.startswith("2 · ")
+    assert newest.endswith(" UTC · admin · slower-disks")
+    assert change == "  policy.verify_seconds: 60.0 → 90.0"
+    assert first.endswith(" UTC · releaser")
+    words("trigger delete rows --reason obsolete", "operator")
+    assert "deleted" in words("trigger history rows")
+    assert words("pipeline history rows").startswith("1 · ")
