@@ -1,5 +1,7 @@
 """The CLI against the live API: its exit codes, its JSON, and who followed what to which end."""
 
+import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,6 +11,9 @@ from typing import Any
 import pytest
 
 from controlplane.cli.app import main
+from controlplane.domain.audit import entry_digest
+from controlplane.store.audit_chain import to_entry
+from controlplane.store.audit_tables import AuditEntryRow
 from controlplane.store.database import Database
 from schemas.claims import CurvePoint
 from tests.support.api_site import ApiSite
@@ -32,7 +37,7 @@ class Ran:
 Run = Callable[..., Ran]
 LISTS = (
     "job list", "run list", "pipeline list", "trigger list", "trigger evaluations", "dataset list", "model list",
-    "deployment list", "rollout list", "dlq list",
+    "deployment list", "rollout list", "dlq list", "audit list",
 )  # fmt: skip
 
 
@@ -180,3 +185,64 @@ def test_a_deployment_that_is_not_there_cannot_be_asked(run: Run) -> None:
 def test_feedback_to_no_answer_is_refused(run: Run) -> None:
     refused = run("feedback", "made-up", "positive")
     assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+
+
+def a_token_made_and_a_rollback_refused(run: Run) -> None:
+    assert run("token", "create", "--role", "viewer", "--name", "=ci").code == 0
+    assert run("deployment", "rollback", "nobody", "--reason", "in haste").code == 2
+
+
+def test_the_audit_log_is_listed_filtered_and_shown(run: Run) -> None:
+    a_token_made_and_a_rollback_refused(run)
+    refused, made = run("audit", "list", "--json").json
+    assert (refused["action"], refused["outcome"], refused["reason"]) == ("deployment.rollback", "refused", "in haste")
+    assert (made["action"], made["outcome"], made["actor"]) == ("token.create", "done", "admin")
+    for wanted in (
+        ("--outcome", "refused"),
+        ("--action", "deployment"),
+        ("--subject", "deployment/nobody"),
+        ("--limit", "1"),
+    ):
+        assert run("audit", "list", "--json", *wanted).json == [refused], wanted
+    assert run("audit", "list", "--json", "--actor", "somebody").json == []
+    assert run("audit", "list", "--json", "--since", "2999-01-01T00:00:00Z").json == []
+    table = run("audit", "list").out
+    assert "token.create" in table
+    assert "in haste" in table
+    assert run("audit", "show", "1", "--json").json == run("audit", "show", made["id"], "--json").json == made
+    assert "viewer" in run("audit", "show", "1").out
+    assert run("audit", "show", "7").code == 2
+
+
+def test_an_export_of_the_audit_log_can_be_verified_elsewhere(run: Run, tmp_path: Path) -> None:
+    a_token_made_and_a_rollback_refused(run)
+    exported = run("audit", "export").out
+    assert [json.loads(line)["seq"] for line in exported.splitlines()] == [1, 2]
+    assert run("audit", "export", "--since", "2999-01-01T00:00:00Z").out == ""
+    assert run("audit", "export", "--until", "1999-01-01T00:00:00Z").out == ""
+    file = tmp_path / "audit.jsonl"
+    file.write_text(exported)
+    kept = run("audit", "verify", "--file", str(file))
+    assert kept.code == 0
+    assert kept.out.startswith("2 entries, 0 faults")
+    file.write_text(exported.replace("in haste", "on purpose"))
+    changed = run("audit", "verify", "--file", str(file), "--json")
+    assert changed.code == 1
+    assert changed.json["faults"] == ["entry 2 is not what its digest was made of"]
+    rows = list(csv.DictReader(io.StringIO(run("audit", "export", "--csv").out)))
+    assert [row["action"] for row in rows] == ["token.create", "deployment.rollback"]
+    assert not [value for row in rows for value in row.values() if value[:1] in set("=+-@")]
+
+
+def test_an_entry_that_was_changed_in_the_database_fails_the_verification(run: Run, sqlite_database: Database) -> None:
+    a_token_made_and_a_rollback_refused(run)
+    assert run("audit", "verify").out.startswith("2 entries, 0 faults")
+    with sqlite_database.begin("insider") as uow:
+        row = uow.session.get(AuditEntryRow, 1)
+        assert row is not None
+        row.actor = "somebody else"
+        row.digest = entry_digest(to_entry(row))
+    verified = run("audit", "verify")
+    assert verified.code == 1
+    assert "entry 1 has another digest than the event log tells of" in verified.out
+    assert "2 entries, 2 faults" in verified.out

@@ -134,7 +134,8 @@ def test_the_reason_and_the_revision_are_in_the_audit_log_too(keeper: Keeper) ->
     assert entry["changes"]["revision"] == {"before": 1, "after": 2}
 
 
-def test_a_rollout_says_by_which_revision_of_the_policy_it_goes(site: Site) -> None:
+def test_a_rollout_says_by_which_revision_of_the_policy_it_goes(database: Database) -> None:
+    site = Site(database)
     revision = site.deploy()["revision"]
     site.first_champion()
     gateway = Gateway(site)

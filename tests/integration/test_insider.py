@@ -1,156 +1,22 @@
-"""An insider with role operator tries to get a bad version served without a waiver; each way ends where it began."""
+"""An insider tries to get a bad version served without a waiver: each way ends where it began, and is audited."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from controlplane.domain.canonical import digest
 from controlplane.store.database import Database
-from schemas.jobs import AttackResult, EvaluateResult, Interval
-from tests.support.releases import DATASET, Gateway, Learnt, Site, attack, evaluation, ok, paired
-from tests.support.scripted_worker import Worker
-
-ROWS: dict[str, Any] = {"dataset": "reviews", "min_rows": 1000}
-GATES: list[dict[str, Any]] = [
-    {"gate": "parity"},
-    {"gate": "accuracy", **ROWS, "minimum": 0.7, "not_below_champion_by": 0.02},
-    {"gate": "attack", **ROWS, "recipe": "deepwordbug", "queries_per_word": 10, "maximum": 0.6},
-]
-NOTHING_LEFT = Interval(value=0, low=0, high=1, n=0)
-EASIER = UUID(int=77)
-
-
-class Insider:
-    """Holds an operator's token. Workers and gateways are honest: they measure what they are asked to."""
-
-    def __init__(self, database: Database) -> None:
-        self.site = Site(database)
-        self.site.deploy(gates=GATES)
-        self.champion = self.site.version(Learnt(accuracy=0.9, attack_success=0.2))
-        self.site.release(self.champion)
-        self.site.turn()
-        self.bad = self.site.version(Learnt(accuracy=0.5, attack_success=0.95, against=self.champion, difference=-0.4))
-        self.me = self.site.client("operator")
-
-    def measure(self, result: EvaluateResult | AttackResult, **spec: Any) -> None:
-        """Ask for a job that shows the bad version in a better light; its worker answers."""
-        asked = {"model_version": str(self.bad), "dataset": "reviews/1", "against": str(self.champion), **spec}
-        ok(self.me.post("/v1/jobs", json={"kind": result.kind, "spec": asked}))
-        worker = Worker(self.site)
-        worker.complete(worker.claim(result.kind), **result.model_dump(mode="json", exclude={"kind"}))
-
-    def release(self, **body: Any) -> Any:
-        wish = {"deployment": "reviews", "model_version": str(self.bad), "reason": "trust me", **body}
-        return self.me.post("/v1/rollouts", json=wish)
-
-
-Way = Callable[[Insider], Any]
-
-
-def attack_weakly(insider: Insider) -> None:
-    insider.measure(broken(insider, query_budget=5, mean_queries=5), rows=1100, query_budget=5)
-
-
-def attack_with_few_queries(insider: Insider) -> None:
-    insider.measure(broken(insider, queries_per_word=1), rows=1100, queries_per_word=1)
-
-
-def attack_other_rows_of_the_split(insider: Insider) -> None:
-    insider.measure(broken(insider, seed=7), rows=1100, seed=7)
-
-
-def attack_where_nothing_is_right(insider: Insider) -> None:
-    wrong = Interval(value=0, low=0, high=0.1, n=40)
-    counts = dict.fromkeys(("both", "only_this", "only_other", "neither"), 0)
-    beside = paired(insider.champion, 0).model_copy(update={**counts, "low": -1.0, "high": 1.0})
-    nothing = {"success_rate": NOTHING_LEFT, "worst_success_rate": NOTHING_LEFT, "succeeded": 0, "failed": 0}
-    answers = {"skipped": 40, "clean_accuracy": wrong, "accuracy_under_attack": wrong, "paired": beside}
-    insider.measure(broken(insider, **nothing, **answers), rows=40)
-
-
-def attack_until_it_looks_well(insider: Insider) -> None:
-    insider.measure(broken(insider), rows=1100)
-
-
-def evaluate_an_easier_dataset(insider: Insider) -> None:
-    insider.site.dataset("easy", 1, EASIER, "easier rows")
-    insider.measure(right(insider, dataset=EASIER, rows="easier rows"), dataset="easy/1")
-
-
-def evaluate_an_easier_version_of_the_same_name(insider: Insider) -> None:
-    insider.site.dataset("reviews", 2, EASIER, "easier rows")
-    insider.measure(right(insider, dataset=EASIER, rows="easier rows"), dataset="reviews@latest")
-
-
-def evaluate_another_split(insider: Insider) -> None:
-    found = right(insider, split="validation", rows="validation test rows")
-    insider.measure(found, split="validation")
-
-
-def evaluate_the_rows_it_learnt(insider: Insider) -> None:
-    insider.measure(right(insider, split="train", rows=str(DATASET)), split="train")
-
-
-def evaluate_beside_something_worse(insider: Insider) -> None:
-    worse = insider.site.version()
-    insider.measure(right(insider, against=worse), against=str(worse))
-
-
-def evaluate_until_it_looks_well(insider: Insider) -> None:
-    insider.measure(right(insider))
-
-
-def right(insider: Insider, *, rows: str = "test rows", against: UUID | None = None, **where: Any) -> EvaluateResult:
-    """Nearly every row, and better than the other version."""
-    beside = paired(against or insider.champion, 0.05)
-    found = evaluation(insider.bad, 0.99 - 0.02, beside=beside, **where)
-    return found.model_copy(update={"rows_digest": digest(rows)})
-
-
-def broken(insider: Insider, **said: Any) -> AttackResult:
-    """Hardly any row."""
-    return attack(
-        insider.bad, 0.1, **{"paired": paired(insider.champion, 0).model_copy(update={"neither": 400})} | said
-    )
-
-
-MEASURED: list[Way] = [
-    attack_weakly,
-    attack_with_few_queries,
-    attack_other_rows_of_the_split,
-    attack_where_nothing_is_right,
-    attack_until_it_looks_well,
-    evaluate_an_easier_dataset,
-    evaluate_an_easier_version_of_the_same_name,
-    evaluate_another_split,
-    evaluate_the_rows_it_learnt,
-    evaluate_beside_something_worse,
-    evaluate_until_it_looks_well,
-]
-"""Ways to make evidence."""
-
-
-@pytest.mark.parametrize("way", MEASURED, ids=lambda way: way.__name__)
-def test_better_evidence_is_not_to_be_had(database: Database, way: Way) -> None:
-    insider = Insider(database)
-    way(insider)
-    rollout = ok(insider.release())
-    assert rollout["phase"] == "Aborted"
-    assert {gate["gate"]: gate["status"] for gate in rollout["gates"]} == {
-        "graph": "Passed",
-        "labels": "Passed",
-        "parity": "Passed",
-        "accuracy": "Failed",
-        "accuracy against champion": "Failed",
-        "attack": "Failed",
-    }
-    assert insider.site.deployment()["desired"]["stable"] == str(insider.champion)
+from tests.support.insider import DOUBT, EVE, Attempt, Insider, Way, right
+from tests.support.releases import CANARY, Gateway, ok
 
 
 def forbidden(answer: Any) -> None:
     assert answer.status_code == 403, answer.text
+
+
+def held(answer: Any) -> None:
+    assert (answer.status_code, answer.json()["type"].rpartition("/")[2]) == (409, "held"), answer.text
 
 
 def waive(insider: Insider) -> None:
@@ -158,9 +24,9 @@ def waive(insider: Insider) -> None:
 
 
 def promote(insider: Insider) -> None:
-    rollout = insider.site.release(insider.bad, "releaser", waive_gates="somebody else's drill")
-    forbidden(insider.me.post(f"/v1/rollouts/{rollout['id']}:promote", json={"reason": "it looks well"}))
-    ok(insider.me.post(f"/v1/rollouts/{rollout['id']}:abort", json={"reason": "tidy up"}))
+    _, rollout = insider.drill()
+    forbidden(insider.me.post(f"/v1/rollouts/{rollout}:promote", json={"reason": "it looks well"}))
+    insider.tidy_up(rollout)
 
 
 def move_the_alias(insider: Insider) -> None:
@@ -192,8 +58,7 @@ def become_a_worker(insider: Insider) -> None:
 
 
 def forge_a_result(insider: Insider) -> None:
-    spec = {"model_version": str(insider.bad), "dataset": "reviews/1", "against": str(insider.champion)}
-    job = ok(insider.me.post("/v1/jobs", json={"kind": "evaluate", "spec": spec}))
+    job = ok(insider.ask("evaluate"))
     body = {"attempt": 1, "owner": "me", "result": right(insider).model_dump(mode="json")}
     forbidden(insider.me.post(f"/v1/jobs/{job['id']}:complete", json=body))
 
@@ -206,8 +71,7 @@ def speak_for_the_traffic(insider: Insider) -> None:
 
 def bring_a_graph_of_ones_own(insider: Insider) -> None:
     good = right(insider).graph.model_dump(mode="json")
-    spec = {"model_version": str(insider.bad), "dataset": "reviews/1", "graph": good}
-    assert insider.me.post("/v1/jobs", json={"kind": "evaluate", "spec": spec}).status_code == 422
+    assert insider.ask("evaluate", graph=good).status_code == 422
 
 
 def release_by_a_pipeline_without_gates(insider: Insider) -> None:
@@ -219,21 +83,129 @@ def release_by_a_pipeline_without_gates(insider: Insider) -> None:
     insider.site.turn()
 
 
-WORDED: list[Way] = [
-    waive,
-    promote,
-    move_the_alias,
-    move_an_alias_that_nothing_follows,
-    change_the_policy,
-    make_another_deployment,
-    roll_back_to_it,
-    become_a_worker,
-    forge_a_result,
-    speak_for_the_traffic,
-    bring_a_graph_of_ones_own,
-    release_by_a_pipeline_without_gates,
-]
-"""Ways to do without evidence."""
+def label_ones_own_answers(insider: Insider) -> None:
+    gateway, rollout = insider.drill()
+    for person in (insider.me, insider.eve("viewer"), insider.eve("releaser")):
+        body = {"prediction_id": gateway.prediction("canary", "positive"), "label": "positive"}
+        forbidden(person.post("/v1/feedback", json=body))
+    assert insider.site.rollout(rollout)["labelled_by"] == []
+    insider.tidy_up(rollout)
+
+
+def flood_with_forged_labels(insider: Insider) -> None:
+    """More than the log's pace: the entries that are missing are counted in the next one."""
+    gateway, rollout = insider.drill()
+    for _ in range(FLOOD):
+        body = {"prediction_id": gateway.prediction("canary", "positive")[:-2] + "AA", "label": "positive"}
+        forbidden(insider.me.post("/v1/feedback", json=body))
+    assert insider.site.rollout(rollout)["labelled_by"] == []
+    insider.tidy_up(rollout)
+
+
+def hold_and_release_as_operator(insider: Insider) -> None:
+    _, rollout = insider.drill(hold="rollout")
+    for url in (f"/v1/rollouts/{rollout}", "/v1/deployments/reviews"):
+        for verb in ("hold", "release-hold"):
+            forbidden(insider.me.post(f"{url}:{verb}", json=DOUBT))
+    insider.tidy_up(rollout)
+
+
+def release_ones_own_hold(insider: Insider) -> None:
+    _, rollout = insider.drill()
+    ok(insider.eve("auditor").post(f"/v1/rollouts/{rollout}:hold", json=DOUBT))
+    for role in ("auditor", "admin"):
+        forbidden(insider.eve(role).post(f"/v1/rollouts/{rollout}:release-hold", json=DOUBT))
+    insider.tidy_up(rollout)
+
+
+def promote_a_held_rollout(insider: Insider) -> None:
+    promote_while_held(insider, "rollout")
+
+
+def promote_in_a_held_deployment(insider: Insider) -> None:
+    promote_while_held(insider, "deployment")
+
+
+def promote_while_held(insider: Insider, what: str) -> None:
+    _, rollout = insider.drill(hold=what)
+    forbidden(insider.me.post(f"/v1/rollouts/{rollout}:promote", json=DOUBT))
+    held(insider.eve("releaser").post(f"/v1/rollouts/{rollout}:promote", json=DOUBT))
+    insider.tidy_up(rollout)
+
+
+def release_somebodys_hold_and_promote(insider: Insider) -> None:
+    _, rollout = insider.drill(hold="deployment")
+    ok(insider.eve("admin").post("/v1/deployments/reviews:release-hold", json=DOUBT))
+    forbidden(insider.eve("releaser").post(f"/v1/rollouts/{rollout}:promote", json=DOUBT))
+    insider.tidy_up(rollout)
+
+
+def edit_the_policy_under_a_hold(insider: Insider) -> None:
+    gateway, rollout = insider.drill(hold="rollout")
+    before = insider.site.rollout(rollout)["policy_revision"]
+    canary = {**CANARY, "max_seconds": 60, "on_inconclusive": "promote"}
+    body = {"model": "sentiment", "policy": {"gates": [], "canary": canary}}
+    forbidden(insider.me.put("/v1/deployments/reviews", json=body))
+    ok(insider.eve("releaser").put("/v1/deployments/reviews", json=body))
+    insider.site.pass_time(100)
+    gateway.observe(400)
+    insider.site.turn()
+    assert insider.site.rollout(rollout)["policy_revision"] == before
+    held(insider.eve("releaser").post(f"/v1/rollouts/{rollout}:promote", json=DOUBT))
+    history = ok(insider.site.client("auditor").get("/v1/deployments/reviews/history"))["items"]
+    assert (history[0]["actor"], "policy.canary.on_inconclusive" in history[0]["changes"]) == (EVE, True)
+    insider.tidy_up(rollout)
+
+
+def start_a_held_version_again(insider: Insider) -> None:
+    """Without its hold, as the insider hopes; the waiver of the drill is not his."""
+    _, rollout = insider.drill(hold="rollout")
+    ok(insider.me.post(f"/v1/rollouts/{rollout}:abort", json=DOUBT))
+    assert ok(insider.release())["phase"] == "Aborted"
+
+
+FLOOD = 33
+REFUSED = Attempt("POST /v1/feedback")
+WORDED: dict[Way, list[Attempt]] = {
+    waive: [Attempt("rollout.start")],
+    promote: [Attempt("rollout.promote")],
+    move_the_alias: [Attempt("alias.set")],
+    move_an_alias_that_nothing_follows: [Attempt("alias.set")],
+    change_the_policy: [Attempt("deployment.apply")],
+    make_another_deployment: [Attempt("deployment.apply")],
+    roll_back_to_it: [Attempt("deployment.rollback")],
+    become_a_worker: [Attempt("token.create"), Attempt("POST /v1/jobs:claim")],
+    forge_a_result: [Attempt("job.request", "done"), Attempt("POST /v1/jobs/{job_id}:complete")],
+    speak_for_the_traffic: [Attempt("POST /v1/gateway/observations")],
+    bring_a_graph_of_ones_own: [Attempt("job.request")],
+    release_by_a_pipeline_without_gates: [
+        Attempt("pipeline.apply"),
+        Attempt("pipeline.apply", "done"),
+        Attempt("pipeline.run", "done"),
+    ],
+    label_ones_own_answers: [REFUSED, replace(REFUSED, actor=EVE), replace(REFUSED, actor=EVE)],
+    flood_with_forged_labels: [REFUSED] * 30,
+    hold_and_release_as_operator: [
+        Attempt(f"{noun}.{verb}") for noun in ("rollout", "deployment") for verb in ("hold", "release-hold")
+    ],
+    release_ones_own_hold: [
+        Attempt("rollout.hold", "done", EVE),
+        *[Attempt("rollout.release-hold", actor=EVE)] * 2,
+    ],
+    promote_a_held_rollout: [Attempt("rollout.promote"), Attempt("rollout.promote", actor=EVE)],
+    promote_in_a_held_deployment: [Attempt("rollout.promote"), Attempt("rollout.promote", actor=EVE)],
+    release_somebodys_hold_and_promote: [
+        Attempt("deployment.release-hold", "done", EVE),
+        Attempt("rollout.promote", actor=EVE),
+    ],
+    edit_the_policy_under_a_hold: [
+        Attempt("deployment.apply"),
+        Attempt("deployment.apply", "done", EVE),
+        Attempt("rollout.promote", actor=EVE),
+    ],
+    start_a_held_version_again: [Attempt("rollout.abort", "done"), Attempt("rollout.start", "done")],
+}
+"""Ways to do without evidence, and what the audit log says of each."""
 
 
 @pytest.mark.parametrize("way", WORDED, ids=lambda way: way.__name__)
@@ -243,3 +215,4 @@ def test_nothing_goes_around_the_gates(database: Database, way: Way) -> None:
     assert insider.site.deployment()["desired"]["stable"] == str(insider.champion)
     assert insider.site.alias()["model_version_id"] == str(insider.champion)
     assert set(insider.site.phases()[1:]) <= {"Aborted"}
+    assert insider.attempts() == WORDED[way]
