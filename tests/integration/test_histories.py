@@ -154,8 +154,8 @@ def test_what_an_older_schema_holds_begins_its_history(database: Database) -> No
     for keeper in keepers:
         keeper.apply(1)
     with database.engine.begin() as connection:
-        command.downgrade(alembic_config(connection), "0007")
-        connection.execute(text("UPDATE schema_info SET version = 7"))
+        command.downgrade(alembic_config(connection), "0008")
+        connection.execute(text("UPDATE schema_info SET version = 8"))
     upgrade(database)
     for keeper in keepers:
         (first,) = keeper.history()["items"]
