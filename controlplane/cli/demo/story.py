@@ -60,6 +60,8 @@ class Story:
     size: Size
     artifacts: Path
     gateway: str = ""
+    users_token: str = ""
+    """Of role feedback: they label answers, and can do nothing else."""
     runs: list[RunView] = field(default_factory=list)
     rollouts: list[RolloutDetail] = field(default_factory=list)
     traffic: list[Tally] = field(default_factory=list)
@@ -108,6 +110,7 @@ def play(story: Story, supervisor: Supervisor) -> None:
         client.put_pipeline(document("pipeline"))
         client.put_pipeline(document("flipped"))
         client.put_trigger(document("trigger"))
+        story.users_token = client.create_token("the demo's users", "feedback").token
         story.gateway = wait_for_gateway(story.screen, client, supervisor)
     with story.chapter(f"An event: {size.first:,} reviews were collected → the first champion"):
         arrive(story, offset=0, limit=size.first, parent=None, epochs=2)
@@ -181,8 +184,8 @@ def users(story: Story) -> Iterator[None]:
     """Validation rows as live traffic, their labels as feedback. Test rows are never traffic."""
     rows = read_rows(story.artifacts, story.client.get_dataset_version("reviews@latest").manifest, "validation")
     settings = story.screen.settings
-    token = story.client.create_token("the demo's users", "feedback").token
-    traffic = Traffic(rows, story.gateway, settings.resolved_api_url(), token, story.size.per_second)
+    api = settings.resolved_api_url()
+    traffic = Traffic(rows, story.gateway, api, story.users_token, story.size.per_second)
     with traffic:
         yield
     story.traffic.append(traffic.tally)
