@@ -35,8 +35,8 @@ def get_ready(request: Request) -> Readiness:
     if not site.settings.kafka_bootstrap_servers:
         return Readiness(status="ready")
     with site.database.read() as session:
-        faults = inbound.faults(session)
-    return Readiness(status="degraded" if faults else "ready", inbound=faults)
+        faults, lag = inbound.faults(session), inbound.lag(session)
+    return Readiness(status="degraded" if faults else "ready", inbound_lag=lag, inbound=faults)
 
 
 @router.get("/v1/info", responses=refusals(401, 403, 429))

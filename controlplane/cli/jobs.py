@@ -18,7 +18,7 @@ from schemas.views.jobs import JobView
 
 job = typer.Typer(no_args_is_help=True, help="Jobs: ask for one, follow it, cancel it.")
 Wait = Annotated[bool, typer.Option("-w", "--watch", help="follow it to its end; exit 1 unless it succeeds")]
-COLUMNS = ("id", "kind", "phase", "attempt", "stage", "owner", "created_at", "reason")
+COLUMNS = ("id", "kind", "phase", "attempt", "stage", "created_at", "reason")
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import typer
 
 from controlplane.cli.output import Terminal, terminal
+from controlplane.cli.progress import how_far
 from controlplane.cli.table import one_line
 from controlplane.client import Client
 from schemas.views.deployments import DeploymentView
@@ -40,7 +41,11 @@ def look(client: Client) -> dict[str, Any]:
         "info": client.info().model_dump(mode="json"),
         "deployments": [_deployment(one) for one in deployments],
         "rollouts": [_rollout(one) for one in rollouts],
-        "jobs": [{"id": one.id, "kind": one.kind, "phase": one.phase, "progress": _progress(one)} for one in jobs],
+        "jobs": [
+            {"id": one.id, "kind": one.kind, "phase": one.phase, "progress": how_far(one.kind, one.progress)}
+            for one in jobs
+        ],
+        "inbound": client.ready().model_dump(mode="json", include={"inbound_lag", "inbound"}),
         "waits_for_a_person": [*_paused(rollouts), *_frozen(deployments), *_held(rollouts, deployments)],
         "dead_letters": len(list(islice(client.list_dead_letters(status="Open"), AT_MOST))),
     }
@@ -67,10 +72,6 @@ def _rollout(one: RolloutView) -> dict[str, Any]:
         "weight": one.weight,
         "reason": one.reason,
     }
-
-
-def _progress(job: Any) -> str | None:
-    return f"{job.progress.step}/{job.progress.total} {job.progress.message}".strip() if job.progress else None
 
 
 def _paused(rollouts: list[RolloutView]) -> list[str]:
@@ -109,8 +110,17 @@ def _print(screen: Terminal, found: dict[str, Any]) -> None:
     for title, columns in sections.items():
         screen.write("\n" + screen.bold(title.upper()))
         screen.rows(found[title], columns)
+    _print_inbound(screen, found["inbound"])
     screen.write("\n" + screen.bold("WAITS FOR A PERSON"))
     screen.write("\n".join(found["waits_for_a_person"]) or "nothing")
     letters = found["dead_letters"]
     shown = f"{letters} or more" if letters == AT_MOST else str(letters)
     screen.write(f"\n{screen.bold('DEAD LETTERS')} {shown}" + (": graftwork dlq list" if letters else ""))
+
+
+def _print_inbound(screen: Terminal, inbound: dict[str, Any]) -> None:
+    """Other people's events, when some wait to be read."""
+    lag, faults = inbound["inbound_lag"], inbound["inbound"]
+    if lag or faults:
+        screen.write(f"\n{screen.bold('INBOUND')} {lag:,} records wait to be read")
+        screen.write("\n".join(map(one_line, faults)) or "they are being read")

@@ -10,13 +10,16 @@ LEAST = 8
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHORT_ID = 8
 """Characters of an id where the whole has no place: every verb takes a beginning that one thing alone has."""
+TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+SHORT_TIME = slice(5, 16)
+"""Of a time where the whole has no place: month, day, hour and minute."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
-    """`width` None: as wide as it gets. What has no place ends in an ellipsis, and an id after eight characters."""
+    """`width` None: as wide as it gets. What has no place ends in an ellipsis; an id and a time have a short form."""
     lines = [[one_line(cell) for cell in row] for row in (head, *rows)]
     if width is not None and sum(_widths(lines)) + len(GAP) * (len(head) - 1) > width:
-        lines = [[cell[:SHORT_ID] if UUID.fullmatch(cell) else cell for cell in line] for line in lines]
+        lines = [[_short(cell) for cell in line] for line in lines]
     widths = _widths(lines)
     if width is not None:
         widths = _fitted(widths, width - len(GAP) * (len(head) - 1))
@@ -27,6 +30,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None)
 def one_line(text: str) -> str:
     """Without what would end the line or move the cursor: a stranger may have written it."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _short(cell: str) -> str:
+    if UUID.fullmatch(cell):
+        return cell[:SHORT_ID]
+    return cell[SHORT_TIME] if TIME.fullmatch(cell) else cell
 
 
 def _widths(lines: list[list[str]]) -> list[int]:

@@ -18,7 +18,7 @@ from schemas.serving import FeedbackAnswer
 from schemas.views.aliases import Move
 from schemas.views.datasets import DatasetVersionView, DatasetView
 from schemas.views.deployments import DeploymentView, GatewayView, RollbackView, ServedView
-from schemas.views.health import Info
+from schemas.views.health import Info, Readiness
 from schemas.views.jobs import JobCurves, JobView, LogLine
 from schemas.views.models import ModelView, VersionDetail, VersionView
 from schemas.views.pipelines import PipelineView, RunView
@@ -244,6 +244,10 @@ class Client(Governance):
         return self._api.post(FeedbackAnswer, "/v1/feedback", {"prediction_id": prediction_id, "label": label})
 
     # --- the rest -----------------------------------------------------------------------------------------------------
+
+    def ready(self) -> Readiness:
+        """Whether it answers and whether other people's events are read. Raises ApiError while it is not ready."""
+        return self._api.get(Readiness, "/readyz")
 
     def info(self) -> Info:
         return self._api.get(Info, "/v1/info")

@@ -59,6 +59,11 @@ def progress_of_partitions(session: Session) -> list[PartitionProgress]:
     return [PartitionProgress(row, now) for row in rows]
 
 
+def lag(session: Session) -> int:
+    """Records that nobody has read yet, over all partitions."""
+    return sum(one.lag for one in progress_of_partitions(session))
+
+
 def faults(session: Session) -> list[str]:
     """What `/readyz` says when other people's events are not read."""
     found = progress_of_partitions(session)

@@ -15,5 +15,7 @@ class Info(View):
 
 class Readiness(View):
     status: Literal["ready", "degraded"]
+    inbound_lag: int = 0
+    """Records of other people's events that nobody has read yet, over all partitions."""
     inbound: list[str] = []
     """Why other people's events are not read, a sentence a partition."""

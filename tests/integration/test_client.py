@@ -21,7 +21,7 @@ from tests.support.http_server import serving
 from tests.support.jobs import CURATE, Jobs, curated
 from tests.support.ports import free_ports
 
-NOT_FOR_CLIENTS = ("/healthz", "/readyz", "/metrics", "/v1/doorbell", "/v1/gateway/", "/generation")
+NOT_FOR_CLIENTS = ("/healthz", "/metrics", "/v1/doorbell", "/v1/gateway/", "/generation")
 WORKER_VERBS = (":claim", ":heartbeat", ":complete", ":fail", ":release")
 
 
