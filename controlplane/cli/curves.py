@@ -12,7 +12,9 @@ ROWS: Final = 12
 
 
 def picture(curve: Curve, width: int | None) -> str:
-    """The name with its first, last and least value, and below it the curve."""
+    """The name with its first, last and least value, and below it the curve; of one point there is nothing to draw."""
+    if len(curve.values) == 1:
+        return f"{curve.name}: {curve.values[0]:.4g} at step {curve.steps[0]:,}\n"
     least = min(curve.values)
     at = curve.steps[curve.values.index(least)]
     head = f"{curve.name}: {curve.values[0]:.4g} to {curve.values[-1]:.4g}, least {least:.4g} at step {at:,}"

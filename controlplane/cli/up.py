@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
+from controlplane.cli.demo.mark import is_demo
 from controlplane.cli.output import terminal
+
+OF_A_DEMO = (
+    "This is what the demo left in {home}: look around. The next demo and `make clean` wipe it: "
+    "your own work belongs into a folder of its own, `graftwork up --home my-site`."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +35,8 @@ def up(
         screen.say(f"starting the API, the reconciler, the reactions and {workers} worker(s) …")
         supervisor.start()
         screen.say(f"Graftwork is up: {screen.settings.resolved_api_url()} · logs in {screen.settings.home / 'logs'}")
+        if is_demo(screen.settings.home):
+            screen.say(OF_A_DEMO.format(home=screen.settings.home))
         supervisor.watch(stop)
     finally:
         supervisor.stop()

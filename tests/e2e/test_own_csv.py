@@ -1,14 +1,17 @@
-"""The README's walk through one's own CSV, as its script does it."""
+"""The README's walk through one's own CSV: its commands as they stand there, typed in a folder with such a file."""
 
 import json
+import os
 import random
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.own_machine import OwnMachine
+from tests.support.own_machine import UP_SECONDS, OwnMachine
 from tests.support.processes import ROOT, Processes
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 SUBJECTS = ("parcel", "invoice", "driver", "helpdesk", "website", "refund", "warranty", "courier")
@@ -29,23 +32,44 @@ def write_csv(file: Path) -> None:
         for words in [dice.choice(phrases)]
     ]
     dice.shuffle(rows)
-    file.write_text("\n".join(["remark,kind", *rows, rows[0], '"","praise"', ""]))
+    file.write_text("\n".join(["body,queue", *rows, rows[0], '"","praise"', ""]))
 
 
-def test_the_script_takes_a_csv_to_an_answer(processes: Processes, tmp_path: Path, downloads: Path) -> None:
-    csv = tmp_path / "remarks.csv"
-    write_csv(csv)
-    machine = OwnMachine(processes, {"GRAFTWORK_SOURCES_CACHE": str(downloads)})
-    machine.up()
-    script = str(ROOT / "deploy" / "examples" / "own_csv.sh")
-    command = {"GRAFTWORK": str(Path(sys.executable).with_name("graftwork"))}
-    said = machine.command([script, str(csv), "remark", "kind", "remarks"], env=command, seconds=600).stdout
+def blocks() -> list[str]:
+    """The section's blocks of commands, in order: in one terminal, in another, and what a version holds."""
+    section = (ROOT / "README.md").read_text().split("## Your own data\n")[1].split("\n## ")[0]
+    return [
+        "\n".join(line.removeprefix("$ ") for line in block.splitlines())
+        for block in re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    ]
+
+
+def test_what_the_readme_types_takes_a_csv_to_an_answer(processes: Processes, tmp_path: Path, downloads: Path) -> None:
+    one, another, holds = blocks()
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "deploy").symlink_to(ROOT / "deploy")
+    write_csv(work / "tickets.csv")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    machine = OwnMachine(processes, {"GRAFTWORK_SOURCES_CACHE": str(downloads), "PATH": path})
+    up = processes.start("up", ["bash", "-c", f"cd {work}; exec {one}"], machine.environment({}))
+    wait_for(lambda: "Graftwork is up" in up.output() or not up.running, "it is up", seconds=UP_SECONDS)
+
+    def typed(block: str, seconds: float = 600) -> str:
+        return machine.command(["bash", "-euc", f"cd {work}; {block}"], seconds=seconds).stdout
+
+    said = typed(another)
     assert "Promoted" in said.splitlines(), said
     answer = json.loads(said.strip().splitlines()[-1])
-    assert answer["model"] == "remarks"
+    assert answer["model"] == "own"
     assert answer["predictions"][0]["label"] in MOODS
-    champion = machine.json("model", "get", "remarks@champion")
+    home = "export GRAFTWORK_HOME=my-site"
+    told = typed(f"{home}; {holds}")
+    assert all(mood in told for mood in MOODS)
+    assert len((work / "tickets.jsonl").read_text().splitlines()) == 64
+    champion = json.loads(typed(f"{home}; graftwork model get own@champion --json"))
     (score,) = [one["data"] for one in champion["attachments"] if one["kind"] == "evaluation"]
     assert score["accuracy"]["value"] > 0.9
-    curated = machine.json("dataset", "get", "remarks@latest")
+    curated = json.loads(typed(f"{home}; graftwork dataset get own@latest --json"))
     assert sum(curated["rejected"].values()) == 2
+    assert sorted(entry.name for entry in work.iterdir()) == ["deploy", "my-site", "tickets.csv", "tickets.jsonl"]

@@ -16,6 +16,7 @@ import typer
 import yaml
 from rich.markup import escape
 
+from controlplane.cli.demo.mark import MARK, is_demo
 from controlplane.cli.demo.rows import read_rows
 from controlplane.cli.demo.summary import tell
 from controlplane.cli.demo.traffic import Tally, Traffic
@@ -30,7 +31,6 @@ from controlplane.client.connection import until
 from schemas.views.pipelines import RunView
 from schemas.views.rollouts import RolloutDetail
 
-MARK = "this-is-a-demo"
 SOURCE = "//example.com/collector"
 LIVE = "Live"
 """A gateway that has registered and answers."""
@@ -74,9 +74,10 @@ class Story:
         began = time.monotonic()
         yield
         self.stages.append((title, time.monotonic() - began))
+        self.screen.say(f"   [dim]{self.stages[-1][1]:.0f} s[/dim]")
 
 
-def run(screen: Terminal, size: Size) -> None:
+def run(screen: Terminal, size: Size, picture: Path | None = None) -> None:
     """Raw reviews to a first champion, a better one promoted by canary, a bad one rolled back."""
     start_clean(screen.settings.home)
     database = upgraded_database(screen)
@@ -90,7 +91,7 @@ def run(screen: Terminal, size: Size) -> None:
             artifacts = screen.settings.home.absolute() / "artifacts"
             story = Story(client, screen, size, artifacts)
             play(story, supervisor)
-            good = tell(story)
+            good = tell(story, picture)
     finally:
         stop.set()
         if watcher.is_alive():
@@ -213,7 +214,7 @@ def document(name: str) -> dict[str, Any]:
 
 def start_clean(home: Path) -> None:
     """Wipe what an earlier demo left, and nothing else; downloads stay cached."""
-    if home.exists() and any(home.iterdir()) and not (home / MARK).exists():
+    if home.exists() and any(home.iterdir()) and not is_demo(home):
         refuse(f"{home} is not a demo's folder: choose another by --home, or move it away")
     for entry in home.iterdir() if home.exists() else ():
         if entry.name not in ("cache", MARK):

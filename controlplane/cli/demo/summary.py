@@ -1,36 +1,114 @@
-"""The end of the demo: versions, decisions with their evidence, where the time went, and how to look further."""
+"""What the demo showed: gathered for its last screen or as JSON, and judged against what it promises."""
 
+from collections import defaultdict
+from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
+from rich.console import Console, RenderableType
 
-from controlplane.cli.models import words
+from controlplane.cli.demo.ending import Ending, Release, Spent, ending
+from controlplane.settings import Settings
+from schemas.views.jobs import JobView
 from schemas.views.models import VersionDetail
+from schemas.views.rollouts import DecisionView, RolloutDetail
 
 ENDS = ("SAFE", "HARM")
+PICTURE_COLUMNS = 100
+SHORT_ID = 8
+"""Characters: every verb takes a beginning that one thing alone has."""
 
 if TYPE_CHECKING:
     from controlplane.cli.demo.story import Story
 
 
-def tell(story: "Story") -> bool:
+def tell(story: "Story", picture: Path | None) -> bool:
     """Print it all; False when the demo did not show what it promises, which is said in words."""
-    versions = [story.client.get_model_version(v.id) for v in story.client.list_model_versions("sentiment")][::-1]
+    versions = {v.id: story.client.get_model_version(v.id) for v in story.client.list_model_versions("sentiment")}
     champion = story.client.get_model_version("sentiment@champion")
     if story.screen.as_json:
-        story.screen.print_json(facts(story, versions, champion))
+        story.screen.print_json(facts(story, list(versions.values())[::-1], champion))
     else:
-        story.screen.say("\n[bold]What happened[/bold]")
-        story.screen.console.print(version_table(versions, champion))
-        tell_decisions(story)
-        tell_traffic(story)
-        story.screen.console.print(time_table(story))
+        releases = [release(story, rollout, versions[rollout.model_version_id], champion) for rollout in story.rollouts]
+        screen = ending(gather(story, releases))
+        story.screen.console.print(screen)
+        if picture:
+            draw(screen, picture)
     faults = missing(story, champion)
     for fault in faults:
         story.screen.say(f"[red]NOT SHOWN: {fault}[/red]")
-    if not faults:
-        look_further(story)
     return not faults
+
+
+def draw(screen: RenderableType, file: Path) -> None:
+    """The last screen as SVG."""
+    console = Console(record=True, width=PICTURE_COLUMNS, file=StringIO(), force_terminal=True)
+    console.print(screen)
+    console.save_svg(str(file), title="graftwork demo")
+
+
+def release(story: "Story", rollout: RolloutDetail, version: VersionDetail, champion: VersionDetail) -> Release:
+    decision = last_word(story.client.list_decisions(rollout.id))
+    again = "" if story.client.why(decision.id).recomputed else " (recomputed: ANOTHER verdict)"
+    return Release(
+        version=f"{version.model}/{version.version}",
+        is_champion=version.id == champion.id,
+        accuracy=accuracy(version),
+        broken=broken(version),
+        phase=rollout.phase,
+        waived=rollout.waived_gates is not None,
+        verdict=decision.verdict,
+        decision=str(decision.id)[:SHORT_ID],
+        reason=decision.reason + again,
+    )
+
+
+def last_word(decisions: list[DecisionView]) -> DecisionView:
+    """The verdict of a canary's evidence; without a canary whatever was decided last."""
+    return next((one for one in reversed(decisions) if one.verdict in ENDS), decisions[-1])
+
+
+def accuracy(version: VersionDetail) -> str:
+    score = test_score(version)
+    return f"{score['value']:.4f} [{score['low']:.3f}, {score['high']:.3f}]" if score else "not measured"
+
+
+def broken(version: VersionDetail) -> str:
+    audits = [a.data for a in version.attachments if a.kind == "audit"]
+    if not audits:
+        return "not attacked"
+    found, worst = audits[-1]["success_rate"], audits[-1]["worst_success_rate"]
+    assert isinstance(found, dict)
+    assert isinstance(worst, dict)
+    return f"{found['value']:.0%}, at worst {worst['value']:.0%}"
+
+
+def gather(story: "Story", releases: list[Release]) -> Ending:
+    sent, failed, late = (sum(getattr(one, name) for one in story.traffic) for name in ("sent", "failed", "late"))
+    skipped = f", {late} not sent: this machine was busy" if late else ""
+    home = story.screen.settings.home
+    return Ending(
+        releases,
+        spent(story.client.list_jobs()),
+        f"{sent:,} live requests, {failed} failed{skipped}",
+        sum(seconds for _, seconds in story.stages),
+        "" if home == Settings.model_fields["home"].default else str(home),
+    )
+
+
+def spent(jobs: Any) -> list[Spent]:
+    by_kind: dict[str, list[JobView]] = defaultdict(list)
+    for job in sorted(jobs, key=lambda one: one.created_at):
+        by_kind[job.kind].append(job)
+    return [Spent(kind, len(some), sum(map(wall, some)), sum(map(cpu, some))) for kind, some in by_kind.items()]
+
+
+def wall(job: JobView) -> float:
+    return (job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else 0.0
+
+
+def cpu(job: JobView) -> float:
+    return job.usage.cpu_seconds if job.usage else 0.0
 
 
 def missing(story: "Story", champion: VersionDetail) -> list[str]:
@@ -56,50 +134,6 @@ def test_score(version: VersionDetail) -> dict[str, Any] | None:
     return scores[-1] if scores and isinstance(scores[-1], dict) else None
 
 
-def version_table(versions: list[VersionDetail], champion: VersionDetail) -> Table:
-    table = Table("version", "what was learnt about it", box=None, header_style="bold", pad_edge=False)
-    for version in versions:
-        mark = " [green]champion[/green]" if version.id == champion.id else ""
-        lines = "\n".join(f"{a.kind}: {words(a)}" for a in version.attachments)
-        table.add_row(f"{version.model}/{version.version}{mark}", lines)
-    return table
-
-
-def tell_decisions(story: "Story") -> None:
-    """Each rollout's decisions in a line, and of the one that ended a canary its evidence."""
-    say = story.screen.console.print
-    for rollout in story.rollouts:
-        version = story.client.get_model_version(rollout.model_version_id)
-        say(f"\n[bold]{version.model}/{version.version} → {rollout.deployment}: {rollout.phase}[/bold]")
-        for decision in story.client.list_decisions(rollout.id):
-            why = story.client.why(decision.id)
-            again = "" if why.recomputed else " [red](recomputed: ANOTHER verdict)[/red]"
-            say(f"  {decision.kind:12s} {decision.verdict:9s} {decision.reason}{again}")
-            if decision.verdict in ENDS:
-                say(f"[dim]  {'':22s} graftwork why {decision.id} → the same again, from its stored inputs:[/dim]")
-                for line in why.why:
-                    say(f"  {'':22s} {line}", markup=False, style="dim")
-
-
-def tell_traffic(story: "Story") -> None:
-    total = sum(tally.sent for tally in story.traffic)
-    failed = sum(tally.failed for tally in story.traffic)
-    late = sum(tally.late for tally in story.traffic)
-    story.screen.say(f"\n{total:,} live requests, {failed} failed, {late} not sent because this machine was busy")
-
-
-def time_table(story: "Story") -> Table:
-    """Wall seconds by chapter, and of each job its wall and CPU seconds."""
-    table = Table("where the time went", "wall s", "CPU s", box=None, header_style="bold", pad_edge=False)
-    for title, seconds in story.stages:
-        table.add_row(title, f"{seconds:.0f}", "")
-    for job in sorted(story.client.list_jobs(), key=lambda one: one.created_at):
-        wall = (job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else 0.0
-        cpu = f"{job.usage.cpu_seconds:.1f}" if job.usage else ""
-        table.add_row(f"  job {job.kind}", f"{wall:.1f}", cpu)
-    return table
-
-
 def facts(story: "Story", versions: list[VersionDetail], champion: VersionDetail) -> dict[str, Any]:
     """The same for machines."""
     return {
@@ -110,16 +144,3 @@ def facts(story: "Story", versions: list[VersionDetail], champion: VersionDetail
         "jobs": list(story.client.list_jobs()),
         "traffic": [vars(tally) for tally in story.traffic],
     }
-
-
-def look_further(story: "Story") -> None:
-    home = story.screen.settings.home
-    story.screen.say(
-        f"\n[bold]Look further[/bold] (the data stays in {home}; [bold]graftwork up[/bold] shows it again)\n"
-        "  graftwork up &                               everything again, with the champion serving\n"
-        "  graftwork model get sentiment@champion       what it is made of, and what was learnt about it\n"
-        "  graftwork model history sentiment champion   who moved it, when, why\n"
-        "  graftwork events list                        the whole journey, in order\n"
-        "  graftwork trigger evaluations                why a trigger fired, or did not\n"
-        "  graftwork why DECISION                       any decision above, recomputed from its inputs"
-    )

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 import httpx
 
+AT_ONCE = 16
+"""Requests under way at most."""
+
 
 @dataclass
 class Tally:
@@ -32,6 +35,7 @@ class Traffic:
         self._random = random.Random(20)
         self._stop = threading.Event()
         self._lock = threading.Lock()
+        self._free = threading.Semaphore(AT_ONCE)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Traffic":
@@ -45,17 +49,23 @@ class Traffic:
         self._api.close()
 
     def _run(self) -> None:
-        with ThreadPoolExecutor(16) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             due = time.monotonic()
             while not self._stop.wait(max(0.0, due - time.monotonic())):
-                if time.monotonic() - due > 1:  # this machine cannot keep up: say so rather than pile up
+                # What cannot leave when it is due is told and left out: a queue would be asked for minutes afterwards.
+                if time.monotonic() - due > 1 or not self._free.acquire(blocking=False):
                     self.tally.late += 1
                 else:
                     pool.submit(self._one, self._random.choice(self._rows))
                 due += self._period
 
     def _one(self, row: tuple[str, str]) -> None:
-        text, label = row
+        try:
+            self._ask(*row)
+        finally:
+            self._free.release()
+
+    def _ask(self, text: str, label: str) -> None:
         try:
             answer = self._gateway.post("/v1/predict", json={"texts": [text]})
             answer.raise_for_status()

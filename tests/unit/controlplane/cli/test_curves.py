@@ -44,3 +44,7 @@ def test_a_table_has_the_first_and_the_last_point_and_some_between() -> None:
 
 def test_of_few_points_the_table_has_all() -> None:
     assert [row["step"] for row in points([curve("loss", [1.0, 0.5, 0.2])])] == [1, 2, 3]
+
+
+def test_one_point_is_no_curve() -> None:
+    assert picture(curve("validation_accuracy", [0.824], first=125), 80) == "validation_accuracy: 0.824 at step 125\n"
