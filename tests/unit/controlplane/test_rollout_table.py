@@ -1,6 +1,6 @@
 """The rollout's table: what may follow what, and what evidence asks for in each situation."""
 
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import pytest
@@ -14,12 +14,14 @@ from controlplane.domain.rollout import (
     FINAL,
     TRANSITIONS,
     VERBS,
+    Move,
     Served,
     Situation,
     asked_for,
     check_transition,
     check_verb,
     fold_pause,
+    gains,
     next_move,
     predecessor,
 )
@@ -182,3 +184,19 @@ def test_after_any_history_the_predecessor_is_what_the_present_period_was_laid_o
         # a move that is not allowed leaves a generation with the same version, as a change of the policy does
         history.append(Served(period.version, by_rollback=kind != "release"))
         assert predecessor(history) == (period.below.version if period.below else None)
+
+
+@pytest.mark.parametrize("move", get_args(Move))
+@pytest.mark.parametrize(
+    "situation",
+    [
+        at(),
+        at("Paused", hold="operator", weight=0.0),
+        at("Paused", hold="invalid"),
+        at("Paused", hold="invalid", weight=0.0),
+    ],
+    ids=["under way", "paused by a person", "invalid with its weight", "invalid without weight"],
+)
+def test_what_gives_a_version_more_traffic_waits_while_it_is_held(move: Move, situation: Situation) -> None:
+    comes_back = move == "recover" and (situation.hold, situation.weight) == ("invalid", 0.0)
+    assert gains(move, situation) == (move in {"advance", "promote"} or comes_back)
