@@ -66,7 +66,7 @@ def test_what_the_readme_types_takes_a_csv_to_an_answer(processes: Processes, tm
     home = "export GRAFTWORK_HOME=my-site"
     told = typed(f"{home}; {holds}")
     assert all(mood in told for mood in MOODS)
-    assert len((work / "tickets.jsonl").read_text().splitlines()) == 64
+    assert len((work / "tickets.jsonl").read_text().splitlines()) == 8 * len(MOODS) * len(SUBJECTS)
     champion = json.loads(typed(f"{home}; graftwork model get own@champion --json"))
     (score,) = [one["data"] for one in champion["attachments"] if one["kind"] == "evaluation"]
     assert score["accuracy"]["value"] > 0.9
