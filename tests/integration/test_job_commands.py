@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import select
 
-from controlplane.commands import claims, reports
+from controlplane.commands import claims, outcomes, reports
 from controlplane.commands.jobs import request_job
 from controlplane.errors import Conflict, Invalid, LostLease, NotFound
 from controlplane.store.database import Database
@@ -46,6 +46,16 @@ def test_the_same_claim_id_gets_the_same_claim(jobs: Jobs) -> None:
     claim_id = uuid4()
     first = jobs.claim(claim_id=claim_id)
     assert first is not None
+    assert jobs.claim(claim_id=claim_id) == first
+    assert jobs.types().count("job.started") == 1
+
+
+def test_the_same_claim_id_of_another_owner_gets_nothing(jobs: Jobs) -> None:
+    jobs.request()
+    jobs.request()
+    claim_id = uuid4()
+    first = jobs.claim(claim_id=claim_id)
+    assert Jobs(jobs.database, owner="worker-2").claim(claim_id=claim_id) is None
     assert jobs.claim(claim_id=claim_id) == first
     assert jobs.types().count("job.started") == 1
 
@@ -177,9 +187,12 @@ def test_a_retryable_failure_waits_and_then_the_attempts_run_out(jobs: Jobs) -> 
     assert jobs.fail(claim).phase == "Pending"
     assert jobs.claim() is None  # not before its time
     without_backoff(jobs)
+    began = jobs.get(job_id).started_at
     second = jobs.claimed()
     assert second.checkpoint is not None
     assert second.checkpoint.step == 4
+    assert began is not None
+    assert jobs.get(job_id).started_at == began  # the job's, not the attempt's
     assert jobs.fail(second, "broken again").phase == "Failed"
     assert jobs.get(job_id).reason == "broken again"
     assert jobs.types()[-1] == "job.failed"
@@ -199,6 +212,16 @@ def test_a_released_job_counts_no_failure_and_is_not_offered_to_that_owner_again
     assert jobs.claim() is None
     other = Jobs(jobs.database, 'wor"ker-1')
     assert other.claimed().attempt == 2
+
+
+def test_of_many_that_released_a_job_the_latest_are_remembered(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "MOST_REFUSALS", 2)
+    jobs.request()
+    owners = [Jobs(jobs.database, f"worker-{number}") for number in range(3)]
+    for owner in owners:
+        owner.release(owner.claimed())
+    assert [owner.claim() for owner in owners[1:]] == [None, None]
+    assert owners[0].claimed().attempt == 4
 
 
 def test_a_pending_job_is_cancelled_at_once(jobs: Jobs) -> None:

@@ -1,12 +1,14 @@
 """Singleton leases: one holder at a time, and a fence that a late one cannot pass."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from controlplane.commands import leases
 from controlplane.errors import LostLease
 from controlplane.store.database import Database
+from controlplane.store.unit_of_work import UnitOfWork
 
 
 def acquire(database: Database, owner: str, seconds: float = 60) -> int | None:
@@ -34,6 +36,26 @@ def test_an_expired_lease_changes_hands_with_a_higher_fence(database: Database) 
     with pytest.raises(LostLease):
         check(database, "a", fence)
     check(database, "b", fence + 1)
+
+
+def test_a_lease_is_held_up_to_its_very_end(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=second) for second in (0, 60, 60.001)]
+    monkeypatch.setattr(UnitOfWork, "now", lambda _: moments[0])
+    assert acquire(database, "a", seconds=60) == 1
+    monkeypatch.setattr(UnitOfWork, "now", lambda _: moments[1])
+    assert acquire(database, "b") is None
+    monkeypatch.setattr(UnitOfWork, "now", lambda _: moments[2])
+    assert acquire(database, "b") == 2
+
+
+def test_an_owner_that_comes_back_has_lost_its_old_fence(database: Database) -> None:
+    old = acquire(database, "a", seconds=-1)
+    acquire(database, "b", seconds=-1)
+    new = acquire(database, "a")
+    assert (old, new) == (1, 3)
+    check(database, "a", 3)
+    with pytest.raises(LostLease):
+        check(database, "a", 1)
 
 
 def test_an_expired_lease_that_nobody_took_is_still_its_owners(database: Database) -> None:

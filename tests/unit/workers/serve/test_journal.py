@@ -1,11 +1,15 @@
 """Units that a killed boot never ended can be read back, and only those."""
 
+import json
+import logging
 import os
 from pathlib import Path
 from uuid import UUID
 
+import pytest
+
 from schemas.serving import LostUnits
-from workers.serve.journal import Arrival, Journal, read_lost_units
+from workers.serve.journal import COMPACT_AT, Arrival, Journal, read_lost_units
 
 BOOT = UUID(int=9)
 STABLE = Arrival(100, 4, 0.25, "stable")
@@ -106,4 +110,131 @@ def test_a_compaction_that_fails_again_and_again_uses_up_no_descriptors(tmp_path
     for _ in range(100):
         journal.end(journal.start(STABLE))
     assert len(os.listdir("/proc/self/fd")) == before
+    journal.close()
+
+
+def test_lost_units_are_told_by_second_generation_and_weight(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", BOOT)
+    for second, generation, weight in ((102, 5, 0.5), (100, 4, 0.25), (102, 4, 0.25), (102, 5, 0.25), (102, 4, 0.25)):
+        journal.start(Arrival(second, generation, weight, "stable"))
+    lost = read_lost_units(tmp_path / "a.journal")
+    assert lost is not None
+    told = [(o.second, g.generation, g.applied_weight, g.stable.error) for o in lost.seconds for g in o.generations]
+    assert told == [(100, 4, 0.25, 1), (102, 4, 0.25, 2), (102, 5, 0.25, 1), (102, 5, 0.5, 1)]
+    journal.close()
+
+
+def test_a_key_is_lost_under_the_arm_of_its_first_exposure(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", BOOT)
+    for arm in ("stable", "canary"):
+        journal.start(Arrival(100, 4, 0.25, arm, "b" * 32))  # type: ignore[arg-type]
+    lost = read_lost_units(tmp_path / "a.journal")
+    assert lost is not None
+    assert [session.arm for session in lost.seconds[0].generations[0].sessions] == ["stable"]
+    journal.close()
+
+
+def test_a_line_between_that_nobody_can_read_costs_itself_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    journal = Journal(path, BOOT)
+    journal.start(STABLE)
+    with path.open("ab") as file:
+        file.write(b"\x00\x00\n7\n")
+    journal.end(journal.start(CANARY))
+    journal.start(CANARY)
+    lost = read_lost_units(path)
+    assert lost is not None
+    assert [o.second for o in lost.seconds] == [100, 101]
+    journal.close()
+
+
+@pytest.mark.parametrize("header", [b"", b"[]", b"7", b"{}", b'{"boot": "7"}', b'{"boot": null}', b'{"b": "x"}'])
+def test_a_file_that_does_not_say_whose_it_is_says_nothing(tmp_path: Path, header: bytes) -> None:
+    (tmp_path / "a.journal").write_bytes(header + b'\n[0,100,4,0.25,"stable",null]\n')
+    assert read_lost_units(tmp_path / "a.journal") is None
+
+
+def test_a_boot_begins_with_an_empty_journal_and_leaves_open_units_to_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    path.write_bytes(b"of somebody else\n" * 99)
+    journal = Journal(path, BOOT)
+    assert path.read_bytes() == b'{"boot": "%s"}\n' % str(BOOT).encode()
+    number = journal.start(CANARY)
+    assert json.loads(path.read_bytes().splitlines()[-1]) == [number, 101, 4, 0.25, "canary", None]
+    journal.close()
+    assert read_lost_units(path) is not None
+
+
+def test_a_journal_is_compacted_when_it_is_larger_than_it_may_be_and_not_before(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    probe = Journal(tmp_path / "probe", BOOT)
+    probe.end(probe.start(STABLE))
+    written = (tmp_path / "probe").stat().st_size
+    for compact_at, compacted in ((written, False), (written - 1, True)):
+        journal = Journal(path, BOOT, compact_at=compact_at)
+        journal.end(journal.start(STABLE))
+        assert (path.stat().st_size < written) is compacted
+        assert list(tmp_path.glob("*.compacting")) == []
+        journal.start(CANARY)
+        lost = read_lost_units(path)
+        assert lost is not None
+        assert [o.second for o in lost.seconds] == [101]
+        journal.close()
+    probe.close()
+    assert COMPACT_AT == 4 * 1024 * 1024
+
+
+def test_a_compacted_journal_counts_its_bytes_anew_and_uses_up_no_descriptors(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", BOOT, compact_at=500)
+    before = len(os.listdir("/proc/self/fd"))
+    sizes = []
+    for _ in range(200):
+        journal.end(journal.start(STABLE))
+        sizes.append((tmp_path / "a.journal").stat().st_size)
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert max(sizes) <= 500
+    assert sum(now < was for was, now in zip(sizes, sizes[1:], strict=False)) < len(sizes) / 5
+    assert journal.healthy
+    journal.close()
+
+
+def test_a_journal_that_is_written_again_is_healthy_and_each_turn_is_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "a.journal"
+    journal = Journal(path, BOOT)
+    assert journal.healthy
+    real, full = os.dup(journal._fd), os.open("/dev/full", os.O_WRONLY)
+    with caplog.at_level(logging.WARNING):
+        os.dup2(full, journal._fd)
+        for _ in range(2):
+            journal.start(STABLE)
+            assert not journal.healthy
+        os.dup2(real, journal._fd)
+        for _ in range(2):
+            journal.start(STABLE)
+            assert journal.healthy
+    assert caplog.messages == [f"journal {path} cannot be written", f"journal {path} is written again"]
+    os.close(real)
+    os.close(full)
+    journal.close()
+
+
+def test_a_compaction_that_fails_makes_it_unhealthy_until_it_is_written_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", BOOT, compact_at=50)
+    blocked = tmp_path / "a.compacting"
+    blocked.symlink_to("/dev/full")
+    journal.end(journal.start(STABLE))
+    assert not journal.healthy
+    blocked.unlink()
+    journal.end(journal.start(STABLE))
+    assert journal.healthy
+    journal.close()
+
+
+def test_the_end_of_an_unknown_unit_is_no_fault(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", BOOT)
+    journal.end(7)
+    assert journal.empty
+    (tmp_path / "a.journal").unlink()
     journal.close()

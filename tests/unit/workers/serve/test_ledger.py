@@ -92,6 +92,62 @@ def test_a_unit_ends_once(bench: Bench) -> None:
     assert bench.seal()[0].generations[0].stable.error == 1
 
 
+def test_a_unit_that_ends_at_its_deadline_is_late_and_before_it_is_not(bench: Bench) -> None:
+    early, late = bench.arrive("canary"), bench.arrive("canary")
+    bench.time.pass_(4.75)
+    assert bench.ledger.end(early, error=False) is False
+    bench.time.pass_(0.25)
+    assert bench.ledger.end(late, error=False) is True
+    first = bench.seal()[0].generations[0]
+    assert (first.canary.units, first.canary.error, first.stable.units, first.stable.error) == (2, 1, 0, 0)
+
+
+def test_a_unit_without_an_end_holds_up_its_second_and_not_those_that_ended_before(bench: Bench) -> None:
+    bench.ledger.end(bench.arrive(), error=False)
+    bench.time.pass_(1.0)
+    bench.arrive()
+    bench.arrive()
+    bench.time.pass_(1.0)
+    assert [o.second for o in bench.seal()] == [1000]
+
+
+def test_the_journal_is_told_of_each_units_begin_and_end(bench: Bench) -> None:
+    first, second = bench.arrive(), bench.arrive()
+    bench.ledger.end(first, error=False)
+    assert not bench.journal.empty
+    bench.ledger.end(second, error=True)
+    assert bench.journal.empty
+    assert (first.number, second.number) == (0, 1)
+
+
+def test_a_second_says_whose_it_is_and_who_was_served_under_which_weight(bench: Bench) -> None:
+    for arm, error in (("stable", False), ("stable", True), ("canary", False)):
+        bench.ledger.end(bench.arrive(arm, weight=0.25), error=error)
+    bench.time.pass_(1.0)
+    [observation] = bench.seal()
+    [generation] = observation.generations
+    assert (observation.boot, generation.applied_weight, generation.sessions) == (BOOT, 0.25, ())
+    assert (generation.stable.units, generation.stable.error) == (2, 1)
+    assert (generation.canary.units, generation.canary.error) == (1, 0)
+
+
+def test_before_the_first_generation_a_second_says_nothing(bench: Bench) -> None:
+    bench.time.pass_(1.0)
+    assert [o.generations for o in bench.ledger.seal(None, 0.5)] == [()]
+    bench.time.pass_(1.0)
+    assert [g.applied_weight for o in bench.ledger.seal(3, 0.5) for g in o.generations] == [0.5]
+
+
+def test_who_only_looks_sees_the_weight_in_force_and_sets_none(bench: Bench) -> None:
+    assert bench.ledger.weight_shown(1000, 1, 0.75) == 0.75
+    assert bench.ledger.weight_in_force(1000, 1, 0.25) == 0.25
+    assert bench.ledger.weight_shown(1000, 1, 0.75) == 0.25
+    assert bench.ledger.weight_shown(1000, 2, 0.75) == 0.75
+    bench.time.pass_(1.0)
+    bench.seal()
+    assert bench.ledger.weight_shown(1000, 1, 0.75) == 0.75  # told, and forgotten
+
+
 def test_two_generations_of_one_second_are_told_apart(bench: Bench) -> None:
     for generation in (1, 2, 2):
         bench.ledger.end(bench.arrive(generation=generation), error=False)
@@ -115,4 +171,4 @@ def test_a_key_counts_at_its_first_exposure_and_not_among_the_unkeyed(bench: Ben
     [observation] = bench.seal()
     [session] = observation.generations[0].sessions
     assert (session.key_hash, session.arm, session.error) == (key, "canary", True)
-    assert observation.generations[0].canary.units == 0
+    assert (observation.generations[0].canary.units, observation.generations[0].canary.error) == (0, 0)

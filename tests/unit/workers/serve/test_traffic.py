@@ -19,6 +19,18 @@ def test_fractions_are_uniform() -> None:
     assert chi_squared < 43.8  # 19 degrees of freedom, p = 0.001; the units are fixed, so this never flickers
 
 
+def test_the_split_is_the_same_in_every_gateway_of_any_age() -> None:
+    """A unit must not change its arm because its next request meets a gateway of another release."""
+    assert fraction_of("salt", "unit-0") == 0.029892281109641483
+    assert fraction_of("salt", "ü\ud800") == 0.6506673912732923
+    assert hash_key("salt", "unit-0") == "09f711c4c26f1356c903fb0baba51138"
+    assert hash_key("salt", "ü\ud800") == "2a525d801bdb73dc9877a211885dbadc"
+
+
+def test_a_unit_at_the_very_weight_is_stable() -> None:
+    assert draw_arm("salt", "unit-0", fraction_of("salt", "unit-0")) == "stable"
+
+
 def test_two_salts_are_independent() -> None:
     both = sum(fraction_of("step 1", u) < 0.1 and fraction_of("step 2", u) < 0.1 for u in UNITS)
     expected = 0.01 * len(UNITS)
