@@ -17,7 +17,7 @@ MAX_DEPTH: Final = 64
 MAX_INTEGER: Final = 2**63 - 1
 """Either way: what both databases hold."""
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-"""What a URI says of its user."""
+"""U+0000 and halves of surrogate pairs: no database of ours holds them."""
 NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON escapes it, and not an escaped backslash before `u0000`."""
 
