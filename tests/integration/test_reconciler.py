@@ -15,7 +15,7 @@ from controlplane.errors import LostLease
 from controlplane.reconciler import LEASE, Duty, Fenced, Reconciler, duties, prune, run
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.store.serving_tables import LabelRow, ObservationRow
+from controlplane.store.serving_tables import LabelRow, ObservationRow, RolloutRow
 from controlplane.store.spine_tables import (
     CursorRow,
     DeadLetterRow,
@@ -303,6 +303,26 @@ def test_labels_stay_while_their_rollout_is_under_way(database: Database) -> Non
     prune(database, SETTINGS)
     assert count(database, LabelRow) == 0
     assert gateway.feedback(uncounted, "positive").json() == {"counted": False}
+
+
+def test_seconds_stay_until_their_rollout_has_folded_them(database: Database) -> None:
+    site = Site(database)
+    site.deploy()
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    gateway.observe(50)
+    with database.begin("test") as uow:
+        uow.execute(update(ObservationRow).values(second=1))
+        uow.execute(update(RolloutRow).values(folded_at=None))
+    prune(database, SETTINGS)
+    assert count(database, ObservationRow) == 1
+    age(database, (RolloutRow, "folded_at"))  # not folded since the second left the retention
+    prune(database, SETTINGS)
+    assert count(database, ObservationRow) == 1
+    age(database, (RolloutRow, "folded_at"), days=0)
+    prune(database, SETTINGS)
+    assert count(database, ObservationRow) == 0
 
 
 def test_how_often_it_prunes_is_a_setting() -> None:
