@@ -5,16 +5,16 @@ from uuid import UUID
 
 from controlplane.errors import Invalid, PreconditionRequired
 
-ALIAS = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
-RESERVED = re.compile(r"^(latest|v?[0-9]+)$")
-ETAG = re.compile(r'^"([0-9a-f-]{36})"$')
+ALIAS = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+RESERVED = re.compile(r"latest|v?[0-9]+")
+ETAG = re.compile(r'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 
 
 def check_alias_name(alias: str) -> None:
     """Raises Invalid for a name that could be read as a version, or that is no name."""
-    if RESERVED.match(alias):
+    if RESERVED.fullmatch(alias):
         raise Invalid(f"alias {alias!r} is reserved: `latest`, numbers and `v<number>` name versions", field="alias")
-    if not ALIAS.match(alias):
+    if not ALIAS.fullmatch(alias):
         raise Invalid(
             f"alias {alias!r}: expected a lower-case letter and then at most 39 of a-z, 0-9, `_` and `-`", field="alias"
         )
@@ -40,6 +40,6 @@ def expected_move(if_match: str | None, if_none_match: str | None) -> UUID | Non
         raise PreconditionRequired(
             "send `If-Match: <the alias's ETag>`, or `If-None-Match: *` to set it for the first time"
         )
-    if found := ETAG.match(if_match.strip()):
+    if found := ETAG.fullmatch(if_match.strip()):
         return UUID(found[1])
     raise Invalid(f"If-Match {if_match[:80]!r}: expected one ETag as GET answers it, quotes included", field="If-Match")

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
-from controlplane.store.serving_tables import ObservationRow, RolloutRow
+from controlplane.store.serving_tables import LabelRow, ObservationRow, RolloutRow
 from tests.support.releases import Gateway, Site, ok
 
 UNDER_WAY = 30
@@ -121,6 +121,20 @@ def test_a_wrong_clock_is_corrected_when_its_boot_registers(site: Site, clock_be
         observed = sorted(session.exec(select(ObservationRow.second).where(ObservationRow.boot == wrong.boot)))
     assert observed == [observed[0], observed[0] + 1, observed[0] + 2]
     assert abs(observed[0] - (right.second - 3)) <= UNDER_WAY
+
+
+@pytest.mark.parametrize("clock_behind", [3 * 3600, -3 * 3600], ids=["hours behind", "hours ahead"])
+def test_a_wrong_clock_is_corrected_for_labels_too(site: Site, clock_behind: int) -> None:
+    """The label of an answer lies in the second that the unit was observed in, not hours from it."""
+    site.first_champion()
+    gateway = Gateway(site, clock_behind=clock_behind)
+    site.canary(gateway)
+    gateway.observe(10)
+    assert gateway.feedback(gateway.prediction("canary", "positive"), "positive").status_code == 200
+    with site.database.read() as session:
+        label, observed = session.exec(select(LabelRow)).one(), session.exec(select(ObservationRow)).one()
+    assert label.second == observed.second
+    assert observed.second <= label.stored_second <= observed.second + UNDER_WAY
 
 
 def test_a_wrong_clock_is_corrected_for_lost_units_too(site: Site) -> None:

@@ -1,8 +1,10 @@
 """The life of a job: whatever happens, a finished one never moves again."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import cast
+from typing import cast, get_args
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +20,10 @@ from controlplane.domain.job import (
     backoff_seconds,
     next_phase,
 )
+from controlplane.domain.lease import live_since, presence_seconds
+from controlplane.domain.roles import INCLUDES, may
 from schemas.jobs import Phase
+from schemas.roles import Role
 
 happenings = st.lists(st.sampled_from(HAPPENINGS), max_size=30)
 
@@ -69,3 +74,34 @@ def test_a_retry_needs_a_retryable_failure_and_an_attempt_left(failures: int, mo
 @given(st.integers(1, 10_000))
 def test_the_wait_grows_up_to_a_ceiling(failures: int) -> None:
     assert backoff_seconds(failures) <= backoff_seconds(failures + 1) <= LONGEST_BACKOFF_SECONDS
+
+
+def test_the_wait_doubles_from_two_seconds() -> None:
+    assert [backoff_seconds(failures) for failures in (1, 2, 3, 7, 8, 9, 31, 10_000)] == [
+        2,
+        4,
+        8,
+        128,
+        256,
+        300,
+        300,
+        300,
+    ]
+
+
+def test_what_is_released_is_offered_again() -> None:
+    assert after_release(cancel_requested=False) == "released"
+    assert next_phase("Running", "released") == "Pending"
+    assert next_phase("Pending", "completed") is None
+
+
+def test_an_api_is_live_for_a_third_of_a_lease_and_leases_expire_after_a_whole_one() -> None:
+    assert presence_seconds(30.0) == 10.0
+    noon = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    assert live_since(noon, 30.0) == noon - timedelta(seconds=30)
+
+
+@pytest.mark.parametrize("role", get_args(Role))
+def test_a_role_may_what_it_includes_and_no_more(role: Role) -> None:
+    assert {needed for needed in get_args(Role) if may(role, needed)} == INCLUDES[role]
+    assert may(role, role)

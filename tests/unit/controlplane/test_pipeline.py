@@ -19,6 +19,7 @@ from controlplane.domain.pipeline import (
     StageState,
     StartRollout,
     check_pipeline,
+    deployments_after,
     new_stages,
     next_jobs,
     with_params,
@@ -205,21 +206,124 @@ def test_every_kind_has_a_spec_and_an_output() -> None:
 
 def test_params_that_the_pipeline_does_not_declare_are_refused() -> None:
     assert with_params(SPEC, {"rows": 3}) == {"rows": 3}
+    assert with_params(SPEC, {}) == {"rows": 500}
     with pytest.raises(Invalid, match="has no param 'epochs'; it has: rows"):
         with_params(SPEC, {"epochs": 3})
 
 
+def test_a_pipeline_without_params_says_so() -> None:
+    nothing = PipelineSpec.model_validate({"name": "p", "stages": {"a": {"kind": "curate"}}})
+    with pytest.raises(Invalid) as refused:
+        with_params(nothing, {"y": 1, "x": 1})
+    assert (refused.value.detail, refused.value.field) == ("pipeline 'p' has no param 'x'; it has: none", "params")
+
+
+CURATE_FIELDS = ", ".join(sorted(set(SPECS["curate"].model_fields) - {"kind"}))
+
+
 @pytest.mark.parametrize(
-    ("stages", "said"),
+    ("stages", "said", "field"),
     [
-        ({"a": {"kind": "train", "spec": {"modell": "x"}}}, "stages.a.spec.modell: a train job has no such field"),
+        (
+            {"a": {"kind": "curate", "spec": {"kind": "curate", "modell": "x"}}},
+            f"stages.a.spec.modell: a curate job has no such field; it has: {CURATE_FIELDS}",
+            "stages.a.spec.modell",
+        ),
+        (
+            {"a": {"kind": "curate", "spec": {"kind": "train"}}},
+            f"stages.a.spec.kind: a curate job has no such field; it has: {CURATE_FIELDS}",
+            "stages.a.spec.kind",
+        ),
         (
             {"a": {"kind": "curate"}, "b": {"kind": "train", "needs": ["a"], "spec": {"dataset": "${stages.a.model}"}}},
-            "a curate stage has the output 'dataset' only",
+            "stages.b: ${stages.a.model}: a curate stage has the output 'dataset' only",
+            "stages.b",
+        ),
+        (
+            {"a": {"kind": "curate"}, "b": {"kind": "train", "needs": ["a"], "spec": {"dataset": "${stages.a.b.c}"}}},
+            "stages.b: ${stages.a.b.c}: a curate stage has the output 'dataset' only",
+            "stages.b",
+        ),
+        (
+            {
+                "a": {"kind": "train"},
+                "b": {"kind": "release", "needs": ["a"], "deployment": "d", "model_version": "${stages.a.dataset}"},
+            },
+            "stages.b: ${stages.a.dataset}: a train stage has the output 'model_version' only",
+            "stages.b",
         ),
     ],
 )
-def test_what_no_run_could_do_is_refused_with_its_path(stages: dict[str, Any], said: str) -> None:
+def test_what_no_run_could_do_is_refused_with_its_path(stages: dict[str, Any], said: str, field: str) -> None:
     with pytest.raises(Invalid) as refused:
         check_pipeline(PipelineSpec.model_validate({"name": "p", "stages": stages}))
-    assert said in refused.value.detail
+    assert (refused.value.detail, refused.value.field) == (said, field)
+
+
+def test_what_a_run_could_do_is_taken() -> None:
+    check_pipeline(SPEC)
+    check_pipeline(
+        PipelineSpec.model_validate({"name": "p", "stages": {"a": {"kind": "merge", "spec": {"kind": "merge"}}}})
+    )
+
+
+def releasing(deployments: dict[str, str]) -> Run:
+    """Two stages, and a release to each of these deployments after the second."""
+    release = {"kind": "release", "needs": ["train"], "model_version": "${stages.train.model_version}"}
+    stages = {"curate": {"kind": "curate"}, "train": {"kind": "train", "needs": ["curate"]}}
+    spec = PipelineSpec.model_validate(
+        {
+            "name": "p",
+            "params": {"to": "reviews"},
+            "stages": stages | {name: {**release, "deployment": to} for name, to in deployments.items()},
+        }
+    )
+    return begin(spec)
+
+
+def test_the_deployments_that_a_stages_end_may_release_to_are_known_in_one_order() -> None:
+    run = releasing(
+        {"z": "zeta", "a": "${params.to}", "b": "alpha", "c": "alpha", "d": "${stages.train.model_version}"}
+    )
+    assert deployments_after(run, "train") == ("alpha", "reviews", "zeta")
+    assert deployments_after(run, "curate") == ()
+    assert deployments_after(replace(run, params={"to": 7}), "train") == ("7", "alpha", "zeta")
+    named_by_the_event = releasing({"a": "${event.data.deployment}"})
+    assert deployments_after(named_by_the_event, "train") == ()
+    with_event = replace(named_by_the_event, event={"data": {"deployment": "reviews"}})
+    assert deployments_after(with_event, "train") == ("reviews",)
+
+
+def test_a_release_asks_for_its_deployment_and_version_as_text() -> None:
+    run = end(end(settle(releasing({"a": "${params.to}"})), "curate", "Succeeded"), "train", "Succeeded")
+    assert next_jobs(replace(run, params={"to": 7})) == (StartRollout("a", "7", "train-made"),)
+
+
+def test_a_run_that_was_cancelled_without_a_word_is_cancelled_all_the_same() -> None:
+    run = settle(replace(begin(), cancel_requested=""))
+    assert run.phase == "Cancelled"
+    assert {(state.phase, state.reason) for state in run.stages.values()} == {("Cancelled", "cancelled")}
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "said"),
+    [
+        ("Failed", "", "stage 'curate' failed"),
+        ("Failed", "no rows: none", "stage 'curate' failed: no rows: none"),
+        ("Cancelled", "", "stage 'curate' cancelled"),
+    ],
+)
+def test_a_run_says_which_stage_stopped_it(phase: Any, reason: str, said: str) -> None:
+    asked: list[object] = []
+    run = settle(end(settle(begin()), "curate", phase, reason), asked)
+    assert asked[-1] == FinishRun("Failed", said)
+    assert {state.reason for name, state in run.stages.items() if name != "curate"} == {said}
+    assert {state.phase for name, state in run.stages.items() if name != "curate"} == {"Skipped"}
+
+
+def test_a_run_that_is_over_asks_for_nothing_and_a_good_end_has_no_reason() -> None:
+    spec = PipelineSpec.model_validate({"name": "p", "stages": {"a": {"kind": "curate", "max_attempts": 7}}})
+    run = begin(spec)
+    assert next_jobs(run) == (RequestJob("a", "curate", {}, 7),)
+    assert next_jobs(replace(run, phase="Cancelled")) == ()
+    assert next_jobs(end(run, "a", "Succeeded")) == (FinishRun("Succeeded", ""),)

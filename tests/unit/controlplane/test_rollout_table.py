@@ -24,6 +24,7 @@ from controlplane.domain.rollout import (
     gains,
     next_move,
     predecessor,
+    retry_pause,
 )
 from controlplane.errors import Conflict
 from schemas.rollouts import CanaryPolicy
@@ -65,6 +66,17 @@ def test_what_is_final_stays(phase: Any) -> None:
     for verb in VERBS:
         with pytest.raises(Conflict, match=phase):
             check_verb(verb, phase)
+
+
+def test_a_refusal_says_what_is_and_what_would_have_to_be() -> None:
+    check_transition("Paused", "Promoted")
+    check_verb("promote", "Paused")
+    with pytest.raises(Conflict) as refused:
+        check_transition("Queued", "Promoted")
+    assert refused.value.detail == "a rollout that is Queued cannot become Promoted"
+    with pytest.raises(Conflict) as refused:
+        check_verb("promote", "Gating")
+    assert refused.value.detail == "the rollout is Gating: promote is possible while it is Paused or Progressing"
 
 
 def test_traffic_comes_only_after_verification() -> None:
@@ -124,7 +136,11 @@ def test_what_ends_by_itself_is_recovered_from() -> None:
 
 
 def test_a_fold_rests_longer_the_longer_a_rollout_lasts() -> None:
-    assert [fold_pause(hours * 3600) for hours in (0, 0.5, 1, 5, 24)] == [0.0, 0.0, 0.0, 5.0, 10.0]
+    assert [fold_pause(hours * 3600) for hours in (0, 0.5, 1, 1.5, 5, 24)] == [0.0, 0.0, 0.0, 1.5, 5.0, 10.0]
+
+
+def test_a_fold_that_failed_rests_longer_each_time_up_to_a_minute() -> None:
+    assert [retry_pause(failures) for failures in (0, 1, 2, 5, 6, 10, 11, 5000)] == [1, 2, 4, 32, 60, 60, 60, 60]
 
 
 @pytest.mark.parametrize("name", ["lease_seconds", "boot_silence_seconds"])
@@ -136,7 +152,11 @@ def test_a_deadline_that_would_silence_a_gateway_is_refused(name: str) -> None:
 def test_a_decision_is_asked_for_again() -> None:
     assert asked_for("HARM", assessed("HARM", "harm"))
     assert not asked_for("HARM", assessed())
+    assert not asked_for("HARM", assessed("SAFE", "safe"))
     assert asked_for("ADVANCE", assessed(may_leave=True))
+    assert not asked_for("ADVANCE", assessed(may_leave=False))
+    assert not asked_for("ADVANCE", assessed(may_leave=True, last=True))
+    assert asked_for("VALID", assessed("HARM", "harm"))
     assert not asked_for("ADVANCE", assessed("HARM", "harm", may_leave=True))
     assert asked_for("VALID", assessed())
     assert not asked_for("VALID", assessed("INVALID", "sample_ratio"))
