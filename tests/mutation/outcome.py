@@ -9,6 +9,8 @@ MINIMUM: Final = 0.9
 SEEN: Final = ("killed", "caught by type check", "timeout")
 """A mutant that never ends is seen: pytest would not end either."""
 MISSED: Final = ("survived", "no tests")
+NOT_TRIED: Final = "not tried"
+"""The run was ended before; nobody knows."""
 HEAD: Final = """# Mutation testing
 
 `make mutation` edits one expression of the code at a time ([mutmut](https://mutmut.readthedocs.io)) and asks the unit
@@ -71,6 +73,8 @@ def faults(result: Mapping[str, Any]) -> list[str]:
     share = seen_share(total(result))
     unexplained = [f"{one['function']}\n{one['edit']}" for one in result["survivors"] if not one["why"]]
     found = [f"{share:.1%} of the mutants are seen, at least {MINIMUM:.0%} expected"] if share < MINIMUM else []
+    if left := total(result)[NOT_TRIED]:
+        found.append(f"{left} mutants were not tried: run it again, it goes on where it stopped")
     return [*found, *(f"survives without an explanation: {one}" for one in unexplained)]
 
 
@@ -78,18 +82,35 @@ def page(result: Mapping[str, Any]) -> str:
     """docs/mutation-testing.md."""
     rows = [_row(name, counts) for name, counts in result["modules"].items()]
     table = [
-        "| module | mutants | seen | by a test | by types | never ends | survive |",
-        "|---|---|---|---|---|---|---|",
+        "| module | mutants | seen of those tried | by a test | by types | never ends | survive | not tried |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     summary = f"Last result: {result['on']}, commit {result['commit']}."
-    lines = [HEAD.format(minimum=MINIMUM), summary, "", *table, *rows, _row("**all**", total(result)), ""]
+    lines = [HEAD.format(minimum=MINIMUM), summary, *_not_measured(result["modules"])]
+    lines += ["", *table, *rows, _row("**all**", total(result)), ""]
     return "\n".join([*lines, "## What survives, and why that is right", "", *_survivors(result["survivors"])])
+
+
+def _not_measured(modules: Mapping[str, Mapping[str, int]]) -> list[str]:
+    left = [name for name, counts in modules.items() if set(counts) == {NOT_TRIED}]
+    partly = [name for name, counts in modules.items() if NOT_TRIED in counts and name not in left]
+    told = [("Not measured", left), ("Measured in part", partly)]
+    return [f"{words}: {', '.join(f'`{name}`' for name in names)}." for words, names in told if names]
 
 
 def _row(name: str, counts: Mapping[str, int]) -> str:
     by_test, by_types, endless = (counts.get(word, 0) for word in SEEN)
     missed = sum(counts.get(word, 0) for word in MISSED)
-    cells = (sum(counts.values()), f"{seen_share(counts):.1%}", by_test, by_types, endless, missed)
+    tried = sum(counts.values()) - (left := counts.get(NOT_TRIED, 0))
+    cells = (
+        sum(counts.values()),
+        f"{seen_share(counts):.1%}" if tried else "",
+        by_test,
+        by_types,
+        endless,
+        missed,
+        left,
+    )
     return f"| {name} | {' | '.join(str(cell) for cell in cells)} |"
 
 

@@ -40,7 +40,6 @@ class Journal:
         self._path, self._boot, self._compact_at = path, boot, compact_at
         self._open: dict[int, bytes] = {}
         self._next = 0
-        self._size = 0
         self.healthy = True
         self._fd = self._create(path)
 

@@ -1,9 +1,11 @@
 """The report of a mutation campaign fails when it should: too few edits seen, or one that nobody explained."""
 
+import json
+
 import pytest
 
-from tests.mutation.__main__ import explanations
-from tests.mutation.outcome import MINIMUM, Mutant, document, faults, page, seen_share
+from tests.mutation.__main__ import PAGE, RESULT, explanations
+from tests.mutation.outcome import MINIMUM, NOT_TRIED, Mutant, document, faults, page, seen_share
 
 SEEN = [Mutant("a.b:f", "killed", "")] * 18
 SURVIVOR = Mutant("a.b:Class.g", "survived", "- x < 1\n+ x <= 1")
@@ -42,8 +44,29 @@ def test_the_page_shows_every_survivor_with_its_reason() -> None:
     text = page(document([*SEEN, SURVIVOR, UNTESTED], EXPLAINED, "c0ffee", "2026-11-29"))
     assert "- **x is never 1**" in text
     assert "- **not explained yet**" in text
-    assert "| a.b | 19 | 94.7% | 18 | 0 | 0 | 1 |" in text
-    assert "| **all** | 20 | 90.0% | 18 | 0 | 0 | 2 |" in text
+    assert "| a.b | 19 | 94.7% | 18 | 0 | 0 | 1 | 0 |" in text
+    assert "| **all** | 20 | 90.0% | 18 | 0 | 0 | 2 | 0 |" in text
+    assert "easured" not in text.split("Last result")[1].split("|")[0]
+
+
+def test_what_was_not_tried_is_no_part_of_the_share_is_named_and_fails() -> None:
+    left = [Mutant("a.d:f", NOT_TRIED, "")] * 3
+    result = document([*SEEN, *left, Mutant("a.b:f", NOT_TRIED, "")], {}, "c0ffee", "2026-11-29")
+    assert faults(result) == ["4 mutants were not tried: run it again, it goes on where it stopped"]
+    text = page(result)
+    assert "Not measured: `a.d`.\nMeasured in part: `a.b`." in text
+    assert "| a.d | 3 |  | 0 | 0 | 0 | 0 | 3 |" in text
+    assert "| a.b | 19 | 100.0% | 18 | 0 | 0 | 0 | 1 |" in text
+
+
+def test_the_page_in_the_documentation_is_the_stored_result() -> None:
+    result = json.loads(RESULT.read_text())
+    assert PAGE.read_text() == page(result)
+    assert {one["why"] for one in result["survivors"]} - set(_reasons()) <= {""}
+
+
+def _reasons() -> list[str]:
+    return [why for edits in explanations().values() for why in edits.values()]
 
 
 def test_the_explanations_can_be_read() -> None:

@@ -1,7 +1,6 @@
 """Units that a killed boot never ended can be read back, and only those."""
 
 import itertools
-import json
 import logging
 import os
 from pathlib import Path
@@ -125,6 +124,16 @@ def test_lost_units_are_told_by_second_generation_and_weight(tmp_path: Path) -> 
     journal.close()
 
 
+def test_each_key_of_a_second_is_lost(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", BOOT)
+    for key in ("b" * 32, "c" * 32):
+        journal.start(Arrival(100, 4, 0.25, "canary", key))
+    lost = read_lost_units(tmp_path / "a.journal")
+    assert lost is not None
+    assert [session.key_hash for session in lost.seconds[0].generations[0].sessions] == ["b" * 32, "c" * 32]
+    journal.close()
+
+
 def test_a_key_is_lost_under_the_arm_of_its_first_exposure(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "a.journal", BOOT)
     for arm in ("stable", "canary"):
@@ -161,7 +170,7 @@ def test_a_boot_begins_with_an_empty_journal_and_leaves_open_units_to_the_next(t
     journal = Journal(path, BOOT)
     assert path.read_bytes() == b'{"boot": "%s"}\n' % str(BOOT).encode()
     number = journal.start(CANARY)
-    assert json.loads(path.read_bytes().splitlines()[-1]) == [number, 101, 4, 0.25, "canary", None]
+    assert path.read_bytes().splitlines()[-1] == b'[%d,101,4,0.25,"canary",null]' % number
     journal.close()
     assert read_lost_units(path) is not None
 
@@ -208,15 +217,28 @@ def test_a_journal_that_is_written_again_is_healthy_and_each_turn_is_told_once(
     real, full = os.dup(journal._fd), os.open("/dev/full", os.O_WRONLY)
     with caplog.at_level(logging.WARNING):
         os.dup2(full, journal._fd)
-        for _ in range(2):
+        for _ in range(3):
             journal.start(STABLE)
             assert not journal.healthy
         os.dup2(real, journal._fd)
-        for _ in range(2):
+        for _ in range(3):
             journal.start(STABLE)
             assert journal.healthy
     assert caplog.messages == [f"journal {path} cannot be written", f"journal {path} is written again"]
     os.close(real)
+    os.close(full)
+    journal.close()
+
+
+def test_whoever_looks_closely_is_told_why_it_cannot_be_written(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal(tmp_path / "a.journal", BOOT)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, journal._fd)
+    with caplog.at_level(logging.DEBUG):
+        journal.start(STABLE)
+    assert f"journal {tmp_path / 'a.journal'}: [Errno 28] No space left on device" in caplog.messages
     os.close(full)
     journal.close()
 

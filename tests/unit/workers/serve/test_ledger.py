@@ -51,6 +51,13 @@ def test_seconds_are_told_in_order_and_without_gaps(bench: Bench) -> None:
     assert [o.second for o in bench.seal()] == [1003, 1004]
 
 
+def test_a_second_is_told_as_soon_as_it_is_over(bench: Bench) -> None:
+    bench.time.pass_(0.749)
+    assert bench.seal() == []
+    bench.time.monotonic = 50.75
+    assert [o.second for o in bench.seal()] == [1000]
+
+
 def test_the_wall_clock_may_jump_back_and_seconds_do_not(bench: Bench) -> None:
     bench.time.pass_(2.0)
     bench.time.wall -= 3_600
@@ -121,13 +128,13 @@ def test_the_journal_is_told_of_each_units_begin_and_end(bench: Bench) -> None:
 
 
 def test_a_second_says_whose_it_is_and_who_was_served_under_which_weight(bench: Bench) -> None:
-    for arm, error in (("stable", False), ("stable", True), ("canary", False)):
+    for arm, error in (("stable", False), ("stable", True), ("stable", True), ("canary", False)):
         bench.ledger.end(bench.arrive(arm, weight=0.25), error=error)
     bench.time.pass_(1.0)
     [observation] = bench.seal()
     [generation] = observation.generations
     assert (observation.boot, generation.applied_weight, generation.sessions) == (BOOT, 0.25, ())
-    assert (generation.stable.units, generation.stable.error) == (2, 1)
+    assert (generation.stable.units, generation.stable.error) == (3, 2)
     assert (generation.canary.units, generation.canary.error) == (1, 0)
 
 
