@@ -130,6 +130,21 @@ def test_gateways_get_their_time_when_the_control_plane_was_away(site: Site) -> 
     assert (site.moves()[0]["model_version_id"], site.moves()[0]["verified"]) == (str(first), False)
 
 
+def test_nobody_waits_for_a_gateway_that_was_silent_for_more_than_an_hour(site: Site) -> None:
+    first = site.first_champion()
+    gateway = Gateway(site)
+    promote(site, gateway)
+    roll_back(site)
+    with site.database.begin("test") as uow:
+        boot = uow.session.get(GatewayBootRow, gateway.boot)
+        assert boot is not None
+        boot.registered_at = boot.reported_at = uow.now() - timedelta(hours=1, seconds=1)
+    site.turn()
+    ended = last_rollback(site)
+    assert (ended["phase"], ended["unconfirmed"]) == ("Succeeded", [])
+    assert site.deployment()["desired"]["stable"] == str(first)
+
+
 def test_force_moves_at_once_and_says_so(site: Site) -> None:
     first = site.first_champion()
     gateway = Gateway(site)

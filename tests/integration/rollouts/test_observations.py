@@ -26,11 +26,17 @@ def test_a_late_second_gets_409_and_is_recorded(site: Site) -> None:
     assert refused.status_code == 409
     assert refused.headers["content-type"] == "application/problem+json"
     assert late.send(gateway.second - 2, [late.seen(30)]).status_code == 409
-    listed = ok(site.client("viewer").get("/v1/deployments/reviews/gateways"))
-    recorded = next(item for item in listed if item["gateway"] == "gateway-2")
-    assert (recorded["late_seconds"], recorded["late_units"]) == (1, 30)
+    assert recorded_late(site, "gateway-2") == (1, 30)
+    assert late.send(gateway.second - 1, [late.seen(12)]).status_code == 409
+    assert recorded_late(site, "gateway-2") == (2, 42)
     late.second = gateway.second
     late.observe(10)
+
+
+def recorded_late(site: Site, gateway: str) -> tuple[int, int]:
+    listed = ok(site.client("viewer").get("/v1/deployments/reviews/gateways"))
+    recorded = next(item for item in listed if item["gateway"] == gateway)
+    return recorded["late_seconds"], recorded["late_units"]
 
 
 def test_the_last_second_that_was_folded_is_late_and_the_next_one_is_not(site: Site) -> None:
@@ -81,6 +87,30 @@ def test_the_lease_is_renewed_only_while_somebody_folds(site: Site) -> None:
     site.turn()
     gateway.observe(10)
     assert gateway.lease == 15.0
+
+
+def test_a_gateway_that_serves_another_generation_gets_no_lease_for_the_canary(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    before = gateway.seen(10)
+    site.canary(gateway)
+    assert ok(gateway.send(gateway.second, [before]))["lease_seconds"] == 0.0
+    assert ok(gateway.send(gateway.second + 1, [before, gateway.seen(10)]))["lease_seconds"] == 15.0
+    assert ok(gateway.send(gateway.second + 2, []))["lease_seconds"] == 0.0
+
+
+def test_lost_units_of_a_second_that_their_boot_has_told_come_behind_it(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    gateway.observe(10)
+    told = gateway.second - 1
+    lost = gateway.seen(2, canary_errors=1.0, canary_share=1.0)
+    over = gateway.restart()
+    assert gateway.send_lost(over, [(told, lost)]).status_code == 204
+    with site.database.read() as session:
+        rows = session.exec(select(ObservationRow).where(ObservationRow.boot == over)).all()
+    assert sorted((row.second, row.lost) for row in rows) == [(told, False), (told + 1, True)]
 
 
 def test_a_boot_that_is_not_registered_is_told_so(site: Site) -> None:
