@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlmodel import select
 
 from controlplane.api.app import create_app
 from controlplane.commands import dead_letters
@@ -12,6 +13,7 @@ from controlplane.commands.dead_letters import Burial
 from controlplane.commands.tokens import create_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
+from controlplane.store.spine_tables import DeadLetterRow, ParkedEventRow
 from controlplane.transport.port import Delivery
 from schemas.kafka_binding import KafkaMessage
 from schemas.roles import Role
@@ -80,3 +82,34 @@ def test_a_letter_is_handed_back_or_discarded_once(client: TestClient, database:
         assert client.post(f"/v1/dead-letters/{uuid4()}:{verb}", headers=operator).status_code == 404
     listed = client.get("/v1/dead-letters", headers=operator, params={"status": "Open"}).json()["items"]
     assert listed == []
+
+
+def test_a_refused_fact_that_is_discarded_lets_its_successors_pass_and_another_consumers_letter_does_not(
+    client: TestClient, database: Database
+) -> None:
+    message = KafkaMessage(b"key", b"value", ())
+    with database.begin("test") as uow:
+        for seq in (7, 8):
+            dead_letters.park(uow, seq, "dataset/reviews", "too large")
+        dead_letters.bury(uow, Delivery(dead_letters.OUTBOX, 0, 7, message), Burial(dead_letters.RELAY, "too large"))
+        dead_letters.bury(uow, Delivery("graftwork.inbound", 0, 8, message), Burial("controlplane.reactions", "bad"))
+    operator = headers(database, "operator")
+    for letter in client.get("/v1/dead-letters", headers=operator).json()["items"]:
+        assert client.post(f"/v1/dead-letters/{letter['id']}:discard", headers=operator).status_code == 200
+    with database.read() as session:
+        assert session.exec(select(ParkedEventRow.seq)).all() == [8]
+
+
+def test_a_consumer_is_handed_its_own_letters_oldest_first(database: Database) -> None:
+    with database.begin("test") as uow:
+        for offset, consumer in enumerate(("a", "b", "a", "a")):
+            letter = Burial(consumer, "bad")
+            dead_letters.bury(uow, Delivery("t", 0, offset, KafkaMessage(None, None, ())), letter)
+        kept = uow.session.exec(select(DeadLetterRow)).all()
+        for row in kept:
+            row.at = kept[0].at
+        for row in kept[:3]:
+            dead_letters.replay_dead_letter(uow, row.id)
+    with database.read() as session:
+        assert [row.offset for row in dead_letters.letters_to_replay(session, "a")] == [0, 2]
+        assert [row.offset for row in dead_letters.letters_to_replay(session, "b")] == [1]

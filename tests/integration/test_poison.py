@@ -5,10 +5,13 @@ import signal
 import pytest
 from sqlmodel import select
 
+from controlplane.commands import in_hand
 from controlplane.commands.dead_letters import replay_dead_letter
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, InHandRow
 from controlplane.store.tables import TriggerEvaluationRow
+from controlplane.transport.port import Delivery
+from schemas.kafka_binding import KafkaMessage
 from tests.support.deadly_reactions import DEADLY, MAX_TRIES
 from tests.support.facts import announce
 from tests.support.processes import Process, Processes
@@ -29,6 +32,19 @@ def heard(database: Database) -> list[str]:
 def letters(database: Database) -> list[DeadLetterRow]:
     with database.read() as session:
         return list(session.exec(select(DeadLetterRow)))
+
+
+def test_each_consumer_has_its_own_hands(database: Database) -> None:
+    """What one took and did not bring to its exit is no suspicion for another, nor is its count."""
+    one, other = (Delivery("t", 0, offset, KafkaMessage(None, None, ())) for offset in (4, 5))
+    with database.begin("test") as uow:
+        assert in_hand.take(uow, "a", [one]) == set()
+        assert in_hand.take(uow, "b", [one, other]) == set()
+        assert [in_hand.begin(uow, "a", one), in_hand.begin(uow, "a", one), in_hand.begin(uow, "b", one)] == [1, 2, 1]
+        assert in_hand.take(uow, "a", [one, other]) == {in_hand.spot(one)}
+        in_hand.put_down(uow, "a", one)
+        assert in_hand.take(uow, "a", [one, other]) == {in_hand.spot(other)}
+        assert in_hand.take(uow, "b", [one]) == {in_hand.spot(one)}
 
 
 @pytest.mark.e2e
