@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
+from controlplane.commands.evidence import gather
 from controlplane.domain.canonical import digest
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import RolloutRow
@@ -53,6 +54,16 @@ def export_again(site: Site, version: UUID) -> ArtifactRef:
 
 def analysis(site: Site, rollout: dict[str, Any]) -> str:
     return "\n".join(site.rollout(rollout["id"])["analysis"])
+
+
+def test_what_was_learnt_comes_oldest_first_and_the_newest_export_is_the_one_that_is_judged(site: Site) -> None:
+    version = site.version()
+    again = export_again(site, version)
+    with site.database.read() as session:
+        learnt = gather(session, [], version, None).candidate
+    assert len(learnt.exports) == 2
+    assert learnt.graph is not None
+    assert learnt.graph.adapter == learnt.exports[1].result.graph.adapter == again
 
 
 # --- clocks and quiet -------------------------------------------------------------------------------------------------

@@ -3,21 +3,23 @@
 import random
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.jobs import CurateSpec, Source, Splits
-from workers.curate.manifest import dataset_digest
+from workers.curate.manifest import dataset_digest, resolved_operators, write_rejects
 from workers.curate.operators.deduplicate import deduplicate
 from workers.curate.operators.draw import draw
 from workers.curate.operators.normalize import normalize
 from workers.curate.operators.split import Division, divide
-from workers.curate.rows import Place, Row
+from workers.curate.rows import Place, Reject, Row
 from workers.runtime.errors import JobError
 
 LABELS = ("a", "b", "c")
+DIGEST = "sha256:000d676b73d95700fed51f63ac9199d342e261a2eb3903f9ef174118b554f8f1"
 
 
 @st.composite
@@ -153,3 +155,25 @@ def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
     assert dataset_digest({"test": rows[:4:-1], "train": rows[4::-1]}, ("a", "b"), spec) == digest
     assert dataset_digest({"train": rows[:4], "test": rows[4:]}, ("a", "b"), spec) != digest
     assert dataset_digest({"train": rows[:5], "test": rows[5:]}, ("b", "a"), spec) != digest
+
+
+def test_rejects_are_told_by_source_line_and_reason_one_a_line(tmp_path: Path) -> None:
+    rejects = [
+        Reject(Place(1, 2), "null", "sha256:b"),
+        Reject(Place(0, 9), "null", "sha256:a"),
+        Reject(Place(0, 9), "duplicate", "sha256:ä"),
+    ]
+    assert write_rejects(rejects, tmp_path / "rejects.jsonl").read_text() == (
+        '{"line":9,"reason":"duplicate","source":0,"text_digest":"sha256:ä"}\n'
+        '{"line":9,"reason":"null","source":0,"text_digest":"sha256:a"}\n'
+        '{"line":2,"reason":"null","source":1,"text_digest":"sha256:b"}\n'
+    )
+
+
+def test_the_digest_of_a_dataset_is_what_it_was() -> None:
+    """A version is found again by it: another digest of the same rows would make every curation a new version."""
+    spec = CurateSpec(dataset="reviews", sources=(Source(uri="file:///rows.csv", limit=7),), seed=3)
+    rows = {"train": [Row("tä", "a", "g", "tä"), Row("t", "b", None, "t")], "test": [Row("u", "a", None, "u")]}
+    assert dataset_digest(rows, ("a", "b"), spec) == DIGEST  # type: ignore[arg-type]
+    assert resolved_operators(spec) == {"seed": 3, "sources": [{"limit": 7}]}
+    assert resolved_operators(CurateSpec(dataset="other", sources=(Source(uri="file:///a"),))) == {}

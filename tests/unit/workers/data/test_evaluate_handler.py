@@ -29,7 +29,7 @@ def test_an_evaluation_counts_what_the_graph_answers(
     assert result.macro_f1 == pytest.approx((0.8 + 2 / 3) / 2)
     assert result.per_class["negative"].support == 3
     steps = [report for report in bench.reports if isinstance(report, Progress) and report.total]
-    assert [(step.step, step.total) for step in steps] == [(3, 4), (4, 4)]
+    assert [(step.step, step.total, step.message) for step in steps] == [(3, 4, "split test"), (4, 4, "split test")]
 
 
 def test_an_evaluation_says_which_rows_it_asked_whatever_their_order(
@@ -91,7 +91,13 @@ def test_two_versions_are_asked_the_same_rows_one_by_one(
 
 @pytest.mark.parametrize(
     ("rows", "message"),
-    [([], "split test has no rows"), ([("good", "angry")], "labels that the model does not know: angry")],
+    [
+        ([], "dataset reviews/1 split test has no rows"),
+        (
+            [("good", "sad"), ("bad", "angry"), ("so", "positive")],
+            "dataset reviews/1 split test has labels that the model does not know: angry, sad",
+        ),
+    ],
 )
 def test_a_split_that_cannot_be_scored_is_refused(
     bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any], rows: list[Any], message: str
@@ -100,8 +106,9 @@ def test_a_split_that_cannot_be_scored_is_refused(
     spec = EvaluateSpec(
         model_version=served.model, graph=served.graph, dataset=save_dataset(bench.store, {"test": rows})
     )
-    with pytest.raises(JobError, match=message):
+    with pytest.raises(JobError) as refused:
         handle(spec, bench.context)
+    assert str(refused.value) == message
 
 
 def test_a_version_without_an_export_is_refused(
@@ -109,5 +116,5 @@ def test_a_version_without_an_export_is_refused(
 ) -> None:
     served = serve(bench.store, bench.root)
     dataset = save_dataset(bench.store, {"test": [("good", "positive")]})
-    with pytest.raises(JobError, match="export"):
+    with pytest.raises(JobError, match=r"^graph: expected the version's export; export it first$"):
         handle(EvaluateSpec(model_version=served.model, dataset=dataset), bench.context)

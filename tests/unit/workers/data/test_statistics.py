@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.evaluate.metrics import macro_f1, per_class
+from workers.evaluate.metrics import accuracy, macro_f1, per_class
 from workers.runtime.statistics import Counts, paired_difference, wilson
 
 
@@ -30,6 +30,23 @@ def test_an_interval_holds_its_value_and_mirrors(case: tuple[int, int]) -> None:
 
 def test_no_trials_say_nothing() -> None:
     assert wilson(0, 0).model_dump() == {"value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
+
+
+@pytest.mark.parametrize("predicted", [["a"], ["a", "b", "a"]])
+def test_answers_that_are_not_one_a_row_are_no_scores(predicted: list[str]) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        accuracy(["a", "b"], predicted)
+    with pytest.raises(ValueError, match="zip"):
+        per_class(["a", "b"], predicted, ["a", "b"])
+
+
+def test_scores_are_of_hits_guesses_and_rows() -> None:
+    scores = per_class(list("aaab"), list("aabb"), ["a", "b", "c"])
+    assert scores["a"].model_dump() == {"precision": 1.0, "recall": 2 / 3, "f1": 0.8, "support": 3}
+    assert scores["b"].model_dump() == {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "support": 1}
+    assert macro_f1(scores) == (0.8 + 2 / 3) / 2
+    assert macro_f1({}) == 0.0
+    assert (accuracy(list("aaab"), list("aabb")).value, accuracy([], []).n) == (0.75, 0)
 
 
 def test_a_label_without_rows_does_not_pull_the_mean_down() -> None:

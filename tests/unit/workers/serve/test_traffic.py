@@ -23,6 +23,7 @@ def test_the_split_is_the_same_in_every_gateway_of_any_age() -> None:
     """A unit must not change its arm because its next request meets a gateway of another release."""
     assert fraction_of("salt", "unit-0") == 0.029892281109641483
     assert fraction_of("salt", "ü\ud800") == 0.6506673912732923
+    assert fraction_of("ü\ud800", "unit-0") == 0.1328937078853818
     assert hash_key("salt", "unit-0") == "09f711c4c26f1356c903fb0baba51138"
     assert hash_key("salt", "ü\ud800") == "2a525d801bdb73dc9877a211885dbadc"
 
