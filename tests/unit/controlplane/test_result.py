@@ -229,7 +229,7 @@ def test_one_claim_that_contradicts_the_spec_is_named(kind: str, path: str, lie:
     assert found is not None
     assert found.holds is False
     assert found.field == CHECKED_BY.get(path, path)
-    said = SAID.get((kind, found.field))
+    said = SAID.get((kind, path))
     assert found.expected == (said or f"{at(result, found.field)!r}{SAYS}")
     if found.field == path and lie is not None and path != "per_class":
         assert found.found is lie
@@ -258,10 +258,10 @@ SAID: dict[tuple[str, str], str] = {
     ("private", "privacy.noise_multiplier"): "enough noise for epsilon 7.99 and delta 1e-05 in 40 steps",
     ("export", "max_abs_diff"): f"at most 0.001{SAYS}",
     ("evaluate", "per_class"): f"['bad', 'good']{SAYS}",
-    ("evaluate", "per_class.support"): f"41{SAYS}",
-    ("attack", "skipped"): f"9{SAYS}",
-    ("attack", "success_rate"): f"at most 0.5{SAYS}",
-    ("attack", "paired.n"): f"at most 30{SAYS}",
+    ("evaluate", "accuracy.n"): f"41{SAYS}",
+    ("attack", "failed"): f"9{SAYS}",
+    ("attack", "success_rate.value"): f"at most 0.5{SAYS}",
+    ("attack", "paired.both"): f"at most 30{SAYS}",
     ("attack", "clean_accuracy.n"): f"at most 40{SAYS}",
     ("capped", "mean_queries"): f"at most 200{SAYS}",
 }
