@@ -104,6 +104,8 @@ def nested(levels: int) -> object:
         (nested(65), "nested deeper than 64 levels", "data"),
         ({"a": nested(64)}, "nested deeper than 64 levels", "data"),
         ({"k" * 300: "\0"}, NO_TEXT, "data." + "k" * 195),
+        ({"k" * 300: ["\0"]}, NO_TEXT, "data." + "k" * 195),
+        ({"a": {"b": nested(63)}}, "nested deeper than 64 levels", "data"),
         ([["\0"] * 2] * 2, NO_TEXT, "data.1.1"),
     ],
 )
@@ -113,7 +115,10 @@ def test_what_a_database_cannot_hold_is_refused_at_its_place(value: object, said
     assert (refused.value.detail, refused.value.field) == (said, field)
 
 
-@pytest.mark.parametrize("value", [nested(64), 2**63 - 1, -(2**63 - 1), {"a": [True, None, "é", 0.5, {}]}, [], "text"])
+@pytest.mark.parametrize(
+    "value",
+    [nested(64), {"a": {"b": nested(62)}}, 2**63 - 1, -(2**63 - 1), {"a": [True, None, "é", 0.5, {}]}, [], "text"],
+)
 def test_what_a_database_can_hold_passes(value: object) -> None:
     refuse_unstorable(value, "data")
 

@@ -60,6 +60,8 @@ def test_an_evaluation_keeps_which_rows_were_right_and_no_text(
     kept = bench.store.read(result.outcomes).decode()
     right = {line["row"]: line["right"] for line in map(json.loads, kept.splitlines())}
     assert right == {row_digest(*rows[0]): True, row_digest(*rows[1]): False}
+    assert kept == "".join(sorted(kept.splitlines(keepends=True)))
+    assert result.outcomes.media_type == "application/jsonl"
     assert "good" not in kept
     assert (result.graph, result.paired) == (served.graph, None)
 
