@@ -87,8 +87,11 @@ def test_a_crash_in_an_endpoint_tells_no_row_to_the_caller_or_the_log(sqlite_dat
 
 
 def test_feedback_and_events_that_are_refused_are_not_quoted_in_the_log(database: Database, log: io.StringIO) -> None:
-    client = ApiSite(database).client("operator")
-    client.post("/v1/feedback", json={"prediction_id": PERSON, "label": PERSON})
+    site = ApiSite(database)
+    assert (
+        site.client("feedback").post("/v1/feedback", json={"prediction_id": PERSON, "label": PERSON}).status_code == 422
+    )
+    client = site.client("operator")
     headers = {"content-type": "application/cloudevents+json"}
     client.post("/v1/events", content=json.dumps({"specversion": "9", "data": PASSWORD}).encode(), headers=headers)
     for planted in (PERSON, PASSWORD):

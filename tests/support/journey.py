@@ -159,7 +159,7 @@ class Journey:
             self.cluster.artifacts, self.client.get_dataset_version("reviews@latest").manifest, "validation"
         )
         gateways = list(self.cluster.gateways.values())
-        with Users(gateways, self.cluster.api_url, self.cluster.token("operator"), rows, per_second) as users:
+        with Users(gateways, self.cluster.api_url, self.cluster.token("feedback"), rows, per_second) as users:
             yield users
         assert not users.failures, users.failures[:5]
 
