@@ -52,8 +52,9 @@ def test_a_killed_workers_job_dies_with_it_and_goes_on_elsewhere_from_its_checkp
     job = plant.until_phase(job_id, "Succeeded")
     assert (job["attempt"], job["failures"]) == (2, 1)
     assert plant.facts(job_id) == ["requested", "started", "requested", "started", "succeeded"]
-    resumed = [line for line in plant.logs(job_id) if line.startswith("resumed at step")]
-    assert resumed == [f"resumed at step {checkpoint}"]
+    resumed = [int(line.split()[-1]) for line in plant.logs(job_id) if line.startswith("resumed at step")]
+    assert len(resumed) == 1
+    assert resumed[0] >= checkpoint > 0, "a report that was under way when the worker died may come after it"
     assert len(plant.get("/v1/models/sentiment/versions")["items"]) == 1
 
 

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.jobs import CurateSpec, Source, Splits
-from workers.curate.manifest import dataset_digest, resolved_operators, write_rejects
+from workers.curate.manifest import dataset_digest, resolved_operators
 from workers.curate.operators.deduplicate import deduplicate
 from workers.curate.operators.draw import draw
 from workers.curate.operators.normalize import normalize
 from workers.curate.operators.split import Division, divide
+from workers.curate.rejects import rejects_in
 from workers.curate.rows import Place, Reject, Row
 from workers.runtime.errors import JobError
 
@@ -157,17 +158,19 @@ def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
     assert dataset_digest({"train": rows[:5], "test": rows[5:]}, ("b", "a"), spec) != digest
 
 
-def test_rejects_are_told_by_source_line_and_reason_one_a_line(tmp_path: Path) -> None:
-    rejects = [
-        Reject(Place(1, 2), "null", "sha256:b"),
-        Reject(Place(0, 9), "null", "sha256:a"),
-        Reject(Place(0, 9), "duplicate", "sha256:ä"),
-    ]
-    assert write_rejects(rejects, tmp_path / "rejects.jsonl").read_text() == (
-        '{"line":9,"reason":"duplicate","source":0,"text_digest":"sha256:ä"}\n'
-        '{"line":9,"reason":"null","source":0,"text_digest":"sha256:a"}\n'
-        '{"line":2,"reason":"null","source":1,"text_digest":"sha256:b"}\n'
-    )
+def test_rejects_are_told_one_a_line_as_they_are_found(tmp_path: Path) -> None:
+    with rejects_in(tmp_path) as rejects:
+        assert rejects.written() is None
+        rejects.add(Reject(Place(1, 2), "null", "sha256:b"))
+        rejects.extend([Reject(Place(0, 9), "null", "sha256:a"), Reject(Place(0, 9), "duplicate", "sha256:c")])
+        written = rejects.written()
+        assert written is not None
+        assert written.read_text() == (
+            '{"line":2,"reason":"null","source":1,"text_digest":"sha256:b"}\n'
+            '{"line":9,"reason":"null","source":0,"text_digest":"sha256:a"}\n'
+            '{"line":9,"reason":"duplicate","source":0,"text_digest":"sha256:c"}\n'
+        )
+    assert list(rejects.reasons.items()) == [("duplicate", 1), ("null", 2)]
 
 
 def test_the_digest_of_a_dataset_is_what_it_was() -> None:
