@@ -55,8 +55,6 @@ class ShareEvidence(_Frozen):
     peak: float
     needed: float
     now: float
-    doubtful: float
-    """From here on nothing is promoted: what SAFE asks for itself. Of equal shares, one in 1 / alpha gets there."""
     counts: Counts
     """Answers, and those with a label, of the cohorts whose labels were waited for."""
     late: Counts
@@ -176,7 +174,6 @@ def _share_evidence(policy: CanaryPolicy, state: AnalysisState) -> ShareEvidence
         peak=state.labelled.peak,
         needed=log(1 / LABELLED_SHARE_ALPHA),
         now=state.labelled.now(),
-        doubtful=log(1 / policy.safe_alpha),
         counts=state.labelled.total(),
         late=state.late_labels,
     )
@@ -209,16 +206,17 @@ def _waits(policy: CanaryPolicy, state: AnalysisState, metrics: tuple[MetricEvid
     if (invalid := _invalid(policy, state)) is not None:
         waits.append(invalid[1])
     elif state.step >= len(policy.steps) - 1:
-        waits += _doubts(_share_evidence(policy, state))
+        waits += _doubts(policy, state)
     return waits
 
 
-def _doubts(share: ShareEvidence | None) -> Iterator[str]:
-    """SAFE is as sure as the labels that it was counted from: as long as they may be chosen, nothing is promoted."""
-    if share is not None and share.now >= share.doubtful:
+def _doubts(policy: CanaryPolicy, state: AnalysisState) -> Iterator[str]:
+    """SAFE is as sure as the labels that it was counted from: while they may be chosen, nothing is promoted."""
+    found, doubtful = state.labelled.now(), log(1 / policy.safe_alpha)
+    if found >= doubtful:
         yield (
-            f"labels may not come equally often for both arms ({e_value(share.now)} to 1; nothing is promoted from "
-            f"{e_value(share.doubtful)} to 1 on)"
+            f"labels may not come equally often for both arms ({e_value(found)} to 1; nothing is promoted from "
+            f"{e_value(doubtful)} to 1 on)"
         )
 
 
