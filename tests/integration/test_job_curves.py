@@ -1,8 +1,6 @@
 """Curves of jobs: what a worker measured is kept by step, and of a private job nothing is, whoever sends it."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +15,6 @@ from schemas.claims import Claim, CurvePoint, Progress
 from tests.support.api_site import ApiSite
 from tests.support.jobs import Jobs, curated
 from tests.support.plant import Plant
-from tests.support.processes import Processes
 
 TRAIN: dict[str, Any] = {
     "model": "sentiment",
@@ -112,14 +109,6 @@ def test_the_api_says_why_a_private_job_has_no_curve(sqlite_database: Database) 
 
 
 # --- by real workers --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def plant(processes: Processes, tmp_path: Path, sqlite_url: str) -> Iterator[Plant]:
-    plant = Plant(processes, tmp_path, sqlite_url)
-    plant.api()
-    yield plant
-    plant.close()
 
 
 @pytest.mark.e2e

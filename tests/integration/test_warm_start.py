@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.plant import TOKEN, Plant, is_alive, job_pid
-from tests.support.processes import ROOT, Process, Processes, descendants
+from tests.support.processes import ROOT, Process, descendants
 from tests.support.waiting import wait_for
 from workers.runtime.warm import SERVER
 
@@ -21,14 +20,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="only Linux adopts orphans: elsewhere every job starts cold"),
 ]
-
-
-@pytest.fixture
-def plant(processes: Processes, tmp_path: Path, sqlite_url: str) -> Iterator[Plant]:
-    plant = Plant(processes, tmp_path, sqlite_url)
-    plant.api()
-    yield plant
-    plant.close()
 
 
 def run(code: str, **environment: str) -> Any:

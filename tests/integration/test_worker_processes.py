@@ -3,8 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -12,20 +10,12 @@ from sqlmodel import select
 from controlplane.store.database import Database
 from controlplane.store.tables import JobRow
 from tests.support.plant import LEASE_SECONDS, Plant, is_alive, job_pid
-from tests.support.processes import Process, Processes
+from tests.support.processes import Process
 from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 LONG, FOR_EVER = 20, 100
-
-
-@pytest.fixture
-def plant(processes: Processes, tmp_path: Path, sqlite_url: str) -> Iterator[Plant]:
-    plant = Plant(processes, tmp_path, sqlite_url)
-    plant.api()
-    yield plant
-    plant.close()
 
 
 def training(plant: Plant, epochs: int) -> tuple[str, Process, int]:
