@@ -1,6 +1,10 @@
 """Everything that we refuse on purpose: the docstring is the title, the class says which HTTP status it is."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from pydantic import ValidationError
+
+from schemas.faults import FAULTS_OF_A_LINE, FieldFault, in_words
 
 
 class GraftworkError(Exception):
@@ -88,6 +92,14 @@ class Invalid(GraftworkError):
 
     status = 422
     slug = "invalid"
+
+
+class InvalidDocument(Invalid):
+    """The request is understood and wrong"""
+
+    def __init__(self, error: ValidationError, document: Any, prefix: str = "") -> None:
+        self.faults: list[FieldFault] = in_words(error, document, prefix)
+        super().__init__("; ".join(str(fault) for fault in self.faults[:FAULTS_OF_A_LINE]), field=self.faults[0].field)
 
 
 class PreconditionRequired(GraftworkError):

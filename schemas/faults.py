@@ -50,6 +50,17 @@ class FieldFault(BaseModel):
         return f"{self.field}: {self.expected}{got}" if self.field else f"{self.expected}{got}"
 
 
+def kind_of(value: object) -> str:
+    """What a value of somebody's JSON or YAML is, in words."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    kinds = {dict: "an object", list: "a list", tuple: "a list", str: "text", int: "a number", float: "a number"}
+    return next(
+        (name for kind, name in kinds.items() if isinstance(value, kind)),
+        "nothing" if value is None else f"a {type(value).__name__}",
+    )
+
+
 def in_words(
     error: ValidationError, document: Any = None, prefix: str = "", *, with_values: bool = True
 ) -> list[FieldFault]:

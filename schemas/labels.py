@@ -13,6 +13,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, StringConstraints
 
+from schemas.faults import kind_of
+
 MAX_LABEL: Final = 200
 """Characters of a label."""
 BOOLEANS: Final = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
@@ -62,7 +64,7 @@ def _written(value: object) -> str | None:
             return _number(value)
         case date() if not isinstance(value, datetime):
             return value.isoformat()
-    raise NotALabel("not_a_label", f"a label is text, a number, a boolean or a date, found {_kind(value)}")
+    raise NotALabel("not_a_label", f"a label is text, a number, a boolean or a date, found {kind_of(value)}")
 
 
 def _number(value: float | Decimal) -> str | None:
@@ -79,11 +81,6 @@ def _as_number(text: str) -> str:
     whole = _WHOLE.fullmatch(text)
     number = whole[1] if whole else text
     return "0" if number == "-0" else number
-
-
-def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", tuple: "a list"}
-    return next((name for kind, name in names.items() if isinstance(value, kind)), f"a {type(value).__name__}")
 
 
 def _given(value: object) -> str:

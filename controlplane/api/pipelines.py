@@ -1,9 +1,9 @@
 """Pipelines and their runs over HTTP. A pipeline's body is YAML or JSON."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from controlplane.api.call import Operator, Viewer
 from controlplane.api.identities import RunId
@@ -12,6 +12,7 @@ from controlplane.api.paths import PathName
 from controlplane.api.revisions import Why
 from controlplane.commands import pipelines as commands
 from controlplane.domain.document import load_document
+from controlplane.errors import InvalidDocument
 from controlplane.projections import pipelines
 from controlplane.projections.pipelines import RunFilter
 from controlplane.store.tables import PipelineRow, PipelineRunRow
@@ -21,6 +22,7 @@ from schemas.views.pages import Page
 from schemas.views.pipelines import CancelRequest, PipelineView, RunRequest, RunView
 
 router = APIRouter(tags=["pipelines"])
+M = TypeVar("M", bound=BaseModel)
 
 
 def document_body(schema: type[BaseModel]) -> dict[str, Any]:
@@ -30,10 +32,19 @@ def document_body(schema: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
+def read_spec(model: type[M], body: bytes, name: str) -> M:
+    """What that document says. Raises Invalid, with each field that is wrong."""
+    document = load_document(body, name)
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise InvalidDocument(error, document) from error
+
+
 @router.put("/v1/pipelines/{name:segment}", response_model=PipelineView, openapi_extra=document_body(PipelineSpec))
 def put_pipeline(name: PathName, call: Operator, reason: Why = None) -> Response:
     """A new revision where it changes something. Runs that have begun go on by the spec that they began with."""
-    spec = PipelineSpec.model_validate(load_document(call.request.state.body, name))
+    spec = read_spec(PipelineSpec, call.request.state.body, name)
     return call.write(lambda uow: view(commands.put_pipeline(uow, spec, reason)))
 
 

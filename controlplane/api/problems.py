@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from controlplane.api.auditing import note_refusal, request_id_of
-from controlplane.errors import GraftworkError, Invalid, PayloadTooLarge, UnsupportedMedia
+from controlplane.errors import GraftworkError, Invalid, InvalidDocument, PayloadTooLarge, UnsupportedMedia
 from schemas.faults import FAULTS_OF_A_LINE, FieldFault, field_faults
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
 from schemas.processes.request_encoding import BodyRefused
@@ -31,7 +31,9 @@ def problem(status: int, slug: str, title: str, detail: str, *, retry_after: int
 
 def refusal(error: GraftworkError) -> Response:
     """What we refuse on purpose, as its class says."""
-    members = {"field": error.field} if error.field else {}
+    members: dict[str, Any] = {"field": error.field} if error.field else {}
+    if isinstance(error, InvalidDocument):
+        members["errors"] = _documented(error.faults)
     return problem(error.status, error.slug, error.title, error.detail, retry_after=error.retry_after, **members)
 
 
@@ -64,8 +66,8 @@ def install(app: FastAPI) -> None:
         faults = _faults(error)
         note_refusal(request, 422, _without_values(faults))
         detail = "; ".join(str(fault) for fault in faults[:FAULTS_OF_A_LINE])
-        errors = [fault.model_dump(exclude_none=True) for fault in faults]
-        return _named(request, problem(422, "invalid", "The request is understood and wrong", detail, errors=errors))
+        answer = problem(422, "invalid", "The request is understood and wrong", detail, errors=_documented(faults))
+        return _named(request, answer)
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:
@@ -94,7 +96,13 @@ def _faults(error: RequestValidationError | ValidationError) -> list[FieldFault]
 
 def _unquoted(error: GraftworkError) -> str:
     """What is invalid is told to the caller with its value, which may be a secret: others read the field alone."""
+    if isinstance(error, InvalidDocument):
+        return _without_values(error.faults)
     return f"{error.field or 'the request'} is invalid" if error.status == 422 else error.detail
+
+
+def _documented(faults: list[FieldFault]) -> list[dict[str, Any]]:
+    return [fault.model_dump(exclude_none=True) for fault in faults]
 
 
 def _without_values(faults: list[FieldFault]) -> str:

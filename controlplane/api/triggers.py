@@ -6,10 +6,9 @@ from controlplane.api.call import Operator, Viewer
 from controlplane.api.inbound import evaluation_view
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
-from controlplane.api.pipelines import document_body
+from controlplane.api.pipelines import document_body, read_spec
 from controlplane.api.revisions import Why
 from controlplane.commands import triggers as commands
-from controlplane.domain.document import load_document
 from controlplane.projections import pipelines
 from controlplane.projections.pipelines import EvaluationFilter
 from controlplane.store.tables import TriggerRow
@@ -29,7 +28,7 @@ router = APIRouter(tags=["triggers"])
 )
 def put_trigger(name: PathName, call: Operator, reason: Why = None) -> Response:
     """The body is YAML or JSON. The pipeline must exist and declare the params."""
-    spec = TriggerSpec.model_validate(load_document(call.request.state.body, name))
+    spec = read_spec(TriggerSpec, call.request.state.body, name)
     return call.write(lambda uow: view(commands.put_trigger(uow, spec, reason)))
 
 

@@ -4,41 +4,44 @@ from pathlib import Path
 from typing import Any
 
 from controlplane.cli.output import refuse
+from controlplane.errors import Invalid
 
 
 def load(file: Path) -> dict[str, Any]:
     """One YAML or JSON object; exit 2 with the place of the mistake otherwise."""
-    import yaml  # here and below: most verbs read no document
+    from controlplane.domain.document import read_document  # here and below: most verbs read no document
 
     try:
-        document = yaml.safe_load(file.read_text())
+        return read_document(file.read_bytes())
     except OSError as error:
         refuse(f"{file}: {error.strerror}")
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        refuse(f"{file}: not YAML: {error}")
-    if not isinstance(document, dict):
-        refuse(f"{file}: expected an object with keys, found {type(document).__name__}")
-    return document
+    except Invalid as error:
+        place = (error.field or "").removeprefix("body").lstrip(".:")
+        refuse(f"{file}: {place and place + ': '}{error.detail}")
 
 
 def named(file: Path) -> dict[str, Any]:
     document = load(file)
-    if not isinstance(document.get("name"), str):
-        refuse(f"{file}: name: expected the name as a string, found {document.get('name')!r}")
+    if "name" not in document:
+        refuse(f"{file}: name: expected a value: it is required")
+    if not isinstance(document["name"], str):
+        refuse(f"{file}: name: expected text, got {document['name']!r}")
     return document
 
 
 def pairs(words: list[str]) -> dict[str, Any]:
     """`limit=3000 parent=null` as {"limit": 3000, "parent": None}: values are YAML scalars."""
-    import yaml
+    from controlplane.domain.document import read_value
 
     found: dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:
             refuse(f"{word!r}: expected key=value")
+        if key in found:
+            refuse(f"{word!r}: {key} is given twice")
         try:
-            found[key] = yaml.safe_load(value) if value else ""
-        except yaml.YAMLError as error:
-            refuse(f"{word!r}: not a YAML value: {error}")
+            found[key] = read_value(value.encode("utf-8", "surrogateescape")) if value else ""
+        except Invalid as error:
+            refuse(f"{word!r}: {error.detail}")
     return found

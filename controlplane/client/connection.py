@@ -7,14 +7,15 @@ from http.client import HTTPException
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from controlplane.client.http import Answer, Http, NotSent
 from controlplane.errors import GraftworkError
 from schemas.views.pages import Page
 
 T = TypeVar("T")
-ANY = TypeAdapter(Any)
+ANY = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))
+"""NaN stays what it is, for the API to refuse: as null it would mean that nothing was asked."""
 Document = Mapping[str, Any]
 WAITS = (0.2, 0.4, 0.8, 1.6)
 """Seconds before each repeat."""
@@ -30,7 +31,8 @@ class ApiError(GraftworkError):
         self.heading = title
 
     def __str__(self) -> str:
-        return f"{self.heading}: {self.field + ': ' if self.field else ''}{self.detail}"
+        is_named = not self.field or self.detail.startswith(self.field)
+        return f"{self.heading}: {self.detail}" if is_named else f"{self.heading}: {self.field}: {self.detail}"
 
 
 class Unreachable(GraftworkError):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from sqlmodel import Session, col, select
 
 from controlplane.domain.canonical import digest
-from controlplane.errors import GraftworkError, Invalid
+from controlplane.errors import GraftworkError, Invalid, InvalidDocument
 from controlplane.projections.datasets import find_dataset_version
 from controlplane.projections.models import find_alias, find_version
 from controlplane.store.tables import (
@@ -19,7 +19,6 @@ from controlplane.store.tables import (
     ModelVersionRow,
     RegisteredModelRow,
 )
-from schemas import faults
 from schemas.artifacts import ArtifactRef, DatasetRef, GraphRef, ModelRef
 from schemas.jobs import (
     AttackSpec,
@@ -69,7 +68,7 @@ def resolve_spec(session: Session, kind: JobKind, raw_spec: Mapping[str, Any]) -
     try:
         return SPECS[kind].model_validate(raw)
     except ValidationError as error:
-        raise _refusal(error, raw) from error
+        raise InvalidDocument(error, raw, "spec") from error
 
 
 def to_dataset_ref(row: DatasetVersionRow) -> DatasetRef:
@@ -198,7 +197,3 @@ def _nearest(name: str, names: Any) -> str:
         return ""
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
-
-
-def _refusal(error: ValidationError, spec: dict[str, Any]) -> Invalid:
-    return Invalid(faults.line(error, spec, "spec"), field=faults.in_words(error, spec, "spec")[0].field)

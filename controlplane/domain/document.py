@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from controlplane.errors import Invalid
-from schemas.faults import CREDENTIALS
+from schemas.faults import CREDENTIALS, kind_of
 
 MAX_NODES: Final = 20_000
 """Of a pipeline, trigger or other document, counted after its aliases are followed."""
@@ -20,6 +20,19 @@ UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 """U+0000 and halves of surrogate pairs: no database of ours holds them."""
 NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON escapes it, and not an escaped backslash before `u0000`."""
+PLAIN: Final = (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    ("merge", "<<", "<"),
+)
+"""What a word without quotes means, by its first character: the core schema of YAML 1.2, as JSON has it. `no` and
+`1:30` are texts and `5e-5` is a number; by YAML 1.1, which the library reads, they are false, ninety and a text."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -44,13 +57,18 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     return seen
 
 
-def _text(loader: _Loader, node: yaml.ScalarNode) -> str:
-    return str(loader.construct_scalar(node))
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    if len(text) > len(str(MAX_INTEGER)) + 1:
+        raise yaml.constructor.ConstructorError(None, None, "an integer beyond 64 bits", node.start_mark)
+    return int(text, 0 if text[:2] in ("0o", "0x") else 10)
 
 
+_Loader.yaml_implicit_resolvers = {}
+for _name, _pattern, _first in PLAIN:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), list(_first))
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
-# A date is text here: no field of ours is one.
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _text)
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
 
 
 def load_document(body: bytes, name: str) -> dict[str, Any]:
@@ -58,23 +76,40 @@ def load_document(body: bytes, name: str) -> dict[str, Any]:
 
     Raises Invalid with the place of the fault.
     """
-    try:
-        value = yaml.load(body.decode("utf-8"), Loader=_Loader)
-    except UnicodeDecodeError as error:
-        raise Invalid(f"the body is not UTF-8: {error.reason} at byte {error.start}", field="body") from error
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise Invalid(f"the body is not readable as YAML or JSON: {error.problem}{place}", field="body") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise Invalid(f"the body is not readable as YAML or JSON: {type(error).__name__}", field="body") from error
-    if not isinstance(value, dict):
-        raise Invalid(f"the body is {type(value).__name__}, expected a mapping of fields", field="body")
-    _refuse_growth_and_secrets(value)
-    json_bytes(value, "body")
+    value = read_document(body)
     if value.setdefault("name", name) != name:
         raise Invalid(f"the body's name is {value['name']!r}, expected {name!r} as in the path", field="name")
     return value
+
+
+def read_document(body: bytes) -> dict[str, Any]:
+    """The mapping in a YAML (or JSON) document. Raises Invalid with the place of the fault."""
+    value = read_value(body)
+    if not isinstance(value, dict):
+        raise Invalid(f"expected an object with keys, found {kind_of(value)}", field="body")
+    return value
+
+
+def read_value(body: bytes) -> Any:
+    """Whatever a YAML (or JSON) document holds. Raises Invalid with the place of the fault."""
+    try:
+        value = yaml.load(body.decode("utf-8"), Loader=_Loader)
+    except UnicodeDecodeError as error:
+        raise Invalid(f"not UTF-8: {error.reason} at byte {error.start}", field="body") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise Invalid(f"not readable as YAML or JSON: {_fault(error)}", field="body") from error
+    _refuse_growth_and_secrets(value)
+    refuse_unstorable(value, "body")
+    return value
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark
+        return f"{error.problem}" + (f" at line {mark.line + 1}, column {mark.column + 1}" if mark else "")
+    if isinstance(error, yaml.reader.ReaderError):
+        return f"{error.reason}, at character {error.position}"
+    return "nested too deeply" if isinstance(error, RecursionError) else "a value is not what its tag says"
 
 
 def json_bytes(value: Any, field: str) -> bytes:
@@ -126,7 +161,7 @@ def _refuse_growth_and_secrets(value: Any) -> None:
     while stack:
         nodes += 1
         if nodes > MAX_NODES:
-            raise Invalid(f"the body has more than {MAX_NODES} values, aliases written out", field="body")
+            raise Invalid(f"it has more than {MAX_NODES} values, aliases written out", field="body")
         item = stack.pop()
         if isinstance(item, dict):
             stack.extend(item.values())

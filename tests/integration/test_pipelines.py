@@ -9,6 +9,7 @@ import yaml
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
+from controlplane.client import ApiError
 from controlplane.commands.generations import lock_deployment
 from controlplane.commands.jobs import lock_job
 from controlplane.commands.pipelines import job_finished
@@ -99,7 +100,7 @@ def test_yaml_and_json_are_one_pipeline_and_the_same_again_is_no_new_revision(si
         (("${params.rows}", "${params.row}"), "${params.row}, which the pipeline does not declare"),
         (("${stages.train.model_version}", "${stages.curate.dataset}"), "does not name that stage in `needs`"),
         (("model: sentiment", "modell: sentiment"), "stages.train.spec.modell"),
-        (("max_attempts: 1", "max_attempts: 0"), "stages.train.train.max_attempts"),
+        (("max_attempts: 1", "max_attempts: 0"), "stages.train.max_attempts: expected at least 1, got '0'"),
         (("stages:", "stages: ["), "line"),
         (("description:", "params: {}\ndescription:"), "'params' is written twice"),
     ],
@@ -109,6 +110,15 @@ def test_a_bad_pipeline_is_refused_with_the_path(site: Site, change: tuple[str, 
     assert answer.status_code == 422
     assert said in answer.json()["detail"], answer.text
     assert site.client("viewer").get("/v1/pipelines/nightly").status_code == 404
+
+
+def test_what_is_wrong_in_a_pipeline_is_told_once_with_its_place_and_value(site: Site) -> None:
+    problem = put(site, PIPELINE.replace("kind: curate\n", "kind: curate\n    colour: red\n", 1)).json()
+    fault = {"field": "stages.curate.colour", "expected": "expected no field of this name", "value": "red"}
+    assert problem["errors"] == [fault]
+    assert problem["detail"] == "stages.curate.colour: expected no field of this name, got 'red'"
+    error = ApiError(422, "invalid", problem["title"], problem["detail"], problem["field"])
+    assert str(error).count("stages.curate.colour") == 1
 
 
 def test_a_run_goes_stage_by_stage_to_its_end(site: Site) -> None:

@@ -1,5 +1,7 @@
 """Documents that strangers write."""
 
+import json
+
 import pytest
 
 from controlplane.domain.document import MAX_NODES, json_bytes, load_document, refuse_unstorable
@@ -21,40 +23,67 @@ GROWS = b"a: &a [1,1,1,1,1,1,1,1,1,1]\n" + b"".join(
 )
 
 
-UNREADABLE = "the body is not readable as YAML or JSON: "
+NO_TEXT = "holds U+0000 or half of a surrogate pair, expected Unicode text that a database can store"
+TOO_LARGE = "an integer beyond 64 bits, expected at most 9223372036854775807"
+UNREADABLE = "not readable as YAML or JSON: "
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "said", "field"),
     [
-        (b"a: 1\na: 2", f"{UNREADABLE}key 'a' is written twice at line 2, column 1"),
-        (b"a: [1,\nb: 2", f"{UNREADABLE}expected ',' or ']', but got '<stream end>' at line 2, column 5"),
-        (b"a: &a [1]\nb: {<<: {x: 1}}", f"{UNREADABLE}merge keys (`<<`) are not read here at line 2, column 5"),
-        (b"ok\xff\xfe", "the body is not UTF-8: invalid start byte at byte 2"),
-        (b"- 1", "the body is list, expected a mapping of fields"),
-        (b"", "the body is NoneType, expected a mapping of fields"),
-        (b"1: x", f"{UNREADABLE}key 1: expected text; put it in quotes at line 1, column 1"),
-        (b"name: other", "the body's name is 'other', expected 'p' as in the path"),
-        (b"a: .nan", "body holds NaN, an infinity or too deep a nesting, expected plain JSON"),
-        (b'a: "\\0"', "body holds the character U+0000, which a database cannot store"),
-        (b'a: "\\ud800"', "body holds a lone surrogate (\\ud800 to \\udfff), expected Unicode text"),
-        (b"a: \x00", f"{UNREADABLE}ReaderError"),
-        (b"a: !!int x", f"{UNREADABLE}ValueError"),
-        (b"a: " + b"[" * 3000, f"{UNREADABLE}RecursionError"),
-        (GROWS, "the body has more than 20000 values, aliases written out"),
+        (b"a: 1\na: 2", f"{UNREADABLE}key 'a' is written twice at line 2, column 1", "body"),
+        (b"a: [1,\nb: 2", f"{UNREADABLE}expected ',' or ']', but got '<stream end>' at line 2, column 5", "body"),
+        (b"a: &a [1]\nb: {<<: {x: 1}}", f"{UNREADABLE}merge keys (`<<`) are not read here at line 2, column 5", "body"),
+        (b"ok\xff\xfe", "not UTF-8: invalid start byte at byte 2", "body"),
+        (b"- 1", "expected an object with keys, found a list", "body"),
+        (b"", "expected an object with keys, found nothing", "body"),
+        (b"no", "expected an object with keys, found text", "body"),
+        (b"3.5", "expected an object with keys, found a number", "body"),
+        (b"1: x", f"{UNREADABLE}key 1: expected text; put it in quotes at line 1, column 1", "body"),
+        (b"name: other", "the body's name is 'other', expected 'p' as in the path", "name"),
+        (b"a: {b: [.nan]}", "nan is not JSON, expected a finite number", "body.a.b.0"),
+        (b"a: -.inf", "-inf is not JSON, expected a finite number", "body.a"),
+        (b"a: 1e999", "inf is not JSON, expected a finite number", "body.a"),
+        (b"a: 9223372036854775808", TOO_LARGE, "body.a"),
+        (b"a: " + b"9" * 5000, f"{UNREADABLE}an integer beyond 64 bits at line 1, column 4", "body"),
+        (b'a: "\\0"', NO_TEXT, "body.a"),
+        (b'a: "\\ud800"', NO_TEXT, "body.a"),
+        (b"a: \x00", f"{UNREADABLE}special characters are not allowed, at character 3", "body"),
+        (b"a: !!int x", f"{UNREADABLE}a value is not what its tag says", "body"),
+        (b"a: " + b"[" * 3000, f"{UNREADABLE}nested too deeply", "body"),
+        (GROWS, "it has more than 20000 values, aliases written out", "body"),
         (
             b"a: [{uri: 'http://u:p@h/x'}]",
             "a URI names a user or a password, which would be kept: expected one without",
+            "body",
         ),
     ],
 )
-def test_bad_documents_say_what_is_wrong_and_where(body: bytes, said: str) -> None:
+def test_bad_documents_say_what_is_wrong_and_where(body: bytes, said: str, field: str) -> None:
     with pytest.raises(Invalid) as refused:
         load_document(body, "p")
-    assert (refused.value.detail, refused.value.field) == (
-        said,
-        "name" if said.startswith("the body's name") else "body",
-    )
+    assert (refused.value.detail, refused.value.field) == (said, field)
+
+
+@pytest.mark.parametrize("value", [1e-05, 5e-5, 1e3, 1e16, -0.5, 0, 10, True, None, "no", "1:30", "~x", "0x", "on"])
+def test_what_json_writes_is_read_as_json_means_it(value: object) -> None:
+    """Also with a library's own way to write a number: `1e-05` is no number by YAML 1.1."""
+    assert load_document(json.dumps({"a": value}).encode(), "p")["a"] == value
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ("no", "no"), ("Yes", "Yes"), ("off", "off"), ("y", "y"), ("TRUE", True), ("false", False),
+        ("1:30", "1:30"), ("1_000", "1_000"), ("010", 10), ("0o10", 8), ("0x10", 16), ("+3", 3),
+        ("5e-5", 5e-5), ("1E3", 1000.0), (".5", 0.5), ("1.", 1.0), ("-1.5e+3", -1500.0), ("1e", "1e"),
+        ("~", None), ("", None), ("Null", None), ("2024-01-01", "2024-01-01"), ("'5'", "5"), ("=", "="),
+    ],
+)  # fmt: skip
+def test_a_word_without_quotes_means_what_yaml_1_2_says(written: str, value: object) -> None:
+    found = load_document(f"a: {written}".encode(), "p")["a"]
+    assert found == value
+    assert type(found) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -77,10 +106,6 @@ def test_a_document_may_have_so_many_values_and_no_more() -> None:
     assert len(load_document(document(MAX_NODES - 2), "p")["a"]) == MAX_NODES - 2  # beside the list and the mapping
     with pytest.raises(Invalid, match="more than"):
         load_document(document(MAX_NODES - 1), "p")
-
-
-NO_TEXT = "holds U+0000 or half of a surrogate pair, expected Unicode text that a database can store"
-TOO_LARGE = "an integer beyond 64 bits, expected at most 9223372036854775807"
 
 
 def nested(levels: int) -> object:

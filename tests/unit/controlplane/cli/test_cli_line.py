@@ -129,12 +129,20 @@ def test_the_version_is_one_line_or_json(run: Run) -> None:
         ("token create --name x --role root", "--role: 'root': expected one of viewer, "),
         ("pipeline apply nowhere.yaml", "nowhere.yaml: No such file or directory"),
         ("pipeline apply .", ".: Is a directory"),
-        ("pipeline apply list.yaml", "list.yaml: expected an object with keys, found list"),
-        ("pipeline apply nameless.yaml", "nameless.yaml: name: expected the name as a string, found None"),
-        ("job request train broken.yaml", "broken.yaml: not YAML: "),
-        ("job request train latin.yaml", "latin.yaml: not YAML: "),
+        ("pipeline apply list.yaml", "list.yaml: expected an object with keys, found a list"),
+        ("pipeline apply nameless.yaml", "nameless.yaml: name: expected a value: it is required"),
+        ("pipeline apply numbered.yaml", "numbered.yaml: name: expected text, got 5"),
+        ("deployment apply twice.yaml", "key 'tick_seconds' is written twice at line 2, column 27"),
+        ("deployment apply merged.yaml", "merge keys (`<<`) are not read here at line 2"),
+        ("deployment apply nan.yaml", "nan.yaml: policy.margin: nan is not JSON, expected a finite number"),
+        ("deployment apply huge.yaml", "huge.yaml: not readable as YAML or JSON: an integer beyond 64 bits at line 1"),
+        ("deployment apply deep.yaml", "deep.yaml: not readable as YAML or JSON: nested too deeply"),
+        ("job request train broken.yaml", "broken.yaml: not readable as YAML or JSON: "),
+        ("job request train latin.yaml", "latin.yaml: not UTF-8: "),
         ("pipeline run p limit", "'limit': expected key=value"),
-        ("pipeline run p limit=[1", "'limit=[1': not a YAML value: "),
+        ("pipeline run p limit=[1", "'limit=[1': not readable as YAML or JSON: "),
+        ("pipeline run p limit=1 limit=2", "'limit=2': limit is given twice"),
+        ("pipeline run p limit=.inf", "'limit=.inf': inf is not JSON, expected a finite number"),
         ("events publish --type a.b --source //s --data {", "--data: not JSON: "),
         ("dataset import d nowhere.csv", "nowhere.csv: no such file"),
         ("relay", "GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS is not set"),
@@ -146,6 +154,12 @@ def test_the_version_is_one_line_or_json(run: Run) -> None:
 def test_bad_input_is_one_line_and_exit_2(run: Run, line: str, what: str) -> None:
     Path("list.yaml").write_text("- 1")
     Path("nameless.yaml").write_text("stages: []")
+    Path("numbered.yaml").write_text("name: 5")
+    Path("twice.yaml").write_text("name: a\npolicy: {tick_seconds: 1, tick_seconds: 2}")
+    Path("merged.yaml").write_text("name: a\npolicy: {<<: {tick_seconds: 1}}")
+    Path("nan.yaml").write_text("name: a\npolicy: {margin: .nan}")
+    Path("huge.yaml").write_text("name: " + "9" * 5000)
+    Path("deep.yaml").write_text("name: " + "[" * 3000)
     Path("broken.yaml").write_text("a: [")
     Path("latin.yaml").write_bytes(b"name: \xe9")
     ran = run(*line.split())
