@@ -20,8 +20,8 @@ MAX_CHANGE_BYTES: Final = 32 * 1024
 TOKEN: Final = re.compile(r"gw_[\w-]{16,}")
 
 
-def legible(text: str, length: int = MAX_TEXT) -> str:
-    """Text as it may be kept: without what looks like a token or a password, cut, and storable."""
+def legible(text: str, length: int | None = MAX_TEXT) -> str:
+    """Text as it may be kept: without what looks like a token or a password, cut (None: whole), and storable."""
     text = CREDENTIALS.sub("://…@", TOKEN.sub("gw_…", text))
     return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text[:length])
 
@@ -29,7 +29,7 @@ def legible(text: str, length: int = MAX_TEXT) -> str:
 def clean(value: Any) -> Any:
     """The same for every text within a JSON value, which is not cut."""
     if isinstance(value, str):
-        return legible(value, len(value))
+        return legible(value, None)
     if isinstance(value, Mapping):
         return {clean(key): clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

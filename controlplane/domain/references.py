@@ -53,16 +53,14 @@ def find(value: Any, path: str) -> Any:
     return inner if inner is ABSENT or not rest else find(inner, rest)
 
 
-def _how_far(value: Any, space: str, path: str) -> str:
-    walked = [space]
-    for part in path.split("."):
-        inner = find(value, part)
-        if inner is ABSENT:
-            has = ", ".join(sorted(map(str, value))[:20]) if isinstance(value, Mapping) else type(value).__name__
-            return f"{'.'.join(walked)} has no {part!r} (it has: {has or 'nothing'})"
-        value = inner
-        walked.append(part)
-    return f"{'.'.join(walked)} is not there"
+def _how_far(value: Any, walked: str, path: str) -> str:
+    """The first part of a path that is not there, and what is there instead."""
+    part, _, rest = path.partition(".")
+    inner = find(value, part)
+    if inner is not ABSENT:
+        return _how_far(inner, f"{walked}.{part}", rest)
+    has = ", ".join(sorted(map(str, value))[:20]) if isinstance(value, Mapping) else type(value).__name__
+    return f"{walked} has no {part!r} (it has: {has or 'nothing'})"
 
 
 def _as_text(value: Any) -> str:

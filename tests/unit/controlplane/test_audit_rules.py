@@ -54,6 +54,7 @@ def test_every_text_within_a_value_is_cleaned_and_none_is_cut() -> None:
     long = "x" * (2 * MAX_TEXT)
     found = clean({f"k {TOKEN}": [TOKEN, (long, 1, None)], "n": {"d": "http://u:p@h"}})
     assert found == {"k gw_…": ["gw_…", [long, 1, None]], "n": {"d": "http://…@h"}}
+    assert clean("http://@host") == "http://…@host"  # longer than it was
 
 
 # --- what a change is -----------------------------------------------------------------------------------------------

@@ -81,16 +81,18 @@ def test_no_evidence_never_passes() -> None:
 
 @pytest.mark.parametrize(
     ("accuracy", "status"),
-    [(0.83, "Passed"), (0.82, "Passed"), (0.80, "Inconclusive"), (0.77, "Failed")],
-    ids=["lower end above", "lower end at it", "interval across", "upper end below"],
+    [(0.83, "Passed"), (0.82, "Passed"), (0.80, "Inconclusive"), (0.78, "Inconclusive"), (0.77, "Failed")],
+    ids=["lower end above", "lower end at it", "interval across", "upper end at it", "upper end below"],
 )
 def test_accuracy_is_judged_by_its_interval(accuracy: float, status: str) -> None:
-    bounds = Interval(value=accuracy, low=round(accuracy - 0.02, 9), high=accuracy + 0.02, n=1000)
+    bounds = Interval(value=accuracy, low=round(accuracy - 0.02, 9), high=round(accuracy + 0.02, 9), n=1000)
     assert statuses(accuracy_gate(), candidate(evaluated(accuracy, accuracy=bounds))) == [status]
 
 
 @pytest.mark.parametrize(
-    ("success", "status"), [(0.3, "Passed"), (0.4, "Passed"), (0.5, "Inconclusive"), (0.7, "Failed")]
+    ("success", "status"),
+    [(0.3, "Passed"), (0.4, "Passed"), (0.5, "Inconclusive"), (0.6, "Inconclusive"), (0.7, "Failed")],
+    ids=["upper end below", "upper end at it", "interval across", "lower end at it", "lower end above"],
 )
 def test_attack_success_is_judged_by_its_interval(success: float, status: str) -> None:
     assert statuses(attack_gate(), candidate(attacked(success))) == [status]
@@ -472,10 +474,10 @@ def test_what_does_not_pass_is_summed_up_and_waived_in_the_same_words() -> None:
         f"waived (a drill); it was Failed: {lacking}",
         f"waived (a drill); it was Error: {parity}",
     ]
-    dropped = Evidence(candidate=candidate(labels=("positive",), export=exported(2e-2)), champion=SERVING, splits={})
-    assert [verdict.reason for verdict in judge([ExportParity()], dropped, ("negative",))] == [
+    dropped = Evidence(candidate=candidate(labels=("mixed",), export=exported(2e-2)), champion=SERVING, splits={})
+    assert [verdict.reason for verdict in judge([ExportParity()], dropped, ("positive", "negative"))] == [
         "a served graph exists",
-        "it knows every class that the champion knows, but negative, which the policy lets it drop",
+        "it knows every class that the champion knows, but negative, positive, which the policy lets it drop",
         PARITY.format(0.02),
     ]
 

@@ -56,7 +56,9 @@ MODEL = ModelRef(
     labels=("bad", "good"),
     max_length=64,
 )
-LONGER = MODEL.model_copy(update={"id": OTHER, "version": 2, "max_length": 128})
+LONGER = MODEL.model_copy(
+    update={"id": OTHER, "version": 2, "base_model": "file:///mirror-of-the-base", "max_length": 128}
+)
 ROWS = DatasetRef(id=DATASET, dataset="reviews", version=1, digest=digest_of("a"), manifest=artifact("a"))
 LABEL = PrivacyLabel(
     epsilon=7.99, delta=1e-5, noise_multiplier=3.804, max_grad_norm=0.5, steps=40, sample_rate=1.0,
@@ -266,6 +268,13 @@ SAID: dict[tuple[str, str], str] = {
     ("capped", "mean_queries"): f"at most 200{SAYS}",
 }
 """What is expected where it is not simply what the right result says."""
+
+
+def test_noise_that_is_just_enough_is_enough() -> None:
+    spec, result = PRIVATE
+    delta = gaussian_delta(LABEL.epsilon, LABEL.noise_multiplier, LABEL.steps)
+    asked = spec.model_copy(update={"privacy": Privacy(epsilon=8, delta=delta)})
+    assert mismatch(asked, changed(result, ["privacy", "delta"], delta)) is None
 
 
 def test_a_result_of_another_kind_is_named_by_its_kind() -> None:

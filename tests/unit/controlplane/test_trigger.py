@@ -67,6 +67,11 @@ HAS = "event.data has no {!r} (it has: big, n, ok, uri)"
             f"data.big is '{'x' * 78}…, expected '{'y' * 78}'; {CHANGE}",
         ),
         (
+            {"where": {"data.ok": "y" * 79}},
+            "condition_not_met",
+            f"data.ok is True, expected '{'y' * 78}…; {CHANGE}",
+        ),
+        (
             {"dedupe_key": "${event.data.digest}"},
             "invalid",
             f"${{event.data.digest}} cannot be resolved: {HAS.format('digest')}; {CORRECT}",

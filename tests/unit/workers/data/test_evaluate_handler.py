@@ -46,6 +46,7 @@ def test_an_evaluation_says_which_rows_it_asked_whatever_their_order(
     assert digest_of(rows) == digest_of(rows[::-1]) is not None
     assert digest_of(rows) != digest_of([*rows, ("fine", "positive")])
     assert digest_of(rows) != digest_of([("good plot", "negative"), rows[1]])
+    assert digest_of(rows) != digest_of([("fine plot", "positive"), rows[1]])
 
 
 def test_an_evaluation_keeps_which_rows_were_right_and_no_text(
@@ -83,6 +84,14 @@ def test_two_versions_are_asked_the_same_rows_one_by_one(
     assert (paired.against, paired.graph) == (against.id, other)
     assert (paired.both, paired.only_this, paired.only_other, paired.neither) == (0, 3, 1, 0)
     assert paired.difference == 0.5
+    told = [report.message for report in bench.reports if isinstance(report, Progress)]
+    assert told[1:] == [
+        "loading the graph",
+        "split test",
+        "loading the graph by the other version",
+        "split test by the other version",
+    ]
+    assert handle(spec.model_copy(update={"against_graph": None}), bench.context).paired is None
     unknown = other.model_copy(update={"labels": ("negative", "joyful")})
     spec = spec.model_copy(update={"against_graph": unknown})
     found = handle(spec, bench.context).paired
