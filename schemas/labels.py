@@ -1,7 +1,8 @@
 """The one form of a label: what a CSV file, a JSON document, a Parquet column and a caller's feedback write alike.
 
-`1`, `1.0` and `"1.0"` are one label, so are `true`, `True` and `TRUE`; text is trimmed and in Unicode's NFC. Nothing
-else is touched: `01`, `3.10` and `+1` may be names, and two labels that differ in case stay two.
+`1`, `1.0` and `"1.0"` are one label, so are `true`, `True` and `TRUE`; NaN is none, as a float and as a library writes
+it; text is trimmed and in Unicode's NFC. Nothing else is touched: `01`, `3.10`, `+1` and `NA` may be names, and two
+labels that differ in case stay two.
 """
 
 import math
@@ -18,6 +19,9 @@ from schemas.faults import kind_of
 MAX_LABEL: Final = 200
 """Characters of a label."""
 BOOLEANS: Final = {"True": "true", "TRUE": "true", "False": "false", "FALSE": "false"}
+NOT_A_NUMBER: Final = ("NaN", "nan", "NAN")
+MAY_MEAN_NONE: Final = frozenset({"na", "n/a", "#n/a", "<na>", "none", "null", "nil", "nat", "\\n"})
+"""Case-folded: how databases and libraries write that there is no value, where it may be a label's name too."""
 _WHOLE: Final = re.compile(r"(-?[0-9]+)\.0+")
 _EXACT: Final = 10.0**15
 """Below it a float is written without an exponent, and holds every whole number."""
@@ -48,7 +52,7 @@ def canonical_label(value: object) -> str | None:
         raise NotALabel("undecodable", "a label holds bytes that are not text")
     if len(text) > MAX_LABEL:
         raise NotALabel("label_too_long", f"a label has {len(text)} characters, expected at most {MAX_LABEL}")
-    return _as_number(BOOLEANS.get(text, text)) or None
+    return None if text in NOT_A_NUMBER else _as_number(BOOLEANS.get(text, text)) or None
 
 
 def _written(value: object) -> str | None:

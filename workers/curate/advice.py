@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from schemas.labels import MAY_MEAN_NONE
 from workers.curate.operators.split import Split
 from workers.curate.rows import Row
 
@@ -13,7 +14,9 @@ ADVICE: Final[dict[str, str]] = {
     "undecodable": "the file is not in the encoding that it was read in: set encoding, such as windows-1252",
     "malformed": "these lines have more fields than the header, or are no JSON object: set delimiter, quote or format",
     "stray_quote": "a quote opens in these lines and never closes: mend them, or set quote to an empty text",
-    "not_a_row": "lines above the one that names the columns, or that line once more: nothing to do",
+    "not_a_row": "lines above the one that names the columns, below it to rule it off, or that line once more: nothing "
+    "to do",
+    "repeated_key": "these objects have a field twice, with two values: decide for one of them",
     "missing_column": "these rows lack a column that is asked for: set delimiter or quote, or mend the rows",
     "null": "these rows have no value in a column that is asked for: fill it, or name another column",
     "not_text": "the field text must name a column of texts",
@@ -54,3 +57,14 @@ def of_splits(rows: Mapping[Split, Sequence[Row]], labels: Sequence[str]) -> Ite
         lacking = [f"{label} {counts[label]}" for label in labels if label not in there]
         if there and lacking:
             yield f"labels without a row in {split}, with all their rows: {', '.join(lacking)}"
+
+
+def of_labels(rows: Mapping[Split, Sequence[Row]], asked: Sequence[str]) -> Iterator[str]:
+    """Labels that nobody asked for by name, and that may say that a row has none."""
+    counts = Counter(row.label for part in rows.values() for row in part)
+    found = [f"{label} {count}" for label, count in sorted(counts.items()) if label.casefold() in MAY_MEAN_NONE]
+    if found and not asked:
+        yield (
+            f"labels that may mean that there is none, with all their rows: {', '.join(found)}; to leave these rows "
+            "out, list the others in labels"
+        )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from schemas.artifacts import DatasetManifest
 from schemas.jobs import CurateResult, CurateSpec
-from workers.curate.advice import of_rejects, of_splits
+from workers.curate.advice import of_labels, of_rejects, of_splits
 from workers.curate.formats.reading import read_records
 from workers.curate.manifest import COLUMNS, dataset_digest, write_parts
 from workers.curate.operators.deduplicate import deduplicate
@@ -103,6 +103,8 @@ def _divide(run: Curation, drawn: Sequence[Row], parent: Parent, labels: Sequenc
     distinct, repeated = deduplicate(drawn, parent.label_of)
     free, bound, held_out = join(distinct, parent.split_of)
     run.rejects.extend([*repeated, *held_out])
+    if not run.read:
+        raise JobError("no row was read: the sources are empty, or hold a header alone")
     if not distinct or not (free or bound):
         raise JobError(
             f"no row was accepted; rejected: {_in_words(run.rejects.reasons) or 'none'}; {len(drawn)} rows were drawn"
@@ -159,7 +161,7 @@ def _publish(
         rejected=run.rejects.reasons,
         rejects=artifacts.put_file(rejected, "application/jsonl") if rejected else None,
         truncated=run.truncated,
-        warnings=(*of_rejects(run.rejects.reasons, run.read), *of_splits(rows, labels)),
+        warnings=(*of_rejects(run.rejects.reasons, run.read), *of_splits(rows, labels), *of_labels(rows, spec.labels)),
     )
 
 

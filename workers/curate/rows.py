@@ -11,6 +11,7 @@ Reason = Literal[
     "undecodable",
     "malformed",
     "stray_quote",
+    "repeated_key",
     "not_a_row",
     "missing_column",
     "null",

@@ -1,9 +1,14 @@
 """Which columns a source must have, and the error that names the one that it lacks."""
 
 from collections.abc import Collection
+from typing import Final
 
 from schemas.jobs import Source
 from workers.runtime.errors import JobError
+
+SHOWN_NAMES: Final = 20
+SHOWN_CHARACTERS: Final = 40
+"""Of a name: what is read as one may be a whole file, and what to do about it stands behind."""
 
 
 def needed_columns(source: Source) -> dict[str, str]:
@@ -15,7 +20,11 @@ def needed_columns(source: Source) -> dict[str, str]:
 def check_columns(source: Source, found: Collection[str]) -> None:
     for field, column in needed_columns(source).items():
         if column not in found:
-            names = ", ".join(repr(name) for name in sorted(found)[:20]) or "none"
+            names = ", ".join(_shown(name) for name in sorted(found)[:SHOWN_NAMES]) or "none"
             raise JobError(
                 f"source {source.uri}: field {field} names column {column!r}, which no row has; found: {names}"
             )
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= SHOWN_CHARACTERS else f"{name[:SHOWN_CHARACTERS]}…")

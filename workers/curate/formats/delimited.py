@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -20,8 +21,9 @@ from workers.curate.formats.dialect import (
     scan,
     shape_of,
 )
+from workers.curate.formats.layout import DECIMAL_COMMA, Layout, Line, raw, record_of
 from workers.curate.formats.lines import MAX_LINE, MAX_RECORD, encoding_of, read_head, read_lines
-from workers.curate.rows import Record, Unreadable, character_fault
+from workers.curate.rows import Record, Unreadable
 from workers.runtime.errors import JobError
 
 SAMPLE_LINES: Final = 2_000
@@ -31,9 +33,6 @@ MAX_READ_AGAIN = 32 << 20
 """Characters that are read a second time because a quote before them never closed; beyond it the file is refused."""
 HEADER_LINES: Final = 10
 """Among so many that hold something the names of the columns are looked for: exports have titles and comments above."""
-NULL: Final = "\\N"
-"""As MySQL and PostgreSQL write it."""
-Line = tuple[int, str]
 
 
 def read_csv(path: Path, source: Source) -> Iterator[Record | Unreadable]:
@@ -58,16 +57,19 @@ def _records(path: Path, source: Source, form: str) -> Iterator[Record | Unreada
     (number, header), delimiter = lines[place], heading.delimiter
     columns = header_of(header, heading, source)
     _check_header(columns, delimiter, path, source)
-    yield from (Unreadable(above, "not_a_row", _raw(line)) for above, line in lines[:place])
+    yield from (Unreadable(above, "not_a_row", raw(line)) for above, line in lines[:place])
     skipped = number if source.header else number - 1
     body = [line for line in sample if line[0] > skipped]
     dialect = _quoting(body, delimiter, columns, source)
+    if _is_numbered(body, dialect, columns, source):
+        columns = ["", *columns]
+        dialect = _quoting(body, delimiter, columns, source)
     shape = shape_of((line for _, line in body), dialect, columns, source)
     following = (line for line in read_lines(path, source.encoding) if line[0] > skipped and line[1])
     rows = (one for line in following for one in _apart(line, dialect, shape))
-    positions = {name: columns.index(name) for name in needed_columns(source).values()}
+    layout = _layout(body, dialect, shape, columns, source)
     for line, values in Rows(rows, dialect, shape, source):
-        yield _record(line, values, len(columns) if source.header else None, positions)
+        yield record_of(line, values, layout)
 
 
 def _sample(path: Path, source: Source) -> list[Line]:
@@ -109,7 +111,8 @@ def _quoting(body: Sequence[Line], delimiter: str, columns: Sequence[str], sourc
             )
         except JobError:  # too many quotes never close
             return len(body) + 1
-        return bad + (_bare_quotes(body, dialect) if dialect.quote else _quoted_fields(body, delimiter))
+        against = _bare_quotes(body, dialect) if dialect.quote else 0
+        return bad + against + (0 if dialect.quote == '"' else _quoted_fields(body, delimiter))
 
     return min(quotings(source, delimiter), key=faults)
 
@@ -205,28 +208,24 @@ class Rows:
         return taken[0][1].split(self._dialect.delimiter) if self._fits(taken[0]) else None
 
 
-def _record(line: Line, values: list[str] | None, width: int | None, positions: dict[str, int]) -> Record | Unreadable:
-    number, text = line
-    raw = _raw(text)
-    if values is None:
-        return Unreadable(number, "too_long" if len(text) > MAX_LINE else "stray_quote", raw)
-    if width is not None and any(values[width:]):
-        return Unreadable(number, "malformed", raw)
-    # A short record lacks its last columns; which of them matter is not this reader's business.
-    fields = {name: _value(values[index]) for name, index in positions.items() if index < len(values)}
-    if width is not None and all(name == value for name, value in fields.items()):
-        return Unreadable(number, "not_a_row", raw)  # the header again
-    if any(value is not None and character_fault(value) == "undecodable" for value in fields.values()):
-        return Unreadable(number, "undecodable", raw)
-    return Record(number, fields)
+def _is_numbered(body: Sequence[Line], dialect: Dialect, columns: list[str], source: Source) -> bool:
+    """Whether each row begins with its number, of which the header says nothing: R writes row names so."""
+    width = len(columns) + 1
+    if not source.header or not body or len(body[0][1].split(dialect.delimiter)) < width:
+        return False
+    shape = shape_of((line for _, line in body), dialect, ["", *columns], source)
+    rows = [values for _, values in Rows(iter(body), dialect, shape, source)]
+    numbers = [values[0] for values in rows if values and len(values) == width and values[0].isdecimal()]
+    return len(set(numbers)) == len(rows)
 
 
-def _value(value: str) -> str | None:
-    """Excel is kept from taking a text for a number by `="…"`."""
-    if value.startswith('="') and value.endswith('"') and len(value) > len('=""'):
-        return value[2:-1]
-    return None if value == NULL else value
-
-
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+def _layout(body: Sequence[Line], dialect: Dialect, shape: Shape, columns: list[str], source: Source) -> Layout:
+    positions = {name: columns.index(name) for name in needed_columns(source).values()}
+    layout = Layout(len(columns) if source.header else None, positions)
+    if dialect.delimiter != ";":
+        return layout
+    place = positions[source.label]
+    rows = (values for _, values in Rows(iter(body), dialect, shape, source))
+    labels = [DECIMAL_COMMA.fullmatch(values[place]) for values in rows if values and place < len(values)]
+    is_decimal = all(labels) and any(label and label[2] for label in labels)
+    return replace(layout, decimals=source.label) if is_decimal else layout

@@ -76,14 +76,21 @@ def _inside(line: str, at: int, dialect: Dialect, pieces: list[str]) -> tuple[in
         elif after == dialect.quote and not dialect.escaped:
             pieces.append(line[at : end + 1])
             at = end + 2
-        elif after in ("", dialect.delimiter):
+        elif (behind := _behind(line, end + 1, dialect.delimiter)) is not None:
             pieces.append(line[at:end])
             # A delimiter that is the last character has one more, empty, field behind it.
-            return end + 1, True
+            return behind, True
         else:
             raise StrayQuote
     pieces.append(line[at:] + "\n")
     return len(line), False
+
+
+def _behind(line: str, at: int, delimiter: str) -> int | None:
+    """Where the field ends whose quotes closed before `at`: some pad it with spaces. None: something else is there."""
+    while line.startswith(" ", at) and delimiter != " ":
+        at += 1
+    return at if at == len(line) or line.startswith(delimiter, at) else None
 
 
 @dataclass(frozen=True)

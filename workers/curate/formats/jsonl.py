@@ -1,12 +1,13 @@
 """JSON Lines, one object a line; and arrays of objects, as `json.dump` and pandas write them, or objects one by one."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from schemas.jobs import Source
-from workers.curate.formats.columns import needed_columns
+from schemas.labels import MAX_LABEL
+from workers.curate.formats.columns import check_columns, needed_columns
 from workers.curate.formats.lines import MARK, MAX_LINE, encoding_of, read_head, read_lines
 from workers.curate.rows import Reason, Record, Unreadable
 from workers.runtime.errors import JobError
@@ -14,10 +15,48 @@ from workers.runtime.errors import JobError
 CHUNK: Final = 1 << 16
 BETWEEN: Final = " \t\r\n,\ufeff"
 """What stands between values, and before and behind arrays of them."""
-_DECODER: Final = json.JSONDecoder()
+MAX_COLUMNS: Final = 10_000
+"""Objects may name new columns in every row: so many are remembered, those of the spec long before."""
+SEQUENCE: Final = "\x1e"
+"""Before each text of a JSON text sequence (RFC 7464)."""
+
+
+class _Object(dict[str, Any]):
+    """A JSON object that knows which of its keys are written twice with different values."""
+
+    repeated: Collection[str] = ()
+
+
+def _object(pairs: Sequence[tuple[str, Any]]) -> _Object:
+    found = _Object(pairs)
+    if len(found) < len(pairs):
+        found.repeated = {name for name, value in pairs if found[name] != value}
+    return found
+
+
+def _integer(digits: str) -> int | str:
+    """One that is too long for a label is kept as it is written: it may be in a column that nobody asks for."""
+    return int(digits) if len(digits) <= MAX_LABEL else digits
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer)
 
 
 def read(path: Path, source: Source) -> Iterator[Record | Unreadable]:
+    """JobError: a column that no record has."""
+    found: dict[str, None] = {}
+    readable = False
+    for record in _records(path, source):
+        if isinstance(record, Record):
+            readable = True
+            if len(found) < MAX_COLUMNS:
+                found.update(dict.fromkeys(record.fields))
+        yield record
+    if readable:
+        check_columns(source, found)
+
+
+def _records(path: Path, source: Source) -> Iterator[Record | Unreadable]:
     records = _values(path, source) if _is_stream(path, source) else _lines(path, source)
     first, second = next(records, None), next(records, None)
     if first is not None and second is None:
@@ -46,7 +85,7 @@ def _lines(path: Path, source: Source) -> Iterator[Record | Unreadable]:
         # within a JSON value it would be escaped
         for one in line.split("\r"):
             if one.strip():
-                yield _parse(number, one)
+                yield _parse(number, one.lstrip(SEQUENCE), source)
 
 
 def _check_alone(only: Record | Unreadable, source: Source) -> None:
@@ -64,7 +103,7 @@ def _is_scalar(value: object) -> bool:
     return not isinstance(value, dict | list)
 
 
-def _parse(number: int, line: str) -> Record | Unreadable:
+def _parse(number: int, line: str, source: Source) -> Record | Unreadable:
     reason: Reason = "malformed"
     if len(line) > MAX_LINE:
         reason = "too_long"
@@ -72,13 +111,18 @@ def _parse(number: int, line: str) -> Record | Unreadable:
         reason = "undecodable"
     else:
         try:
-            value = json.loads(line)
+            return _row(number, _DECODER.decode(line), line, source)
         except (ValueError, RecursionError):
             pass
-        else:
-            if isinstance(value, dict):
-                return Record(number, value)
     return Unreadable(number, reason, _raw(line))
+
+
+def _row(line: int, value: object, text: str, source: Source) -> Record | Unreadable:
+    if not isinstance(value, _Object):
+        return Unreadable(line, "malformed", _raw(text))
+    if value.repeated and not set(needed_columns(source).values()).isdisjoint(value.repeated):
+        return Unreadable(line, "repeated_key", _raw(text))
+    return Record(line, value)
 
 
 def _raw(text: str) -> bytes:
@@ -102,14 +146,19 @@ def _values(path: Path, source: Source) -> Iterator[Record | Unreadable]:
                 if not more and at == len(buffer) and not depth:
                     return
                 buffer, at = buffer[at:] + more, 0
-                if not more or len(buffer) > MAX_LINE + CHUNK:
+                if len(buffer) > MAX_LINE + CHUNK:
+                    raise JobError(
+                        f"source {source.uri}: the value that begins in line {line} has more than {MAX_LINE} "
+                        "characters, or is no JSON"
+                    )
+                if not more:
                     raise JobError(
                         f"source {source.uri}: the JSON breaks off, or is no JSON, in the value that begins in "
                         f"line {line}"
                     )
                 continue
             raw = buffer[at:end]
-            yield Record(line, value) if isinstance(value, dict) else Unreadable(line, "malformed", _raw(raw))
+            yield _row(line, value, raw, source)
             line += buffer.count("\n", at, end)
             at = end
 

@@ -1,6 +1,7 @@
 """Lines of a text file from anywhere, in whatever encoding and with whatever line ends; one costs bounded memory."""
 
 import codecs
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,8 @@ _BOMS: Final = (
 )
 MARK: Final = "graftwork.mark"
 """Of an error handler: see `_mark`."""
+_QUOTED: Final = re.compile(r'"[^"]*"')
+_LINE_END: Final = re.compile(r"\r*\n|\r")
 _UNDECODABLE: Final = "\udc80"
 _SHARE_OF_ZEROS: Final = 0.3
 
@@ -44,7 +47,7 @@ def read_lines(path: Path, encoding: str | None = None) -> Iterator[tuple[int, s
         while line := file.readline(MAX_LINE + 1):
             number += 1
             # in the middle of a file where files were put together
-            yield number, _bare(line.removeprefix("\ufeff"))
+            yield number, _bare(line.lstrip("\ufeff"), newline)
             while not line.endswith(newline) and len(line) > MAX_LINE:
                 line = file.readline(MAX_LINE + 1)
 
@@ -69,9 +72,14 @@ def encoding_of(head: bytes, given: str | None) -> str:
 
 
 def _newline(head: str) -> str:
-    """Classic Mac files, and Excel's "CSV (Macintosh)", end lines with a carriage return alone."""
-    return "\r" if "\r" in head and "\n" not in head else "\n"
+    """Classic Mac files, and Excel's "CSV (Macintosh)", end lines with a carriage return alone; their cells may not."""
+    if "\r" not in head:
+        return "\n"
+    ends: list[str] = _LINE_END.findall(_QUOTED.sub("", head))
+    is_mac = ends[:1] == ["\r"] and 2 * ends.count("\r") > len(ends)
+    return "\r" if is_mac or "\n" not in head else "\n"
 
 
-def _bare(line: str) -> str:
-    return line.removesuffix("\n").removesuffix("\r")
+def _bare(line: str, newline: str) -> str:
+    """Where a carriage return ends lines, a line feed behind it belongs to it."""
+    return (line.removeprefix("\n") if newline == "\r" else line).removesuffix("\n").removesuffix("\r")

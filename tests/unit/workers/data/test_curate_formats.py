@@ -164,7 +164,7 @@ def test_a_column_that_no_row_has_is_named_with_those_that_there_are(bench: Any,
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("r.jsonl", b"", "no row was accepted; rejected: none; 0 rows were drawn"),
+        ("r.jsonl", b"", "no row was read: the sources are empty"),
         ("r.jsonl", b"broken\n", "no row was accepted; rejected: malformed 1"),
         ("r.jsonl", b'{"text": "a", "label": "x"}\n{"text": "b", "label": "x"}\n', "expected at least two labels"),
         ("r.pdf", b"x", "set its field format to one of jsonl, json, csv, tsv, parquet"),
