@@ -73,7 +73,9 @@ def install(app: FastAPI) -> None:
     def _http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 400:  # FastAPI's word for JSON that is not UTF-8 or too deep to read
             return refusal(Invalid("the body is not JSON in UTF-8, or nested too deeply", field="body"))
-        answer = problem(error.status_code, "http", str(error.detail), str(error.detail))
+        title = str(error.detail)
+        detail = f"there is nothing at {request.url.path}" if error.status_code == 404 else title
+        answer = problem(error.status_code, "http", title, detail)
         if error.status_code == 405:
             answer.headers["Allow"] = ", ".join(_allowed(app, request))
         return answer

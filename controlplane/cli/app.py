@@ -1,6 +1,7 @@
 """Assembles `graftwork`: global options anywhere on the line, verbs by noun, one exit code a kind of trouble."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -11,7 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refuse
-from controlplane.client import Unreachable
+from controlplane.client import ApiError, Unreachable
 from controlplane.errors import GraftworkError
 from controlplane.settings import Settings
 from schemas import faults
@@ -21,6 +22,12 @@ from schemas.processes.private import keep_private
 GLOBAL_OPTIONS = {"--json": 0, "--home": 1, "--api-url": 1, "--token-file": 1}
 """May stand anywhere on the line; the number is how many values follow."""
 
+UNAUTHORIZED: Final = 401
+WHERE_TOKENS_ARE: Final = (
+    "verbs take it from GRAFTWORK_TOKEN, from the file of GRAFTWORK_TOKEN_FILE or --token-file, or from admin.token in "
+    "GRAFTWORK_HOME or --home"
+)
+WORDS_OF_A_LIBRARY: Final = re.compile(r"Input should be (?:a valid )?|Value error, (?=Input)")
 MODULES: Final = {
     "up": ("up",),
     "demo.verb": ("demo",),
@@ -111,9 +118,11 @@ def _trouble(error: Exception) -> tuple[str, int]:
     """What to say of an error, and the exit code. What nobody expected is raised again."""
     match error:
         case typer.TyperException():
-            return error.format_message(), REFUSED
+            return WORDS_OF_A_LIBRARY.sub("expected ", error.format_message()), REFUSED
         case Unreachable():
             return f"{error}; is `graftwork up` running?", UNREACHABLE
+        case ApiError() if error.code == UNAUTHORIZED:
+            return f"{error}; {WHERE_TOKENS_ARE}", REFUSED
         case GraftworkError():
             return str(error), REFUSED
         case ValidationError():

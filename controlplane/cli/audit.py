@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from controlplane.cli.output import FAILED, terminal
+from controlplane.cli.output import FAILED, Limit, terminal
 
 audit = typer.Typer(no_args_is_help=True, help="The audit log: roles auditor and admin.")
 Actor = Annotated[str | None, typer.Option(help="a token's name")]
@@ -32,7 +32,7 @@ def list_(
     subject: Subject = None,
     outcome: Outcome = None,
     since: Since = None,
-    limit: int = 50,
+    limit: Limit = 50,
 ) -> None:
     """Newest first."""
     screen = terminal(context)

@@ -19,6 +19,17 @@ def register(app: typer.Typer) -> None:
     app.add_typer(dataset, name="dataset")
 
 
+def _kind(path: Path) -> str:
+    """Of one that is no file."""
+    return (
+        "a folder"
+        if path.is_dir()
+        else "a pipe: write to a file what comes out of it"
+        if path.is_fifo()
+        else "a device"
+    )
+
+
 @dataset.command("list")
 def list_(context: typer.Context) -> None:
     screen = terminal(context)
@@ -76,7 +87,7 @@ def import_(
     """Curate a file of your own: it is copied into the home folder, from where workers on this machine may read."""
     screen = terminal(context)
     if not file.is_file():
-        refuse(f"{file}: no such file")
+        refuse(f"{file}: expected a file, and it is {_kind(file)}" if file.exists() else f"{file}: no such file")
     if not os.access(file, os.R_OK):
         refuse(f"{file}: it cannot be read")
     if (max_words is None) != (long_texts == "keep"):

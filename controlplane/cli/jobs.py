@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from controlplane.cli import documents, specs
-from controlplane.cli.output import FAILED, Terminal, terminal
+from controlplane.cli.output import FAILED, Limit, Terminal, terminal
 from controlplane.cli.progress import Pace, of_job
 from controlplane.cli.table import one_line
 from controlplane.cli.watching import watch
@@ -31,7 +31,7 @@ def list_(
     phase: str | None = None,
     kind: str | None = None,
     run: str | None = None,
-    limit: int = 50,
+    limit: Limit = 50,
 ) -> None:
     """Newest first."""
     screen = terminal(context)

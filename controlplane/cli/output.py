@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from pydantic import TypeAdapter
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # each verb imports of these what it uses
     from controlplane.client import Client
 
 ANY = TypeAdapter(Any)
+Limit = Annotated[int, typer.Option(min=1, help="how many at most")]
 FAILED = 1
 """It was done, and ended badly: a job failed, a rollout was rolled back."""
 REFUSED = 2

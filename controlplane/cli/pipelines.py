@@ -10,7 +10,7 @@ from controlplane.cli import documents, specs
 from controlplane.cli.histories import show_history
 from controlplane.cli.jobs import Wait
 from controlplane.cli.models import Why
-from controlplane.cli.output import FAILED, Terminal, terminal
+from controlplane.cli.output import FAILED, Limit, Terminal, terminal
 from controlplane.cli.progress import Pace, of_run
 from controlplane.cli.watching import watch
 from controlplane.client import Client
@@ -52,7 +52,7 @@ def get_pipeline(context: typer.Context, name: str) -> None:
 
 
 @pipeline.command("history")
-def pipeline_history(context: typer.Context, name: str, limit: int = 30) -> None:
+def pipeline_history(context: typer.Context, name: str, limit: Limit = 30) -> None:
     """Every revision, newest first: who applied it, when and why, and what it changed."""
     screen = terminal(context)
     with screen.client() as client:
@@ -77,12 +77,14 @@ def run_pipeline(
 
 
 @run.command("list")
-def list_runs(context: typer.Context, pipeline: str | None = None, phase: str | None = None, limit: int = 30) -> None:
+def list_runs(context: typer.Context, pipeline: str | None = None, phase: str | None = None, limit: Limit = 30) -> None:
     """Newest first."""
     screen = terminal(context)
     with screen.client() as client:
         runs = client.list_runs(pipeline=pipeline, phase=phase)
         found = list(islice(runs, limit))
+        if not found and pipeline is not None:
+            client.get_pipeline(pipeline)  # refuses a name that nothing has
     screen.rows(found, ("id", "pipeline", "phase", "trigger", "actor", "created_at", "reason"), empty="no runs")
 
 
@@ -126,7 +128,7 @@ def get_trigger(context: typer.Context, name: str) -> None:
 
 
 @trigger.command("history")
-def trigger_history(context: typer.Context, name: str, limit: int = 30) -> None:
+def trigger_history(context: typer.Context, name: str, limit: Limit = 30) -> None:
     """Every revision, newest first: who applied it, when and why, and what it changed."""
     screen = terminal(context)
     with screen.client() as client:
@@ -147,13 +149,15 @@ def evaluations(
     name: Annotated[str | None, typer.Argument()] = None,
     event: Annotated[str | None, typer.Option(help="an event's id")] = None,
     outcome: str | None = None,
-    limit: int = 30,
+    limit: Limit = 30,
 ) -> None:
     """What a trigger answered to each event, and why it did not fire."""
     screen = terminal(context)
     with screen.client() as client:
         asked = client.list_evaluations(trigger=name, event=event, outcome=outcome)
         found = list(islice(asked, limit))
+        if not found and name is not None:
+            next(client.trigger_history(name), None)  # refuses a name that nothing ever had
     screen.rows(found, ("at", "trigger", "event_type", "event_id", "outcome", "reason"), empty="no evaluations")
 
 

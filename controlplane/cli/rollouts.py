@@ -10,7 +10,7 @@ from controlplane.cli import documents, specs
 from controlplane.cli.histories import show_history
 from controlplane.cli.jobs import Wait
 from controlplane.cli.models import Reason, Why
-from controlplane.cli.output import FAILED, Terminal, terminal
+from controlplane.cli.output import FAILED, Limit, Terminal, terminal
 from controlplane.cli.plan import plan
 from controlplane.cli.progress import of_rollout
 from controlplane.cli.table import one_line
@@ -80,7 +80,7 @@ def served(
 
 
 @deployment.command("history")
-def deployment_history(context: typer.Context, name: str, limit: int = 30) -> None:
+def deployment_history(context: typer.Context, name: str, limit: Limit = 30) -> None:
     """Every policy that it had, newest first: who applied it, when and why, and what it changed."""
     screen = terminal(context)
     with screen.client() as client:
@@ -163,13 +163,15 @@ def start(
 
 @rollout.command("list")
 def list_rollouts(
-    context: typer.Context, deployment: str | None = None, phase: str | None = None, limit: int = 30
+    context: typer.Context, deployment: str | None = None, phase: str | None = None, limit: Limit = 30
 ) -> None:
     """Newest first."""
     screen = terminal(context)
     with screen.client() as client:
         rollouts = client.list_rollouts(deployment=deployment, phase=phase)
         found = list(islice(rollouts, limit))
+        if not found and deployment is not None:
+            client.get_deployment(deployment)  # refuses a name that nothing has
     columns = ("id", "deployment", "model_version", "phase", "step", "weight", "verdict", "reason")
     told = found if screen.as_json else [dict(one) | {"step": one.step_in_words} for one in found]
     screen.rows(told, columns, empty="no rollouts")

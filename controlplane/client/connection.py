@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from pydantic import ConfigDict, TypeAdapter
 
-from controlplane.client.http import Answer, Http, NotSent
-from controlplane.errors import GraftworkError
+from controlplane.client.http import Answer, Http, NotSent, server_of
+from controlplane.errors import GraftworkError, Invalid
 from schemas.views.pages import Page
 
 T = TypeVar("T")
@@ -43,6 +43,11 @@ class Connection:
     """One API and one token. Whatever changes something carries an Idempotency-Key: a retry has its effect once."""
 
     def __init__(self, url: str, token: str | None, timeout: float) -> None:
+        """Raises Invalid for a URL that names no server."""
+        try:
+            server_of(url)
+        except ValueError as error:
+            raise Invalid(f"api_url: {error}", field="api_url") from None
         self._http = Http(url, {"Authorization": f"Bearer {token}"} if token else {}, timeout)
         self._url = url
 
@@ -72,6 +77,7 @@ class Connection:
 
         `repeatable=False` where no stored answer makes a repeat harmless: then an answer that was lost stays lost.
         """
+        _refuse_nameless(path)
         headers = {**(request.pop("headers", None) or {})}
         if method != "GET":
             headers["Idempotency-Key"] = str(uuid4())
@@ -98,6 +104,14 @@ class Connection:
                     raise Unreachable(f"{self._url} does not answer ({type(error).__name__})") from error
             time.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
+
+
+def _refuse_nameless(path: str) -> None:
+    """Without a name the path is another route's, or nobody's."""
+    noun, *parts = path.removeprefix("/v1/").split("/")
+    for part in parts:
+        if not part or part.startswith(":"):
+            raise Invalid(f"{noun}: expected a name or an id, got ''", field=noun)
 
 
 def until(look: Callable[[], T], final: tuple[str, ...], seconds: float, seen: Callable[[T], None] | None) -> T:

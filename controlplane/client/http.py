@@ -16,6 +16,8 @@ from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 from weakref import finalize
 
+from schemas.faults import CREDENTIALS
+
 IN_A_PATH = "/:@!$&'()*+,;=~"
 """Characters that stand for themselves there."""
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -56,9 +58,7 @@ class Http:
         patience: float = 0,
     ) -> Answer:
         """Raises OSError or HTTPException when no whole answer came, ValueError for what is no request."""
-        server = urlsplit(self._url)
-        if server.scheme not in DEFAULT_PORTS or not server.hostname:
-            raise ValueError(f"{self._url!r}: expected http:// or https:// and a host")
+        server = server_of(self._url)
         proxy = proxy_of(server)
         asks_proxy = proxy is not None and server.scheme == "http"
         target = (self._url if asks_proxy else server.path) + _target(path, params)
@@ -90,6 +90,18 @@ class Http:
             if connection.sock is not None and not select([connection.sock], [], [], 0)[0]:
                 return connection
             connection.close()
+
+
+def server_of(url: str) -> SplitResult:
+    """Raises ValueError for what names no server."""
+    server = urlsplit(url)
+    try:
+        is_one = server.scheme in DEFAULT_PORTS and bool(server.hostname) and server.port != 0
+    except ValueError:  # its port is no number, or too large a one
+        is_one = False
+    if not is_one:
+        raise ValueError(f"expected http:// or https:// and a host, got {CREDENTIALS.sub('://…@', url)!r}")
+    return server
 
 
 def _close_all(connections: deque[HTTPConnection]) -> None:

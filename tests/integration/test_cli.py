@@ -125,6 +125,28 @@ def test_what_the_api_refuses_is_one_line_and_exit_2(run: Run, tmp_path: Path) -
     assert missing.err.startswith("graftwork: There is no such thing: ")
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("run list --pipeline nope", "there is no pipeline 'nope'"),
+        ("trigger evaluations nope", "there is no trigger 'nope', and never was"),
+        ("rollout list --deployment nope", "there is no deployment 'nope'"),
+        ("deployment get a/b", "there is nothing at /v1/deployments/a/b"),
+    ],
+)
+def test_a_name_that_nothing_has_is_no_empty_list(run: Run, line: str, said: str) -> None:
+    ran = run(*line.split())
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+
+
+def test_a_token_that_is_none_is_refused_with_where_it_is_looked_for(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("another")
+    ran = run("job", "list")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "GRAFTWORK_TOKEN_FILE or --token-file, or from admin.token in GRAFTWORK_HOME or --home" in ran.err
+
+
 def test_a_minted_token_stands_alone_on_stdout(run: Run) -> None:
     made = run("token", "create", "--role", "worker", "--name", "serve")
     assert (made.code, made.err) == (0, "")

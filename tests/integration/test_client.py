@@ -121,7 +121,7 @@ def test_an_answer_that_is_no_problem_document_is_an_error_too() -> None:
     assert (caught.value.code, caught.value.problem) == (502, "http")
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "nonsense", "http://no such host", "ftp://127.0.0.1"])
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "http://no such host"])
 def test_no_api_there_is_unreachable(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setattr(connections, "WAITS", (0.01,))
     with Client(url.format(port=free_ports(1)[0]), "gw_x") as client, pytest.raises(Unreachable, match="not answer"):

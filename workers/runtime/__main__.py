@@ -1,6 +1,5 @@
 """`python -m workers.runtime train evaluate …`: one worker for these kinds of jobs."""
 
-import argparse
 import logging
 import signal
 import socket
@@ -8,6 +7,7 @@ import sys
 import threading
 
 from schemas.jobs import JOB_KINDS
+from schemas.processes.arguments import Arguments
 from schemas.processes.logs import log_to_stderr
 from schemas.processes.private import keep_private
 from workers.runtime.api import Api, Refused
@@ -20,7 +20,7 @@ JOIN_SECONDS = 0.5
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="graftwork worker", description="One worker for these kinds of jobs.")
+    parser = Arguments(prog="graftwork worker", description="One worker for these kinds of jobs.")
     parser.add_argument("kinds", nargs="+", choices=JOB_KINDS, help="kinds of jobs that this worker does")
     parser.add_argument("--name", default=socket.gethostname(), help="shown with its jobs; default: the host's name")
     arguments = parser.parse_args()

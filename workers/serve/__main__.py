@@ -1,6 +1,5 @@
 """`python -m workers.serve --deployment NAME --port P`: one gateway."""
 
-import argparse
 import sys
 
 import uvicorn
@@ -8,6 +7,7 @@ from pydantic import ValidationError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from schemas.faults import in_words
+from schemas.processes.arguments import Arguments
 from schemas.processes.logs import log_to_stderr
 from schemas.processes.memory import settle
 from schemas.processes.private import keep_private
@@ -28,8 +28,7 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = GraphSess
     try:
         settings = _settings(arguments)
     except ValidationError as error:
-        for fault in in_words(error, with_values=False):
-            print(fault, file=sys.stderr)  # noqa: T201
+        print("; ".join(map(str, in_words(error, with_values=False))), file=sys.stderr)  # noqa: T201
         return 2
     log_to_stderr(settings.log_level, quiet=("httpx",))  # a line per observed second
     try:
@@ -65,7 +64,7 @@ def _serve(settings: GatewaySettings, open_engine: OpenEngine, files: GatewayFil
 
 
 def _settings(arguments: list[str] | None) -> GatewaySettings:
-    parser = argparse.ArgumentParser(prog="graftwork serve", description="One gateway of a deployment.")
+    parser = Arguments(prog="graftwork serve", description="One gateway of a deployment.")
     parser.add_argument("--deployment", required=True, help="its name; it need not have a version to serve yet")
     parser.add_argument("--port", type=int, required=True, help="0: any free one")
     parser.add_argument("--host", default="127.0.0.1", help="anything but loopback needs GRAFTWORK_GATEWAY_TOKEN")

@@ -111,6 +111,41 @@ def test_help_of_another_program_is_its_own(path: tuple[str, ...], option: str, 
     assert option in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("worker nope", "graftwork worker: argument kinds: invalid choice: 'nope'"),
+        ("worker", "graftwork worker: the following arguments are required: kinds"),
+        ("serve --deployment d", "graftwork serve: the following arguments are required: --port"),
+        ("serve --deployment d --port x", "graftwork serve: argument --port: invalid int value: 'x'"),
+    ],
+)
+def test_another_program_too_refuses_in_one_line(line: str, said: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "controlplane", *line.split()]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"GRAFTWORK_HOME": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ["job", "get", ""], ["job", "cancel", ""], ["job", "logs", ""], ["dataset", "versions", ""],
+        ["dataset", "get", "rows/"], ["model", "get", ""], ["model", "history", "", "champion"], ["run", "get", ""],
+        ["trigger", "get", ""], ["deployment", "rollback", "", "--reason", "x"], ["rollout", "decisions", ""],
+        ["rollout", "hold", "", "--reason", "x"], ["why", ""], ["dlq", "replay", ""], ["token", "revoke", ""],
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_no_name_is_refused_before_anything_is_asked(run: Run, line: list[str]) -> None:
+    """Without one the path is another route's, or nobody's."""
+    ran = run(*line)
+    assert ran.code == 2
+    assert ran.refusal.endswith(": expected a name or an id, got ''")
+
+
 def test_the_version_is_one_line_or_json(run: Run) -> None:
     assert run("version").out == f"{VERSION}\n"
     assert json.loads(run("version", "--json").out) == {"version": VERSION}
@@ -125,7 +160,16 @@ def test_the_version_is_one_line_or_json(run: Run) -> None:
         ("frobnicate", "No such command 'frobnicate'"),
         ("job list --nonsense", "No such option: --nonsense"),
         ("job get", "Missing argument 'job_id'"),
-        ("job list --limit many", "--limit': Input should be a valid integer"),
+        ("job list --limit many", "--limit': expected integer"),
+        ("job list --limit 0", "--limit': expected greater than or equal to 1"),
+        ("deployment history d --limit -1", "--limit': expected greater than or equal to 1"),
+        ("job list --api-url nonsense", "api_url: expected http:// or https:// and a host, got 'nonsense'"),
+        ("job list --api-url ftp://a", "api_url: expected http:// or https:// and a host, got 'ftp://a'"),
+        ("job list --api-url http://a:99999", "api_url: expected http:// or https:// and a host, got 'http://a:99999'"),
+        ("job list --api-url http://me:hidden@", "got 'http://…@'"),
+        ("dataset import d .", ".: expected a file, and it is a folder"),
+        ("dataset import d /dev/null", "/dev/null: expected a file, and it is a device"),
+        ("dataset import d a.pipe", "a.pipe: expected a file, and it is a pipe: write to a file what comes out of it"),
         ("token create --name x --role root", "--role: 'root': expected one of viewer, "),
         ("pipeline apply nowhere.yaml", "nowhere.yaml: No such file or directory"),
         ("pipeline apply .", ".: Is a directory"),
@@ -152,6 +196,7 @@ def test_the_version_is_one_line_or_json(run: Run) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(run: Run, line: str, what: str) -> None:
+    os.mkfifo("a.pipe")
     Path("list.yaml").write_text("- 1")
     Path("nameless.yaml").write_text("stages: []")
     Path("numbered.yaml").write_text("name: 5")
