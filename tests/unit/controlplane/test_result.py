@@ -134,6 +134,14 @@ CAPPED = (
     ATTACKED[1].model_copy(update={"query_budget": 200}),
 )
 OTHER_GRAPH = GRAPH.model_copy(update={"max_length": 32})
+
+
+def alone(spec: EvaluateSpec | AttackSpec, result: EvaluateResult | AttackResult) -> tuple[JobSpec, JobResult]:
+    """The same without another version beside."""
+    asked = spec.model_copy(update={"against": None, "against_graph": None})
+    return asked, result.model_copy(update={"paired": None})
+
+
 ANSWERED: dict[str, tuple[JobSpec, JobResult]] = {
     "curate": CURATED,
     "train": TRAINED,
@@ -144,6 +152,9 @@ ANSWERED: dict[str, tuple[JobSpec, JobResult]] = {
     "evaluate": EVALUATED,
     "attack": ATTACKED,
     "capped": CAPPED,
+    "export with a graph of its own": (EXPORTED[0].model_copy(update={"base_graph": None}), EXPORTED[1]),
+    "evaluate alone": alone(*EVALUATED),
+    "attack alone": alone(*ATTACKED),
 }
 
 

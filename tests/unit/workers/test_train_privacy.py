@@ -18,6 +18,7 @@ from workers.train.privacy import (
     fit_private_head,
     fold_centre,
     gaussian_noise,
+    head_parameters,
     noise_warning,
     plan_budget,
 )
@@ -153,10 +154,29 @@ def test_centring_folds_into_the_bias(columns: int) -> None:
     torch.testing.assert_close(found, scores, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("parameters", "ratio", "advice"),
+    [
+        (25, None, None),
+        (36, "0.06", "use more rows"),
+        (2500, "0.50", "use more rows"),
+        (3600, "0.60", "expect little above chance: use more rows, fewer labels or a larger epsilon"),
+    ],
+    ids=["just little enough", "too much", "just not hopeless", "hopeless"],
+)
+def test_noise_is_held_against_the_greatest_mean_gradient(
+    parameters: int, ratio: str | None, advice: str | None
+) -> None:
+    """A step's noise is as long as its multiplier times the root of the number of parameters."""
+    said = f"noise is {ratio} of the greatest mean gradient ({parameters} parameters, 100 rows): {advice}"
+    assert noise_warning(1.0, parameters, 100) == (said if ratio else None)
+
+
+def test_two_labels_need_one_column_of_weights_and_more_one_each() -> None:
+    assert [head_parameters(64, labels) for labels in (2, 3, 4)] == [64, 192, 256]
+
+
 def test_too_few_rows_are_warned_of(workbench: Workbench) -> None:
-    assert noise_warning(3.8, 768, 5000) is None
-    assert "use more rows" in (noise_warning(3.8, 768, 1000) or "")
-    assert "little above chance" in (noise_warning(23.6, 768, 1000) or "")
     dataset = workbench.dataset(train=planted_rows(40))
     handle(workbench.train_spec(dataset, privacy=EPSILON_8), workbench.context())
     assert any("little above chance" in line for line in workbench.log)

@@ -81,6 +81,16 @@ def test_evidence_of_unequal_label_shares_is_an_e_value(rate: float) -> None:
     assert found <= 1 + ROUNDING
 
 
+@pytest.mark.parametrize("lacks", ["stable", "canary"])
+def test_where_nearly_every_answer_gets_a_label_a_few_that_lack_one_are_enough(lacks: str) -> None:
+    """No metric is forecast to happen so often; the share of labels is, or the same blocks would stay below 1,000."""
+    policy, share = CanaryPolicy(), LabelledShare()
+    counts = Counts(100, 97, 100, 100) if lacks == "stable" else Counts(100, 100, 100, 97)
+    for number in range(9):
+        share = add_share(policy, share, block_of(1, (number, number), [counts, counts]))
+    assert 1000 < exp(share.peak) < 3000
+
+
 def test_failures_that_come_together_count_for_less_and_apart_for_as_much() -> None:
     policy = CanaryPolicy()
     spread = [Counts(100, 1, 10, 1), Counts(100, 1, 10, 1), Counts(100, 1, 10, 1), Counts(100, 1, 10, 1)]
@@ -91,6 +101,14 @@ def test_failures_that_come_together_count_for_less_and_apart_for_as_much() -> N
     assert tempered.closed[-1].phi > 2
     assert tempered.harm == pytest.approx([log / tempered.closed[-1].phi for log in plain.harm])
     assert tempered.safe == pytest.approx(plain.safe / tempered.closed[-1].phi)
+
+
+def test_labels_that_are_wrong_themselves_leave_less_of_the_margin() -> None:
+    """Two in ten: a true difference of 5 points is seen as 3."""
+    noisy = CanaryPolicy(metrics=(WrongMetric(name="wrong", margin=0.05),), label_noise=0.2)
+    plain = CanaryPolicy(metrics=(WrongMetric(name="wrong", margin=0.03),))
+    blocks = [[Counts(100, 10, 100, 10)]]
+    assert folded(noisy, blocks, tempered=True).safe == pytest.approx(folded(plain, blocks, tempered=True).safe)
 
 
 def test_a_difference_between_the_arms_is_no_dispersion() -> None:

@@ -1,12 +1,14 @@
 """Decisions made again from what was stored, and said in words."""
 
 import json
+from math import log
 
 import pytest
 
+from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.explain import decision_inputs, explain, recompute, stored_policy
 from controlplane.domain.analysis.state import AnalysisState
-from controlplane.domain.analysis.verdict import assess
+from controlplane.domain.analysis.verdict import Assessment, Ladder, MetricEvidence, ShareEvidence, assess
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started
 
 
@@ -89,7 +91,74 @@ def test_units_that_were_not_counted_are_told():
     )
 
 
+ERROR = MetricEvidence(
+    name="error",
+    margin=0.01,
+    harm=log(3),
+    harm_peak=log(30),
+    harm_needed=log(50),
+    safe=log(0.5),
+    safe_needed=log(20),
+    counts=Counts(200, 10, 40, 8),
+    blocks=2,
+    in_step=Counts(150, 9, 30, 6),
+    phi=1.25,
+    phi_peak=2.5,
+)
+LABELLED = ShareEvidence(
+    peak=log(40), needed=log(1000), now=log(4), counts=Counts(190, 95, 32, 8), late=Counts(5, 2, 3, 1)
+)
+EVENTFUL = Assessment(
+    verdict=None,
+    rule="none",
+    reason="planted",
+    ladder=Ladder(step=1, weight=0.1, last=False, may_leave=False, reason="it waits"),
+    metrics=(ERROR,),
+    sample_ratio=log(2),
+    sample_ratio_needed=log(1000),
+    labelled=LABELLED,
+    unfolded=Counts(7, 0, 2, 1),
+    seconds=61.6,
+)
+
+
+def test_an_assessment_is_told_line_by_line():
+    assert explain(BOTH, EVENTFUL) == [
+        "verdict: none yet, because planted",
+        "rule: no rule has spoken yet",
+        "ladder: step 2 of 4, canary weight 10%; it waits",
+        "time: 62 s since the canary first got weight",
+        "error: stable 10 of 200 units (5.00%), canary 8 of 40 units (20.00%), in 2 blocks",
+        "error: evidence of harm 30 / needed 50, now 3",
+        "error: evidence that it is less than 0.01 worse 0.5 / needed 20",
+        "error: dispersion 1.25 (at most 2.50); evidence is divided by it above 1",
+        "error: in this step 150 stable and 30 canary units",
+        "sample ratio: evidence of a wrong split 2 / needed 1e+03",
+        "labelled: stable 95 of 190 units (50.00%), canary 8 of 32 units (25.00%), "
+        "of the answers whose labels were waited for",
+        "labelled: evidence of unequal shares 40 / needed 1e+03, now 4",
+        "not counted: labels that came too late, 5 of the stable version (2 wrong) and 3 of the canary (1 wrong)",
+        "not counted: 7 stable and 2 canary units were served at another weight than their generation's",
+    ]
+
+
+def test_what_is_not_there_is_not_told():
+    """Evidence at its peak, one block, no label that came too late, every unit counted."""
+    at_peak = ERROR.model_copy(update={"harm": log(30), "blocks": 1})
+    in_time = LABELLED.model_copy(update={"now": log(40), "late": Counts()})
+    quiet = EVENTFUL.model_copy(update={"metrics": (at_peak,), "labelled": in_time, "unfolded": Counts()})
+    told = explain(BOTH, quiet)
+    assert told[4].endswith("(20.00%), in 1 block")
+    assert told[5] == "error: evidence of harm 30 / needed 50"
+    assert told[-1] == "labelled: evidence of unequal shares 40 / needed 1e+03"
+
+
 def test_nothing_seen_can_be_explained_too():
-    assert "error: stable no units, canary no units, in 0 blocks" in explain(
-        ERRORS, assess(ERRORS, started(ERRORS), 1.0, None)
-    )
+    assert explain(ERRORS, assess(ERRORS, started(ERRORS), 1.0, None))[3:] == [
+        "time: 1 s since the canary first got weight",
+        "error: stable no units, canary no units, in 0 blocks",
+        "error: evidence of harm 1 / needed 25",
+        "error: evidence that it is less than 0.01 worse 1 / needed 20",
+        "error: in this step 0 stable and 0 canary units",
+        "sample ratio: evidence of a wrong split 1 / needed 1e+03",
+    ]

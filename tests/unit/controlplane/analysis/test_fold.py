@@ -59,6 +59,15 @@ def test_a_tick_passes_without_traffic_too():
     assert closed(error_of(folded(ERRORS, first, 9))) == [(1, 0, 9, Counts(3, 0, 1, 0))]
 
 
+def test_a_block_is_opened_by_its_first_unit():
+    """A second in which nobody was served begins nothing."""
+    seen = [observed(0, cell(1, 0.05)), *steady(range(3, 13))]
+    assert open_blocks(folded(ERRORS, started(ERRORS), 0, seen)) == []
+    state = folded(ERRORS, started(ERRORS), 12, seen)
+    assert closed(error_of(state)) == [(1, 3, 12, Counts(190, 10, 10, 0))]
+    assert state.steps[0].first_second == 3
+
+
 def test_all_gateways_make_one_block():
     both = [observed(second, cell(1, 0.05, (2, 0), (1, 1)), boot=boot) for second in range(10) for boot in (1, 2)]
     assert closed(error_of(folded(ERRORS, started(ERRORS), 9, both))) == [(1, 0, 9, Counts(40, 0, 20, 20))]
@@ -175,6 +184,28 @@ def test_answers_are_what_labels_can_be_of():
     seen = [observed(second, cell(1, 0.05, (19, 4), (2, 1))) for second in range(10)]
     state = fold(PATIENT, started(PATIENT), Batch(99, seen, 99, labels_of(1, 5, (50, 9), (4, 1))))
     assert state.labelled.total() == Counts(150, 50, 10, 4)
+
+
+def test_more_labels_than_answers_say_that_every_answer_got_one():
+    """Observations of some answers were lost with their gateway; their labels came all the same."""
+    seen = [observed(second, cell(1, 0.05, (2, 1), (2, 1))) for second in range(10)]
+    state = fold(PATIENT, started(PATIENT), Batch(99, seen, 99, labels_of(1, 2, (50, 9), (40, 1))))
+    assert state.labelled.total() == Counts(10, 5, 10, 5)
+    assert closed(wrong_of(state)) == [(1, 0, 9, Counts(50, 9, 40, 1))]
+
+
+def test_a_cohort_in_which_an_arm_has_no_answer_tells_nothing_of_how_many_get_labels():
+    seen = [observed(second, cell(1, 0.05, (9, 0), (1, 1))) for second in range(10)]
+    state = fold(PATIENT, started(PATIENT), Batch(99, seen, 99, labels_of(1, 5, (50, 9), (0, 0))))
+    assert (state.labelled.closed, state.labelled.peak) == ((), 0)
+
+
+def test_a_wait_of_part_of_a_second_is_over_with_the_second():
+    hasty = BOTH.model_copy(update={"label_wait_seconds": 6.5})
+    labels = [label._replace(stored_second=16) for label in labels_of(1, 9, (4, 1), (1, 1))]
+    assert fold(hasty, started(hasty), Batch(60, steady(range(10)), 15, labels)).metrics[1].closed == ()
+    mature = fold(hasty, started(hasty), Batch(60, steady(range(10)), 16, labels))
+    assert closed(wrong_of(mature)) == [(1, 0, 9, Counts(4, 1, 1, 1))]
 
 
 def test_labels_of_a_block_that_is_dropped_are_not_folded():

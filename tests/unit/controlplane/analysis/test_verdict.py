@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 
+from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, MetricState, enter
 from controlplane.domain.analysis.verdict import Assessment, assess, e_value, next_step
@@ -50,8 +51,8 @@ def test_harm_is_one_over_its_share_of_alpha():
     found = judged(BOTH, with_evidence(state, "wrong", harm_peak=log(50.1)))
     assert (found.verdict, found.rule) == ("HARM", "harm")
     assert "`wrong`" in found.reason
-    one = with_evidence(at_first_step(ERRORS, 9), "error", harm_peak=log(25.1))
-    assert judged(ERRORS, one).verdict == "HARM"
+    one = with_evidence(at_first_step(ERRORS, 9), "error", harm_peak=log(25.0))
+    assert judged(ERRORS, one).verdict == "HARM", "as much as is needed is enough"
 
 
 def test_a_canary_that_always_fails_is_harm_after_its_first_block():
@@ -64,6 +65,14 @@ def test_safe_at_the_last_step_needs_evidence_on_every_metric():
     assert judged(BOTH, proven(state)).verdict == "SAFE"
     assert judged(BOTH, with_evidence(proven(state), "wrong", safe=log(19.9))).verdict is None
     assert judged(BOTH, with_evidence(proven(state), "error", safe=log(19.9))).verdict is None
+
+
+def test_safe_says_what_is_proven_of_each_metric():
+    state = with_evidence(with_evidence(at_last_step(BOTH), "error", safe=log(21.0)), "wrong", safe=log(34.0))
+    assert judged(BOTH, state).reason == (
+        "the canary is less than 0.01 worse in `error` (21) and less than 0.05 worse in `wrong` (34): "
+        "evidence of 20 was needed"
+    )
 
 
 def test_safe_is_never_said_before_the_last_step():
@@ -115,6 +124,51 @@ def test_a_wrong_sample_ratio_is_invalid_and_promotes_nothing():
     found = judged(BOTH, state)
     assert (found.verdict, found.rule, found.ends_by_itself) == ("INVALID", "sample_ratio", False)
     assert not found.ladder.may_leave
+
+
+def test_as_much_evidence_as_is_needed_is_enough_against_a_split():
+    state = at_last_step(BOTH)
+    assert judged(BOTH, state.model_copy(update={"sample_ratio_peak": log(999.9)})).verdict is None
+    assert judged(BOTH, state.model_copy(update={"sample_ratio_peak": log(1000.0)})).rule == "sample_ratio"
+
+
+def labelled_in_part(stable: int, canary: int) -> AnalysisState:
+    """So many of five answers of each arm get a label, every second for a minute of the last step."""
+    seen = [observed(second, cell(4, 0.5, (5, 0), (5, 0))) for second in range(60)]
+    labels = [label for second in range(60) for label in labels_of(4, second, (stable, 0), (canary, 0))]
+    return folded(BOTH, started(BOTH, *LAST), 59, seen, labels)
+
+
+@pytest.mark.parametrize(
+    ("stable", "canary", "said"),
+    [
+        (5, 2, "100.0% of the stable version's answers and for 40.0% of the canary's"),
+        (1, 4, "20.0% of the stable version's answers and for 80.0% of the canary's"),
+    ],
+    ids=["fewer of the canary's", "more of the canary's"],
+)
+def test_labels_that_come_less_often_for_one_arm_are_invalid(stable: int, canary: int, said: str):
+    """Whoever labels may have chosen what to label: the rates of the rest say nothing of the versions."""
+    found = judged(BOTH, proven(labelled_in_part(stable, canary)))
+    assert (found.verdict, found.rule, found.ends_by_itself) == ("INVALID", "labelled_share", False)
+    assert found.reason.startswith(f"within 0 s labels came for {said} (")
+    assert found.reason.endswith(" to 1 against equal shares): what is missing may be what differs")
+    assert not found.ladder.may_leave
+
+
+def test_labels_that_come_equally_often_are_believed_however_few():
+    assert judged(BOTH, proven(labelled_in_part(2, 2))).verdict == "SAFE"
+
+
+def test_as_much_evidence_as_is_needed_is_enough_against_labels():
+    state = proven(at_last_step(BOTH))
+    assert judged(BOTH, labelled_with(state, peak=log(999.9))).verdict == "SAFE"
+    assert judged(BOTH, labelled_with(state, peak=log(1000.0))).rule == "labelled_share"
+
+
+def test_without_a_metric_that_needs_labels_they_are_not_asked_for():
+    found = judged(ERRORS, labelled_with(at_first_step(ERRORS, 9), peak=log(1e6)))
+    assert (found.verdict, found.labelled) == (None, None)
 
 
 def test_a_gateway_that_splits_wrongly_is_found_by_folding_what_it_sends():
@@ -202,6 +256,38 @@ def test_a_provider_that_stands_still_moves_no_ladder():
     assert not assess(BOTH, state, now=5000.0, last_heard=4999.0).ladder.may_leave
 
 
+def test_an_assessment_shows_what_it_was_made_of():
+    state = at_last_step(BOTH).model_copy(
+        update={"started_at": -7.0, "unfolded": Counts(3, 1, 2, 0), "late_labels": Counts(1, 1, 2, 0)}
+    )
+    found = judged(BOTH, state)
+    assert (found.seconds, found.unfolded, found.sample_ratio) == (67.0, Counts(3, 1, 2, 0), state.sample_ratio_peak)
+    assert found.sample_ratio_needed == pytest.approx(log(1000))
+    assert found.labelled is not None
+    assert (found.labelled.counts, found.labelled.late) == (Counts(300, 300, 300, 300), Counts(1, 1, 2, 0))
+    assert (found.labelled.peak, found.labelled.now) == (state.labelled.peak, state.labelled.now())
+    error, wrong = found.metrics
+    assert (error.counts, error.blocks, error.in_step) == (Counts(300, 0, 300, 0), 6, Counts(300, 0, 300, 0))
+    assert (wrong.counts, wrong.margin, error.margin) == (Counts(300, 60, 300, 60), 0.05, 0.01)
+    assert (error.harm, error.harm_peak, error.safe) == (
+        state.metrics[0].harm_now(),
+        state.metrics[0].harm_peak,
+        state.metrics[0].safe,
+    )
+
+
+def test_the_dispersion_shown_is_the_last_and_the_largest():
+    state = at_last_step(BOTH, seconds=30)
+    blocks = state.metrics[0].closed
+    uneven = [block._replace(phi=phi) for block, phi in zip(blocks, (1.5, 2.5, 0.5), strict=True)]
+    error = judged(BOTH, with_evidence(state, "error", closed=tuple(uneven))).metrics[0]
+    assert (error.phi, error.phi_peak) == (0.5, 2.5)
+    nothing = judged(BOTH, with_evidence(state, "wrong", closed=())).metrics[1]
+    assert (nothing.phi, nothing.phi_peak) == (1.0, 1.0)
+
+
 def test_e_values_beyond_floats_can_be_read():
     assert e_value(log(50)) == "50"
+    assert e_value(log(999_000)) == "9.99e+05"
+    assert e_value(log(2e6)) == "10^6.3"
     assert e_value(5000.0) == "10^2171.5"

@@ -118,6 +118,14 @@ def test_two_slices_of_one_draw_never_overlap(rows: list[Row], offset: int, limi
     assert draw(first, seed, 0, None) == first
 
 
+def test_a_draw_is_the_same_in_every_worker_of_any_age() -> None:
+    """Another order would give a dataset of the same seed other rows."""
+    texts = [("one", None), ("two", "x"), ("three", None), ("four", "x"), ("fünf", None)]
+    rows = [Row(text, "a", group, text) for text, group in texts]
+    assert [row.key for row in draw(rows, 0, 0, None)] == ["one", "two", "four", "fünf", "three"]
+    assert [row.key for row in draw(rows, 1, 0, None)] == ["one", "three", "two", "four", "fünf"]
+
+
 def test_another_seed_is_another_draw() -> None:
     """Of the units as of the rows in one unit, and so of the splits."""
     alone = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
