@@ -439,6 +439,9 @@ class EvaluateSpec(Strict):
     alias of the same model that is not set yet compares nothing."""
     against_graph: GraphRef | None = None
     """What is run of it, put here by the control plane."""
+    trained_on: tuple[DatasetRef, ...] = ()
+    """Dataset versions whose train rows the version learnt from, and what it is made of did: put here by the control
+    plane."""
     batch_size: int = Field(default=32, ge=1, le=512)
     """Asked at once. Unit: rows."""
 
@@ -459,6 +462,8 @@ class EvaluateResult(Tolerant):
     """What was run."""
     rows_digest: Digest
     """Of the rows that were asked, in whatever order: versions of a dataset that share a split share it."""
+    rows_trained_on: int = Field(ge=0)
+    """Those of them whose texts the version was trained on: no gate believes what is said of them."""
     accuracy: Interval
     macro_f1: Fraction
     per_class: dict[str, ClassScore]
@@ -497,6 +502,9 @@ class AttackSpec(Strict):
     alias of the same model that is not set yet compares nothing."""
     against_graph: GraphRef | None = None
     """What is run of it, put here by the control plane."""
+    trained_on: tuple[DatasetRef, ...] = ()
+    """Dataset versions whose train rows the version learnt from, and what it is made of did: put here by the control
+    plane."""
     seed: Seed = 0
     """The same seed draws the same rows and changes. Unit: none."""
 
@@ -511,6 +519,8 @@ class AttackResult(Tolerant):
     recipe: AttackRecipe
     rows_digest: Digest
     """Of the rows that were drawn, in whatever order."""
+    rows_trained_on: int = Field(ge=0)
+    """Those of them whose texts the version was trained on: no gate believes what is said of them."""
     queries_per_word: int = Field(ge=1)
     query_budget: int | None = None
     seed: Seed

@@ -141,6 +141,8 @@ def _of_these_rows(gate: MinAccuracy | MaxAttackSuccess, evidence: Evidence, one
         return f"other rows than {split_name(gate)}"
     if one.result.graph != evidence.candidate.graph:
         return "it ran on another graph than the one that would be served"
+    if seen := one.result.rows_trained_on:
+        return f"the version was trained on {seen} of these rows"
     return None
 
 

@@ -93,6 +93,7 @@ def evaluated(version_id: UUID, dataset: UUID, accuracy: Interval = HALF) -> Eva
         split="test",
         graph=exported(version_id).graph,
         rows_digest=digest_of("a"),
+        rows_trained_on=0,
         accuracy=accuracy,
         macro_f1=0.5,
         per_class={"bad": score, "good": score},
@@ -208,6 +209,25 @@ def test_an_evaluation_of_other_rows_than_the_split_has_is_refused(jobs: Jobs) -
     with pytest.raises(Invalid, match="as registered") as refused:
         jobs.complete(claim, evaluated(made, dataset).model_copy(update={"rows_digest": digest_of("e")}))
     assert refused.value.field == "result.rows_digest"
+
+
+def test_a_job_is_told_what_the_version_and_its_parents_were_trained_on(jobs: Jobs) -> None:
+    """Also what the head was trained with that it took over, and what went into each source of a merge."""
+    first, second, third = (curate(jobs, letter) for letter in "abc")
+    one = train(jobs, dataset=str(second))
+    two = train(jobs, dataset=str(first), head={"type": "frozen", "model_version": str(one)})
+    for version_id in (one, two):
+        do(jobs, "export", {"model_version": str(version_id)}, exported(version_id))
+
+    def told(kind: JobKind, version_id: UUID) -> list[str]:
+        spec = {"model_version": str(version_id), "dataset": str(third)}
+        return [ref["id"] for ref in jobs.get(jobs.request(kind, spec)).spec["trained_on"]]
+
+    for kind in KINDS_THAT_COMPARE:
+        assert told(kind, one) == [str(second)]
+        assert told(kind, two) == [str(first), str(second)]
+        with pytest.raises(Invalid, match="put there by the control plane"):
+            jobs.request(kind, {"model_version": str(one), "dataset": str(third), "trained_on": []})
 
 
 def test_a_job_is_told_which_graph_of_the_other_version_to_run(jobs: Jobs) -> None:

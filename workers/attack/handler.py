@@ -14,7 +14,7 @@ from schemas.artifacts import ArtifactRef, GraphRef
 from schemas.jobs import AttackResult, AttackSpec
 from workers.attack.environment import prepare
 from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
-from workers.model.dataset import read_split, rows_digest
+from workers.model.dataset import count_trained_on, read_split, rows_digest
 from workers.model.paired import pair
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
@@ -168,6 +168,7 @@ def _result(
         graph=graph,
         recipe=spec.recipe,
         rows_digest=rows_digest((row.text, row.label) for row in rows),
+        rows_trained_on=count_trained_on(artifacts, [row.text for row in rows], spec.trained_on),
         queries_per_word=spec.queries_per_word,
         query_budget=spec.query_budget,
         seed=spec.seed,

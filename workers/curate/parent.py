@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from schemas.artifacts import DatasetManifest, DatasetPart, DatasetRef
-from workers.curate.operators.normalize import normalize
 from workers.curate.operators.split import Split
 from workers.curate.rows import Row
+from workers.model.normalize import normalize
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.errors import JobError
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from workers.curate.operators.normalize import loosely
+from workers.model.normalize import loosely
 
 Reason = Literal[
     "undecodable",

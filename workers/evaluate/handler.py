@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from schemas.artifacts import ArtifactRef, GraphRef
 from schemas.jobs import EvaluateResult, EvaluateSpec, Paired
 from workers.evaluate.metrics import accuracy, macro_f1, per_class
-from workers.model.dataset import Rows, read_split, row_digest, rows_digest
+from workers.model.dataset import Rows, count_trained_on, read_split, row_digest, rows_digest
 from workers.model.paired import pair
 from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
@@ -29,6 +29,7 @@ def handle(spec: EvaluateSpec, context: Context) -> EvaluateResult:
         split=spec.split,
         graph=spec.graph,
         rows_digest=rows_digest(zip(rows.texts, rows.labels, strict=True)),
+        rows_trained_on=count_trained_on(context.artifacts, rows.texts, spec.trained_on),
         accuracy=accuracy(rows.labels, predicted),
         macro_f1=macro_f1(scores),
         per_class=scores,

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetRef
+from workers.model.normalize import normalize
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.errors import JobError
 
@@ -43,6 +45,13 @@ def read_split(artifacts: ArtifactStore, dataset: DatasetRef, split: Split) -> R
         if part.split == split:
             _append(rows, artifacts, part.artifact, f"{dataset.dataset}/{dataset.version} split {split}")
     return rows
+
+
+def count_trained_on(artifacts: ArtifactStore, texts: Iterable[str], trained_on: Sequence[DatasetRef]) -> int:
+    """How many of these texts stand in the train splits of those versions, as curation tells equal texts."""
+    asked = Counter(normalize(text) for text in texts)
+    learnt = {normalize(text) for dataset in trained_on for text in read_split(artifacts, dataset, "train").texts}
+    return sum(count for key, count in asked.items() if key in learnt)
 
 
 def rows_digest(rows: Iterable[tuple[str, str]]) -> str:

@@ -132,8 +132,9 @@ def test_parity_is_asked_of_the_export_that_would_be_served() -> None:
         (evaluated(0.99, accuracy=Interval(value=1, low=0.99, high=1, n=999)), "999 rows, at least 1000"),
         (evaluated(0.99, accuracy=Interval(value=0, low=0, high=1, n=0)), "0 rows, at least 1000"),
         (evaluated(0.99, graph=graph_of(OTHER)), "another graph than the one that would be served"),
+        (evaluated(0.99, rows_trained_on=1), "the version was trained on 1 of these rows"),
     ],
-    ids=["an easier version", "another split", "training rows", "too few rows", "no rows", "another graph"],
+    ids=["an easier version", "another split", "training rows", "too few rows", "no rows", "another graph", "learnt"],
 )
 def test_an_evaluation_that_the_gate_does_not_name_is_no_evidence(found: Evaluation, why: str) -> None:
     [verdict] = verdicts(accuracy_gate(minimum=0), candidate(found))
@@ -153,8 +154,9 @@ def test_an_evaluation_that_the_gate_does_not_name_is_no_evidence(found: Evaluat
         (attacked(0.0, split="validation"), "other rows"),
         (attacked(0.0, success_rate=Interval(value=0, low=0, high=1, n=0)), "0 rows attacked, at least 1000"),
         (attacked(0.0, graph=graph_of(OTHER)), "another graph"),
+        (attacked(0.0, rows_trained_on=7), "the version was trained on 7 of these rows"),
     ],
-    ids=["weaker", "capped", "lucky seed", "recipe", "dataset", "split", "nothing left to attack", "graph"],
+    ids=["weaker", "capped", "lucky seed", "recipe", "dataset", "split", "nothing left to attack", "graph", "learnt"],
 )
 def test_an_attack_that_the_gate_does_not_name_is_no_evidence(found: Attack, why: str) -> None:
     [verdict] = verdicts(attack_gate(maximum=1), candidate(found))

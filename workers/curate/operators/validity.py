@@ -7,8 +7,8 @@ from itertools import islice
 from schemas.jobs import CurateSpec, Source
 from schemas.labels import NotALabel, canonical_label
 from workers.curate.operators.labels import label_of
-from workers.curate.operators.normalize import normalize
 from workers.curate.rows import Place, Reason, Record, Reject, Row, character_fault, digest_of
+from workers.model.normalize import normalize
 from workers.runtime.errors import JobError
 
 WORD = re.compile(r"\S+")

@@ -140,6 +140,16 @@ def test_the_same_rows_are_drawn_however_they_lie(
 
 
 @pytest.mark.usefixtures("warm")
+def test_attacked_rows_that_the_version_was_trained_on_are_counted(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    served, dataset = serve(bench.store, bench.root), save_dataset(bench.store, {"test": ROWS})
+    cheat = save_dataset(bench.store, {"train": ROWS})
+    assert attacked(bench, served, dataset, rows=2)[0].rows_trained_on == 0
+    assert attacked(bench, served, dataset, rows=2, trained_on=(cheat,))[0].rows_trained_on == 2
+
+
+@pytest.mark.usefixtures("warm")
 def test_two_versions_are_attacked_on_the_same_rows(
     bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
 ) -> None:

@@ -13,10 +13,10 @@ from schemas.jobs import CurateSpec, Source, Splits
 from workers.curate.manifest import dataset_digest, resolved_operators
 from workers.curate.operators.deduplicate import deduplicate
 from workers.curate.operators.draw import draw
-from workers.curate.operators.normalize import normalize
 from workers.curate.operators.split import Division, divide
 from workers.curate.rejects import rejects_in
 from workers.curate.rows import Place, Reject, Row
+from workers.model.normalize import normalize
 from workers.runtime.errors import JobError
 
 LABELS = ("a", "b", "c")

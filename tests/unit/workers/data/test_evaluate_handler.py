@@ -67,6 +67,25 @@ def test_an_evaluation_keeps_which_rows_were_right_and_no_text(
     assert (result.graph, result.paired) == (served.graph, None)
 
 
+def test_rows_that_the_version_was_trained_on_are_counted_whatever_their_dataset_is_called(
+    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
+) -> None:
+    """As curation tells equal texts: a capital letter or a full stop makes no other row."""
+    served = serve(bench.store, bench.root)
+    rows = [("good", "positive"), ("very great", "positive"), ("awful", "negative"), ("so bad", "negative")]
+    dataset = save_dataset(bench.store, {"train": [("never asked", "positive")], "test": rows})
+    cheat = save_dataset(bench.store, {"train": [("Very GREAT.", "positive")], "test": [("good", "positive")]})
+    other = save_dataset(bench.store, {"train": [("awful", "negative"), ("so bad", "positive"), ("so", "positive")]})
+
+    def counted(*trained_on: Any, split: str = "test") -> int:
+        asked = {"model_version": served.model, "graph": served.graph, "dataset": dataset, "split": split}
+        return handle(EvaluateSpec.model_validate(asked | {"trained_on": trained_on}), bench.context).rows_trained_on
+
+    assert counted() == counted(dataset) == 0
+    assert counted(dataset, split="train") == 1
+    assert (counted(cheat), counted(other), counted(dataset, cheat, other)) == (1, 2, 3)
+
+
 def test_two_versions_are_asked_the_same_rows_one_by_one(
     bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
 ) -> None:
