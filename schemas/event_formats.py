@@ -12,6 +12,8 @@ from email.message import Message
 from typing import Any, Final
 
 from schemas.cloudevent import MAX_EVENT_BYTES
+from schemas.faults import kind_of
+from schemas.repeated_keys import JsonObject, json_object
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
@@ -23,6 +25,8 @@ JSON_MEDIA: Final = re.compile(r"^[a-z0-9.+-]+/([a-z0-9.+-]+\+)?json$")
 TEXT_MEDIA: Final = re.compile(
     r"^(text/.+|application/(xml|yaml|x-yaml|x-ndjson|x-www-form-urlencoded)|[a-z0-9.+-]+/[a-z0-9.+-]+\+(xml|yaml))$"
 )
+MAX_DIGITS: Final = 1000
+"""Of an integer: it is refused as one that is too large, by its place, up to here."""
 Fields = dict[str, Any]
 
 
@@ -66,7 +70,9 @@ def event_fields(attributes: Mapping[str, str], content_type: str | None, body: 
 def structured_fields(document: Any) -> Fields:
     """An event in JSON. Null is absent, and bytes in base64 are read as their content type says."""
     if not isinstance(document, dict):
-        raise ValueError(f"value: expected a JSON object with the event's attributes, got {type(document).__name__}")
+        raise ValueError(f"value: expected a JSON object with the event's attributes, got {kind_of(document)}")
+    if isinstance(document, JsonObject) and document.repeated:
+        raise ValueError(f"{document.repeated[0]}: given twice, with different values")
     fields = {name: value for name, value in document.items() if value is not None}
     encoding = fields.pop("datacontentencoding", None)
     _refuse_unknown_encoding(encoding)
@@ -87,7 +93,7 @@ def batch_documents(content_type: str | None, body: bytes | None) -> list[Any]:
     """The events of a batch, each unchecked. Raises ValueError in words."""
     documents = _json(body or b"", content_type)
     if not isinstance(documents, list):
-        raise ValueError(f"value: expected a JSON array of events, got {type(documents).__name__}")
+        raise ValueError(f"value: expected a JSON array of events, got {kind_of(documents)}")
     if len(documents) > MAX_BATCH_EVENTS:
         raise ValueError(f"value: {len(documents)} events, at most {MAX_BATCH_EVENTS} are accepted in one batch")
     return documents
@@ -158,8 +164,17 @@ def _charset(content_type: str | None) -> str:
 def _json(body: bytes, content_type: str | None, where: str = "value") -> Any:
     text = _text(body, content_type, where, "JSON in ")
     try:
-        return json.loads(text)
+        return _DECODER.decode(text)
     except RecursionError:
         raise ValueError(f"{where}: JSON nested too deeply") from None
     except ValueError as error:
         raise ValueError(f"{where}: expected JSON, {error}") from error
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"an integer of {len(digits)} digits, beyond 64 bits")
+    return int(digits)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=json_object, parse_int=_integer)

@@ -23,6 +23,8 @@ def inbound_from_request(headers: Iterable[tuple[str, str]], body: bytes) -> lis
     content_type: str | None = None
     for name, value in ((name.lower(), value) for name, value in headers):
         if name == "content-type":
+            if content_type is not None and content_type != value:
+                raise UnreadableEvent(["header content-type: given twice"])
             content_type = value
         elif name.startswith(PREFIX):
             attribute = name.removeprefix(PREFIX)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from schemas.faults import kind_of
 from schemas.pipelines import REFERENCE
 
 ABSENT = object()
@@ -59,8 +60,10 @@ def _how_far(value: Any, walked: str, path: str) -> str:
     inner = find(value, part)
     if inner is not ABSENT:
         return _how_far(inner, f"{walked}.{part}", rest)
-    has = ", ".join(sorted(map(str, value))[:20]) if isinstance(value, Mapping) else type(value).__name__
-    return f"{walked} has no {part!r} (it has: {has or 'nothing'})"
+    there = f"it is {kind_of(value)}"
+    if isinstance(value, Mapping):
+        there = f"it has: {', '.join(sorted(map(str, value))[:20]) or 'nothing'}"
+    return f"{walked} has no {part!r} ({there})"
 
 
 def _as_text(value: Any) -> str:

@@ -47,15 +47,15 @@ MANY = {"many": {f"k{number:02}": 1 for number in range(25)}}
         ("${event.data.uri}", "${event.data.uri} cannot be resolved: event.data has no 'uri' (it has: files, none)"),
         (
             "see ${event.data.files.2.uri}",
-            "${event.data.files.2.uri} cannot be resolved: event.data.files has no '2' (it has: list)",
+            "${event.data.files.2.uri} cannot be resolved: event.data.files has no '2' (it is a list)",
         ),
         (
             "${event.data.files.x}",
-            "${event.data.files.x} cannot be resolved: event.data.files has no 'x' (it has: list)",
+            "${event.data.files.x} cannot be resolved: event.data.files has no 'x' (it is a list)",
         ),
         (
             "${event.data.none.x}",
-            "${event.data.none.x} cannot be resolved: event.data.none has no 'x' (it has: NoneType)",
+            "${event.data.none.x} cannot be resolved: event.data.none has no 'x' (it is nothing)",
         ),
         (
             "${stages.train.model_version}",

@@ -117,6 +117,43 @@ def test_an_encoding_that_is_not_understood_is_the_one_thing_refused(members: di
     assert said in problem
 
 
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (b'{"specversion": "1.0", "id": "1", "id": "2", "source": "/s", "type": "t"}', "id: given twice"),
+        (b'{"specversion": "1.0", "id": "1", "source": "/s", "type": "t", "data": 1, "data": 2}', "data: given twice"),
+        (b'{"data": ' + b"9" * 5000 + b"}", "an integer of 5000 digits, beyond 64 bits"),
+        (b"null", "value: expected a JSON object with the event's attributes, got nothing"),
+        (b"[]", "got a list"),
+        (b'"x"', "got text"),
+        (b"7", "got a number"),
+    ],
+)
+def test_a_structured_event_that_is_none_is_refused_in_words(document: bytes, said: str) -> None:
+    """Never in a library's, and never as the last of two values."""
+    for door in (over_http, over_kafka):
+        for content_type, body in ((STRUCTURED, document), (BATCH, b"[" + document + b"]")):
+            with pytest.raises(UnreadableEvent) as refused:
+                door(content_type, body)
+            (problem,) = refused.value.problems
+            assert said in problem
+            assert "set_int_max" not in problem
+
+
+def test_a_key_twice_alike_or_within_the_data_is_nobodys_business() -> None:
+    document = (
+        json.dumps({**REQUIRED, "data": {}}).replace("{}", '{"a": 1, "a": 2}').replace('"1.0"', '"1.0", "id": "n1"')
+    )
+    assert [event.data for event in over_http(STRUCTURED, document.encode())] == [{"a": 2}]
+
+
+def test_two_content_types_of_one_request_are_refused() -> None:
+    headers = [*((f"ce-{name}", value) for name, value in REQUIRED.items()), ("content-type", "text/plain")]
+    assert len(inbound_from_request([*headers, ("Content-Type", "text/plain")], b"x")) == 1
+    with pytest.raises(UnreadableEvent, match="header content-type: given twice"):
+        inbound_from_request([*headers, ("Content-Type", "application/json")], b"{}")
+
+
 @pytest.mark.parametrize("content_type", ["application/cloudevents+avro", "application/cloudevents+protobuf"])
 def test_a_format_that_is_not_read_is_named_beside_those_that_are(content_type: str) -> None:
     for door in (over_http, over_kafka):

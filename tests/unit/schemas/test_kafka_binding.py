@@ -149,7 +149,7 @@ def test_every_problem_is_reported_at_once() -> None:
         (message(**inbound(type="dev.graftwork.job.succeeded.v1")), "only its control plane"),
         (message(**inbound(Bad_Name="x")), "lower-case letters and digits"),
         (message(b"[]", "application/cloudevents+json"), "JSON object"),
-        (message(b"{}", "application/cloudevents-batch+json"), "expected a JSON array of events, got dict"),
+        (message(b"{}", "application/cloudevents-batch+json"), "expected a JSON array of events, got an object"),
         (message(b"[{}," + b"{}," * MAX_BATCH_EVENTS + b"{}]", "application/cloudevents-batch+json"), "at most 1000"),
         (message(b"x", "application/cloudevents+avro"), "cloudevents\\+json, application/cloudevents-batch\\+json or"),
         (message(b'{"data":1,"data_base64":"AA=="}', "application/cloudevents+json"), "expected one"),

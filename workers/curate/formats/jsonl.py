@@ -1,12 +1,13 @@
 """JSON Lines, one object a line; and arrays of objects, as `json.dump` and pandas write them, or objects one by one."""
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from schemas.jobs import Source
 from schemas.labels import MAX_LABEL
+from schemas.repeated_keys import JsonObject, json_object
 from workers.curate.formats.columns import check_columns, needed_columns
 from workers.curate.formats.lines import MARK, MAX_LINE, encoding_of, read_head, read_lines
 from workers.curate.rows import Reason, Record, Unreadable
@@ -21,25 +22,12 @@ SEQUENCE: Final = "\x1e"
 """Before each text of a JSON text sequence (RFC 7464)."""
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that knows which of its keys are written twice with different values."""
-
-    repeated: Collection[str] = ()
-
-
-def _object(pairs: Sequence[tuple[str, Any]]) -> _Object:
-    found = _Object(pairs)
-    if len(found) < len(pairs):
-        found.repeated = {name for name, value in pairs if found[name] != value}
-    return found
-
-
 def _integer(digits: str) -> int | str:
     """One that is too long for a label is kept as it is written: it may be in a column that nobody asks for."""
     return int(digits) if len(digits) <= MAX_LABEL else digits
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_object, parse_int=_integer)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=json_object, parse_int=_integer)
 
 
 def read(path: Path, source: Source) -> Iterator[Record | Unreadable]:
@@ -118,7 +106,7 @@ def _parse(number: int, line: str, source: Source) -> Record | Unreadable:
 
 
 def _row(line: int, value: object, text: str, source: Source) -> Record | Unreadable:
-    if not isinstance(value, _Object):
+    if not isinstance(value, JsonObject):
         return Unreadable(line, "malformed", _raw(text))
     if value.repeated and not set(needed_columns(source).values()).isdisjoint(value.repeated):
         return Unreadable(line, "repeated_key", _raw(text))
