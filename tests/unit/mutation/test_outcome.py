@@ -69,5 +69,12 @@ def _reasons() -> list[str]:
     return [why for edits in explanations().values() for why in edits.values()]
 
 
-def test_the_explanations_can_be_read() -> None:
-    assert isinstance(explanations(), dict)
+def test_every_explanation_is_of_an_edit_of_code_that_is_there() -> None:
+    for function, edits in explanations().items():
+        module, _, name = function.partition(":")
+        source = (PAGE.parents[1] / f"{module.replace('.', '/')}.py").read_text()
+        assert f"def {name.rpartition('.')[2]}(" in source
+        for edit in edits:
+            before = [line[2:] for line in edit.splitlines() if line.startswith("- ")]
+            assert before, function
+            assert {*before} <= {line.strip() for line in source.splitlines()}, f"{function}\n{edit}"

@@ -89,6 +89,10 @@ def test_where_nearly_every_answer_gets_a_label_a_few_that_lack_one_are_enough(l
     for number in range(9):
         share = add_share(policy, share, block_of(1, (number, number), [counts, counts]))
     assert 1000 < exp(share.peak) < 3000
+    shown = share.peak
+    for number in range(9, 40):
+        share = add_share(policy, share, block_of(1, (number, number), [Counts(100, 100, 100, 100)] * 2))
+    assert share.now() < shown == share.peak, "what was shown once stays shown"
 
 
 def test_failures_that_come_together_count_for_less_and_apart_for_as_much() -> None:

@@ -28,6 +28,16 @@ def test_a_stored_decision_can_be_made_again(seconds: int):
     assert recompute(inputs) == assess(BOTH, state, 31.5, 30.0)
 
 
+def test_a_decision_about_labels_can_be_made_again_from_their_counts():
+    seen = [observed(second, cell(1, 0.05, (19, 0), (1, 0))) for second in range(60)]
+    labels = [label for second in range(60) for label in labels_of(1, second, (19, 2), (0, 0))]
+    state = folded(BOTH, started(BOTH), 59, seen, labels)
+    forged = json.loads(json.dumps(decision_inputs(BOTH, state, 60.0, 60.0)))
+    forged["analysis"]["labelled"] |= {"peak": 0.0, "more": [0.0] * 6, "fewer": [0.0] * 6, "forecast": [0.0, 1e9]}
+    assert recompute(forged) == assess(BOTH, state, 60.0, 60.0)
+    assert recompute(forged).rule == "labelled_share"
+
+
 def test_a_decision_is_recomputed_from_its_blocks_and_not_from_its_e_values():
     honest = decision_inputs(BOTH, bad_canary(), 31.0, 30.0)
     forged = json.loads(json.dumps(honest))

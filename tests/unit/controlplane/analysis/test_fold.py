@@ -186,6 +186,12 @@ def test_answers_are_what_labels_can_be_of():
     assert state.labelled.total() == Counts(150, 50, 10, 4)
 
 
+def test_labels_that_are_alike_count_as_often_as_they_came():
+    labels = [Label(1, "stable", True, 2, 2, number=3), Label(1, "canary", False, 2, 2, number=4)]
+    state = fold(PATIENT, started(PATIENT), Batch(99, steady(range(10)), 99, labels))
+    assert closed(wrong_of(state)) == [(1, 0, 9, Counts(3, 3, 4, 0))]
+
+
 def test_more_labels_than_answers_say_that_every_answer_got_one():
     """Observations of some answers were lost with their gateway; their labels came all the same."""
     seen = [observed(second, cell(1, 0.05, (2, 1), (2, 1))) for second in range(10)]

@@ -156,6 +156,12 @@ def test_whole_units_above_the_rarest_label_go_back_to_train() -> None:
     assert division.rejects == []
 
 
+def test_of_one_label_alone_every_split_is_balanced() -> None:
+    rows = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
+    division = divide(rows, Splits(validation=0.1, test=20, balanced=True), ("a",), seed=0)
+    assert {split: len(found) for split, found in division.rows.items()} == {"train": 34, "validation": 6, "test": 20}
+
+
 def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
     source = Source(uri="file:///rows.csv")
     spec = CurateSpec(dataset="reviews", sources=(source,))
