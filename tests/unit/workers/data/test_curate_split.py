@@ -156,6 +156,27 @@ def test_whole_units_above_the_rarest_label_go_back_to_train() -> None:
     assert division.rejects == []
 
 
+def test_the_last_row_of_a_label_is_not_taken_from_train() -> None:
+    rows = [Row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate("aab")]
+    division = divide(rows, Splits(validation=0, test=1), ("a", "b"), seed=0)
+    assert [row.label for row in division.rows["test"]] == ["a"], "as many as there may be, and no row of b"
+    with pytest.raises(JobError) as refused:
+        divide(rows, Splits(validation=0, test=2), ("a", "b"), seed=0)
+    said = "splits.test: 2 of 3 rows leaves some label no row left to train on; it can have 1"
+    assert str(refused.value) == said
+    with pytest.raises(JobError) as refused:
+        divide(rows[1:], Splits(validation=1, test=0), ("a", "b"), seed=0)
+    said = "splits.validation: 1 of 2 rows leaves some label no row left to train on; it can have 0"
+    assert str(refused.value) == said
+
+
+def test_a_fraction_that_leaves_no_row_is_refused() -> None:
+    rows = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(20)]
+    with pytest.raises(JobError) as refused:
+        divide(rows, Splits(validation=0.01, test=0.1), ("a",), seed=0)
+    assert str(refused.value) == ("splits.validation: 0.01 of 20 rows leaves none; give more rows, or set it to 0")
+
+
 def test_of_one_label_alone_every_split_is_balanced() -> None:
     rows = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
     division = divide(rows, Splits(validation=0.1, test=20, balanced=True), ("a",), seed=0)
