@@ -154,7 +154,7 @@ def _pattern(context: Mapping[str, Any]) -> str:
 
 
 def _length(word: str, bound: str, unit: str) -> Callable[[Mapping[str, Any]], str]:
-    return lambda context: f"expected {word} {context[bound]} {unit}"
+    return lambda context: f"expected {word} {context[bound]} {unit.removesuffix('s') if context[bound] == 1 else unit}"
 
 
 SENTENCES: Final[Mapping[str, str]] = {

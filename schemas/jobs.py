@@ -93,6 +93,15 @@ class Splits(Strict):
     balanced: bool = False
     """Whether validation and test hold the same number of rows of each label."""
 
+    @model_validator(mode="after")
+    def _fractions_leave_rows_to_train_on(self) -> Self:
+        if max(self.validation, self.test) < 1 <= self.validation + self.test:
+            raise ValueError(
+                f"validation {self.validation:g} and test {self.test:g} leave nothing to train on: expected less "
+                "than 1 of the rows together"
+            )
+        return self
+
 
 class CurateSpec(Strict):
     """Raw rows in, an immutable dataset version out."""

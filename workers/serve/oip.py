@@ -91,7 +91,7 @@ def _served(gateway: Gateway, model: str, version: str | None) -> tuple[Generati
     generation, stable = gateway.predictor.serving()
     if model != stable.model:
         # the name given stays out of the answer: it may hold anything
-        expected = f"expected {stable.model!r}, this deployment's model"
+        expected = f"model: expected {stable.model!r}, this deployment's model"
         raise Problem(404, "not-found", "There is no such model here", expected)
     if version is not None:
         gateway.predictor.find(version)

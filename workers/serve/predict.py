@@ -97,8 +97,10 @@ class Predictor:
         for version in served:
             if str(version.version) == number:
                 return version
-        names = " and ".join(str(version.version) for version in served)
-        raise Problem(404, "not-found", "This version is not served here", f"served now: {names}")
+        names = " or ".join(str(version.version) for version in served)
+        raise Problem(
+            404, "not-found", "This version is not served here", f"version: expected {names}, which is served now"
+        )
 
     def _chosen(self, texts: tuple[str, ...], number: str) -> _Draw:
         version = self.find(number)

@@ -78,8 +78,8 @@ class InputTensor(_NullIsAbsent):
         shape = value.get("shape")
         if shape != [len(data), 1] or not all(isinstance(row, list) and len(row) == 1 for row in data):
             raise ValueError(
-                f"data is nested otherwise than its shape says: expected shape [{len(data)}, 1] with one text in each"
-                f" of {len(data)} lists, or a flat list of texts"
+                f"data is nested: expected shape [{len(data)}, 1] with one text in each of {len(data)} lists, "
+                "or a flat list of texts"
             )
         return {**value, "data": [row[0] for row in data]}
 

@@ -111,7 +111,7 @@ def test_a_version_may_be_named_and_one_that_is_not_served_is_not_found(
     assert ask("1").status_code == 200
     for version in ("2", "01", "one"):
         missing = ask(version)
-        assert (missing.status_code, missing.json()["detail"]) == (404, "served now: 1")
+        assert (missing.status_code, missing.json()["detail"]) == (404, "version: expected 1, which is served now")
 
 
 def test_a_named_version_answers_and_counts_for_no_arm(site: Any, client: httpx.Client) -> None:

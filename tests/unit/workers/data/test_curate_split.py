@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from schemas.jobs import CurateSpec, Source, Splits
 from workers.curate.manifest import dataset_digest, resolved_operators
@@ -52,6 +53,13 @@ def try_divide(rows: list[Row], splits: Splits, seed: int) -> Division | None:
         return divide(rows, splits, LABELS, seed)
     except JobError:
         return None
+
+
+@pytest.mark.parametrize(("validation", "test"), [(0.5, 0.5), (0.9, 0.9), (0.0001, 0.9999)])
+def test_fractions_that_leave_nothing_to_train_on_are_refused(validation: float, test: float) -> None:
+    with pytest.raises(ValidationError, match="leave nothing to train on: expected less than 1 of the rows together"):
+        Splits(validation=validation, test=test)
+    assert Splits(validation=800, test=0.9).test == 0.9  # a count and a fraction
 
 
 @given(row_lists(), split_sizes, split_sizes, st.booleans(), st.integers(0, 3))
