@@ -98,7 +98,7 @@ def words(attachment: AttachmentView) -> str:
         accuracy = data["accuracy"]
         return (
             f"{data['split']}: accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}], "
-            f"macro-F1 {data['macro_f1']:.4f}, {accuracy['n']} rows{_beside(data)}"
+            f"macro-F1 {data['macro_f1']:.4f}, {accuracy['n']} rows{_learnt(data)}{_beside(data)}"
         )
     if attachment.kind == "audit":
         worst = data["worst_success_rate"]
@@ -106,9 +106,15 @@ def words(attachment: AttachmentView) -> str:
             f"{data['recipe']} on {data['split']}: {data['succeeded']} succeeded, {data['failed']} failed, "
             f"{data['out_of_budget']} out of budget, {data['skipped']} skipped; success rate "
             f"{data['success_rate']['value']:.2f}, at worst {worst['value']:.2f} "
-            f"[{worst['low']:.2f}, {worst['high']:.2f}], {data['mean_queries']:.0f} queries a row{_beside(data)}"
+            f"[{worst['low']:.2f}, {worst['high']:.2f}], {data['mean_queries']:.0f} queries a row"
+            f"{_learnt(data)}{_beside(data)}"
         )
     return f"largest difference of a logit {data['max_abs_diff']:.2g} over {data['rows']} rows"
+
+
+def _learnt(data: dict[str, Any]) -> str:
+    """What makes it worthless to a gate."""
+    return f", {data['rows_trained_on']} of them trained on" if data["rows_trained_on"] else ""
 
 
 def _beside(data: dict[str, Any]) -> str:

@@ -124,6 +124,7 @@ def _evaluated(spec: EvaluateSpec, result: EvaluateResult) -> Iterator[Claim]:
     yield _same("per_class", sorted(result.per_class), sorted(spec.model_version.labels))
     supported = sum(score.support for score in result.per_class.values())
     yield _same("per_class.support", supported, result.accuracy.n)
+    yield _learnt(spec, result, result.accuracy.n)
     if result.paired is not None:
         yield _same("paired.n", result.paired.n, result.accuracy.n)
 
@@ -134,6 +135,7 @@ def _attacked(spec: AttackSpec, result: AttackResult) -> Iterator[Claim]:
         yield _same(field, getattr(result, field), getattr(spec, field))
     attacked = result.succeeded + result.failed + result.out_of_budget
     yield _at_most("clean_accuracy.n", result.clean_accuracy.n, spec.rows)
+    yield _learnt(spec, result, result.clean_accuracy.n)
     yield _same("skipped", result.skipped, result.clean_accuracy.n - attacked)
     yield _same("success_rate.n", result.success_rate.n, attacked)
     yield _same("worst_success_rate.n", result.worst_success_rate.n, attacked)
@@ -143,6 +145,11 @@ def _attacked(spec: AttackSpec, result: AttackResult) -> Iterator[Claim]:
         yield _at_most("mean_queries", result.mean_queries, spec.query_budget)
     if result.paired is not None:
         yield _at_most("paired.n", result.paired.n, attacked)
+
+
+def _learnt(spec: EvaluateSpec | AttackSpec, result: EvaluateResult | AttackResult, rows: int) -> Claim:
+    """Of a version that learnt from no dataset that we know no row was learnt."""
+    return _at_most("rows_trained_on", result.rows_trained_on, rows if spec.trained_on else 0)
 
 
 def _asked(spec: EvaluateSpec | AttackSpec, result: EvaluateResult | AttackResult) -> Iterator[Claim]:

@@ -321,6 +321,17 @@ def test_a_number_that_is_not_finite_is_no_result(kind: str, path: str, number: 
         type(ANSWERED[kind][1]).model_validate(document)
 
 
+@pytest.mark.parametrize(("kind", "rows"), [("evaluate", 40), ("attack", 40)])
+def test_no_more_rows_were_learnt_than_were_asked_and_none_of_no_dataset(kind: str, rows: int) -> None:
+    spec, result = ANSWERED[kind]
+    learnt = spec.model_copy(update={"trained_on": (ROWS,)})
+    assert mismatch(learnt, result.model_copy(update={"rows_trained_on": rows})) is None
+    for of, claimed in ((learnt, rows + 1), (spec, 1)):
+        found = mismatch(of, result.model_copy(update={"rows_trained_on": claimed}))
+        assert found is not None
+        assert (found.field, found.found) == ("rows_trained_on", claimed)
+
+
 def test_an_interval_holds_its_value() -> None:
     with pytest.raises(ValidationError, match="outside its interval"):
         Interval(value=0.5, low=0.9, high=0.95, n=40)
