@@ -70,6 +70,23 @@ def test_the_forecast_starts_at_its_prior_and_forgets_a_tenth_per_block():
     assert second.rate((0.2, 10.0)) == pytest.approx(5.8 / 200.2)
 
 
+def test_harm_is_bet_on_forecasts_between_a_millionth_and_nine_in_ten():
+    block, low, high = Counts(100, 3, 50, 2), 1e-6, 0.9
+    assert harm_factors(block, 0.0) == harm_factors(block, low) != harm_factors(block, 1.1 * low)
+    assert harm_factors(block, 1.0) == harm_factors(block, high) != harm_factors(block, high - 0.001)
+
+
+def test_safe_is_bet_on_forecasts_that_leave_room_for_the_margin():
+    block, margin = Counts(100, 3, 50, 2), 0.05
+    low, high = 1e-5, 1 - margin - 1e-3
+
+    def bet(forecast: float) -> float:
+        return safe_factor(block, forecast, margin)
+
+    assert bet(0.0) == bet(low) != bet(1.1 * low)
+    assert bet(1.0) == bet(high) != bet(high - 0.0001)
+
+
 @pytest.mark.parametrize("forecast", RATES)
 @pytest.mark.parametrize(("stable", "canary"), ARMS)
 def test_harm_expects_at_most_one_at_equal_rates_whatever_was_forecast(stable: int, canary: int, forecast: float):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from controlplane.domain.analysis.cohorts import Label
+from controlplane.domain.analysis.dispersion import dispersion_of
 from controlplane.domain.analysis.eprocess import Counts, sum_counts
 from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, MetricState, begin, conclude, enter
@@ -85,6 +86,14 @@ def test_when_a_generation_is_over_a_block_with_one_arm_is_dropped_and_changes_n
     metric = error_of(state)
     assert state.dropped == Counts(15, 15, 0, 0)
     assert (metric.closed, metric.forecast, metric.harm_peak, metric.safe) == ((), (0, 0), 0, 0)
+
+
+def test_what_is_dropped_adds_up_from_fold_to_fold():
+    state = started(ERRORS, 0.05, 0.10, 0.25)
+    for generation, weight, first in ((1, 0.05, 0), (2, 0.10, 3), (3, 0.25, 6)):
+        alone = [observed(first + second, cell(generation, weight, stable=(5, 1))) for second in range(3)]
+        state = folded(ERRORS, state, first + 2, alone)
+    assert state.dropped == Counts(30, 6, 0, 0)
 
 
 def test_a_generation_is_not_over_while_another_gateway_still_serves_it():
@@ -178,6 +187,23 @@ def test_a_cohort_in_which_an_arm_has_no_label_waits_for_the_next_one():
     state = fold(PATIENT, started(PATIENT), Batch(99, steady(range(20)), 99, labels))
     assert closed(wrong_of(state)) == [(1, 0, 19, Counts(9, 2, 1, 1))]
     assert len(state.labelled.closed) == 2, "how many answers have labels is asked of every cohort"
+
+
+def test_a_cohort_that_waited_keeps_how_its_labels_came_together():
+    """Its windows are asked of the joined block's dispersion, as if it had been one block from the beginning."""
+    alone = [*labels_of(1, 1, (40, 8), (0, 0)), *labels_of(1, 6, (40, 0), (0, 0))]
+    state = fold(
+        PATIENT, started(PATIENT), Batch(99, steady(range(20)), 99, [*alone, *labels_of(1, 15, (5, 1), (1, 1))])
+    )
+    (block,) = wrong_of(state).closed
+    assert block.dispersion == dispersion_of([Counts(40, 8, 0, 0), Counts(40, 0, 0, 0), Counts(5, 1, 1, 1)])
+
+
+def test_a_cohort_without_labels_waits_for_nothing():
+    unlabelled = fold(PATIENT, started(PATIENT), Batch(99, steady(range(20)), 39, []))
+    assert wrong_of(unlabelled).waiting == ()
+    labelled = fold(PATIENT, unlabelled, Batch(99, [], 99, labels_of(1, 15, (5, 1), (1, 1))))
+    assert closed(wrong_of(labelled)) == [(1, 10, 19, Counts(5, 1, 1, 1))]
 
 
 def test_answers_are_what_labels_can_be_of():
