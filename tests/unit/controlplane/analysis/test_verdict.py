@@ -82,6 +82,9 @@ def test_safe_is_never_said_before_the_last_step():
 def test_the_last_step_too_must_last_and_fill_before_it_is_left_by_promotion():
     assert judged(BOTH, proven(at_last_step(BOTH, seconds=59))).verdict is None
     assert judged(BOTH, proven(at_last_step(BOTH, seconds=60))).verdict == "SAFE"
+    ladder = next_step(BOTH, at_last_step(BOTH, seconds=60))
+    assert (ladder.step, ladder.weight, ladder.last, ladder.may_leave) == (3, 0.5, True, True)
+    assert ladder.reason == "the last step is left by promotion only"
 
 
 def test_safe_is_of_the_present_evidence():
