@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sqlmodel import Session
 
-from controlplane.api.call import Auditor, Operator, Releaser, Viewer
+from controlplane.api.call import Auditor, Call, Operator, Releaser, Viewer
 from controlplane.api.identities import DecisionId, RolloutId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
 from controlplane.commands import holds, rollouts
@@ -36,7 +36,7 @@ def post_rollout(body: RolloutRequest, call: Operator) -> Response:
     def effect(uow: UnitOfWork) -> RolloutView:
         version = find_version(uow.session, body.model_version)
         wish = rollouts.StartRollout(body.deployment, version.id, body.reason, body.waive_gates)
-        return _view(uow.session, rollouts.start_rollout(uow, wish))
+        return _view(call, uow.session, rollouts.start_rollout(uow, wish))
 
     return call.write(effect, status=201)
 
@@ -52,7 +52,7 @@ def get_rollouts(
     """Newest first."""
     with call.read() as session:
         rows = reading.list_rollouts(session, deployment, phase, decode_moment(cursor), limit + 1)
-        items = reading.rollout_views(session, rows[:limit])
+        items = reading.rollout_views(session, rows[:limit], call.site.settings.gateway_silence_seconds)
     last = items[-1] if len(rows) > limit else None
     return Page(items=items, next=encode_cursor(last.created_at.isoformat(), str(last.id)) if last else None)
 
@@ -65,7 +65,7 @@ def get_rollout(call: Viewer, rollout_id: RolloutId) -> RolloutDetail:
         policy = RolloutPolicy.model_validate(row.policy)
         delays = {arm: LabelDelay(**found._asdict()) for arm, found in delays_by_arm(session, row).items()}
         warnings = wait_warnings(session, row.deployment, policy.canary)
-        view, labellers = _view(session, row), labelled_by(session, rollout_id)
+        view, labellers = _view(call, session, row), labelled_by(session, rollout_id)
     return RolloutDetail(
         **dict(view),
         policy=policy,
@@ -78,12 +78,12 @@ def get_rollout(call: Viewer, rollout_id: RolloutId) -> RolloutDetail:
 
 @router.post("/v1/rollouts/{rollout_id:segment}:pause", response_model=RolloutView, responses=refusals(404, 409))
 def post_pause(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
-    return call.write(lambda uow: _view(uow.session, rollouts.pause_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(call, uow.session, rollouts.pause_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:resume", response_model=RolloutView, responses=refusals(404, 409))
 def post_resume(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
-    return call.write(lambda uow: _view(uow.session, rollouts.resume_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(call, uow.session, rollouts.resume_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:promote", response_model=RolloutView, responses=refusals(404, 409))
@@ -92,27 +92,29 @@ def post_promote(call: Releaser, rollout_id: RolloutId, body: OperatorRequest) -
 
     409 while an auditor holds it, 403 for whoever released such a hold.
     """
-    return call.write(lambda uow: _view(uow.session, rollouts.promote_rollout(uow, rollout_id, body, call.principal)))
+    return call.write(
+        lambda uow: _view(call, uow.session, rollouts.promote_rollout(uow, rollout_id, body, call.principal))
+    )
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:abort", response_model=RolloutView, responses=refusals(404, 409))
 def post_abort(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
     """Back to stable alone, or out of the queue."""
-    return call.write(lambda uow: _view(uow.session, rollouts.abort_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(call, uow.session, rollouts.abort_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:hold", response_model=RolloutView, responses=refusals(404, 409))
 def post_hold(call: Auditor, rollout_id: RolloutId, body: HoldRequest) -> Response:
     """It is not promoted and gets no more weight until somebody else releases it. Abort is never held."""
     by = call.principal
-    return call.write(lambda uow: _view(uow.session, holds.hold_rollout(uow, rollout_id, by, body.reason)))
+    return call.write(lambda uow: _view(call, uow.session, holds.hold_rollout(uow, rollout_id, by, body.reason)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:release-hold", response_model=RolloutView, responses=refusals(404, 409))
 def post_release_hold(call: Auditor, rollout_id: RolloutId, body: HoldReleaseRequest) -> Response:
     """By another person, with another token, than the holder; whoever releases it may not promote it."""
     by = call.principal
-    return call.write(lambda uow: _view(uow.session, holds.release_rollout_hold(uow, rollout_id, by, body)))
+    return call.write(lambda uow: _view(call, uow.session, holds.release_rollout_hold(uow, rollout_id, by, body)))
 
 
 @router.get("/v1/rollouts/{rollout_id:segment}/decisions", responses=refusals(404))
@@ -132,8 +134,8 @@ def get_decision(call: Viewer, decision_id: DecisionId) -> DecisionDetail:
     return DecisionDetail(**_decision(row), inputs=row.inputs, why=why.lines, recomputed=why.recomputed)
 
 
-def _view(session: Session, row: RolloutRow) -> RolloutView:
-    return reading.rollout_views(session, [row])[0]
+def _view(call: Call, session: Session, row: RolloutRow) -> RolloutView:
+    return reading.rollout_views(session, [row], call.site.settings.gateway_silence_seconds)[0]
 
 
 def _decision(row: DecisionRow) -> dict[str, Any]:

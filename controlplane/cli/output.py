@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -52,12 +52,16 @@ class Terminal:
         if not self.as_json:
             self.console.print(text, soft_wrap=self.width is None)
 
-    def show(self, value: Any) -> None:
-        """One thing: its JSON, or a line a field, and what is nested as YAML. Long values are not broken."""
+    def show(self, value: Any, without: Collection[str] = ()) -> None:
+        """One thing: its JSON, or a line a field, and what is nested as YAML. Long values are not broken.
+
+        `without`: fields that people have another verb for.
+        """
         if self.as_json:
             self.print_json(value)
             return
-        items = {k: v for k, v in ANY.dump_python(value, mode="json").items() if v not in (None, [], {}, "")}
+        fields = ANY.dump_python(value, mode="json").items()
+        items = {k: v for k, v in fields if v not in (None, [], {}, "") and k not in without}
         width = max(map(len, items), default=0)
         for key, item in items.items():
             name = self.bold(key) + " " * (width - len(key))

@@ -32,7 +32,7 @@ class Line:
     progress: Progress | None = None
     how_far: str = ""
     left: str = ""
-    """How long it may still take, in words; empty when nobody can know."""
+    """How long it may still take, in words, or what it waits for; empty when nobody can know."""
     reason: str = ""
 
     @property
@@ -133,7 +133,8 @@ def of_run(pace: Pace, jobs: Callable[[RunView], Mapping[str, JobView]]) -> Call
 def of_rollout(rollout: RolloutDetail) -> Waited:
     """Nobody can know how long evidence takes: a canary has steps and no end that is foreseen."""
     steps = f"step {rollout.step_in_words}, {rollout.weight:.0%} of the traffic" if rollout.step else ""
-    line = Line("rollout", rollout.phase, rollout.step, None, steps, "", rollout.reason)
+    waits = f"waits: {rollout.waits_for}" if rollout.waits_for else ""
+    line = Line("rollout", rollout.phase, rollout.step, None, steps, waits, rollout.reason)
     gates = [f"{gate.gate}: {gate.status}: {gate.reason}" for gate in rollout.gates]
     return Waited(rollout.deployment, rollout.phase, (line,), (*gates, *rollout.analysis))
 

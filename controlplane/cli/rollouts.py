@@ -16,12 +16,15 @@ from controlplane.cli.progress import of_rollout
 from controlplane.cli.table import one_line
 from controlplane.cli.watching import watch
 from controlplane.client import Client
+from controlplane.domain.waits import frozen
 from schemas.rollouts import DeploymentSpec
 from schemas.views.rollouts import RolloutView
 
 deployment = typer.Typer(no_args_is_help=True, help="Deployments: what serves, by which policy; rollback.")
 rollout = typer.Typer(no_args_is_help=True, help="Rollouts: gates, canary, promotion.")
 
+POLICY = ("policy",)
+"""Forty lines of it would hide what a verb did: `deployment get`, `rollout get` and --json show them."""
 WhichHold = Annotated[str | None, typer.Option(help="its id; default: the only one that stands")]
 
 
@@ -39,7 +42,7 @@ def apply(context: typer.Context, file: Path, reason: Why = None) -> None:
     document = documents.named(file)
     with screen.client() as client:
         applied = client.put_deployment(document.pop("name"), document, reason)
-        screen.show(applied)
+        screen.show(applied, POLICY)
         _warn(screen, applied.warnings)
 
 
@@ -99,6 +102,7 @@ def rollback(
     screen = terminal(context)
     with screen.client() as client:
         screen.show(client.rollback(name, reason, target=target, force=force))
+    screen.tell(f"queued rollouts wait, for {frozen(name, None)}")
 
 
 @deployment.command()
@@ -116,7 +120,7 @@ def resume(context: typer.Context, name: str) -> None:
     """Let queued rollouts go on after a rollback froze them."""
     screen = terminal(context)
     with screen.client() as client:
-        screen.show(client.resume_deployment(name))
+        screen.show(client.resume_deployment(name), POLICY)
 
 
 @deployment.command("hold")
@@ -124,7 +128,7 @@ def hold_deployment(context: typer.Context, name: str, reason: Reason) -> None:
     """No rollout of it is promoted or gets more weight until another person releases it: roles auditor and admin."""
     screen = terminal(context)
     with screen.client() as client:
-        screen.show(client.hold_deployment(name, reason))
+        screen.show(client.hold_deployment(name, reason), POLICY)
 
 
 @deployment.command("release-hold")
@@ -132,7 +136,7 @@ def release_deployment_hold(context: typer.Context, name: str, reason: Reason, h
     """Let rollouts go on that somebody else held; holds on single rollouts stay."""
     screen = terminal(context)
     with screen.client() as client:
-        screen.show(client.release_deployment_hold(name, reason, hold=hold))
+        screen.show(client.release_deployment_hold(name, reason, hold=hold), POLICY)
 
 
 @deployment.command("spec")
@@ -172,7 +176,7 @@ def list_rollouts(
         found = list(islice(rollouts, limit))
         if not found and deployment is not None:
             client.get_deployment(deployment)  # refuses a name that nothing has
-    columns = ("id", "deployment", "model_version", "phase", "step", "weight", "verdict", "reason")
+    columns = ("id", "deployment", "model_version", "phase", "step", "weight", "verdict", "waits_for", "reason")
     told = found if screen.as_json else [dict(one) | {"step": one.step_in_words} for one in found]
     screen.rows(told, columns, empty="no rollouts")
 
@@ -264,6 +268,6 @@ def act(context: typer.Context, rollout_id: str, verb: str, reason: str) -> None
 def follow(screen: Terminal, client: Client, started: RolloutView) -> None:
     """To its end; exit 1 unless it is promoted."""
     ended = watch(screen, lambda seen: client.wait_for_rollout(started.id, seen=seen), of_rollout)
-    screen.show(ended)
+    screen.show(ended, POLICY)
     if ended.phase != "Promoted":
         raise typer.Exit(FAILED)

@@ -9,6 +9,7 @@ from controlplane.cli.output import Terminal, terminal
 from controlplane.cli.progress import how_far
 from controlplane.cli.table import one_line
 from controlplane.client import Client
+from controlplane.domain.waits import frozen, held, paused
 from schemas.views.deployments import DeploymentView
 from schemas.views.rollouts import RolloutView
 
@@ -75,28 +76,20 @@ def _rollout(one: RolloutView) -> dict[str, Any]:
 
 
 def _paused(rollouts: list[RolloutView]) -> list[str]:
-    return [
-        f"rollout of {one.deployment} is Paused: graftwork rollout get {str(one.id)[:8]}, then resume, promote or abort"
-        for one in rollouts
-        if one.phase == "Paused"
-    ]
+    return [f"rollout of {one.deployment}: {paused(one.id, one.verdict)}" for one in rollouts if one.phase == "Paused"]
 
 
 def _frozen(deployments: list[DeploymentView]) -> list[str]:
-    return [
-        f"deployment {one.name} is frozen: graftwork deployment resume {one.name}" for one in deployments if one.frozen
-    ]
+    return [frozen(one.name, one.frozen_reason) for one in deployments if one.frozen]
 
 
 def _held(rollouts: list[RolloutView], deployments: list[DeploymentView]) -> list[str]:
     """What another auditor or admin may release."""
-    of_all = [(hold, "deployment", one.name) for one in deployments for hold in one.holds]
-    of_one = [(hold, "rollout", str(one.id)[:8]) for one in rollouts for hold in one.holds if hold.rollout_id]
-    return [
-        f"{noun} {name} is held by {one_line(hold.actor)} ({one_line(hold.reason)}): "
-        f"another auditor or admin: graftwork {noun} release-hold {name}"
-        for hold, noun, name in (*of_all, *of_one)
+    of_all = [held("deployment", one.name, hold.actor, hold.reason) for one in deployments for hold in one.holds]
+    of_one = [
+        held("rollout", one.id, hold.actor, hold.reason) for one in rollouts for hold in one.holds if hold.rollout_id
     ]
+    return [*of_all, *of_one]
 
 
 def _print(screen: Terminal, found: dict[str, Any]) -> None:
@@ -112,7 +105,7 @@ def _print(screen: Terminal, found: dict[str, Any]) -> None:
         screen.rows(found[title], columns)
     _print_inbound(screen, found["inbound"])
     screen.write("\n" + screen.bold("WAITS FOR A PERSON"))
-    screen.write("\n".join(found["waits_for_a_person"]) or "nothing")
+    screen.write("\n".join(map(one_line, found["waits_for_a_person"])) or "nothing")
     letters = found["dead_letters"]
     shown = f"{letters} or more" if letters == AT_MOST else str(letters)
     screen.write(f"\n{screen.bold('DEAD LETTERS')} {shown}" + (": graftwork dlq list" if letters else ""))

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 from unicodedata import east_asian_width
 
+from controlplane.domain.waits import SHORT_ID
+
 GAP = "  "
 LEAST = 8
 """No column is made narrower; a table that is still too wide is cut by the terminal."""
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-SHORT_ID = 8
-"""Characters of an id where the whole has no place: every verb takes a beginning that one thing alone has."""
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 SHORT_TIME = slice(5, 16)
 """Of a time where the whole has no place: month, day, hour and minute."""

@@ -12,6 +12,7 @@ from controlplane.domain.analysis.verdict import assess
 from controlplane.domain.rollout import FINAL
 from controlplane.projections.holds import hold_views, in_words, on_rollout, standing_holds
 from controlplane.projections.models import name_versions
+from controlplane.projections.waits import waits_of
 from controlplane.store.serving_tables import GatewayBootRow, HoldRow, RolloutRow
 from schemas.rollouts import RolloutPolicy
 from schemas.views.rollouts import RolloutView
@@ -36,14 +37,15 @@ def list_rollouts(
     return list(session.exec(query.order_by(at.desc(), identity.desc()).limit(limit)))
 
 
-def rollout_views(session: Session, rows: list[RolloutRow]) -> list[RolloutView]:
+def rollout_views(session: Session, rows: list[RolloutRow], silence_seconds: float) -> list[RolloutView]:
     """As the API shows them: versions by id and by name, steps as people count."""
     names = name_versions(session, (one for row in rows for one in (row.model_version_id, row.previous)))
     standing = standing_holds(session, {row.deployment for row in rows})
-    return [_rollout_view(row, names, _held_by(row, standing)) for row in rows]
+    waits = waits_of(session, rows, standing, silence_seconds)
+    return [_rollout_view(row, names, _held_by(row, standing), waits.get(row.id, "")) for row in rows]
 
 
-def _rollout_view(row: RolloutRow, names: Mapping[UUID, str], holds: list[HoldRow]) -> RolloutView:
+def _rollout_view(row: RolloutRow, names: Mapping[UUID, str], holds: list[HoldRow], waits_for: str) -> RolloutView:
     return RolloutView(
         **row.model_dump(include=set(RolloutView.model_fields) - {"step"}),
         model_version=names[row.model_version_id],
@@ -51,6 +53,7 @@ def _rollout_view(row: RolloutRow, names: Mapping[UUID, str], holds: list[HoldRo
         step=step_number(row),
         steps=len(RolloutPolicy.model_validate(row.policy).canary.steps),
         holds=hold_views(holds),
+        waits_for=waits_for,
     )
 
 

@@ -31,19 +31,19 @@ class DeploymentView(View):
     name: str
     model: str
     alias: str
-    policy: RolloutPolicy
     revision: int
     """Of the policy, as its history counts them."""
     generation: int
     frozen: bool
     frozen_reason: str | None
-    created_at: datetime
-    desired: DesiredView | None
-    """None before the first release."""
     holds: list[HoldView]
     """What auditors placed on the whole of it: while one stands no rollout of it gains ground."""
     warnings: list[str] = []
     """What its owner should look at, such as a wait that is shorter than labels take."""
+    desired: DesiredView | None
+    """None before the first release."""
+    created_at: datetime
+    policy: RolloutPolicy
 
 
 class GatewayView(View):

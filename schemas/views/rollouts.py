@@ -40,6 +40,11 @@ class RolloutView(View):
     """What the last fold of its evidence failed with: it is tried again, and the canary's lease lapses meanwhile."""
     fold_failures: int
     """How many folds in a row have failed."""
+    waits_for: str
+    """What keeps it where it is, with the verb that ends that: a freeze, a rollout in front, a hold, a pause, silence.
+
+    Empty: nothing but time and evidence.
+    """
     reason: str
     actor: str
     correlationid: str
@@ -81,7 +86,6 @@ class LabelledBy(View):
 
 
 class RolloutDetail(RolloutView):
-    policy: RolloutPolicy
     analysis: list[str]
     """The evidence as it stands, in words; empty before the canary got weight."""
     label_delays: dict[str, LabelDelay]
@@ -90,6 +94,7 @@ class RolloutDetail(RolloutView):
     """Who labelled its answers, the most labels first."""
     warnings: list[str]
     """What its owner should look at, such as a wait that is shorter than labels take."""
+    policy: RolloutPolicy
 
 
 class DecisionView(View):

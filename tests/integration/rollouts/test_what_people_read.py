@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.cli.app import main
 from tests.support.facts import all_facts
-from tests.support.http_server import serving
 from tests.support.releases import CANARY, Gateway, Site, ok
 
 Words = Callable[..., str]
@@ -97,22 +95,6 @@ def climb_one(site: Site, gateway: Gateway, rollout_id: str, step: int) -> None:
         site.turn()
         gateway.report()
     pytest.fail(f"step {step} is never left: {site.rollout(rollout_id)}")
-
-
-@pytest.fixture
-def words(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Words:
-    """What the CLI prints to a viewer, or to another role."""
-    token = tmp_path / "token"
-
-    def run(line: str, role: str = "viewer") -> str:
-        token.write_text(site.client(role).headers["authorization"].removeprefix("Bearer "))
-        with serving(site.app) as url, pytest.raises(SystemExit) as stopped:
-            main([*line.split(), "--api-url", url, "--token-file", str(token)])
-        said = capsys.readouterr()
-        assert not stopped.value.code, said.err
-        return said.out
-
-    return run
 
 
 def test_an_application_labels_with_a_token_that_can_do_nothing_else(site: Site, words: Words) -> None:
