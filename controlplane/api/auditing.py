@@ -35,11 +35,14 @@ class Action:
     name: str
     subject: str
     """As `rollout/{rollout_id}`; a name that the path does not have is a field of the answer: the thing is new."""
+    instead: str | None = None
+    """The subject of a refusal to make a new thing: what it would have been made of."""
 
-    def subject_of(self, known: Mapping[str, Any]) -> str:
+    def subject_of(self, known: Mapping[str, Any], *, refused: bool = False) -> str:
         """The noun alone where a name is not known: what was refused was never made."""
+        template = self.instead if refused and self.instead else self.subject
         try:
-            return self.subject.format_map(known)
+            return template.format_map(known)
         except KeyError:
             return self.subject.partition("/")[0]
 
@@ -50,7 +53,7 @@ AUDITED: Final[dict[str, Action]] = {
     "POST /v1/events": Action("event.publish", "event/{id}"),
     "POST /v1/jobs": Action("job.request", "job/{id}"),
     "POST /v1/jobs/{job_id}:cancel": Action("job.cancel", "job/{job_id}"),
-    "POST /v1/jobs/{job_id}:retry": Action("job.retry", "job/{id}"),
+    "POST /v1/jobs/{job_id}:retry": Action("job.retry", "job/{id}", instead="job/{job_id}"),
     "PUT /v1/models/{name}/aliases/{alias}": Action("alias.set", "alias/{name}@{alias}"),
     "DELETE /v1/models/{name}/aliases/{alias}": Action("alias.remove", "alias/{name}@{alias}"),
     "PUT /v1/deployments/{name}": Action("deployment.apply", "deployment/{name}"),
@@ -58,7 +61,7 @@ AUDITED: Final[dict[str, Action]] = {
     "POST /v1/deployments/{name}:resume": Action("deployment.resume", "deployment/{name}"),
     "POST /v1/deployments/{name}:hold": Action("deployment.hold", "deployment/{name}"),
     "POST /v1/deployments/{name}:release-hold": Action("deployment.release-hold", "deployment/{name}"),
-    "POST /v1/rollouts": Action("rollout.start", "rollout/{id}"),
+    "POST /v1/rollouts": Action("rollout.start", "rollout/{id}", instead="deployment/{deployment}"),
     "POST /v1/rollouts/{rollout_id}:pause": Action("rollout.pause", "rollout/{rollout_id}"),
     "POST /v1/rollouts/{rollout_id}:resume": Action("rollout.resume", "rollout/{rollout_id}"),
     "POST /v1/rollouts/{rollout_id}:promote": Action("rollout.promote", "rollout/{rollout_id}"),
@@ -66,7 +69,7 @@ AUDITED: Final[dict[str, Action]] = {
     "POST /v1/rollouts/{rollout_id}:hold": Action("rollout.hold", "rollout/{rollout_id}"),
     "POST /v1/rollouts/{rollout_id}:release-hold": Action("rollout.release-hold", "rollout/{rollout_id}"),
     "PUT /v1/pipelines/{name}": Action("pipeline.apply", "pipeline/{name}"),
-    "POST /v1/pipelines/{name}:run": Action("pipeline.run", "run/{id}"),
+    "POST /v1/pipelines/{name}:run": Action("pipeline.run", "run/{id}", instead="pipeline/{name}"),
     "POST /v1/pipeline-runs/{run_id}:cancel": Action("run.cancel", "run/{run_id}"),
     "PUT /v1/triggers/{name}": Action("trigger.apply", "trigger/{name}"),
     "DELETE /v1/triggers/{name}": Action("trigger.delete", "trigger/{name}"),
@@ -92,6 +95,14 @@ TOLD: Final = frozenset({
     "role", "target", "waive_gates",
 })  # fmt: skip
 """Members of a request's body that an entry repeats. Rows, labels, events and specs are not among them."""
+NOUNS: Final = {
+    "job_id": "job",
+    "run_id": "run",
+    "rollout_id": "rollout",
+    "letter_id": "dead-letter",
+    "token_id": "token",
+}
+"""A name in a path to the noun of the subject that it names, for the routes that are in no table."""
 READS: Final = ("GET", "HEAD")
 EXACT: Final = 2**53
 """Beyond it, and for NaN, a number is kept as text: JSON's readers disagree."""
@@ -150,12 +161,13 @@ class Watch:
 
     def begin(self, uow: UnitOfWork) -> None:
         """Read what will be changed; it stays locked until the transaction ends."""
-        self.before = audit.look(uow.session, self.action.subject_of(self.request.path_params), lock=True)
+        subject = audit.in_full(uow.session, self.action.subject_of(self.request.path_params))
+        self.before = audit.look(uow.session, subject, lock=True)
 
     def end(self, uow: UnitOfWork, status: int, body: Any) -> None:
         """Note what was changed. `body` is the answer: a new thing's name is there."""
         answered = body if isinstance(body, Mapping) else getattr(body, "__dict__", {})
-        subject = legible(self.action.subject_of({**answered, **self.request.path_params}))
+        subject = legible(audit.in_full(uow.session, self.action.subject_of({**answered, **self.request.path_params})))
         changes = audit.changed(uow.session, self.before, subject)
         uow.note(_note(self.request, self.principal, self.action, subject, status, outcome="done", changes=changes))
 
@@ -169,15 +181,24 @@ def note_refusal(request: Request, status: int, detail: str) -> None:
     suppressed = request.app.state.site.refusals.admit(f"{who} {action.name}")
     if suppressed is None:
         return
-    subject = legible(action.subject_of(request.path_params))
+    subject = legible(action.subject_of({**_asked_in_text(request), **request.path_params}, refused=True))
     told = {"outcome": "refused", "detail": legible(detail), "suppressed": suppressed}
     note = _note(request, principal, action, subject, status, **told)
     database: Database = request.app.state.site.database
     try:
         with database.begin(note.actor) as uow:
-            uow.note(note)
+            uow.note(_resolved(uow, note))
     except Exception as error:
         logger.error("a refusal of %s could not be audited: %s", action.name, type(error).__name__)
+
+
+def _resolved(uow: UnitOfWork, note: AuditNote) -> AuditNote:
+    """What was refused stands there by the ids that are found, beside the words that the caller wrote."""
+    request = dict(note.request)
+    asked = request.get("model_version")
+    if isinstance(asked, str) and (found := audit.version_in_full(uow.session, asked)):
+        request["model_version_id"] = found
+    return note.model_copy(update={"subject": audit.in_full(uow.session, note.subject), "request": request})
 
 
 def request_id_of(request: Request) -> str:
@@ -202,7 +223,9 @@ def _refused_action(request: Request, status: int) -> Action | None:
 
 
 def _unnamed(route: str) -> Action:
-    return Action(route, route.split("/")[2].partition(":")[0] if route.count("/") > 1 else route.split("/")[1])
+    noun = route.split("/")[2].partition(":")[0] if route.count("/") > 1 else route.split("/")[1]
+    subject = next((f"{NOUNS[name]}/{{{name}}}" for name in NOUNS if f"{{{name}}}" in route), noun)
+    return Action(route, subject)
 
 
 def _note(
@@ -230,6 +253,12 @@ def _asked(request: Request) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _asked_in_text(request: Request) -> dict[str, str]:
+    """Of those members of the body that an entry repeats, the ones that may name its subject."""
+    asked = _asked(request)
+    return {name: asked[name] for name in TOLD & asked.keys() if isinstance(asked[name], str) and asked[name]}
 
 
 def _in_short(value: Any) -> Any:

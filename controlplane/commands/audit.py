@@ -10,7 +10,10 @@ from sqlmodel import Session, SQLModel, col, select
 
 from controlplane.commands.tokens import Principal
 from controlplane.domain.audit import difference
+from controlplane.errors import Invalid, NotFound
 from controlplane.projections.holds import standing_holds
+from controlplane.projections.identities import identify
+from controlplane.projections.models import find_version
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RolloutRow
 from controlplane.store.spine_tables import DeadLetterRow, TokenRow
 from controlplane.store.tables import AliasRow, JobRow, PipelineRow, PipelineRunRow, TriggerRow
@@ -55,6 +58,28 @@ KINDS: Final[dict[str, Kind]] = {
     "dead-letter": Kind(DeadLetterRow, ("consumer", "topic", "partition", "offset", "status", "closed_by"), UUID),
     "token": Kind(TokenRow, ("name", "role", "created_by", "revoked_at"), UUID),
 }
+
+
+def in_full(session: Session, subject: str) -> str:
+    """A subject whose id was abbreviated or written in another way, by its id as it is kept; any other as it is.
+
+    So it is what one thing alone is called by, in whatever way its entries came about.
+    """
+    name, _, text = subject.partition("/")
+    if (kind := KINDS.get(name)) is None or kind.key is not UUID:
+        return subject
+    try:
+        return f"{name}/{identify(session, kind.row, name, text)}"
+    except (Invalid, NotFound):
+        return subject
+
+
+def version_in_full(session: Session, text: str) -> str | None:
+    """The id of the model version that is called so now: an alias may have moved on when the entry is read."""
+    try:
+        return str(find_version(session, text).id)
+    except (Invalid, NotFound):
+        return None
 
 
 def look(session: Session, subject: str, *, lock: bool = False) -> dict[str, Any] | None:

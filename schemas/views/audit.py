@@ -29,7 +29,8 @@ class AuditNote(BaseModel):
     action: str
     """As `deployment.apply`: a noun and a verb."""
     subject: str
-    """As `deployment/reviews`; the noun alone where the refused thing has no name."""
+    """As `deployment/reviews` or, by its whole id, `rollout/…`. Of a thing that was never made: what it would have been
+    made of, or the noun alone."""
     outcome: Outcome
     status: int = 0
     """What was answered over HTTP; 0 where it was no request."""

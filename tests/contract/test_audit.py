@@ -94,6 +94,82 @@ def test_reading_what_only_some_may_read_is_audited_when_refused_and_other_reads
     assert newest(api) == before
 
 
+def test_a_refusal_is_found_by_the_whole_id_of_its_subject_however_that_was_written(database: Database) -> None:
+    site = Site(database)
+    site.deploy()
+    site.first_champion()
+    version = site.version()
+    rollout = ok(site.client("operator").post("/v1/rollouts", json={**WORD, **wish(version)}))["id"]
+    for written in (rollout, rollout[:4], rollout[:13].upper(), rollout.replace("-", ""), f"{{{rollout}}}"):
+        for actor, headers in (("releaser", {}), ("viewer", {}), ("unknown", {"authorization": "Bearer none"})):
+            caller = site.client("viewer" if headers else actor)
+            caller.post(f"/v1/rollouts/{written}:resume", json=WORD, headers=headers)
+            entry = newest(site, subject=f"rollout/{rollout}")
+            told = (entry["action"], entry["outcome"], entry["actor"])
+            assert told == ("rollout.resume", "refused", actor), written
+            assert entry["seq"] == newest(site)["seq"]
+
+
+def wish(version: UUID | str) -> dict[str, str]:
+    return {"deployment": "reviews", "model_version": str(version)}
+
+
+def test_what_is_done_to_a_thing_by_its_abbreviated_id_has_its_whole_id_and_its_changes(database: Database) -> None:
+    site = Site(database)
+    job = ok(site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": CURATE}))["id"]
+    ok(site.client("operator").post(f"/v1/jobs/{job[:4]}:cancel"))
+    entry = newest(site)
+    assert (entry["action"], entry["subject"]) == ("job.cancel", f"job/{job}")
+    assert entry["changes"]["phase"] == {"before": "Pending", "after": "Cancelled"}
+
+
+def test_a_refused_start_says_of_which_deployment_and_which_version(database: Database) -> None:
+    site = Site(database)
+    site.deploy()
+    version = str(site.version())
+    for written in (version, version[:6], "sentiment@latest", "sentiment/1"):
+        body = {**WORD, **wish(written), "waive_gates": "in haste"}
+        assert site.client("operator").post("/v1/rollouts", json=body).status_code == 403
+        entry = newest(site, subject="deployment/reviews", action="rollout.start")
+        assert entry["seq"] == newest(site)["seq"]
+        assert entry["request"]["model_version"] == written
+        assert entry["request"]["model_version_id"] == version
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "subject"),
+    [
+        ("POST", "/v1/rollouts", {"deployment": "nobody", "model_version": "a@b", **WORD}, "deployment/nobody"),
+        ("POST", "/v1/rollouts", {"deployment": {"name": "reviews"}}, "rollout"),
+        ("POST", "/v1/rollouts", ["deployment"], "rollout"),
+        ("POST", "/v1/rollouts/2be2:promote", WORD, "rollout/2be2"),
+        ("POST", "/v1/rollouts/no-such-id:promote", WORD, "rollout/no-such-id"),
+        ("POST", "/v1/pipelines/nobody:run", {}, "pipeline/nobody"),
+        ("POST", "/v1/tokens", {"id": "chosen", "name": 3}, "token"),
+        ("POST", "/v1/jobs/2be2:retry", None, "job/2be2"),
+    ],
+)
+def test_what_cannot_be_found_is_called_as_it_was_asked_for(
+    api: ApiSite, method: str, path: str, body: Any, subject: str
+) -> None:
+    assert api.client("admin").request(method, path, json=body).status_code in (404, 422)
+    entry = newest(api)
+    assert (entry["subject"], "model_version_id" in entry["request"]) == (subject, False)
+
+
+@pytest.mark.parametrize(
+    ("role", "method", "path"),
+    [("viewer", "POST", "/v1/jobs/{}:heartbeat"), ("gateway", "GET", "/v1/jobs/{}")],
+)
+def test_a_refusal_that_has_no_name_of_its_own_says_of_what(
+    sqlite_database: Database, role: Role, method: str, path: str
+) -> None:
+    site = Site(sqlite_database)
+    job = ok(site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": CURATE}))["id"]
+    assert site.client(role).request(method, path.format(job[:8]), json=WORD).status_code == 403
+    assert newest(site)["subject"] == f"job/{job}"
+
+
 # --- what is done -----------------------------------------------------------------------------------------------------
 
 
