@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from controlplane.cli import kept_rows, simulated
+from controlplane.cli.policies import read_policy
+from controlplane.domain.simulation.report import Row
 from tests.bench import records, tables
 from tests.chaos import tables as chaos_tables
 from tests.chaos.mutations import results
@@ -19,14 +22,16 @@ DOCS = ROOT / "docs"
 CHAOS = [ROOT / "tests" / "chaos" / "results" / f"{topology}.json" for topology in ("kafka", "embedded")]
 FROM_CODE = {"limits.md": {"constants", "fields"}, "reference.md": {"roles", "settings", "events"}}
 """`make generate` writes these, and CI compares them: they tell no figures that were measured."""
-AWAITED = {"canary-simulation.md": {"simulated"}}
-"""Its JSON comes with the campaign that is under way."""
 BY_PART: dict[str, Render] = {"hostile.md": part, "load.md": section}
 """Documents with a JSON file beside them that holds figures by the names of the parts."""
 
 
 def parts(document: Path) -> dict[str, str]:
     return dict(re.findall(r"<!-- ([^/][^>]*) -->\n(.*?)\n<!-- /\1 -->", document.read_text(), re.DOTALL))
+
+
+def simulated_rows() -> tuple[Row, ...]:
+    return kept_rows.ROWS.validate_python(stored_for(DOCS / "canary-simulation.md")["rows"])
 
 
 def newest_results() -> records.Results:
@@ -43,6 +48,7 @@ TOLD: dict[Path, Callable[[], dict[str, str]]] = {
         chaos_tables.PART: "\n\n".join(chaos_tables.table(json.loads(file.read_text())) for file in CHAOS)
     },
     DOCS / "chaos-mutations.md": lambda: {results.PART: results.table(results.read(DOCS / "chaos-mutations.json"))},
+    DOCS / "canary-simulation.md": lambda: {simulated.PART: simulated.table(simulated_rows())},
     DOCS / "benchmarks.md": lambda: {tables.PART: tables.whole(newest_results())},
     ROOT / "README.md": lambda: {tables.PART: tables.short(newest_results())},
 }
@@ -56,8 +62,7 @@ def test_a_document_tells_what_is_stored(document: Path) -> None:
 
 def unaccounted() -> Iterator[str]:
     for document in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
-        known = FROM_CODE | AWAITED
-        if document not in TOLD and (others := parts(document).keys() - known.get(document.name, set())):
+        if document not in TOLD and (others := parts(document).keys() - FROM_CODE.get(document.name, set())):
             yield f"{document.name}: {', '.join(sorted(others))}"
 
 
@@ -86,3 +91,9 @@ def test_a_document_without_the_part_is_refused_before_the_work(tmp_path: Path) 
         check_document(document, "soak kafka")
     with pytest.raises(ValueError, match="expected the marks"):
         check_document(document, "soak embedded")
+
+
+def test_the_canary_s_table_is_of_the_policy_beside_it_and_of_enough_runs() -> None:
+    stored = stored_for(DOCS / "canary-simulation.md")
+    assert stored["policy"] == read_policy(DOCS / "canary-policy.yaml").model_dump(mode="json")
+    assert stored["runs"] >= 1_000
