@@ -30,7 +30,8 @@ class Settings(Environment):
     """Of the API."""
 
     api_url: str | None = None
-    """Where clients find the API; None: this host and port."""
+    """Where clients find the API; None: this host and port, and for verbs what `api.url` in `home` says instead of
+    their defaults."""
     token: GivenSecret = None
     """The caller's own."""
     token_file: Path | None = None
@@ -99,7 +100,18 @@ class Settings(Environment):
         return self.home.absolute() / "data"
 
     def resolved_api_url(self) -> str:
+        """Where verbs find the API: as given, else where the site of the home folder last came up."""
+        if self.api_url or self.model_fields_set & {"host", "port"} or not self.api_url_file().is_file():
+            return self.served_api_url()
+        return self.api_url_file().read_text().strip()
+
+    def served_api_url(self) -> str:
+        """Where the API of this machine's site is found, once it listens."""
         return self.api_url or f"http://{self.host}:{self.port}"
+
+    def api_url_file(self) -> Path:
+        """What `graftwork up` writes down for verbs that are told the home folder alone."""
+        return self.home / "api.url"
 
     def resolved_token(self) -> str | None:
         """The caller's token: from the environment, else from the file named there, else from the home folder."""

@@ -122,7 +122,7 @@ def _trouble(error: Exception) -> tuple[str, int]:
         case Unreachable():
             return f"{error}; is `graftwork up` running?", UNREACHABLE
         case ApiError() if error.code == UNAUTHORIZED:
-            return f"{error}; {WHERE_TOKENS_ARE}", REFUSED
+            return f"{error} ({error.asked} was asked); {WHERE_TOKENS_ARE}", REFUSED
         case GraftworkError():
             return str(error), REFUSED
         case ValidationError():

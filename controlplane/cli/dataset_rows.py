@@ -1,4 +1,4 @@
-"""`graftwork dataset labels | head | export`: what stands in a version, for who may read the artifact store."""
+"""`graftwork dataset labels | head | export | rejects`: a version's rows, for who may read the artifact store."""
 
 import csv
 import json
@@ -20,11 +20,12 @@ from schemas.artifacts import DatasetManifest
 Reference = Annotated[str, typer.Argument(help="id, name/3 or name@latest")]
 Split = Annotated[Literal["train", "validation", "test"] | None, typer.Option(help="one split; default: all")]
 WRITTEN = ("split", *COLUMNS)
+REJECTED = ("source", "line", "reason")
 FORMATS = (".jsonl", ".csv")
 
 
 def register(dataset: typer.Typer) -> None:
-    for verb in (labels, head, export):
+    for verb in (labels, head, export, rejects):
         dataset.command()(verb)
 
 
@@ -68,6 +69,27 @@ def export(
     with _new(file) as out:
         count = (_write_csv if file.suffix == ".csv" else _write_jsonl)(out, rows)
     screen.show({"file": str(file), "rows": count})
+
+
+def rejects(
+    context: typer.Context,
+    reference: Reference,
+    rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="how many at most")] = 20,
+    reason: Annotated[str | None, typer.Option(help="only those of this reason")] = None,
+) -> None:
+    """Which rows of the sources were left out: source (0 is the first), line from 1 (row, in Parquet), and reason."""
+    screen = terminal(context)
+    with screen.client() as client:
+        found = client.get_dataset_version(reference)
+    if reason is not None and reason not in found.rejected:
+        refuse(f"--reason: no row was rejected as {reason!r}; expected one of {', '.join(found.rejected) or 'none'}")
+    kept = StoredRows(screen.settings.resolved_artifacts_url()).rejects(found.rejects) if found.rejects else iter(())
+    wanted = (row for row in kept if reason in (None, row["reason"]))
+    shown = [{name: row[name] for name in REJECTED} for row in islice(wanted, rows)]
+    screen.rows(shown, REJECTED, empty="no row was rejected")
+    total = found.rejected[reason] if reason else sum(found.rejected.values())
+    if len(shown) < total:
+        screen.tell(f"{len(shown):,} of {total:,}: -n {total} shows all")
 
 
 def _version(screen: Terminal, reference: str) -> tuple[StoredRows, DatasetManifest]:

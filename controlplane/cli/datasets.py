@@ -8,8 +8,10 @@ import typer
 
 from controlplane.cli import dataset_rows
 from controlplane.cli.jobs import follow
-from controlplane.cli.output import refuse, terminal
+from controlplane.cli.output import Terminal, refuse, terminal
+from controlplane.client import Client
 from controlplane.client.imports import keep_copy
+from schemas.views.jobs import JobView
 
 dataset = typer.Typer(no_args_is_help=True, help="Datasets: immutable versions with splits that do not leak.")
 
@@ -17,6 +19,15 @@ dataset = typer.Typer(no_args_is_help=True, help="Datasets: immutable versions w
 def register(app: typer.Typer) -> None:
     dataset_rows.register(dataset)
     app.add_typer(dataset, name="dataset")
+
+
+def _name_rejects(screen: Terminal, client: Client, name: str, ended: JobView) -> None:
+    """Which verb shows the rows that were left out."""
+    result = ended.result or {}
+    if result.get("rejected"):
+        versions = client.list_dataset_versions(name)
+        made = next((f"/{one.version}" for one in versions if one.digest == result["digest"]), "@latest")
+        screen.tell(f"rejected rows, with their lines: graftwork dataset rejects {name}{made}")
 
 
 def _kind(path: Path) -> str:
@@ -114,6 +125,6 @@ def import_(
     with screen.client() as client:
         asked = client.request_job("curate", spec)
         if wait:
-            follow(screen, client, asked)
+            _name_rejects(screen, client, name, follow(screen, client, asked))
         else:
             screen.show(asked)

@@ -9,7 +9,7 @@ from uuid import uuid4
 import typer
 
 from controlplane.cli import documents
-from controlplane.cli.output import refuse, terminal
+from controlplane.cli.output import FAILED, refuse, terminal
 from controlplane.cli.table import one_line
 from schemas.cloudevent import FeedEvent
 from schemas.events import short_name
@@ -54,7 +54,10 @@ def publish(
     id: Annotated[str | None, typer.Option(help="its identity together with the source; default: a new one")] = None,
     subject: str | None = None,
 ) -> None:
-    """Hand in an event of yours; the answer says what each trigger made of it."""
+    """Hand in an event of yours; the answer says what each trigger made of it.
+
+    Exit 1 when a trigger that listens could not use its data (`invalid`).
+    """
     screen = terminal(context)
     event: dict[str, Any] = {"specversion": "1.0", "id": id or str(uuid4()), "source": source, "type": type}
     if subject:
@@ -66,9 +69,11 @@ def publish(
         receipt = client.publish_event(event)
     if screen.as_json:
         screen.print_json(receipt)
-        return
-    screen.write(f"{one_line(receipt.id)}: {'came before, nothing was done' if receipt.repeated else 'received'}")
-    screen.rows(receipt.evaluations, ("trigger", "outcome", "reason", "run_id"))
+    else:
+        screen.write(f"{one_line(receipt.id)}: {'came before, nothing was done' if receipt.repeated else 'received'}")
+        screen.rows(receipt.evaluations, ("trigger", "outcome", "reason", "run_id"))
+    if any(one.outcome == "invalid" for one in receipt.evaluations):
+        raise typer.Exit(FAILED)
 
 
 @dlq.command("list")

@@ -137,11 +137,12 @@ def curves(context: typer.Context, job_id: str) -> None:
         screen.tell(found.note or "none were measured")
 
 
-def follow(screen: Terminal, client: Client, asked: JobView) -> None:
-    """To its end; exit 1 unless it succeeds."""
+def follow(screen: Terminal, client: Client, asked: JobView) -> JobView:
+    """The job at its end; exit 1 unless it succeeds."""
     ended = watch(screen, lambda seen: client.wait_for_job(asked.id, seen=seen), of_job(Pace()))
     for warning in (ended.result or {}).get("warnings", ()):
         sys.stderr.write(f"warning: {warning}\n")
     screen.show(ended)
     if ended.phase != "Succeeded":
         raise typer.Exit(FAILED)
+    return ended

@@ -4,6 +4,7 @@ They are private text, and no API hands them out: whoever may read the store's f
 """
 
 import hashlib
+import json
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
@@ -32,6 +33,10 @@ class StoredRows:
             if part.split in splits:
                 for row in self._table(part.artifact, columns).to_pylist():
                     yield {"split": part.split, **row}
+
+    def rejects(self, ref: ArtifactRef) -> Iterator[dict[str, Any]]:
+        """Where each rejected row stands and why it was left out, as they were found; no text is kept."""
+        return map(json.loads, self._read(ref).splitlines())
 
     def _table(self, ref: ArtifactRef, columns: Collection[str]) -> Any:
         try:

@@ -18,6 +18,7 @@ import httpx
 from sqlmodel import col, select
 
 from controlplane.cli.private_file import write_private
+from controlplane.cli.progress import Clock
 from controlplane.cli.watching import EVERY_SECONDS
 from controlplane.commands.audit import note_local
 from controlplane.commands.tokens import authenticate, create_token
@@ -34,6 +35,8 @@ STOP_SECONDS = 10
 NOT_FOR_WORKERS = ("GRAFTWORK_TOKEN", "GRAFTWORK_BOOTSTRAP_TOKEN", "GRAFTWORK_DATABASE_URL")
 """A worker and a gateway have a token of their role, and no way to the database."""
 LONGEST_WAIT_SECONDS = 30.0
+API_SECONDS = 180.0
+"""So long the API may take to be ready: a machine that is busy takes a minute to load it."""
 
 
 class CannotStart(GraftworkError):
@@ -99,7 +102,8 @@ class Supervisor:
         self.settings.data_folder().mkdir(parents=True, exist_ok=True)
         (self.settings.home / "logs").mkdir(exist_ok=True)
         self._add("api", ["controlplane", "api"])
-        self._wait_for_api()
+        wait_for_api(self.children[-1], self.settings.served_api_url(), self.say)
+        write_private(self.settings.api_url_file(), self.settings.served_api_url())
         self._add("reconciler", ["controlplane", "reconciler"])
         self._add("reactions", ["controlplane", "reactions"])
         if self.settings.kafka_bootstrap_servers:
@@ -134,7 +138,7 @@ class Supervisor:
         environment = {
             **os.environ,
             "GRAFTWORK_HOME": str(self.settings.home.absolute()),
-            "GRAFTWORK_API_URL": self.settings.resolved_api_url(),
+            "GRAFTWORK_API_URL": self.settings.served_api_url(),
             "GRAFTWORK_HOST": self.settings.host,
             "GRAFTWORK_PORT": str(self.settings.port),
             "GRAFTWORK_ARTIFACTS_URL": self.settings.resolved_artifacts_url(),
@@ -208,25 +212,30 @@ class Supervisor:
         if not _free(self.settings.port, self.settings.host):
             raise CannotStart(
                 f"port {self.settings.port} of {self.settings.host} is taken: another `graftwork up`? "
-                "Stop it, or set GRAFTWORK_PORT"
+                "Stop it, or set GRAFTWORK_PORT to another port"
             )
 
-    def _wait_for_api(self, seconds: float = 60) -> None:
-        deadline, told = time.monotonic() + seconds, time.monotonic()
-        api = self.children[-1]
-        while time.monotonic() < deadline:
-            if time.monotonic() - told >= EVERY_SECONDS:
-                told = time.monotonic()
-                self.say(f"the API is not ready yet; see {api.log}")
-            try:
-                if httpx.get(f"{self.settings.resolved_api_url()}/readyz", timeout=2).is_success:
-                    return
-            except httpx.HTTPError:
-                pass
-            if not api.alive:
-                raise CannotStart(f"the API ended at once; see {api.log}")
-            time.sleep(0.1)
-        raise CannotStart(f"the API was not ready in {seconds:.0f} s; see {api.log}")
+
+def wait_for_api(api: Child, url: str, say: Callable[[str], None], clock: Clock = time.monotonic) -> None:
+    """Until it is ready. Raises CannotStart when its process has ended, or the time is over."""
+    began = told = clock()
+    while not _is_ready(url):
+        now = clock()
+        if not api.alive:
+            raise CannotStart(f"the API ended after {now - began:.0f} s; see {api.log}")
+        if now - began >= API_SECONDS:
+            raise CannotStart(f"the API was not ready in {API_SECONDS:.0f} s; see {api.log}")
+        if now - told >= EVERY_SECONDS:
+            told = now
+            say(f"waiting for the API to start, {now - began:.0f} s so far (at most {API_SECONDS:.0f} s) …")
+        time.sleep(0.1)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def address(port: int) -> str:

@@ -25,7 +25,7 @@ def up(
     """API, reconciler, reactions, workers, and a gateway for each deployment; Ctrl-C stops them all."""
     # here: they take seconds to import, which the other verbs need not wait for
     from controlplane.cli.machine import until_stopped, upgraded_database
-    from controlplane.cli.supervisor import Supervisor
+    from controlplane.cli.supervisor import GATEWAY_PORTS_ABOVE_API, Supervisor
 
     screen = terminal(context)
     database = upgraded_database(screen)
@@ -34,7 +34,10 @@ def up(
     try:
         screen.say(f"starting the API, the reconciler, the reactions and {workers} worker(s) …")
         supervisor.start()
-        screen.say(f"Graftwork is up: {screen.settings.resolved_api_url()} · logs in {screen.settings.home / 'logs'}")
+        settings = screen.settings
+        gateways = settings.port + GATEWAY_PORTS_ABOVE_API
+        screen.say(f"Graftwork is up: {settings.served_api_url()} · logs in {settings.home / 'logs'}")
+        screen.say(f"each deployment gets a gateway, on port {gateways} and those above it")
         if is_demo(screen.settings.home):
             screen.say(OF_A_DEMO.format(home=screen.settings.home))
         supervisor.watch(stop)

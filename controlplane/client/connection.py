@@ -24,6 +24,9 @@ WAITS = (0.2, 0.4, 0.8, 1.6)
 class ApiError(GraftworkError):
     """The API refused that"""
 
+    asked: str = ""
+    """The address of the API that refused."""
+
     def __init__(self, status: int, slug: str, title: str, detail: str, field: str | None = None) -> None:
         super().__init__(detail, field=field)
         self.code = status
@@ -89,7 +92,9 @@ class Connection:
             self._http.close()  # one that the other side is about to close would lose the request
         answer = self._answer(passing, method, path, headers=headers, **request)
         if not answer.is_success:
-            raise _problem(answer)
+            problem = _problem(answer)
+            problem.asked = self._url
+            raise problem
         return answer
 
     def _answer(self, passing: tuple[type[Exception], ...], method: str, path: str, **request: Any) -> Answer:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,6 +170,31 @@ def test_events_are_published_and_listed_one_a_line(run: Run) -> None:
     assert [event["type"] for event in facts] == ["dev.graftwork.event.received.v1"]
     assert [event["data"]["action"] for event in asked] == 2 * ["event.publish"]
     assert "event.received" in run("events", "list").out
+
+
+def test_an_event_whose_data_a_trigger_cannot_use_is_told_by_the_exit_code(run: Run, tmp_path: Path) -> None:
+    pipeline, trigger = tmp_path / "pipeline.yaml", tmp_path / "trigger.yaml"
+    pipeline.write_text(
+        "name: rows\nparams: {limit: 10}\nstages: {curate: {kind: curate, spec: {dataset: rows, "
+        "sources: [{uri: 'file:///x', limit: '${params.limit}'}]}}}"
+    )
+    trigger.write_text(
+        "name: new\npipeline: rows\ntypes: [com.example.rows]\nsources: ['//s']\nparams: {limit: '${event.data.limit}'}"
+    )
+    assert run("pipeline", "apply", str(pipeline)).code == 0
+    assert run("trigger", "apply", str(trigger)).code == 0
+    event = ("events", "publish", "--type", "com.example.rows", "--source", "//s", "--data")
+    for more in ((), ("--json",)):
+        said = run(*event, "{}", *more)
+        assert (said.code, "invalid" in said.out) == (1, True), said
+    assert run(*event, '{"limit": 3}').code == 0
+
+
+def test_a_token_that_is_refused_names_the_address_that_was_asked(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("gw_of_another_site")
+    said = run("job", "list")
+    assert said.code == 2
+    assert re.search(r"\(http://127\.0\.0\.1:\d+ was asked\)", said.err), said.err
 
 
 def test_a_cancelled_job_is_retried_on_its_journey(run: Run, jobs: Jobs) -> None:

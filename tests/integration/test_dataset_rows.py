@@ -17,7 +17,9 @@ from tests.support.http_server import serving
 from tests.support.jobs import CURATE, Jobs, curated, digest_of
 from workers.curate.manifest import COLUMNS, write_parts
 from workers.curate.operators.split import Split
-from workers.curate.rows import Row
+from workers.curate.rejects import rejects_in
+from workers.curate.rows import Place, Reject, Row
+from workers.curate.rows import digest_of as digest_of_text
 from workers.runtime.artifacts import ArtifactStore
 
 HOSTILE = 'a "quote", a comma;\nand a second line'
@@ -30,6 +32,11 @@ EXPORTED = [
     {"split": split, "label": label, "text": text, "group": group}
     for split, rows in ROWS.items()
     for text, label, group in rows
+]
+REJECTS = [
+    Reject(Place(0, 3), "empty_label", digest_of_text("a secret")),
+    Reject(Place(0, 7), "duplicate", digest_of_text("another")),
+    Reject(Place(1, 2), "empty_label", digest_of_text("a third")),
 ]
 
 
@@ -73,7 +80,12 @@ def run(
     ref = store.put_bytes(manifest.model_dump_json().encode(), "application/json")
     jobs, site = Jobs(sqlite_database), ApiSite(sqlite_database)
     jobs.request("curate", CURATE)
-    jobs.complete(jobs.claimed(), curated(manifest=ref))
+    with rejects_in(tmp_path) as rejects:
+        rejects.extend(REJECTS)
+        file = rejects.written()
+        assert file is not None
+        told = {"rejected": rejects.reasons, "rejects": store.put_file(file, "application/jsonl")}
+    jobs.complete(jobs.claimed(), curated(manifest=ref, **told))
     token = tmp_path / "token"
     token.write_text(site.tokens["viewer"])
     monkeypatch.setenv("GRAFTWORK_HOME", str(tmp_path / "home"))
@@ -137,7 +149,22 @@ def test_another_ending_is_refused_before_anything_is_read(run: Run, tmp_path: P
     assert "expected a name that ends in .jsonl or .csv, or - for JSONL on stdout" in said.err
 
 
-@pytest.mark.parametrize("verb", [("labels",), ("head",), ("export",)])
+def test_rejects_are_told_by_source_line_and_reason_and_never_by_text(run: Run) -> None:
+    all_ = [(one.place.source, one.place.line, one.reason) for one in REJECTS]
+    said = run("rejects", "reviews/1", "--json")
+    assert [tuple(row.values()) for row in json.loads(said.out)] == all_
+    assert [set(row) for row in json.loads(said.out)] == 3 * [{"source", "line", "reason"}]
+    table = run("rejects", "reviews@latest", "-n", "1").out.splitlines()
+    assert [line.split() for line in table[:2]] == [["source", "line", "reason"], ["0", "3", "empty_label"]]
+    assert table[2] == "1 of 3: -n 3 shows all"
+    one = json.loads(run("rejects", "reviews/1", "--reason", "empty_label", "--json").out)
+    assert [row["line"] for row in one] == [3, 2]
+    wrong = run("rejects", "reviews/1", "--reason", "null")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert "--reason: no row was rejected as 'null'; expected one of duplicate, empty_label" in wrong.err
+
+
+@pytest.mark.parametrize("verb", [("labels",), ("head",), ("export",), ("rejects",)])
 def test_who_has_no_access_to_the_store_gets_one_line(run: Run, tmp_path: Path, verb: tuple[str]) -> None:
     file = tmp_path / "rows.jsonl"
     more = [str(file)] if verb == ("export",) else []

@@ -53,6 +53,8 @@ class Ending:
     spent: Sequence[Spent]
     traffic: str
     wall_seconds: float
+    busy: str
+    """What requests that failed or were not sent mean; empty: there were none."""
     home: str
     """Empty: where every verb looks anyway."""
 
@@ -62,6 +64,7 @@ def ending(told: Ending) -> RenderableType:
     minutes, seconds = divmod(round(told.wall_seconds), 60)
     return Group(
         Text.assemble("\n", ("What happened", "bold"), f" in {minutes} min {seconds} s; {told.traffic}"),
+        *([Text(told.busy, style="dim")] if told.busy else []),
         "",
         _versions(told.releases),
         "",

@@ -15,6 +15,10 @@ from schemas.views.rollouts import DecisionView, RolloutDetail
 
 ENDS = ("SAFE", "HARM")
 PICTURE_COLUMNS = 100
+BUSY = (
+    "A request fails when no answer comes in 10 s or the gateway refuses more work, and is not sent while 16 wait: "
+    "this machine was busy, which is no worry; the canary is judged by what the gateway answered."
+)
 SHORT_ID = 8
 """Characters: every verb takes a beginning that one thing alone has."""
 
@@ -85,13 +89,14 @@ def broken(version: VersionDetail) -> str:
 
 def gather(story: "Story", releases: list[Release]) -> Ending:
     sent, failed, late = (sum(getattr(one, name) for one in story.traffic) for name in ("sent", "failed", "late"))
-    skipped = f", {late} not sent: this machine was busy" if late else ""
+    skipped = f", {late} not sent" if late else ""
     home = story.screen.settings.home
     return Ending(
         releases,
         spent(story.client.list_jobs()),
         f"{sent:,} live requests, {failed} failed{skipped}",
         sum(seconds for _, seconds in story.stages),
+        BUSY if failed or late else "",
         "" if home == Settings.model_fields["home"].default else str(home),
     )
 

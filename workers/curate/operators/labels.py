@@ -17,7 +17,7 @@ def label_of(value: object, source: Source, labels: Sequence[str]) -> tuple[str 
     except NotALabel as error:
         return None, error.fault
     if label is None:
-        return None, "null"
+        return None, "empty_label"
     return (label, None) if not labels or label in labels else (None, "unknown_label")
 
 

@@ -47,10 +47,12 @@ class Validity:
         return Reject(place, reason or "malformed", digest_of(value if isinstance(value, str) else b""))
 
     def _missing(self, record: Record) -> Reason | None:
-        needed = [self.source.text, self.source.label, *([self.source.group] if self.source.group else [])]
-        if any(column not in record.fields for column in needed):
+        needed: list[tuple[str, Reason]] = [(self.source.text, "empty_text"), (self.source.label, "empty_label")]
+        if self.source.group:
+            needed.append((self.source.group, "empty_group"))
+        if any(column not in record.fields for column, _ in needed):
             return "missing_column"
-        return "null" if any(record.fields[column] is None for column in needed) else None
+        return next((reason for column, reason in needed if record.fields[column] is None), None)
 
     def _text_fault(self, value: object, text: str) -> Reason | None:
         if not isinstance(value, str):
@@ -88,7 +90,7 @@ class Validity:
         except NotALabel as error:
             return None, error.fault
         if group is None:
-            return None, "null"
+            return None, "empty_group"
         if self.pattern is None:
             return group, None
         match = self.pattern.search(group)

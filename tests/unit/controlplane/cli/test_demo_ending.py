@@ -11,7 +11,7 @@ from controlplane.cli.app import main
 from controlplane.cli.demo.ending import NEXT, Ending, Release, Spent, ending
 from controlplane.cli.demo.mark import MARK, is_demo
 from controlplane.cli.demo.story import start_clean
-from controlplane.cli.demo.summary import draw, last_word
+from controlplane.cli.demo.summary import BUSY, draw, last_word
 from controlplane.cli.up import OF_A_DEMO
 from schemas.views.rollouts import DecisionView
 
@@ -29,7 +29,7 @@ RELEASES = (
     Release("sentiment/3", False, "not measured", "not attacked", "RolledBack", True, "HARM", "33333333", HARM),
 )  # fmt: skip
 SPENT = [Spent(kind, 3, 100.4, 90.2) for kind in ("curate", "train", "export", "evaluate", "attack")]
-TOLD = Ending(RELEASES, SPENT, "7,335 live requests, 0 failed, 12 not sent: this machine was busy", 341.0, "")
+TOLD = Ending(RELEASES, SPENT, "7,335 live requests, 0 failed, 12 not sent", 341.0, BUSY, "")
 
 
 def drawn(width: int, told: Ending = TOLD) -> list[str]:
@@ -63,9 +63,14 @@ def test_each_thing_is_said_once() -> None:
         assert text.count(once) == 1, once
 
 
+def test_why_requests_failed_or_were_not_sent_is_said_where_some_did() -> None:
+    assert BUSY in " ".join(" ".join(drawn(80)).split())
+    assert BUSY not in " ".join(" ".join(drawn(80, Ending(RELEASES, SPENT, "", 1.0, "", ""))).split())
+
+
 def test_a_home_of_its_own_is_named() -> None:
     assert "GRAFTWORK_HOME" not in "\n".join(drawn(80))
-    named = Ending(RELEASES, SPENT, "", 1.0, "elsewhere")
+    named = Ending(RELEASES, SPENT, "", 1.0, "", "elsewhere")
     assert "export GRAFTWORK_HOME=elsewhere" in "\n".join(drawn(80, named))
 
 

@@ -29,9 +29,9 @@ def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Any, monkeypatch: p
         (b'{"text": "\\ud800 lone", "label": "positive"}', "undecodable"),
         (b'{"label": "positive"}', "missing_column"),
         (b'{"text": "no label"}', "missing_column"),
-        (b'{"text": null, "label": "positive"}', "null"),
-        (b'{"text": "x y", "label": null}', "null"),
-        (b'{"text": "x y", "label": ""}', "null"),
+        (b'{"text": null, "label": "positive"}', "empty_text"),
+        (b'{"text": "x y", "label": null}', "empty_label"),
+        (b'{"text": "x y", "label": ""}', "empty_label"),
         (b'{"text": 5, "label": "positive"}', "not_text"),
         (b'{"text": "x y", "label": ["positive"]}', "not_a_label"),
         (b'{"text": "a \\u0000 b", "label": "positive"}', "nul_character"),
@@ -118,7 +118,7 @@ def test_parquet_rows_are_read(bench: Any) -> None:
     pq.write_table(table, path)
     source = Source(uri=path.as_uri(), text="body", label="stars", label_thresholds=(2, 4))
     result = curate(bench, source, labels=("negative", "positive"), splits=NO_SPLIT)
-    assert (result.rows["train"], result.rejected) == (2, {"null": 1})
+    assert (result.rows["train"], result.rejected) == (2, {"empty_text": 1})
 
 
 def test_a_parquet_string_that_is_not_utf8_costs_its_own_row(bench: Any) -> None:

@@ -204,16 +204,16 @@ def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
 def test_rejects_are_told_one_a_line_as_they_are_found(tmp_path: Path) -> None:
     with rejects_in(tmp_path) as rejects:
         assert rejects.written() is None
-        rejects.add(Reject(Place(1, 2), "null", "sha256:b"))
-        rejects.extend([Reject(Place(0, 9), "null", "sha256:a"), Reject(Place(0, 9), "duplicate", "sha256:c")])
+        rejects.add(Reject(Place(1, 2), "empty_label", "sha256:b"))
+        rejects.extend([Reject(Place(0, 9), "empty_label", "sha256:a"), Reject(Place(0, 9), "duplicate", "sha256:c")])
         written = rejects.written()
         assert written is not None
         assert written.read_text() == (
-            '{"line":2,"reason":"null","source":1,"text_digest":"sha256:b"}\n'
-            '{"line":9,"reason":"null","source":0,"text_digest":"sha256:a"}\n'
+            '{"line":2,"reason":"empty_label","source":1,"text_digest":"sha256:b"}\n'
+            '{"line":9,"reason":"empty_label","source":0,"text_digest":"sha256:a"}\n'
             '{"line":9,"reason":"duplicate","source":0,"text_digest":"sha256:c"}\n'
         )
-    assert list(rejects.reasons.items()) == [("duplicate", 1), ("null", 2)]
+    assert list(rejects.reasons.items()) == [("duplicate", 1), ("empty_label", 2)]
 
 
 def test_the_digest_of_a_dataset_is_what_it_was() -> None:

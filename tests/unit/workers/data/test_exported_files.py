@@ -230,13 +230,13 @@ def test_labels_that_may_mean_none_are_kept_and_told(bench: Any) -> None:
     rows = [*TABLE, ("one more text", "NA"), ("and another one", "NA"), ("a third", "None"), ("a fourth", "NaN")]
     source = Source(uri=bench.write("missing.csv", delimited(rows)))
     result = curate(bench, source, splits=NO_SPLIT)
-    assert result.rejected == {"null": 1}
+    assert result.rejected == {"empty_label": 1}
     assert result.warnings == (
         "labels that may mean that there is none, with all their rows: NA 2, None 1; to leave these rows out, list the "
         "others in labels",
     )
     assert curate(bench, source, splits=NO_SPLIT, labels=("pos", "neg", "NA")).rejected == {
-        "null": 1,
+        "empty_label": 1,
         "unknown_label": 1,
     }
 
