@@ -39,6 +39,12 @@ class Forbidden(GraftworkError):
     slug = "forbidden"
 
 
+class AnotherPersonNeeded(Forbidden):
+    """It takes another person to do that"""
+
+    slug = "another-person-needed"
+
+
 class NotFound(GraftworkError):
     """There is no such thing"""
 

@@ -17,7 +17,7 @@ from controlplane.api.problems import is_json
 from controlplane.commands.idempotency import Attempt, keep_answer, take_key
 from controlplane.commands.tokens import Principal, authenticate
 from controlplane.domain.document import refuse_unstorable
-from controlplane.domain.roles import may
+from controlplane.domain.roles import may, whoever_may
 from controlplane.errors import Forbidden, TooManyFailures, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
@@ -122,7 +122,7 @@ def authorise(*roles: Role) -> Callable[..., Call]:
         request.state.needed = roles
         request.state.principal = principal = _principal(site, bearer, request.client.host if request.client else None)
         if not any(may(principal.role, role) for role in roles):
-            raise Forbidden(f"role {principal.role!r} may not do that: it needs {' or '.join(map(repr, roles))}")
+            raise Forbidden(f"role {principal.role!r} may not do that: it needs {whoever_may(*roles)}")
         _refuse_unstorable(request)
         return Call(principal, site, request, idempotency_key)
 

@@ -9,7 +9,7 @@ from controlplane.api.call import Auditor, Call, Operator, Releaser, Viewer
 from controlplane.api.identities import DecisionId, RolloutId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
 from controlplane.commands import holds, rollouts
-from controlplane.domain.roles import may
+from controlplane.domain.roles import may, whoever_may
 from controlplane.errors import Forbidden
 from controlplane.projections import rollouts as reading
 from controlplane.projections.label_delays import delays_by_arm, wait_warnings
@@ -31,7 +31,8 @@ router = APIRouter(tags=["rollouts"])
 def post_rollout(body: RolloutRequest, call: Operator) -> Response:
     """Gates are judged before this answers; behind an active rollout it queues. To waive gates needs role releaser."""
     if body.waive_gates is not None and not may(call.principal.role, "releaser"):
-        raise Forbidden(f"role {call.principal.role!r} may not waive gates: it needs 'releaser'", field="waive_gates")
+        needed = whoever_may("releaser")
+        raise Forbidden(f"role {call.principal.role!r} may not waive gates: it needs {needed}", field="waive_gates")
 
     def effect(uow: UnitOfWork) -> RolloutView:
         version = find_version(uow.session, body.model_version)

@@ -11,7 +11,7 @@ from controlplane.commands.rollouts import find_rollout, keep_word, lock_for
 from controlplane.commands.tokens import Principal
 from controlplane.domain.holds import Person
 from controlplane.domain.rollout import FINAL, Verb
-from controlplane.errors import Conflict, Forbidden
+from controlplane.errors import AnotherPersonNeeded, Conflict
 from controlplane.projections.holds import on_deployment, standing_holds
 from controlplane.store.serving_tables import DeploymentRow, HoldRow, RolloutRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
@@ -46,7 +46,7 @@ def hold_deployment(uow: UnitOfWork, name: str, by: Principal, reason: str) -> D
 def release_rollout_hold(uow: UnitOfWork, rollout_id: UUID, by: Principal, request: HoldReleaseRequest) -> RolloutRow:
     """Also of one that has ended: its version is held all the same.
 
-    Raises Forbidden for who placed it, Conflict when none stands or, unnamed, several do.
+    Raises AnotherPersonNeeded for who placed it, Conflict when none stands or, unnamed, several do.
     """
     lock_deployment(uow, find_rollout(uow.session, rollout_id).deployment)
     row = lock_rollout(uow, rollout_id)
@@ -105,7 +105,7 @@ def _chosen(standing: Sequence[HoldRow], what: str, hold_id: UUID | None) -> Hol
 
 def _release(uow: UnitOfWork, hold: HoldRow, by: Principal, reason: str, cause: Cause | None) -> None:
     if Person(hold.token_id, hold.actor).is_same_as(Person(by.id, by.name)):
-        raise Forbidden(f"{hold.actor} placed this hold: another person, with another token, releases it")
+        raise AnotherPersonNeeded(f"{hold.actor} placed this hold: another person, with another token, releases it")
     hold.released_at, hold.released_by, hold.released_token, hold.release_reason = uow.now(), by.name, by.id, reason
     uow.session.add(hold)
     uow.session.flush()

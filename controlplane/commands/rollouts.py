@@ -23,7 +23,7 @@ from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import invalid_for_good
 from controlplane.domain.holds import Person
 from controlplane.domain.rollout import Verb, check_verb
-from controlplane.errors import Conflict, Forbidden, Invalid, NotFound
+from controlplane.errors import AnotherPersonNeeded, Conflict, Invalid, NotFound
 from controlplane.projections.holds import released_holds
 from controlplane.projections.labellers import with_labellers
 from controlplane.projections.rollouts import last_heard, step_number
@@ -90,7 +90,7 @@ def resume_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest) 
 def promote_rollout(uow: UnitOfWork, rollout_id: UUID, request: OperatorRequest, by: Principal) -> RolloutRow:
     """Skip what is left of the ladder, on a person's word: kept as a decision with the evidence as it stood.
 
-    Raises Held while an auditor holds it, Forbidden for who released such a hold.
+    Raises Held while an auditor holds it, AnotherPersonNeeded for who released it.
     """
     deployment, row = lock_for(uow, rollout_id, "promote", request.revision)
     _refuse_who_released(uow, row, Person(by.id, by.name))
@@ -183,7 +183,7 @@ def _record(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout, phas
 def _refuse_who_released(uow: UnitOfWork, row: RolloutRow, by: Person) -> None:
     for hold in released_holds(uow.session, row):
         if hold.released_by and hold.released_token and by.is_same_as(Person(hold.released_token, hold.released_by)):
-            raise Forbidden(f"{hold.released_by} released the hold of {hold.actor}: another person promotes")
+            raise AnotherPersonNeeded(f"{hold.released_by} released the hold of {hold.actor}: another person promotes")
 
 
 def _check_version(uow: UnitOfWork, deployment: DeploymentRow, version_id: UUID) -> None:

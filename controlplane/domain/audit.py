@@ -64,6 +64,8 @@ class ChainCheck:
         self.faults: list[str] = []
         self._told = told
         self.entries = 0
+        self.digests: dict[int, str] = {}
+        """Of each entry that was followed, by its seq."""
         self._last: AuditEntry | None = None
 
     def add(self, entry: AuditEntry) -> None:
@@ -73,6 +75,7 @@ class ChainCheck:
             self.faults.append(f"entry {entry.seq} has another digest than the event log tells of")
         self._follow(entry)
         self._last = entry
+        self.digests[entry.seq] = entry.digest
         self.entries += 1
 
     def finish(self) -> list[str]:
@@ -81,6 +84,11 @@ class ChainCheck:
         if (newest := max(self._told, default=0)) > last:
             self.faults.append(f"the event log tells of entry {newest}, and the audit log ends with {last}")
         return self.faults
+
+    @property
+    def last(self) -> AuditEntry | None:
+        """As far as the chain was followed: it cannot show by itself that something came after."""
+        return self._last
 
     @property
     def head(self) -> str:
@@ -93,6 +101,17 @@ class ChainCheck:
             self.faults.append(f"entries are missing between {before} and {entry.seq}")
         elif entry.previous != self.head:
             self.faults.append(f"entry {entry.seq} does not follow entry {before}: its previous digest differs")
+
+
+def not_in(log: ChainCheck, export: ChainCheck) -> list[str]:
+    """What an export holds in another way than the log itself. That the log goes on after it is no fault."""
+    return [
+        f"entry {seq} of the file has another digest in the log"
+        if seq in log.digests
+        else f"entry {seq} of the file is not in the log"
+        for seq, digest_kept in export.digests.items()
+        if log.digests.get(seq) != digest_kept
+    ]
 
 
 def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

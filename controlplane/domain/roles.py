@@ -30,3 +30,8 @@ MAY: dict[Role, str] = {
 
 def may(role: Role, needed: Role) -> bool:
     return needed in INCLUDES[role]
+
+
+def whoever_may(*needed: Role) -> str:
+    """Every role that may act as one of these, in words: `'auditor' or 'admin'`."""
+    return " or ".join(repr(role) for role in INCLUDES if any(may(role, one) for one in needed))

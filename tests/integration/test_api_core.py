@@ -58,6 +58,9 @@ def test_another_role_is_403_and_told_which_one_may(site: ApiSite) -> None:
     assert answer.status_code == 403
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"] == "role 'viewer' may not do that: it needs 'admin'"
+    refused = site.client("operator").get("/v1/audit").json()
+    assert refused["detail"] == "role 'operator' may not do that: it needs 'auditor' or 'admin'"
+    assert refused["title"] == "This token's role may not do that"
 
 
 def test_too_many_unknown_tokens_are_429_and_a_valid_one_still_passes(sqlite_database: Database) -> None:

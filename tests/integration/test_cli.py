@@ -17,6 +17,7 @@ from controlplane.store.audit_chain import to_entry
 from controlplane.store.audit_tables import AuditEntryRow
 from controlplane.store.database import Database
 from schemas.claims import CurvePoint
+from schemas.views.audit import AuditEntry
 from tests.support.api_site import ApiSite
 from tests.support.facts import apart
 from tests.support.http_server import serving
@@ -273,6 +274,13 @@ def test_an_export_of_the_audit_log_can_be_verified_elsewhere(run: Run, tmp_path
     kept = run("audit", "verify", "--file", str(file))
     assert kept.code == 0
     assert kept.out.startswith("2 entries, 0 faults")
+    assert "the file ends with entry 2 of" in kept.out
+    assert "cannot be seen in a file" in kept.out
+    assert "as the log does" in run("audit", "verify", "--file", str(file), "--against-api").out
+    file.write_text(exported.splitlines()[0])
+    cut = run("audit", "verify", "--file", str(file))
+    assert (cut.code, "ends with entry 1 of" in cut.out, "cut off its end" in cut.out) == (0, True, True)
+    assert "goes on with 1 more" in run("audit", "verify", "--file", str(file), "--against-api").out
     file.write_text(exported.replace("in haste", "on purpose"))
     changed = run("audit", "verify", "--file", str(file), "--json")
     assert changed.code == 1
@@ -280,6 +288,41 @@ def test_an_export_of_the_audit_log_can_be_verified_elsewhere(run: Run, tmp_path
     rows = list(csv.DictReader(io.StringIO(run("audit", "export", "--csv").out)))
     assert [row["action"] for row in rows] == ["token.create", "deployment.rollback"]
     assert not [value for row in rows for value in row.values() if value[:1] in set("=+-@")]
+
+
+def test_an_export_that_was_made_again_whole_differs_from_the_log(run: Run, tmp_path: Path) -> None:
+    a_token_made_and_a_rollback_refused(run)
+    first, last = map(AuditEntry.model_validate_json, run("audit", "export").out.splitlines())
+    forged = last.model_copy(update={"reason": "on purpose"})
+    forged = forged.model_copy(update={"digest": entry_digest(forged)})
+    file = tmp_path / "audit.jsonl"
+    file.write_text(f"{first.model_dump_json()}\n{forged.model_dump_json()}\n")
+    assert run("audit", "verify", "--file", str(file)).code == 0
+    compared = run("audit", "verify", "--file", str(file), "--against-api", "--json")
+    assert (compared.code, compared.json["faults"]) == (1, ["entry 2 of the file has another digest in the log"])
+    third = forged.model_copy(update={"seq": 3, "previous": forged.digest})
+    third = third.model_copy(update={"digest": entry_digest(third)})
+    file.write_text(f"{file.read_text()}{third.model_dump_json()}\n")
+    assert "entry 3 of the file is not in the log" in run("audit", "verify", "--file", str(file), "--against-api").out
+
+
+@pytest.mark.parametrize("content", [b"seq,id,at\n1,2,3\n", b'{"seq": 1}\n', b"\xff\xfe{\x00", b"[]"])
+def test_what_is_no_export_as_json_lines_is_refused_in_words(run: Run, tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "audit.csv"
+    file.write_bytes(content)
+    refused = run("audit", "verify", "--file", str(file))
+    assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
+    assert f"{file}, line 1: expected an entry of the audit log" in refused.err
+    assert "without --csv" in refused.err
+    assert run("audit", "verify", "--against-api").code == 2
+
+
+def test_an_entry_is_shown_without_what_is_nothing(run: Run) -> None:
+    a_token_made_and_a_rollback_refused(run)
+    shown = run("audit", "show", "1").out
+    assert "after: viewer" in shown
+    assert "null" not in shown
+    assert "suppressed" not in shown
 
 
 def test_an_entry_that_was_changed_in_the_database_fails_the_verification(run: Run, sqlite_database: Database) -> None:

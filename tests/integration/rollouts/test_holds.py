@@ -208,6 +208,7 @@ def test_only_another_token_of_another_person_releases(site: Site, people: dict[
         refused = person.post(f"{url}:release-hold", json=CLEARED)
         assert refused.status_code == 403
         assert "another person" in refused.json()["detail"]
+        assert refused.json()["title"] == "It takes another person to do that"
     for role in ("viewer", "operator", "releaser"):
         assert site.client(role).post(f"{url}:release-hold", json=CLEARED).status_code == 403
         assert site.client(role).post(f"{url}:hold", json=DOUBT).status_code == 403
