@@ -204,6 +204,20 @@ def test_a_library_that_is_missing_is_told_by_the_attempt(plant: Plant, tmp_path
 
 
 @pytest.mark.e2e
+@pytest.mark.parametrize("warm_seconds", ["60", "0"], ids=["warm", "cold"])
+def test_whoever_waits_is_told_that_libraries_are_loaded(plant: Plant, tmp_path: Path, warm_seconds: str) -> None:
+    """Before the job itself can say a word."""
+    shadow = tmp_path / "shadow"
+    shadow.mkdir()
+    (shadow / "numpy.py").write_text("import time; time.sleep(1000)")
+    plant.env |= {"PYTHONPATH": str(shadow), "GRAFTWORK_WORKER_WARM_SECONDS": warm_seconds}
+    plant.worker("first", "curate")
+    job_id = plant.request("curate", plant.curate_spec())
+    job = plant.until(job_id, lambda job: job["progress"], "the job is heard of")
+    assert (job["phase"], job["progress"]["message"]) == ("Running", "loading libraries")
+
+
+@pytest.mark.e2e
 def test_a_worker_may_start_every_job_cold(plant: Plant) -> None:
     plant.env["GRAFTWORK_WORKER_WARM_SECONDS"] = "0"
     worker = plant.worker("first")

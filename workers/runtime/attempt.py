@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import TypeAdapter, ValidationError
 
 from schemas import faults
-from schemas.claims import Claim, Completion, Failure, Heartbeat, Release, Usage
+from schemas.claims import Claim, Completion, Failure, Heartbeat, Progress, Release, Usage
 from schemas.jobs import JobResult, JobSpec
 from workers.runtime.api import Api, LostLease, Refused, Unreachable
 from workers.runtime.files import scratch_folder
@@ -32,6 +32,7 @@ PARTING_SECONDS = 10.0
 """A worker that was told to stop tries so long to tell how its job ended."""
 MAX_REASON = 2000
 """Characters of a reason that a worker reports."""
+LOADING = Progress(step=0, total=0, message="loading libraries")
 MAX_LAST_BATCHES = 20
 """Of log lines that are still sent after a job's end."""
 
@@ -75,6 +76,7 @@ class Attempt:
             )
         with self._heartbeat():
             with self._workdir() as task:
+                self._news.hear(LOADING)  # a minute on a busy machine, before the job itself can say a word
                 started = self._starter.start(spec.kind, self._is_unwanted)
                 process = JobProcess(task(spec), started, self._hear)
                 logger.info(
