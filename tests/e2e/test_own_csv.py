@@ -36,7 +36,7 @@ def write_csv(file: Path) -> None:
 
 
 def blocks() -> list[str]:
-    """The section's blocks of commands, in order: in one terminal, in another, and what a version holds."""
+    """The section's blocks in order: one terminal, a second site, another terminal, what a version holds."""
     section = (ROOT / "README.md").read_text().split("## Your own data\n")[1].split("\n## ")[0]
     return [
         "\n".join(line.removeprefix("$ ") for line in block.splitlines())
@@ -45,7 +45,8 @@ def blocks() -> list[str]:
 
 
 def test_what_the_readme_types_takes_a_csv_to_an_answer(processes: Processes, tmp_path: Path, downloads: Path) -> None:
-    one, another, holds = blocks()
+    one, beside, another, holds = blocks()
+    assert beside.startswith("GRAFTWORK_PORT=")
     work = tmp_path / "work"
     work.mkdir()
     (work / "deploy").symlink_to(ROOT / "deploy")
