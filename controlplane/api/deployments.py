@@ -11,8 +11,8 @@ from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
 from controlplane.api.revisions import Why
 from controlplane.commands import deployments, holds, rollbacks
-from controlplane.commands.gateways import is_live, list_boots
 from controlplane.commands.generations import current_row, describe_generation, find_deployment
+from controlplane.projections.gateways import is_live, list_boots
 from controlplane.projections.holds import hold_views, on_deployment, standing_holds
 from controlplane.projections.label_delays import wait_warnings
 from controlplane.projections.models import name_versions
@@ -91,7 +91,7 @@ def get_gateways(name: PathName, call: Viewer) -> list[GatewayView]:
     with call.read() as session:
         find_deployment(session, name)
         now = database_time(session)
-        return [_gateway(session, row, live=is_live(row, now, silence)) for row in list_boots(session, name)]
+        return [_gateway(session, row, live=is_live(row, now, silence)) for row in list_boots(session, [name])]
 
 
 @router.get("/v1/deployments/{name:segment}/served", responses=refusals(404))

@@ -21,13 +21,11 @@ def register(app: typer.Typer) -> None:
     app.add_typer(dataset, name="dataset")
 
 
-def _name_rejects(screen: Terminal, client: Client, name: str, ended: JobView) -> None:
+def _name_rejects(screen: Terminal, client: Client, ended: JobView) -> None:
     """Which verb shows the rows that were left out."""
-    result = ended.result or {}
-    if result.get("rejected"):
-        versions = client.list_dataset_versions(name)
-        made = next((f"/{one.version}" for one in versions if one.digest == result["digest"]), "@latest")
-        screen.tell(f"rejected rows, with their lines: graftwork dataset rejects {name}{made}")
+    if (ended.result or {}).get("rejected") and ended.outputs:
+        made = client.get_dataset_version(ended.outputs["dataset"])
+        screen.tell(f"rejected rows, with their lines: graftwork dataset rejects {made.dataset}/{made.version}")
 
 
 def _kind(path: Path) -> str:
@@ -125,6 +123,6 @@ def import_(
     with screen.client() as client:
         asked = client.request_job("curate", spec)
         if wait:
-            _name_rejects(screen, client, name, follow(screen, client, asked))
+            _name_rejects(screen, client, follow(screen, client, asked))
         else:
             screen.show(asked)

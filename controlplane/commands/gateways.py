@@ -1,14 +1,15 @@
 """Gateways: their boots, what they report to apply, and which of them are live."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import floor
 from uuid import UUID
 
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, col, update
 
 from controlplane.commands.generations import find_deployment
 from controlplane.errors import Conflict, Invalid, NotFound
+from controlplane.projections.gateways import is_live, list_boots
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import AppliedRow, GatewayBootRow
 from controlplane.store.unit_of_work import UnitOfWork
@@ -124,23 +125,10 @@ def take_report(uow: UnitOfWork, report: GatewayReport) -> None:
     )
 
 
-def list_boots(session: Session, deployment: str) -> list[GatewayBootRow]:
-    """The last boot of each gateway."""
-    query = select(GatewayBootRow).where(
-        GatewayBootRow.deployment == deployment, col(GatewayBootRow.replaced).is_(False)
-    )
-    return list(session.exec(query.order_by(col(GatewayBootRow.gateway))))
-
-
-def is_live(boot: GatewayBootRow, now: datetime, silence_seconds: float) -> bool:
-    """It reported, or began, less than the silence ago."""
-    return now - (boot.reported_at or boot.registered_at) < timedelta(seconds=silence_seconds)
-
-
 def prove(uow: UnitOfWork, deployment: str, probe: UUID, silence_seconds: float) -> Proof:
     """What the deployment's gateways answered to a probe so far."""
     now, confirmed, unconfirmed, silent = uow.now(), [], [], []
-    for boot in list_boots(uow.session, deployment):
+    for boot in list_boots(uow.session, [deployment]):
         answer = Probed.model_validate(boot.probed[str(probe)]) if str(probe) in boot.probed else None
         if is_live(boot, now, silence_seconds):
             if answer and answer.ok:

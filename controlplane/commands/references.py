@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from controlplane.domain.canonical import digest
 from controlplane.errors import GraftworkError, Invalid, InvalidDocument
 from controlplane.projections.datasets import find_dataset_version
-from controlplane.projections.models import find_alias, find_version
+from controlplane.projections.models import find_alias, find_version, list_trained_on
 from controlplane.store.tables import (
     AttachmentRow,
     BaseGraphRow,
@@ -115,7 +115,8 @@ def _resolve_models(session: Session, kind: JobKind, raw: dict[str, Any]) -> Non
         if kind == "export":
             raw.update(_base_graph(session, version))
         else:
-            raw.update(_graphs(session, version, raw.get("against")), trained_on=_trained_on(session, version))
+            raw.update(_graphs(session, version, raw.get("against")))
+            raw["trained_on"] = [to_dataset_ref(row) for row in list_trained_on(session, version)]
 
 
 def _merge_source(session: Session, source: Any, position: int) -> Any:
@@ -131,21 +132,6 @@ def _base_graph(session: Session, version: ModelVersionRow) -> dict[str, Any]:
     key = base_graph_key(version.base_digest, version.feature_recipe, version.target_modules)
     row = session.get(BaseGraphRow, key)
     return {"base_graph": row.artifact} if row else {}
-
-
-def _trained_on(session: Session, version: ModelVersionRow) -> list[DatasetRef]:
-    """What it learnt from, and what the versions did that it is made of."""
-    datasets: set[str] = set()
-    waiting, seen = [version], {str(version.id)}
-    while waiting:
-        one = waiting.pop()
-        datasets.update(one.datasets)
-        parents = [UUID(parent) for parent in one.parents if parent not in seen]
-        seen.update(one.parents)
-        waiting += session.exec(select(ModelVersionRow).where(col(ModelVersionRow.id).in_(parents))).all()
-    ids = [UUID(dataset) for dataset in sorted(datasets)]
-    rows = session.exec(select(DatasetVersionRow).where(col(DatasetVersionRow.id).in_(ids))).all()
-    return sorted(map(to_dataset_ref, rows), key=lambda ref: (ref.dataset, ref.version))
 
 
 def _graphs(session: Session, version: ModelVersionRow, against: Any) -> dict[str, Any]:

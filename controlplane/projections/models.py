@@ -168,14 +168,28 @@ class Lineage:
 
 def trace_lineage(session: Session, version: ModelVersionRow) -> Lineage:
     """Parents of parents, and the dataset versions of all of them with their parents."""
-    versions: dict[UUID, ModelVersionRow] = {}
+    versions = _trace_versions(session, version)
+    datasets = _trace_datasets(session, _learnt_from(version, *versions))
+    return Lineage(sorted(versions, key=lambda row: (row.model, row.version)), datasets)
+
+
+def list_trained_on(session: Session, version: ModelVersionRow) -> list[DatasetVersionRow]:
+    """What a version learnt from, and what the versions did that it is made of; by name and number."""
+    return list_named(session, sorted(_learnt_from(version, *_trace_versions(session, version))))
+
+
+def _learnt_from(*versions: ModelVersionRow) -> set[UUID]:
+    return {UUID(dataset) for version in versions for dataset in version.datasets}
+
+
+def _trace_versions(session: Session, version: ModelVersionRow) -> list[ModelVersionRow]:
+    """Every version that this one is made of, however far back."""
+    found: dict[UUID, ModelVersionRow] = {}
     generation = [version]
-    while wanted := {UUID(p) for row in generation for p in row.parents} - versions.keys():
+    while wanted := {UUID(p) for row in generation for p in row.parents} - found.keys():
         generation = list(session.exec(select(ModelVersionRow).where(col(ModelVersionRow.id).in_(wanted))))
-        versions |= {row.id: row for row in generation}
-    rows = [version, *versions.values()]
-    datasets = _trace_datasets(session, {UUID(d) for row in rows for d in row.datasets})
-    return Lineage(sorted(versions.values(), key=lambda row: (row.model, row.version)), datasets)
+        found |= {row.id: row for row in generation}
+    return list(found.values())
 
 
 def _trace_datasets(session: Session, wanted: set[UUID]) -> list[DatasetVersionRow]:

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from itertools import takewhile
 from uuid import UUID
 
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, col, select
 
 from controlplane.domain import waits
 from controlplane.domain.rollout import ACTIVE, FINAL
+from controlplane.projections.gateways import is_live, list_boots
 from controlplane.projections.holds import on_rollout
 from controlplane.projections.models import name_versions
-from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, HoldRow, RolloutRow
+from controlplane.store.serving_tables import DeploymentRow, HoldRow, RolloutRow
 from controlplane.store.unit_of_work import database_time
 
 NEEDS_GATEWAYS = frozenset({"Verifying", "Progressing"})
@@ -45,8 +46,8 @@ def _waits(row: RolloutRow, queue: Queue, names: Mapping[UUID, str], holds: Sequ
     if row.phase == "Queued" and queue.frozen:
         yield waits.frozen(row.deployment, queue.frozen_reason)
     elif row.phase == "Queued" and (active := queue.active) is not None:
-        before = queue.queued.index(row.id)
-        yield waits.in_front(active.id, names[active.model_version_id], active.phase, before)
+        before = list(takewhile(lambda other: other != row.id, queue.queued))
+        yield waits.in_front(active.id, names[active.model_version_id], active.phase, len(before))
     elif row.phase == "Paused":
         yield waits.paused(row.id, row.verdict)
     for hold in on_rollout(holds, row):
@@ -58,7 +59,8 @@ def _waits(row: RolloutRow, queue: Queue, names: Mapping[UUID, str], holds: Sequ
 
 def _queues(session: Session, deployments: set[str], silence_seconds: float) -> dict[str, Queue]:
     found = session.exec(select(DeploymentRow).where(col(DeploymentRow.name).in_(deployments)))
-    live, under_way = _live(session, deployments, silence_seconds), _under_way(session, deployments)
+    now, under_way = database_time(session), _under_way(session, deployments)
+    live = {boot.deployment for boot in list_boots(session, deployments) if is_live(boot, now, silence_seconds)}
     return {
         one.name: Queue(
             one.frozen,
@@ -76,13 +78,3 @@ def _under_way(session: Session, deployments: set[str]) -> list[RolloutRow]:
         col(RolloutRow.deployment).in_(deployments), col(RolloutRow.phase).in_(("Queued", *ACTIVE))
     )
     return list(session.exec(query.order_by(col(RolloutRow.created_at), col(RolloutRow.id))))
-
-
-def _live(session: Session, deployments: set[str], silence_seconds: float) -> set[str]:
-    """Which of them have a gateway that reported, or began, less than the silence ago."""
-    heard = func.coalesce(col(GatewayBootRow.reported_at), col(GatewayBootRow.registered_at))
-    since = database_time(session) - timedelta(seconds=silence_seconds)
-    query = select(GatewayBootRow.deployment).where(
-        col(GatewayBootRow.deployment).in_(deployments), col(GatewayBootRow.replaced).is_(False), heard > since
-    )
-    return set(session.exec(query))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console, RenderableType
 
 from controlplane.cli.demo.ending import Ending, Release, Spent, ending
+from controlplane.domain.waits import SHORT_ID
 from controlplane.settings import Settings
 from schemas.views.jobs import JobView
 from schemas.views.models import VersionDetail
@@ -19,8 +20,6 @@ BUSY = (
     "A request fails when no answer comes in 10 s or the gateway refuses more work, and is not sent while 16 wait: "
     "this machine was busy, which is no worry; the canary is judged by what the gateway answered."
 )
-SHORT_ID = 8
-"""Characters: every verb takes a beginning that one thing alone has."""
 
 if TYPE_CHECKING:
     from controlplane.cli.demo.story import Story

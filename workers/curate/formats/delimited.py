@@ -21,8 +21,8 @@ from workers.curate.formats.dialect import (
     scan,
     shape_of,
 )
-from workers.curate.formats.layout import DECIMAL_COMMA, Layout, Line, raw, record_of
-from workers.curate.formats.lines import MAX_LINE, MAX_RECORD, encoding_of, read_head, read_lines
+from workers.curate.formats.layout import DECIMAL_COMMA, Layout, Line, record_of
+from workers.curate.formats.lines import MAX_LINE, MAX_RECORD, encoding_of, raw, read_head, read_lines
 from workers.curate.rows import Record, Unreadable
 from workers.runtime.errors import JobError
 

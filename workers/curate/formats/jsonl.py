@@ -9,7 +9,7 @@ from schemas.jobs import Source
 from schemas.labels import MAX_LABEL
 from schemas.repeated_keys import JsonObject, json_object
 from workers.curate.formats.columns import check_columns, needed_columns
-from workers.curate.formats.lines import MARK, MAX_LINE, encoding_of, read_head, read_lines
+from workers.curate.formats.lines import MARK, MAX_LINE, encoding_of, raw, read_head, read_lines
 from workers.curate.rows import Reason, Record, Unreadable
 from workers.runtime.errors import JobError
 
@@ -102,19 +102,15 @@ def _parse(number: int, line: str, source: Source) -> Record | Unreadable:
             return _row(number, _DECODER.decode(line), line, source)
         except (ValueError, RecursionError):
             pass
-    return Unreadable(number, reason, _raw(line))
+    return Unreadable(number, reason, raw(line))
 
 
 def _row(line: int, value: object, text: str, source: Source) -> Record | Unreadable:
     if not isinstance(value, JsonObject):
-        return Unreadable(line, "malformed", _raw(text))
+        return Unreadable(line, "malformed", raw(text))
     if value.repeated and not set(needed_columns(source).values()).isdisjoint(value.repeated):
-        return Unreadable(line, "repeated_key", _raw(text))
+        return Unreadable(line, "repeated_key", raw(text))
     return Record(line, value)
-
-
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _values(path: Path, source: Source) -> Iterator[Record | Unreadable]:

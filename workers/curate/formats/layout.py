@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from workers.curate.formats.lines import MAX_LINE
+from workers.curate.formats.lines import MAX_LINE, raw
 from workers.curate.rows import Reason, Record, Unreadable, character_fault
 
 NULL: Final = "\\N"
@@ -63,7 +63,3 @@ def _value(value: str, *, is_decimal: bool) -> str | None:
     if is_decimal and (match := DECIMAL_COMMA.fullmatch(value)):
         return value.replace(",", ".") if match[2] else value
     return None if value == NULL else value
-
-
-def raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")

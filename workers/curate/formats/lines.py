@@ -83,3 +83,8 @@ def _newline(head: str) -> str:
 def _bare(line: str, newline: str) -> str:
     """Where a carriage return ends lines, a line feed behind it belongs to it."""
     return (line.removeprefix("\n") if newline == "\r" else line).removesuffix("\n").removesuffix("\r")
+
+
+def raw(text: str) -> bytes:
+    """What of a line is digested when it is rejected."""
+    return text.encode("utf-8", "surrogatepass")
