@@ -60,26 +60,26 @@ simulate: install ## the canary policy in imagined worlds (ARGS="--scenario equa
 	@$(BIN)/graftwork simulate docs/canary-policy.yaml $(ARGS)
 
 bench: install ## every number that we publish, as a ratio against its alternative (`make bench ARGS="--only relay"`)
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python -m tests.trials.bench $(ARGS)
 
 load: install ## open-loop load on a system of its own; ARGS="--rate 60 --seconds 60 --topology kafka"
-	@$(BIN)/python -m tests.load $(ARGS)
+	@$(BIN)/python -m tests.trials.load $(ARGS)
 
 chaos: install ## kills, stops and restarts every part, cuts gateways off, fills the store: SEEDS rounds on each topology
 	@status=0; for topology in kafka embedded; do \
-	  $(BIN)/python -m tests.chaos --topology $$topology --seeds $(SEEDS) $(ARGS) || status=$$?; done; exit $$status
+	  $(BIN)/python -m tests.trials.chaos --topology $$topology --seeds $(SEEDS) $(ARGS) || status=$$?; done; exit $$status
 
 chaos-mutations: install ## spoils the design in seventeen ways; ordinary chaos rounds have to see each (ARGS="--name …")
-	@$(BIN)/python -m tests.chaos.mutations --docs docs/chaos-mutations.md --out docs/chaos-mutations.json $(ARGS)
+	@$(BIN)/python -m tests.trials.chaos.mutations --docs docs/chaos-mutations.md --out docs/chaos-mutations.json $(ARGS)
 
 soak: install ## ten minutes of mixed load, and whether memory and tables stay flat; TOPOLOGY=kafka SECONDS=600
-	@$(BIN)/python -m tests.load.soak --topology $(or $(TOPOLOGY),embedded) --seconds $(or $(SECONDS),600) $(ARGS)
+	@$(BIN)/python -m tests.trials.load.soak --topology $(or $(TOPOLOGY),embedded) --seconds $(or $(SECONDS),600) $(ARGS)
 
 mutation: install ## edits the code that matters most in thousands of ways; the tests have to see nine of ten
-	@nice $(BIN)/python -m tests.mutation $(ARGS)
+	@nice $(BIN)/python -m tests.trials.mutation $(ARGS)
 
 journeys: install ## journeys that take minutes: a canary with a class that only one version knows
-	@$(BIN)/python -m pytest -q tests/nightly $(ARGS)
+	@$(BIN)/python -m pytest -q tests/trials/journeys $(ARGS)
 
 nightly: ## what does not fit into CI: long journeys and chaos, the whole hostile campaigns, all imagined worlds, mutation testing
 	@status=0; for target in journeys chaos hostile simulate mutation; do $(MAKE) $$target || status=$$?; done; exit $$status
@@ -93,7 +93,7 @@ audit: install ## known vulnerabilities of the locked packages, where advisories
 hostile: install ## ten thousand strangers' requests and events each, on SQLite and PostgreSQL
 	@status=0; for campaign in "http --database sqlite" "events --database sqlite" \
 	  "http --database postgres" "events --database postgres" "events --doors http" "http --target gateway --cases 2000"; do \
-	  $(BIN)/python -m tests.hostile $$campaign $(ARGS) || status=$$?; done; exit $$status
+	  $(BIN)/python -m tests.trials.hostile $$campaign $(ARGS) || status=$$?; done; exit $$status
 
 lock: ## requirements.lock from pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --extra all --group dev --universal --generate-hashes --python-version 3.11 \

@@ -21,13 +21,13 @@ from schemas.events import JobSucceeded
 from schemas.jobs import CurateResult, ExportResult
 from schemas.kafka_binding import to_message
 from schemas.topics import topic_of
-from tests.chaos.invariants import AliasMove, Auditor, Expected
-from tests.chaos.invariants.view import Record
 from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
 from tests.support.jobs import CURATE, LEASE, Jobs, curated, digest_of, trained
 from tests.support.releases import CANARY, Gateway
 from tests.support.releases import Site as ReleaseSite
+from tests.trials.chaos.invariants import AliasMove, Auditor, Expected
+from tests.trials.chaos.invariants.view import Record
 from workers.runtime.artifacts import ArtifactStore
 
 MODEL, DEPLOYMENT, SOURCE = "sentiment", "reviews", "//example.com/shop"

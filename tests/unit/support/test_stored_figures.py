@@ -10,13 +10,13 @@ import pytest
 from controlplane.cli import kept_rows, simulated
 from controlplane.cli.policies import read_policy
 from controlplane.domain.simulation.report import Row
-from tests.bench import records, tables
-from tests.chaos import tables as chaos_tables
-from tests.chaos.mutations import results
-from tests.hostile.outcome import part
-from tests.load.pages import section
 from tests.support.processes import ROOT
 from tests.support.stored_figures import Render, check_document, keep, stored_for
+from tests.trials.bench import records, tables
+from tests.trials.chaos import tables as chaos_tables
+from tests.trials.chaos.mutations import results
+from tests.trials.hostile.outcome import part
+from tests.trials.load.pages import section
 
 DOCS = ROOT / "docs"
 CHAOS = [ROOT / "tests" / "chaos" / "results" / f"{topology}.json" for topology in ("kafka", "embedded")]

@@ -1,6 +1,0 @@
-"""What must hold whatever was killed: judged from outside, by the API, the topics and the database."""
-
-from tests.chaos.invariants.auditor import Auditor
-from tests.chaos.invariants.expected import AliasMove, Answer, Cut, Expected, Pause, Request, Site, Trouble
-
-__all__ = ["AliasMove", "Answer", "Auditor", "Cut", "Expected", "Pause", "Request", "Site", "Trouble"]

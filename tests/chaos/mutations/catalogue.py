@@ -1,9 +1,0 @@
-"""Every mutation by its name."""
-
-from typing import Final
-
-from tests.chaos.mutations.controlplane_mutations import COMMANDS, EVENTS, JOBS
-from tests.chaos.mutations.mutation import Mutation
-from tests.chaos.mutations.worker_mutations import GATEWAYS, WORKERS
-
-MUTATIONS: Final[dict[str, Mutation]] = {one.name: one for one in (*EVENTS, *JOBS, *COMMANDS, *WORKERS, *GATEWAYS)}

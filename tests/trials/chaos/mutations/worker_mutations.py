@@ -1,0 +1,86 @@
+"""Mutations of what workers and gateways promise."""
+
+from typing import Final
+
+from tests.trials.chaos.mutations.mutation import Edit, Mutation
+
+WORKERS: Final = (
+    Mutation(
+        "artifact-written-in-place",
+        "An artifact has its name once all of it is on disk; here it is written under its final name.",
+        (
+            Edit(
+                "workers/runtime/artifacts.py",
+                """        with staged(self._local / "tmp") as (path, out):
+            writer = HashingWriter(out)
+            shutil.copyfileobj(data, writer, CHUNK)
+            ref = ArtifactRef(digest=writer.digest, size=writer.size, media_type=media_type)
+            # Also over an existing file: a damaged one is repaired, an intact one is replaced by its equal.
+            publish(out, path, self._local / ref.location)
+""",
+                """        import hashlib
+
+        content = data.read()
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        ref = ArtifactRef(digest=digest, size=len(content), media_type=media_type)
+        target = self._local / ref.location
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+""",
+            ),
+        ),
+        hit_by=("fill_disk",),
+    ),
+    Mutation(
+        "checkpoint-before-its-upload",
+        "A checkpoint is reported once it is stored; here it is reported first, and a slow store has it later.",
+        (
+            Edit(
+                "workers/runtime/context.py",
+                """        artifact = self.artifacts.put_file(path, "application/octet-stream")
+        self._report(Checkpoint(artifact=artifact, step=step))
+""",
+                """        import time
+
+        from schemas.artifacts import ArtifactRef
+        from workers.runtime.files import sha256_of
+
+        media_type = "application/octet-stream"
+        artifact = ArtifactRef(digest=sha256_of(path), size=path.stat().st_size, media_type=media_type)
+        self._report(Checkpoint(artifact=artifact, step=step))
+        time.sleep(0.5)
+        self.artifacts.put_file(path, media_type)
+""",
+            ),
+        ),
+        hit_by=("(train)", "(release)"),
+    ),
+)
+
+GATEWAYS: Final = (
+    Mutation(
+        "gateway-renews-its-own-lease",
+        "Only the control plane's answer renews a canary's lease; here a gateway that hears nothing renews it itself.",
+        (
+            Edit(
+                "workers/serve/uplink.py",
+                '                logger.debug("second %d: %s", second, error)\n',
+                '                logger.debug("second %d: %s", second, error)\n'
+                "                self._state.lease = Lease(rollout, self._state.clock.now() + 15.0)\n",
+            ),
+        ),
+        hit_by=("partition",),
+    ),
+    Mutation(
+        "generation-in-force-before-it-is-loaded",
+        "A generation is in force once its stable version is loaded; here as soon as it is known.",
+        (
+            Edit(
+                "workers/serve/desired.py",
+                "        if newest.stable is None or self._state.sessions.holds(newest.stable):\n",
+                "        if True:\n",
+            ),
+        ),
+        hit_by=("kill gateway", "restart gateway", "kill everything", "kill supervisor"),
+    ),
+)

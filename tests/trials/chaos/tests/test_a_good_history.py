@@ -1,0 +1,21 @@
+"""The auditor finds nothing wrong with a good history, whatever database it is on."""
+
+from contextlib import closing
+from pathlib import Path
+
+from controlplane.store.database import Database
+from tests.support.audited_site import audited
+from tests.trials.chaos.invariants import Auditor
+
+
+def test_nothing_is_wrong_with_a_good_history(database: Database, tmp_path: Path) -> None:
+    with audited(database, tmp_path / "artifacts") as site:
+        site.live()
+        assert site.auditor.pending(site.expected) == []
+        assert site.look() == []
+        site.arrive("2")
+        site.react()
+        assert site.glance() == []
+        assert site.look() == []
+        with closing(Auditor(site)) as newcomer:
+            assert newcomer.look(site.expected) == []
