@@ -10,10 +10,9 @@ EVENTS: Final = (
         "Facts are written in the transaction of the state that they announce; here state is committed first.",
         (
             Edit(
-                "controlplane/store/unit_of_work.py",
-                "        self.session.flush()\n        if self._events or self._notes:\n",
-                "        self.session.flush()\n        self.session.commit()\n"
-                "        if self._events or self._notes:\n",
+                "controlplane.store.unit_of_work:UnitOfWork.commit",
+                "self._take_turn()",
+                "(self.session.commit(), self._take_turn())[1]",
             ),
         ),
         hit_by=("kill api", "kill everything", "kill postgres", "kill supervisor"),
@@ -23,15 +22,19 @@ EVENTS: Final = (
         "A fact draws its seq under the commit lock: seq order is commit order; here it draws it when it is recorded.",
         (
             Edit(
-                "controlplane/store/unit_of_work.py",
-                "                data=body,\n            )\n        )\n        return event_id\n",
-                "                data=body,\n                time=self.now(),\n            )\n        )\n"
-                "        self.session.add(self._events[-1])\n        self.session.flush()\n        return event_id\n",
+                "controlplane.store.unit_of_work:UnitOfWork.record",
+                "return event_id",
+                """
+                    self._events[-1].time = self.now()
+                    self.session.add(self._events[-1])
+                    self.session.flush()
+                    return event_id
+                """,
             ),
             Edit(
-                "controlplane/store/unit_of_work.py",
-                "        return cast(datetime, self.session.execute(TAKE_TURN).scalar_one()).astimezone(UTC)\n",
-                "        return self.now()\n",
+                "controlplane.store.unit_of_work:UnitOfWork._take_turn",
+                "return cast(datetime, self.session.execute(TAKE_TURN).scalar_one()).astimezone(UTC)",
+                "return self.now()",
             ),
         ),
         topologies=("kafka",),
@@ -41,9 +44,9 @@ EVENTS: Final = (
         "An event that comes again has no second effect; here nobody looks into the inbox.",
         (
             Edit(
-                "controlplane/commands/inbox.py",
-                "    return insert_once(uow, InboxRow(",
-                "    return None is not insert_once(uow, InboxRow(",
+                "controlplane.commands.inbox:is_first_time",
+                "insert_once",
+                "lambda *given: insert_once(*given) or True",
             ),
         ),
     ),
@@ -52,10 +55,14 @@ EVENTS: Final = (
         "A consumer commits its offset after the effect; here before it.",
         (
             Edit(
-                "controlplane/reactions/consumer.py",
-                "        taken = self._taken(deliveries)\n",
-                "        for delivery in deliveries:\n            self.source.done(delivery)\n"
-                "        self.source.commit()\n        taken = self._taken(deliveries)\n",
+                "controlplane.reactions.consumer:Consumer.step",
+                "taken = self._taken(deliveries)",
+                """
+                    for delivery in deliveries:
+                        self.source.done(delivery)
+                    self.source.commit()
+                    taken = self._taken(deliveries)
+                """,
             ),
         ),
         hit_by=("kill reactions", "kill everything"),
@@ -65,11 +72,13 @@ EVENTS: Final = (
         "The relay's cursor moves after the broker's acknowledgement; here before the facts are sent.",
         (
             Edit(
-                "controlplane/relay.py",
-                "        refusals = self._publish(sendable)\n",
-                "        with self._singleton.begin(fence) as uow:\n"
-                "            move_cursor(uow, RELAY, facts[-1].seq, fence)\n"
-                "        refusals = self._publish(sendable)\n",
+                "controlplane.relay:Relay._relay_batch",
+                "refusals = self._publish(sendable)",
+                """
+                    with self._singleton.begin(fence) as uow:
+                        move_cursor(uow, RELAY, facts[-1].seq, fence)
+                    refusals = self._publish(sendable)
+                """,
             ),
         ),
         topologies=("kafka",),
@@ -80,9 +89,14 @@ EVENTS: Final = (
         "The relay waits until every replica has a fact; here the producer is fire and forget (acks=0).",
         (
             Edit(
-                "controlplane/transport/kafka.py",
-                '        "acks": "all",\n        "enable_idempotence": True,\n',
-                '        "acks": 0,\n        "enable_idempotence": False,\n',
+                "controlplane.transport.kafka:producer_config",
+                "'all'",
+                "0",
+            ),
+            Edit(
+                "controlplane.transport.kafka:producer_config",
+                "True",
+                "False",
             ),
         ),
         topologies=("kafka",),
@@ -93,11 +107,15 @@ EVENTS: Final = (
         "What the broker did not take is sent again, in order; here the relay goes on with the next facts.",
         (
             Edit(
-                "controlplane/relay.py",
-                "        outcomes = self._publisher.publish([(fact.topic, fact.message) for fact in facts])\n",
-                "        outcomes: list[str | None] = [None] * len(facts)\n        try:\n"
-                "            outcomes = self._publisher.publish([(fact.topic, fact.message) for fact in facts])\n"
-                '        except Unavailable as error:\n            log.warning("relay: passed over: %s", error)\n',
+                "controlplane.relay:Relay._publish",
+                "outcomes = self._publisher.publish([(fact.topic, fact.message) for fact in facts])",
+                """
+                    outcomes: list[str | None] = [None] * len(facts)
+                    try:
+                        outcomes = self._publisher.publish([(fact.topic, fact.message) for fact in facts])
+                    except Unavailable as error:
+                        log.warning("relay: passed over: %s", error)
+                """,
             ),
         ),
         topologies=("kafka",),
@@ -111,9 +129,9 @@ JOBS: Final = (
         "Only the attempt that holds the lease may write; here any attempt may, as long as the job runs.",
         (
             Edit(
-                "controlplane/commands/claims.py",
-                ' == "Running", col(JobRow.attempt) == attempt, col(JobRow.owner) == owner)\n',
-                ' == "Running",)\n',
+                "controlplane.commands.claims:is_held",
+                'return (col(JobRow.phase) == "Running", col(JobRow.attempt) == attempt, col(JobRow.owner) == owner)',
+                'return (col(JobRow.phase) == "Running",)',
             ),
         ),
         hit_by=("stop worker",),
@@ -123,9 +141,9 @@ JOBS: Final = (
         "Every claim increases the fencing token; here a reclaimed job keeps the one that it had.",
         (
             Edit(
-                "controlplane/commands/claims.py",
-                "            attempt=col(JobRow.attempt) + 1,\n",
-                "            attempt=func.coalesce(func.nullif(col(JobRow.attempt), 0), 1),\n",
+                "controlplane.commands.claims:_grant",
+                "col(JobRow.attempt) + 1",
+                "func.coalesce(func.nullif(col(JobRow.attempt), 0), 1)",
             ),
         ),
         hit_by=("kill worker", "stop worker", "restart worker", "kill everything", "kill supervisor"),
@@ -135,25 +153,24 @@ JOBS: Final = (
         "The database's clock alone says when a lease ends; here a worker sends its time and is believed.",
         (
             Edit(
-                "schemas/claims.py",
-                "from pydantic import Field, JsonValue\n",
-                "from pydantic import AwareDatetime, Field, JsonValue\n",
+                "schemas.claims:Heartbeat",
+                "attempt: int",
+                """
+                    now: AwareDatetime | None = None
+                    attempt: int
+                """,
+                imports="from pydantic import AwareDatetime",
             ),
             Edit(
-                "schemas/claims.py",
-                "class Heartbeat(Strict):\n    attempt: int\n",
-                "class Heartbeat(Strict):\n    now: AwareDatetime | None = None\n    attempt: int\n",
-            ),
-            Edit("workers/runtime/attempt.py", "import time\n", "import time\nfrom datetime import UTC, datetime\n"),
-            Edit(
-                "workers/runtime/attempt.py",
-                "            beat = Heartbeat(\n",
-                "            beat = Heartbeat(\n                now=datetime.now(UTC),\n",
+                "workers.runtime.attempt:Attempt._beat",
+                "Heartbeat",
+                "partial(Heartbeat, now=datetime.now(UTC))",
+                imports="from datetime import UTC, datetime\nfrom functools import partial",
             ),
             Edit(
-                "controlplane/commands/claims.py",
-                "    now = uow.now()\n    news: dict[str, Any]",
-                "    now = beat.now or uow.now()\n    news: dict[str, Any]",
+                "controlplane.commands.claims:heartbeat",
+                "now = uow.now()",
+                "now = beat.now or uow.now()",
             ),
         ),
         hit_by=("(+90)", "(+7200)", "(+86400)"),
@@ -166,7 +183,7 @@ COMMANDS: Final = (
         "A key is taken before the effect and answered in its transaction; here it is stored afterwards, in another.",
         (
             Edit(
-                "controlplane/api/call.py",
+                "controlplane.api.call:Call.write",
                 """        with self.site.database.begin(self.principal.name) as uow:
             if attempt and (row := take_key(uow, attempt)):
                 return self._response(row.status, {**row.headers, "idempotent-replayed": "true"}, row.body)
@@ -200,10 +217,12 @@ COMMANDS: Final = (
         "A move names the move before it, and of two only one is accepted; here both are.",
         (
             Edit(
-                "controlplane/commands/aliases.py",
-                "    here = (col(AliasRow.model) == row.model, col(AliasRow.alias) == row.alias,"
-                " col(AliasRow.history_id) == expected)\n",
-                "    here = (col(AliasRow.model) == row.model, col(AliasRow.alias) == row.alias)\n",
+                "controlplane.commands.aliases:_swap",
+                """
+                    here = (col(AliasRow.model) == row.model, col(AliasRow.alias) == row.alias,
+                            col(AliasRow.history_id) == expected)
+                """,
+                "here = (col(AliasRow.model) == row.model, col(AliasRow.alias) == row.alias)",
             ),
         ),
     ),
@@ -212,9 +231,9 @@ COMMANDS: Final = (
         "A label is accepted once for one prediction id; here each time that it comes.",
         (
             Edit(
-                "controlplane/commands/feedback.py",
-                "    digest = hashlib.sha256(feedback.prediction_id.encode()).hexdigest()\n",
-                '    digest = hashlib.sha256(f"{feedback.prediction_id} {uow.now()}".encode()).hexdigest()\n',
+                "controlplane.commands.feedback:take_feedback",
+                "feedback.prediction_id.encode()",
+                'f"{feedback.prediction_id} {uow.now()}".encode()',
             ),
         ),
     ),

@@ -10,7 +10,7 @@ WORKERS: Final = (
         "An artifact has its name once all of it is on disk; here it is written under its final name.",
         (
             Edit(
-                "workers/runtime/artifacts.py",
+                "workers.runtime.artifacts:ArtifactStore._put",
                 """        with staged(self._local / "tmp") as (path, out):
             writer = HashingWriter(out)
             shutil.copyfileobj(data, writer, CHUNK)
@@ -36,7 +36,7 @@ WORKERS: Final = (
         "A checkpoint is reported once it is stored; here it is reported first, and a slow store has it later.",
         (
             Edit(
-                "workers/runtime/context.py",
+                "workers.runtime.context:Context.save_checkpoint",
                 """        artifact = self.artifacts.put_file(path, "application/octet-stream")
         self._report(Checkpoint(artifact=artifact, step=step))
 """,
@@ -63,10 +63,12 @@ GATEWAYS: Final = (
         "Only the control plane's answer renews a canary's lease; here a gateway that hears nothing renews it itself.",
         (
             Edit(
-                "workers/serve/uplink.py",
-                '                logger.debug("second %d: %s", second, error)\n',
-                '                logger.debug("second %d: %s", second, error)\n'
-                "                self._state.lease = Lease(rollout, self._state.clock.now() + 15.0)\n",
+                "workers.serve.uplink:Uplink._send",
+                'logger.debug("second %d: %s", second, error)',
+                """
+                    logger.debug("second %d: %s", second, error)
+                    self._state.lease = Lease(rollout, self._state.clock.now() + 15.0)
+                """,
             ),
         ),
         hit_by=("partition",),
@@ -76,9 +78,9 @@ GATEWAYS: Final = (
         "A generation is in force once its stable version is loaded; here as soon as it is known.",
         (
             Edit(
-                "workers/serve/desired.py",
-                "        if newest.stable is None or self._state.sessions.holds(newest.stable):\n",
-                "        if True:\n",
+                "workers.serve.desired:Desired._adopt_if_ready",
+                "newest.stable is None or self._state.sessions.holds(newest.stable)",
+                "True",
             ),
         ),
         hit_by=("kill gateway", "restart gateway", "kill everything", "kill supervisor"),

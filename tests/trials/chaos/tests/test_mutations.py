@@ -12,7 +12,8 @@ from tests.trials.chaos.mutations.mutation import Edit, Mutation, NotFound
 from tests.trials.chaos.mutations.results import Caught, keep, read, table, write_table
 from tests.trials.chaos.plan import plan_round
 
-SMALL = Mutation("small", "a test", (Edit("a.py", "one\n", "two\n"),), hit_by=("kill relay",))
+SMALL = Mutation("small", "a test", (Edit("a:Ship.sail", "self.go(1, 'now')", "stay()"),), hit_by=("kill relay",))
+SOUND = "class Ship:\n    def sail(self):\n        self.go(1, 'now')\n"
 
 
 @pytest.fixture(params=list(MUTATIONS.values()), ids=list(MUTATIONS))
@@ -38,12 +39,52 @@ def test_there_are_enough_of_them_and_names_are_unique() -> None:
     assert all(name == mutation.name and mutation.breaks for name, mutation in MUTATIONS.items())
 
 
-@pytest.mark.parametrize("text", ["three\n", "one\none\n"])
-def test_a_source_that_has_moved_on_is_refused(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("text", "times"),
+    [
+        ("", 0),
+        ("def sail(self):\n    self.go(1, 'now')\n", 0),
+        (SOUND.replace("1", "2"), 0),
+        (SOUND + "        self.go(1, 'now')\n", 2),
+    ],
+    ids=["gone", "elsewhere", "another", "twice"],
+)
+def test_a_source_that_has_moved_on_is_refused(text: str, times: int, tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(text)
-    with pytest.raises(NotFound, match=r"a\.py: found [02] times"):
+    with pytest.raises(NotFound, match=rf"a:Ship\.sail: found {times} times"):
         SMALL.apply(tmp_path)
     assert (tmp_path / "a.py").read_text() == text
+
+
+def test_layout_comments_and_what_stands_around_do_not_matter(tmp_path: Path) -> None:
+    text = """import os
+
+class Ship:
+    async def sail(self):
+        if "ä":
+            self.go(  # at once
+                1,
+                "now",
+            )
+            return 3
+"""
+    (tmp_path / "a.py").write_text(text)
+    Mutation("m", "", (Edit("a:Ship.sail", "self.go(1, 'now')", "try:\n    stay()\nfinally:\n    end()"),)).apply(
+        tmp_path
+    )
+    spoilt = (tmp_path / "a.py").read_text()
+    body = (
+        "            try:\n                stay()\n            finally:\n                end()\n            return 3\n"
+    )
+    assert spoilt == text[: text.index("            self.go")] + body
+
+
+def test_an_expression_is_replaced_where_it_stands_and_may_need_imports(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text('"""Says."""\n\nimport os\n\nACKS = {"ä": "all"}\n')
+    Edit("a", "'all'", "lambda: sys.path", "import sys").apply(tmp_path)
+    assert (tmp_path / "a.py").read_text() == (
+        '"""Says."""\n\nimport sys\nimport os\n\nACKS = {"ä": (lambda: sys.path)}\n'
+    )
 
 
 def test_a_file_that_is_gone_is_refused(tmp_path: Path) -> None:
