@@ -180,8 +180,9 @@ def ends(t: Traveller, rollout_id: str) -> None:
     """Evidence decides; what stands because evidence is missing is aborted by its operator."""
     deadline = time.monotonic() + PATIENCE
     while (found := t.caller.get(f"/v1/rollouts/{rollout_id}").body)["phase"] not in FINAL:
-        if found["phase"] == "Paused" and found["paused_for"] != "operator":
-            _word(t, rollout_id, "abort")
+        if found["phase"] == "Paused":
+            # A resume is refused while evidence is missing as well; once that is back, the pause is still there.
+            _word(t, rollout_id, "resume" if found["paused_for"] == "operator" else "abort")
         if found["phase"] == "Queued" and t.caller.get(f"/v1/deployments/{DEPLOYMENT}").body["frozen"]:
             thaw(t)
         if time.monotonic() > deadline:
