@@ -8,10 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from controlplane.commands import leases, outcomes, retention
-from controlplane.commands.rollout_duty import fold_rollouts
-from controlplane.commands.singleton import Singleton
-from controlplane.commands.triggers import fire_due_triggers
+from controlplane.commands.automation.triggers import fire_due_triggers
+from controlplane.commands.jobs import outcomes
+from controlplane.commands.spine import leases
+from controlplane.commands.spine.singleton import Singleton
+from controlplane.duties import retention
+from controlplane.duties.rollouts import fold_rollouts
 from controlplane.errors import LostLease
 from controlplane.settings import Settings
 from controlplane.store.database import Database

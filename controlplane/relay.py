@@ -9,10 +9,10 @@ from sqlalchemy import ColumnElement
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlmodel import col, select
 
-from controlplane.commands import dead_letters
-from controlplane.commands.cursors import cursor_of, move_cursor
-from controlplane.commands.dead_letters import OUTBOX, RELAY, Burial
-from controlplane.commands.singleton import Singleton
+from controlplane.commands.spine import dead_letters
+from controlplane.commands.spine.cursors import cursor_of, move_cursor
+from controlplane.commands.spine.dead_letters import OUTBOX, RELAY, Burial
+from controlplane.commands.spine.singleton import Singleton
 from controlplane.errors import Busy, LostLease
 from controlplane.settings import Settings
 from controlplane.store.database import Database

@@ -8,7 +8,7 @@ from pydantic import Field
 from controlplane.api.call import Releaser, Reply, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
-from controlplane.commands.aliases import set_alias
+from controlplane.commands.registry.aliases import set_alias
 from controlplane.domain.alias import etag, expected_move
 from controlplane.errors import NotFound
 from controlplane.projections import models

@@ -17,8 +17,8 @@ from uuid import uuid4
 
 from fastapi import Request
 
-from controlplane.commands import audit
-from controlplane.commands.tokens import Principal
+from controlplane.commands.spine import audit
+from controlplane.commands.spine.tokens import Principal
 from controlplane.domain.audit import legible
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork

@@ -14,8 +14,8 @@ from sqlmodel import Session
 from controlplane.api.auditing import RefusalPace, Watch, action_of, request_id_of
 from controlplane.api.feed import Feed
 from controlplane.api.problems import is_json
-from controlplane.commands.idempotency import Attempt, keep_answer, take_key
-from controlplane.commands.tokens import Principal, authenticate
+from controlplane.commands.spine.idempotency import Attempt, keep_answer, take_key
+from controlplane.commands.spine.tokens import Principal, authenticate
 from controlplane.domain.document import refuse_unstorable
 from controlplane.domain.roles import may, whoever_may
 from controlplane.errors import Forbidden, TooManyFailures, Unauthorized

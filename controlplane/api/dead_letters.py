@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from controlplane.api.call import Auditor, Operator, Viewer
 from controlplane.api.identities import LetterId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
-from controlplane.commands import dead_letters
+from controlplane.commands.spine import dead_letters
 from controlplane.store.spine_tables import DeadLetterRow
 from schemas.problem import refusals
 from schemas.views.dead_letters import DeadLetterContent, DeadLetterView, Status

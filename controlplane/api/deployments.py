@@ -10,8 +10,9 @@ from controlplane.api.call import Auditor, Gateway, Releaser, Reply, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
 from controlplane.api.revisions import Why
-from controlplane.commands import deployments, holds, rollbacks
-from controlplane.commands.generations import current_row, describe_generation, find_deployment
+from controlplane.commands.rollouts import holds, rollbacks
+from controlplane.commands.serving import deployments
+from controlplane.commands.serving.generations import current_row, describe_generation, find_deployment
 from controlplane.projections.gateways import is_live, list_boots
 from controlplane.projections.holds import hold_views, on_deployment, standing_holds
 from controlplane.projections.label_delays import wait_warnings

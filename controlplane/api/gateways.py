@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Response
 
 from controlplane.api.call import Gateway, Labeller, Reply
-from controlplane.commands import gateways
-from controlplane.commands.feedback import take_feedback
-from controlplane.commands.observations import Late, take_lost_units, take_observation
-from controlplane.commands.rollout_duty import probe_answered
+from controlplane.commands.serving import gateways
+from controlplane.commands.serving.feedback import take_feedback
+from controlplane.commands.serving.observations import Late, take_lost_units, take_observation
+from controlplane.duties.rollouts import probe_answered
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, refusals
 from schemas.serving import (

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from controlplane.api.call import Call, Operator
-from controlplane.commands.inbound import receive_event
+from controlplane.commands.automation.inbound import receive_event
 from controlplane.errors import Invalid, PayloadTooLarge
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.store.unit_of_work import UnitOfWork

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Response
 from controlplane.api.call import Operator, Viewer, Worker
 from controlplane.api.identities import JobId
 from controlplane.api.pages import Cursor, Limit, as_id, decode_cursor, encode_cursor
-from controlplane.commands import claims, outcomes, reports
-from controlplane.commands.jobs import request_job, retry_job
+from controlplane.commands.jobs import claims, outcomes, reports
+from controlplane.commands.jobs.lifecycle import request_job, retry_job
 from controlplane.projections.identities import identify
 from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs, read_curves
 from controlplane.store.tables import JobLogRow, JobRow, PipelineRunRow

@@ -10,7 +10,7 @@ from controlplane.api.identities import RunId
 from controlplane.api.pages import Cursor, Limit, decode_cursor, decode_moment, encode_cursor
 from controlplane.api.paths import PathName
 from controlplane.api.revisions import Why
-from controlplane.commands import pipelines as commands
+from controlplane.commands.automation import pipelines as commands
 from controlplane.domain.document import load_document
 from controlplane.errors import InvalidDocument
 from controlplane.projections import pipelines

@@ -8,7 +8,7 @@ from sqlmodel import Session
 from controlplane.api.call import Auditor, Call, Operator, Releaser, Viewer
 from controlplane.api.identities import DecisionId, RolloutId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
-from controlplane.commands import holds, rollouts
+from controlplane.commands.rollouts import holds, operations
 from controlplane.domain.roles import may, whoever_may
 from controlplane.errors import Forbidden
 from controlplane.projections import rollouts as reading
@@ -36,8 +36,8 @@ def post_rollout(body: RolloutRequest, call: Operator) -> Response:
 
     def effect(uow: UnitOfWork) -> RolloutView:
         version = find_version(uow.session, body.model_version)
-        wish = rollouts.StartRollout(body.deployment, version.id, body.reason, body.waive_gates)
-        return _view(call, uow.session, rollouts.start_rollout(uow, wish))
+        wish = operations.StartRollout(body.deployment, version.id, body.reason, body.waive_gates)
+        return _view(call, uow.session, operations.start_rollout(uow, wish))
 
     return call.write(effect, status=201)
 
@@ -61,7 +61,7 @@ def get_rollouts(
 @router.get("/v1/rollouts/{rollout_id:segment}", responses=refusals(404))
 def get_rollout(call: Viewer, rollout_id: RolloutId) -> RolloutDetail:
     with call.read() as session:
-        row = rollouts.find_rollout(session, rollout_id)
+        row = operations.find_rollout(session, rollout_id)
         lines = reading.describe_analysis(session, row, database_time(session).timestamp())
         policy = RolloutPolicy.model_validate(row.policy)
         delays = {arm: LabelDelay(**found._asdict()) for arm, found in delays_by_arm(session, row).items()}
@@ -79,12 +79,12 @@ def get_rollout(call: Viewer, rollout_id: RolloutId) -> RolloutDetail:
 
 @router.post("/v1/rollouts/{rollout_id:segment}:pause", response_model=RolloutView, responses=refusals(404, 409))
 def post_pause(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
-    return call.write(lambda uow: _view(call, uow.session, rollouts.pause_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(call, uow.session, operations.pause_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:resume", response_model=RolloutView, responses=refusals(404, 409))
 def post_resume(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
-    return call.write(lambda uow: _view(call, uow.session, rollouts.resume_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(call, uow.session, operations.resume_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:promote", response_model=RolloutView, responses=refusals(404, 409))
@@ -94,14 +94,14 @@ def post_promote(call: Releaser, rollout_id: RolloutId, body: OperatorRequest) -
     409 while an auditor holds it, 403 for whoever released such a hold.
     """
     return call.write(
-        lambda uow: _view(call, uow.session, rollouts.promote_rollout(uow, rollout_id, body, call.principal))
+        lambda uow: _view(call, uow.session, operations.promote_rollout(uow, rollout_id, body, call.principal))
     )
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:abort", response_model=RolloutView, responses=refusals(404, 409))
 def post_abort(call: Operator, rollout_id: RolloutId, body: OperatorRequest) -> Response:
     """Back to stable alone, or out of the queue."""
-    return call.write(lambda uow: _view(call, uow.session, rollouts.abort_rollout(uow, rollout_id, body)))
+    return call.write(lambda uow: _view(call, uow.session, operations.abort_rollout(uow, rollout_id, body)))
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:hold", response_model=RolloutView, responses=refusals(404, 409))
@@ -122,7 +122,7 @@ def post_release_hold(call: Auditor, rollout_id: RolloutId, body: HoldReleaseReq
 def get_decisions(call: Viewer, rollout_id: RolloutId) -> list[DecisionView]:
     """Oldest first."""
     with call.read() as session:
-        rollouts.find_rollout(session, rollout_id)
+        operations.find_rollout(session, rollout_id)
         return [DecisionView(**_decision(row)) for row in list_decisions(session, rollout_id)]
 
 

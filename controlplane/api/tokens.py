@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from controlplane.api.call import Admin
 from controlplane.api.identities import TokenId
-from controlplane.commands import tokens
+from controlplane.commands.spine import tokens
 from controlplane.store.spine_tables import TokenRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.problem import refusals

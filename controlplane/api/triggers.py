@@ -8,7 +8,7 @@ from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
 from controlplane.api.pipelines import document_body, read_spec
 from controlplane.api.revisions import Why
-from controlplane.commands import triggers as commands
+from controlplane.commands.automation import triggers as commands
 from controlplane.projections import pipelines
 from controlplane.projections.pipelines import EvaluationFilter
 from controlplane.store.tables import TriggerRow

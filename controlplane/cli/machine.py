@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from controlplane.cli.output import Terminal, terminal
 from controlplane.cli.private_file import write_private
-from controlplane.commands.audit import note_local
-from controlplane.commands.tokens import bootstrap_admin
+from controlplane.commands.spine.audit import note_local
+from controlplane.commands.spine.tokens import bootstrap_admin
 from controlplane.settings import Settings
 from controlplane.store import schema
 from controlplane.store.database import Database

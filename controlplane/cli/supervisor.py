@@ -20,8 +20,8 @@ from sqlmodel import col, select
 from controlplane.cli.private_file import write_private
 from controlplane.cli.progress import Clock
 from controlplane.cli.watching import EVERY_SECONDS
-from controlplane.commands.audit import note_local
-from controlplane.commands.tokens import authenticate, create_token
+from controlplane.commands.spine.audit import note_local
+from controlplane.commands.spine.tokens import authenticate, create_token
 from controlplane.errors import Busy, GraftworkError, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database

@@ -9,9 +9,9 @@ from typing import Final, Generic, Protocol, TypeVar
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from controlplane.commands import dead_letters
-from controlplane.commands.dead_letters import Burial
-from controlplane.commands.inbox import forget, is_first_time
+from controlplane.commands.spine import dead_letters
+from controlplane.commands.spine.dead_letters import Burial
+from controlplane.commands.spine.inbox import forget, is_first_time
 from controlplane.errors import Busy, Invalid, LostLease, PayloadTooLarge
 from controlplane.reactions.progress import Progress
 from controlplane.reactions.tries import Tries

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from controlplane.commands.cursors import cursor_of, move_cursor
-from controlplane.commands.dead_letters import EVENT_LOG
-from controlplane.commands.singleton import Singleton
+from controlplane.commands.spine.cursors import cursor_of, move_cursor
+from controlplane.commands.spine.dead_letters import EVENT_LOG
+from controlplane.commands.spine.singleton import Singleton
 from controlplane.errors import Busy, LostLease
 from controlplane.store.database import Database
 from controlplane.transport.event_log import read_events

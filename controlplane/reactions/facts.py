@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from controlplane.commands.triggers import Incoming, ask_triggers, let_fire
+from controlplane.commands.automation.triggers import Incoming, ask_triggers, let_fire
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.cloudevent import FeedEvent
 from schemas.events import EVENTS

@@ -4,9 +4,9 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from typing import Any
 
-from controlplane.commands.cursors import FACTS
-from controlplane.commands.singleton import Singleton
-from controlplane.commands.triggers import listened_types
+from controlplane.commands.automation.triggers import listened_types
+from controlplane.commands.spine.cursors import FACTS
+from controlplane.commands.spine.singleton import Singleton
 from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.fact_source import FactSource
 from controlplane.reactions.facts import REACTIONS

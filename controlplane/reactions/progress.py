@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from controlplane.commands.partitions import note_standings
+from controlplane.commands.spine.partitions import note_standings
 from controlplane.store.database import Database
 from controlplane.transport.port import Source
 

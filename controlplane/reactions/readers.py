@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from controlplane.commands.cursors import FACTS
-from controlplane.commands.inbound import INBOUND_CONSUMER, receive_event
+from controlplane.commands.automation.inbound import INBOUND_CONSUMER, receive_event
+from controlplane.commands.spine.cursors import FACTS
 from controlplane.reactions.consumer import Reaction
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from controlplane.transport.port import UNREADABLE_BATCH, Delivery

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from controlplane.commands import in_hand
-from controlplane.commands.in_hand import Spot, spot
+from controlplane.commands.spine import in_flight
+from controlplane.commands.spine.in_flight import Spot, spot
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.port import Delivery
@@ -22,7 +22,7 @@ class Tries:
     def take(self, deliveries: Sequence[Delivery]) -> None:
         """Before the first effect of a batch."""
         with self._database.begin(self._consumer) as uow:
-            self._alone |= in_hand.take(uow, self._consumer, deliveries)
+            self._alone |= in_flight.take(uow, self._consumer, deliveries)
 
     def take_alone(self, delivery: Delivery) -> None:
         """One that was brought back: whose fault a death is needs no finding out."""
@@ -46,7 +46,7 @@ class Tries:
 
     def put_down(self, uow: UnitOfWork, delivery: Delivery) -> None:
         """In the transaction that is the delivery's exit."""
-        in_hand.put_down(uow, self._consumer, delivery)
+        in_flight.put_down(uow, self._consumer, delivery)
 
     def ended(self, delivery: Delivery) -> None:
         """That transaction has committed."""
@@ -56,4 +56,4 @@ class Tries:
 
     def _count(self, delivery: Delivery) -> int:
         with self._database.begin(self._consumer) as uow:
-            return in_hand.begin(uow, self._consumer, delivery)
+            return in_flight.begin(uow, self._consumer, delivery)

@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import col, delete, update
 
 from controlplane.api.auditing import AUDITED, MACHINES, RefusalPace
-from controlplane.commands.dead_letters import Burial, bury, list_dead_letters
+from controlplane.commands.spine.dead_letters import Burial, bury, list_dead_letters
 from controlplane.domain.audit import ChainCheck, entry_digest
 from controlplane.domain.roles import INCLUDES
 from controlplane.store.audit_chain import to_entry

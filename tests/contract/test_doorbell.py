@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 
 from controlplane.api.app import create_app
-from controlplane.commands.singleton import Singleton
-from controlplane.commands.tokens import create_token
+from controlplane.commands.spine.singleton import Singleton
+from controlplane.commands.spine.tokens import create_token
 from controlplane.relay import Relay
 from controlplane.settings import Settings
 from controlplane.store.database import Database

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from sqlmodel import select
 
-from controlplane.commands.dead_letters import discard_dead_letter, replay_dead_letter
+from controlplane.commands.spine.dead_letters import discard_dead_letter, replay_dead_letter
 from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.readers import InboundRecord, inbound_reaction
 from controlplane.settings import Settings

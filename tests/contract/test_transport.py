@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
-from controlplane.commands.dead_letters import discard_dead_letter, replay_dead_letter
+from controlplane.commands.spine.dead_letters import discard_dead_letter, replay_dead_letter
 from controlplane.errors import Conflict
 from controlplane.settings import Settings
 from controlplane.store.database import Database

@@ -16,7 +16,7 @@ from sqlmodel import col, select
 from controlplane.api.app import create_app
 from controlplane.cli.machine import mint_admin_token
 from controlplane.cli.output import Terminal
-from controlplane.commands.tokens import hash_token
+from controlplane.commands.spine.tokens import hash_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.schema import SCHEMA_VERSION

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
-from controlplane.commands.evidence import gather
+from controlplane.commands.registry.evidence import gather
 from controlplane.domain.canonical import digest
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import RolloutRow

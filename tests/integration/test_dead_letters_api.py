@@ -8,9 +8,9 @@ from fastapi.testclient import TestClient
 from sqlmodel import select
 
 from controlplane.api.app import create_app
-from controlplane.commands import dead_letters
-from controlplane.commands.dead_letters import Burial
-from controlplane.commands.tokens import create_token
+from controlplane.commands.spine import dead_letters
+from controlplane.commands.spine.dead_letters import Burial
+from controlplane.commands.spine.tokens import create_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, ParkedEventRow

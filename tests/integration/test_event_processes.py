@@ -7,7 +7,7 @@ import pytest
 from kafka import KafkaProducer
 from sqlmodel import select
 
-from controlplane.commands.cursors import FACTS, cursor_of
+from controlplane.commands.spine.cursors import FACTS, cursor_of
 from controlplane.store.database import Database
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.transport.event_log import last_seq

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from sqlmodel import col, update
 
-from controlplane.commands.cursors import FACTS
-from controlplane.commands.retention import prune_events
+from controlplane.commands.spine.cursors import FACTS
+from controlplane.duties.retention import prune_events
 from controlplane.store.database import Database
 from controlplane.store.insert import insert_once
 from controlplane.store.spine_tables import CursorRow, EventRow

@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import select
 
-from controlplane.commands import claims, outcomes, reports
-from controlplane.commands.jobs import request_job
+from controlplane.commands.jobs import claims, outcomes, reports
+from controlplane.commands.jobs.lifecycle import request_job
 from controlplane.errors import Conflict, Invalid, LostLease, NotFound
 from controlplane.store.database import Database
 from controlplane.store.tables import ApiReplicaRow, JobLogRow, JobRow

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
-from controlplane.commands import reports
+from controlplane.commands.jobs import reports
 from controlplane.projections.jobs import read_curves
 from controlplane.store.database import Database
 from controlplane.store.tables import JobCurveRow

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
-from controlplane.commands.jobs import request_job
+from controlplane.commands.jobs.lifecycle import request_job
 from controlplane.errors import Invalid
 from controlplane.store.database import Database
 from controlplane.store.tables import AttachmentRow, BaseGraphRow, DatasetVersionRow, JobRow, ModelVersionRow

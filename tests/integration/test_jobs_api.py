@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from controlplane.api.app import create_app
-from controlplane.commands.tokens import create_token
+from controlplane.commands.spine.tokens import create_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from tests.support.jobs import CURATE, curated

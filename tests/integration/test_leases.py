@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controlplane.commands import leases
+from controlplane.commands.spine import leases
 from controlplane.errors import LostLease
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlmodel import select
 
-from controlplane.commands.partitions import note_standings
+from controlplane.commands.spine.partitions import note_standings
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import PartitionRow
 from controlplane.store.unit_of_work import UnitOfWork

@@ -10,9 +10,9 @@ from sqlalchemy import text
 from sqlmodel import Session, col, select
 
 from controlplane.client import ApiError
-from controlplane.commands.generations import lock_deployment
-from controlplane.commands.jobs import lock_job
-from controlplane.commands.pipelines import job_finished
+from controlplane.commands.automation.pipelines import job_finished
+from controlplane.commands.jobs.lifecycle import lock_job
+from controlplane.commands.serving.generations import lock_deployment
 from controlplane.store.database import Database
 from controlplane.store.tables import PipelineRunRow
 from tests.support.facts import apart

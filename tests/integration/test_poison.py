@@ -5,8 +5,8 @@ import signal
 import pytest
 from sqlmodel import select
 
-from controlplane.commands import in_hand
-from controlplane.commands.dead_letters import replay_dead_letter
+from controlplane.commands.spine import in_flight
+from controlplane.commands.spine.dead_letters import replay_dead_letter
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, InHandRow
 from controlplane.store.tables import TriggerEvaluationRow
@@ -38,13 +38,14 @@ def test_each_consumer_has_its_own_hands(database: Database) -> None:
     """What one took and did not bring to its exit is no suspicion for another, nor is its count."""
     one, other = (Delivery("t", 0, offset, KafkaMessage(None, None, ())) for offset in (4, 5))
     with database.begin("test") as uow:
-        assert in_hand.take(uow, "a", [one]) == set()
-        assert in_hand.take(uow, "b", [one, other]) == set()
-        assert [in_hand.begin(uow, "a", one), in_hand.begin(uow, "a", one), in_hand.begin(uow, "b", one)] == [1, 2, 1]
-        assert in_hand.take(uow, "a", [one, other]) == {in_hand.spot(one)}
-        in_hand.put_down(uow, "a", one)
-        assert in_hand.take(uow, "a", [one, other]) == {in_hand.spot(other)}
-        assert in_hand.take(uow, "b", [one]) == {in_hand.spot(one)}
+        assert in_flight.take(uow, "a", [one]) == set()
+        assert in_flight.take(uow, "b", [one, other]) == set()
+        tries = [in_flight.begin(uow, consumer, one) for consumer in ("a", "a", "b")]
+        assert tries == [1, 2, 1]
+        assert in_flight.take(uow, "a", [one, other]) == {in_flight.spot(one)}
+        in_flight.put_down(uow, "a", one)
+        assert in_flight.take(uow, "a", [one, other]) == {in_flight.spot(other)}
+        assert in_flight.take(uow, "b", [one]) == {in_flight.spot(one)}
 
 
 @pytest.mark.e2e

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlmodel import col, func, select
 
-from controlplane.commands.cursors import FACTS, cursor_of
+from controlplane.commands.spine.cursors import FACTS, cursor_of
 from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.loop import build
 from controlplane.settings import Settings

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import SQLModel, col, func, select
 
-from controlplane.commands import retention
-from controlplane.commands.cursors import FACTS
-from controlplane.commands.singleton import Singleton
+from controlplane.commands.spine.cursors import FACTS
+from controlplane.commands.spine.singleton import Singleton
+from controlplane.duties import retention
 from controlplane.errors import LostLease
 from controlplane.reconciler import LEASE, Duty, Fenced, Reconciler, duties, prune, run
 from controlplane.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.cli.app import main
-from controlplane.commands.partitions import note_standings
+from controlplane.commands.spine.partitions import note_standings
 from controlplane.store.database import Database
 from controlplane.transport.port import Standing
 from tests.support.api_site import ApiSite

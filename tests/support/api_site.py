@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from starlette.routing import Route
 
 from controlplane.api.app import create_app
-from controlplane.commands.tokens import create_token
+from controlplane.commands.spine.tokens import create_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from schemas.roles import Role

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel import SQLModel, col, select
 
 from controlplane.client import Client
-from controlplane.commands.rollout_duty import fold_rollouts
+from controlplane.duties.rollouts import fold_rollouts
 from controlplane.reactions.loop import build
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow

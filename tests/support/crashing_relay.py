@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from controlplane.commands.singleton import Singleton
+from controlplane.commands.spine.singleton import Singleton
 from controlplane.relay import Relay
 from controlplane.settings import Settings
 from controlplane.store.database import Database

@@ -5,8 +5,8 @@ import signal
 import sys
 from typing import Final
 
-from controlplane.commands.cursors import cursor_of
-from controlplane.commands.singleton import Singleton
+from controlplane.commands.spine.cursors import cursor_of
+from controlplane.commands.spine.singleton import Singleton
 from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.fact_source import FactSource
 from controlplane.reactions.readers import fact_reaction

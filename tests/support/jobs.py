@@ -5,8 +5,8 @@ from uuid import UUID, uuid4
 
 from sqlmodel import select
 
-from controlplane.commands import claims, outcomes
-from controlplane.commands.jobs import request_job
+from controlplane.commands.jobs import claims, outcomes
+from controlplane.commands.jobs.lifecycle import request_job
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.store.tables import JobRow

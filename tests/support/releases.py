@@ -10,9 +10,9 @@ from fastapi.testclient import TestClient
 from sqlmodel import select
 
 from controlplane.api.app import create_app
-from controlplane.commands.rollout_duty import fold_rollouts
-from controlplane.commands.tokens import create_token
+from controlplane.commands.spine.tokens import create_token
 from controlplane.domain.canonical import digest
+from controlplane.duties.rollouts import fold_rollouts
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.insert import insert_once

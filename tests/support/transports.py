@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlmodel import select
 
-from controlplane.commands.singleton import Singleton
+from controlplane.commands.spine.singleton import Singleton
 from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.fact_source import FactSource
 from controlplane.reactions.readers import fact_reaction

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import select
 
-from controlplane.commands.inbox import is_first_time
+from controlplane.commands.spine.inbox import is_first_time
 from controlplane.reactions.facts import react
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.store.unit_of_work import Cause

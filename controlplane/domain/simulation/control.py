@@ -1,8 +1,8 @@
 """The control plane of an imagined rollout: what commands keep in the database is kept here, all else is the product's.
 
 `fold`, `assess` and `next_move` are the product's own. What a second's acceptance, a boot's end and a lease's renewal
-do is told again without a database (`commands/observations.py`, `commands/rollout_fold.py`); an integration test plays
-the same seconds into both.
+do is told again without a database (`commands/serving/observations.py`, `commands/rollouts/fold.py`); an integration
+test plays the same seconds into both.
 """
 
 from collections import defaultdict

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from controlplane.commands.rollouts import StartRollout, start_rollout
+from controlplane.commands.rollouts.operations import StartRollout, start_rollout
 from tests.support.releases import Gateway, Learnt, Site, ok
 from tests.support.rollouts import WORD
 

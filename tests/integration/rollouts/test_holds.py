@@ -6,10 +6,10 @@ from uuid import UUID
 import pytest
 from fastapi.testclient import TestClient
 
-from controlplane.commands.generations import lock_deployment
-from controlplane.commands.rollout_changes import decision_of, keep_decision
-from controlplane.commands.rollout_phases import Held, enter_step, promote
-from controlplane.commands.rollouts import find_rollout
+from controlplane.commands.rollouts.changes import decision_of, keep_decision
+from controlplane.commands.rollouts.operations import find_rollout
+from controlplane.commands.rollouts.phases import Held, enter_step, promote
+from controlplane.commands.serving.generations import lock_deployment
 from controlplane.store.unit_of_work import UnitOfWork
 from tests.support.releases import CANARY, Gateway, Site, ok
 from tests.support.rollouts import WORD, climb

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlmodel import func, select
 
-from controlplane.commands.inbound import receive_event
+from controlplane.commands.automation.inbound import receive_event
 from controlplane.errors import PayloadTooLarge
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import InboxRow

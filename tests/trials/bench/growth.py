@@ -11,8 +11,8 @@ from uuid import uuid4
 from sqlalchemy import insert, text
 from sqlmodel import SQLModel
 
-from controlplane.commands import claims, outcomes
-from controlplane.commands.jobs import request_job
+from controlplane.commands.jobs import claims, outcomes
+from controlplane.commands.jobs.lifecycle import request_job
 from controlplane.projections.jobs import JobFilter, list_jobs
 from controlplane.store.database import Database
 from controlplane.store.tables import JobRow

@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from sqlalchemy import insert
 from sqlmodel import col, delete
 
-from controlplane.commands.singleton import Singleton
+from controlplane.commands.spine.singleton import Singleton
 from controlplane.relay import Relay
 from controlplane.settings import Settings
 from controlplane.store.database import Database

@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 import httpx
 
-from controlplane.commands.cursors import FACTS
-from controlplane.commands.dead_letters import RELAY
+from controlplane.commands.spine.cursors import FACTS
+from controlplane.commands.spine.dead_letters import RELAY
 from controlplane.reconciler import LEASE as RECONCILER
 from tests.trials.chaos import foundation
 from tests.trials.chaos.caller import PATIENCE, Caller

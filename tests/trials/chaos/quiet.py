@@ -3,8 +3,8 @@
 import time
 from typing import Final
 
-from controlplane.commands.cursors import FACTS
-from controlplane.commands.dead_letters import RELAY
+from controlplane.commands.spine.cursors import FACTS
+from controlplane.commands.spine.dead_letters import RELAY
 from controlplane.domain.rollout import FINAL
 from tests.trials.chaos.caller import Caller
 from tests.trials.chaos.ledger import Ledger

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from controlplane.commands.tokens import create_token
+from controlplane.commands.spine.tokens import create_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.transport.kafka import create_topics

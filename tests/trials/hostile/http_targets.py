@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from controlplane.commands.tokens import create_token
+from controlplane.commands.spine.tokens import create_token
 from controlplane.store.database import Database
 from tests.integration.serve.conftest import Site
 from tests.support.api_site import ROLES

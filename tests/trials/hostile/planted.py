@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from controlplane.commands.dead_letters import Burial, bury
+from controlplane.commands.spine.dead_letters import Burial, bury
 from controlplane.store.database import Database
 from controlplane.transport.port import Delivery
 from schemas.kafka_binding import KafkaMessage

@@ -43,7 +43,7 @@ class Sample:
 
 
 MADE_NOTHING = "job that made nothing"
-"""Jobs that retention removes (see controlplane/commands/retention.py), beside those that it keeps for good."""
+"""Jobs that retention removes (see controlplane/duties/retention.py), beside those that it keeps for good."""
 _MADE_NOTHING = "select count(*) from job where phase in ('Failed', 'Cancelled') and run_id is null"
 _JOBS_DONE = "select count(*) from job where phase = 'Succeeded'"
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlmodel import Session, col, select
 
-from controlplane.commands.inbound import INBOUND_CONSUMER
+from controlplane.commands.automation.inbound import INBOUND_CONSUMER
 from controlplane.domain.job import FINAL
 from controlplane.domain.rollout import FINAL as FINAL_ROLLOUT
 from controlplane.store.serving_tables import GenerationRow, HoldRow, RollbackRow, RolloutRow

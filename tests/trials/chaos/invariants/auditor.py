@@ -6,8 +6,8 @@ from typing import Any, Final, Protocol
 from sqlmodel import Session, col, func, select
 
 from controlplane.client import Client
-from controlplane.commands.cursors import FACTS
-from controlplane.commands.inbound import INBOUND_CONSUMER
+from controlplane.commands.automation.inbound import INBOUND_CONSUMER
+from controlplane.commands.spine.cursors import FACTS
 from controlplane.domain.job import FINAL
 from controlplane.domain.rollout import FINAL as FINAL_ROLLOUT
 from controlplane.store.serving_tables import RollbackRow, RolloutRow

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from controlplane.commands.cursors import FACTS
-from controlplane.commands.inbound import INBOUND_CONSUMER
+from controlplane.commands.automation.inbound import INBOUND_CONSUMER
+from controlplane.commands.spine.cursors import FACTS
 from controlplane.store.serving_tables import RollbackRow, RolloutRow
 from controlplane.store.spine_tables import CursorRow, DeadLetterRow, IdempotencyRow, InboxRow, ParkedEventRow
 from controlplane.store.tables import JobRow, PipelineRunRow, TriggerEvaluationRow, TriggerRow

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
-from controlplane.commands.observations import FOLD_AGE
+from controlplane.commands.serving.observations import FOLD_AGE
 from controlplane.domain.rollout import ACTIVE, FINAL
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, GenerationRow, RollbackRow, RolloutRow
 from controlplane.store.tables import AliasHistoryRow, AliasRow, PipelineRunRow

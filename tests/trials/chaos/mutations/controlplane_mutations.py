@@ -44,7 +44,7 @@ EVENTS: Final = (
         "An event that comes again has no second effect; here nobody looks into the inbox.",
         (
             Edit(
-                "controlplane.commands.inbox:is_first_time",
+                "controlplane.commands.spine.inbox:is_first_time",
                 "insert_once",
                 "lambda *given: insert_once(*given) or True",
             ),
@@ -129,7 +129,7 @@ JOBS: Final = (
         "Only the attempt that holds the lease may write; here any attempt may, as long as the job runs.",
         (
             Edit(
-                "controlplane.commands.claims:is_held",
+                "controlplane.commands.jobs.claims:is_held",
                 'return (col(JobRow.phase) == "Running", col(JobRow.attempt) == attempt, col(JobRow.owner) == owner)',
                 'return (col(JobRow.phase) == "Running",)',
             ),
@@ -141,7 +141,7 @@ JOBS: Final = (
         "Every claim increases the fencing token; here a reclaimed job keeps the one that it had.",
         (
             Edit(
-                "controlplane.commands.claims:_grant",
+                "controlplane.commands.jobs.claims:_grant",
                 "col(JobRow.attempt) + 1",
                 "func.coalesce(func.nullif(col(JobRow.attempt), 0), 1)",
             ),
@@ -168,7 +168,7 @@ JOBS: Final = (
                 imports="from datetime import UTC, datetime\nfrom functools import partial",
             ),
             Edit(
-                "controlplane.commands.claims:heartbeat",
+                "controlplane.commands.jobs.claims:heartbeat",
                 "now = uow.now()",
                 "now = beat.now or uow.now()",
             ),
@@ -217,7 +217,7 @@ COMMANDS: Final = (
         "A move names the move before it, and of two only one is accepted; here both are.",
         (
             Edit(
-                "controlplane.commands.aliases:_swap",
+                "controlplane.commands.registry.aliases:_swap",
                 """
                     here = (col(AliasRow.model) == row.model, col(AliasRow.alias) == row.alias,
                             col(AliasRow.history_id) == expected)
@@ -231,7 +231,7 @@ COMMANDS: Final = (
         "A label is accepted once for one prediction id; here each time that it comes.",
         (
             Edit(
-                "controlplane.commands.feedback:take_feedback",
+                "controlplane.commands.serving.feedback:take_feedback",
                 "feedback.prediction_id.encode()",
                 'f"{feedback.prediction_id} {uow.now()}".encode()',
             ),

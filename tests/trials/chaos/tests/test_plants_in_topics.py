@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from controlplane.commands.cursors import FACTS
+from controlplane.commands.spine.cursors import FACTS
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import (
     CursorRow,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.commands.dead_letters import Burial, bury
+from controlplane.commands.spine.dead_letters import Burial, bury
 from controlplane.store.database import Database
 from controlplane.transport.port import Delivery
 from schemas.kafka_binding import KafkaMessage

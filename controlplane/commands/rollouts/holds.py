@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from controlplane.commands.generations import lock_deployment
-from controlplane.commands.rollout_changes import announce_progress, cause_of, change, lock_rollout
-from controlplane.commands.rollout_phases import find_active, holds_on
-from controlplane.commands.rollouts import find_rollout, keep_word, lock_for
-from controlplane.commands.tokens import Principal
+from controlplane.commands.rollouts.changes import announce_progress, cause_of, change, lock_rollout
+from controlplane.commands.rollouts.operations import find_rollout, keep_word, lock_for
+from controlplane.commands.rollouts.phases import find_active, holds_on
+from controlplane.commands.serving.generations import lock_deployment
+from controlplane.commands.spine.tokens import Principal
 from controlplane.domain.holds import Person
 from controlplane.domain.rollout import FINAL, Verb
 from controlplane.errors import AnotherPersonNeeded, Conflict

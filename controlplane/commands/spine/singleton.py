@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from controlplane.commands import leases
+from controlplane.commands.spine import leases
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlmodel import Session, SQLModel, col, select
 
-from controlplane.commands.tokens import Principal
+from controlplane.commands.spine.tokens import Principal
 from controlplane.domain.audit import difference
 from controlplane.errors import Invalid, NotFound
 from controlplane.projections.holds import standing_holds

@@ -5,11 +5,11 @@ from uuid import UUID, uuid4
 
 from sqlmodel import Session, col, select
 
-from controlplane.commands.aliases import ANY, move_alias
-from controlplane.commands.gateways import Proof, prove
-from controlplane.commands.generations import Desired, find_graph, lock_deployment, set_generation, stable_of
-from controlplane.commands.rollout_changes import decision_of, keep_decision, lock_rollout
-from controlplane.commands.rollout_phases import find_active, finish, start_next
+from controlplane.commands.registry.aliases import ANY, move_alias
+from controlplane.commands.rollouts.changes import decision_of, keep_decision, lock_rollout
+from controlplane.commands.rollouts.phases import find_active, finish, start_next
+from controlplane.commands.serving.gateways import Proof, prove
+from controlplane.commands.serving.generations import Desired, find_graph, lock_deployment, set_generation, stable_of
 from controlplane.domain.canonical import digest
 from controlplane.domain.rollout import Served, predecessor
 from controlplane.errors import Conflict

@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select, update
 
-from controlplane.commands.jobs import announce, is_job
-from controlplane.commands.reports import finite, keep_curve, keep_logs, without_measurements
+from controlplane.commands.jobs.lifecycle import announce, is_job
+from controlplane.commands.jobs.reports import finite, keep_curve, keep_logs, without_measurements
 from controlplane.errors import LostLease, NotFound
 from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time

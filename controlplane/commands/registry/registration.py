@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlmodel import col, select, update
 
-from controlplane.commands.references import base_graph_key
+from controlplane.commands.registry.references import base_graph_key
 from controlplane.domain.canonical import digest
 from controlplane.store.insert import insert_once
 from controlplane.store.tables import (

@@ -6,12 +6,12 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlmodel import Session, col, select, update
 
-from controlplane.commands import pipelines
-from controlplane.commands.claims import is_held, lost
-from controlplane.commands.jobs import announce, is_job, leave, lock_job, stop_job
-from controlplane.commands.registered import contradiction
-from controlplane.commands.registry import register_result
-from controlplane.commands.reports import clean
+from controlplane.commands.automation import pipelines
+from controlplane.commands.jobs.claims import is_held, lost
+from controlplane.commands.jobs.lifecycle import announce, is_job, leave, lock_job, stop_job
+from controlplane.commands.jobs.reports import clean
+from controlplane.commands.registry.consistency import contradiction
+from controlplane.commands.registry.registration import register_result
 from controlplane.domain.job import FINAL, Happening, after_failure, after_release
 from controlplane.domain.lease import live_since, presence_seconds
 from controlplane.domain.result import mismatch

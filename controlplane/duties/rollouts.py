@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from controlplane.commands.generations import lock_deployment
-from controlplane.commands.rollbacks import advance_rollback
-from controlplane.commands.rollout_changes import lock_rollout
-from controlplane.commands.rollout_fold import fold_rollout, note_fold_failure
-from controlplane.commands.verification import advance_verifying
+from controlplane.commands.rollouts.changes import lock_rollout
+from controlplane.commands.rollouts.fold import fold_rollout, note_fold_failure
+from controlplane.commands.rollouts.rollbacks import advance_rollback
+from controlplane.commands.rollouts.verification import advance_verifying
+from controlplane.commands.serving.generations import lock_deployment
 from controlplane.domain.rollout import ANALYSED, fold_pause, retry_pause
 from controlplane.errors import Busy, LostLease
 from controlplane.settings import Settings

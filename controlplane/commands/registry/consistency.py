@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlmodel import Session, select
 
-from controlplane.commands.evidence import split_digest
+from controlplane.commands.registry.evidence import split_digest
 from controlplane.domain.result import Claim
 from controlplane.store.tables import DatasetVersionRow, JobRow, ModelVersionRow
 from schemas.jobs import (

@@ -1,9 +1,9 @@
 """Verification: live gateways load a version and answer a smoke row before it gets traffic or the pointer."""
 
-from controlplane.commands.gateways import Proof, prove
-from controlplane.commands.generations import stable_of
-from controlplane.commands.rollout_changes import decision_of, keep_decision
-from controlplane.commands.rollout_phases import enter_step, finish, holds_on, leave, promote, wait_while_held
+from controlplane.commands.rollouts.changes import decision_of, keep_decision
+from controlplane.commands.rollouts.phases import enter_step, finish, holds_on, leave, promote, wait_while_held
+from controlplane.commands.serving.gateways import Proof, prove
+from controlplane.commands.serving.generations import stable_of
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork
 

@@ -7,8 +7,8 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, delete, exists, func, not_, or_, tuple_, update
 from sqlmodel import SQLModel, col, select
 
-from controlplane.commands.cursors import FACTS
-from controlplane.commands.dead_letters import RELAY
+from controlplane.commands.spine.cursors import FACTS
+from controlplane.commands.spine.dead_letters import RELAY
 from controlplane.domain.job import FINAL
 from controlplane.domain.rollout import ACTIVE
 from controlplane.store.insert import insert_once

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlmodel import Session, col, delete, func, select, update
 
-from controlplane.commands.pipelines import REFUSALS, RunRequest, start_run
-from controlplane.commands.revisions import keep_revision
+from controlplane.commands.automation.pipelines import REFUSALS, RunRequest, start_run
+from controlplane.commands.spine.revisions import keep_revision
 from controlplane.domain.document import json_bytes
 from controlplane.domain.pipeline import with_params
 from controlplane.domain.trigger import (

@@ -6,8 +6,7 @@ from uuid import UUID, uuid4
 
 from sqlmodel import Session, col, select
 
-from controlplane.commands.generations import lock_deployment, stable_of
-from controlplane.commands.rollout_changes import (
+from controlplane.commands.rollouts.changes import (
     announce_progress,
     change,
     decision_of,
@@ -15,9 +14,10 @@ from controlplane.commands.rollout_changes import (
     keep_decision,
     lock_rollout,
 )
-from controlplane.commands.rollout_phases import activate, enter_step, find_active, finish, give_way, leave
-from controlplane.commands.rollout_phases import promote as promote_now
-from controlplane.commands.tokens import Principal
+from controlplane.commands.rollouts.phases import activate, enter_step, find_active, finish, give_way, leave
+from controlplane.commands.rollouts.phases import promote as promote_now
+from controlplane.commands.serving.generations import lock_deployment, stable_of
+from controlplane.commands.spine.tokens import Principal
 from controlplane.domain.analysis.explain import decision_inputs
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import invalid_for_good

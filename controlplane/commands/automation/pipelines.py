@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 from sqlmodel import col, select
 
-from controlplane.commands.generations import lock_deployment
-from controlplane.commands.jobs import OfRun, lock_job, request_job, stop_job
-from controlplane.commands.revisions import keep_revision
+from controlplane.commands.jobs.lifecycle import OfRun, lock_job, request_job, stop_job
+from controlplane.commands.serving.generations import lock_deployment
+from controlplane.commands.spine.revisions import keep_revision
 from controlplane.domain.document import json_bytes
 from controlplane.domain.pipeline import (
     OVER,
@@ -217,16 +217,16 @@ def _request(uow: UnitOfWork, row: PipelineRunRow, action: RequestJob) -> StageS
 
 def _release(uow: UnitOfWork, row: PipelineRunRow, action: StartRollout) -> StageState:
     # Rollouts tell pipelines that they ended and pipelines start rollouts: one of the two imports late.
-    from controlplane.commands import rollouts
+    from controlplane.commands.rollouts import operations
 
-    wish = rollouts.StartRollout(
+    wish = operations.StartRollout(
         deployment=action.deployment,
         model_version_id=find_version(uow.session, action.model_version).id,
         reason=f"stage {action.stage!r} of run {row.id} of pipeline {row.pipeline!r}",
         pipeline=row.pipeline,
         run_id=row.id,
     )
-    rollout = rollouts.start_rollout(uow, wish)
+    rollout = operations.start_rollout(uow, wish)
     state = StageState(phase="Running", rollout_id=str(rollout.id), outputs={"rollout": str(rollout.id)})
     return state if rollout.finished_at is None else _released(state, rollout)
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlmodel import col, select
 
-from controlplane.commands.references import OURS_TO_FILL, resolve_spec
+from controlplane.commands.registry.references import OURS_TO_FILL, resolve_spec
 from controlplane.domain.job import FINAL, Happening, backoff_seconds, next_phase
 from controlplane.errors import Conflict, NotFound
 from controlplane.store.tables import JobRow

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, update
 
-from controlplane.commands.generations import find_deployment
+from controlplane.commands.serving.generations import find_deployment
 from controlplane.errors import Conflict, Invalid, NotFound
 from controlplane.projections.gateways import is_live, list_boots
 from controlplane.store.insert import insert_once

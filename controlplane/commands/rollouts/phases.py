@@ -6,11 +6,10 @@ from uuid import UUID, uuid4
 
 from sqlmodel import col, select
 
-from controlplane.commands import pipelines
-from controlplane.commands.aliases import ANY, move_alias
-from controlplane.commands.evidence import gather
-from controlplane.commands.generations import Desired, set_generation, stable_of
-from controlplane.commands.rollout_changes import (
+from controlplane.commands.automation import pipelines
+from controlplane.commands.registry.aliases import ANY, move_alias
+from controlplane.commands.registry.evidence import gather
+from controlplane.commands.rollouts.changes import (
     announce,
     announce_progress,
     change,
@@ -18,6 +17,7 @@ from controlplane.commands.rollout_changes import (
     journey,
     keep_decision,
 )
+from controlplane.commands.serving.generations import Desired, set_generation, stable_of
 from controlplane.domain import gates
 from controlplane.domain.analysis.state import AnalysisState, begin, conclude, enter
 from controlplane.errors import Conflict

@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from controlplane.commands.observations import OBSERVED_PHASES
-from controlplane.commands.tokens import Principal
+from controlplane.commands.serving.observations import OBSERVED_PHASES
+from controlplane.commands.spine.tokens import Principal
 from controlplane.errors import Conflict, Invalid
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, LabelRow, RolloutRow

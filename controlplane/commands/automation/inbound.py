@@ -5,8 +5,8 @@ from typing import Final
 
 from sqlmodel import col, select
 
-from controlplane.commands.inbox import is_first_time
-from controlplane.commands.triggers import Incoming, ask_triggers, let_fire, note_unmatched
+from controlplane.commands.automation.triggers import Incoming, ask_triggers, let_fire, note_unmatched
+from controlplane.commands.spine.inbox import is_first_time
 from controlplane.domain.document import json_bytes
 from controlplane.errors import Invalid, PayloadTooLarge
 from controlplane.store.tables import TriggerEvaluationRow

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select, update
 
-from controlplane.commands.gateways import check_clock, find_boot
+from controlplane.commands.serving.gateways import check_clock, find_boot
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import GatewayBootRow, GenerationRow, ObservationRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork

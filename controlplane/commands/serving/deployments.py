@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from controlplane.commands.generations import Desired, current_row, find_graph, lock_deployment, set_generation
-from controlplane.commands.revisions import keep_revision
+from controlplane.commands.serving.generations import Desired, current_row, find_graph, lock_deployment, set_generation
+from controlplane.commands.spine.revisions import keep_revision
 from controlplane.domain.alias import check_alias_name
 from controlplane.errors import Conflict
 from controlplane.projections.models import find_follower

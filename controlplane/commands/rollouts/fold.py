@@ -8,8 +8,8 @@ from uuid import UUID
 
 from sqlmodel import col, func, or_, select, update
 
-from controlplane.commands.rollout_changes import announce_progress, change, decision_of, keep_decision
-from controlplane.commands.rollout_phases import (
+from controlplane.commands.rollouts.changes import announce_progress, change, decision_of, keep_decision
+from controlplane.commands.rollouts.phases import (
     enter_step,
     find_next,
     give_way,
