@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from controlplane.commands.automation.triggers import fire_due_triggers
-from controlplane.commands.jobs import outcomes
 from controlplane.commands.spine import leases
 from controlplane.commands.spine.singleton import Singleton
-from controlplane.duties import retention
+from controlplane.duties.job_leases import expire_leases
+from controlplane.duties.retention import prune
 from controlplane.duties.rollouts import fold_rollouts
+from controlplane.duties.triggers import fire_due_triggers
 from controlplane.errors import LostLease
 from controlplane.settings import Settings
 from controlplane.store.database import Database
@@ -32,29 +32,6 @@ class Duty:
     name: str
     every_seconds: float
     run: Callable[[Database, Settings], None]
-
-
-def expire_leases(database: Database, settings: Settings) -> None:
-    """Jobs of silent workers go back to Pending, or have failed."""
-    while True:
-        with database.begin(LEASE) as uow:
-            expired = outcomes.expire_leases(uow, settings.job_lease_seconds)
-        if expired:
-            logger.warning("%d job leases expired", expired)
-        if expired < outcomes.EXPIRED_AT_ONCE:
-            return
-
-
-def prune(database: Database, settings: Settings) -> None:
-    """What is older than the retention, in batches."""
-    for name, prune_batch in retention.prunings(relayed=settings.kafka_bootstrap_servers is not None).items():
-        pruned, batch = 0, retention.BATCH
-        while batch >= retention.BATCH:
-            with database.begin(LEASE) as uow:
-                batch = prune_batch(uow, retention.cutoff(uow, settings.retention_days))
-            pruned += batch
-        if pruned:
-            logger.info("pruned %d %s", pruned, name)
 
 
 def duties(settings: Settings) -> tuple[Duty, ...]:

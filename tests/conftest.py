@@ -10,6 +10,7 @@ from typing import cast
 
 import pytest
 
+from controlplane import continuations
 from controlplane.store.database import Database
 from tests.support import broker as brokers
 from tests.support import postgres_server
@@ -102,21 +103,21 @@ def database_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    opened = Database(database_url)
+    opened = continuations.open_database(database_url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def sqlite_database(sqlite_url: str) -> Iterator[Database]:
-    opened = Database(sqlite_url)
+    opened = continuations.open_database(sqlite_url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
 def postgres_database(postgres_url: str) -> Iterator[Database]:
-    opened = Database(postgres_url)
+    opened = continuations.open_database(postgres_url)
     yield opened
     opened.close()
 
@@ -127,7 +128,7 @@ def open_database(database_url: str) -> Iterator[Callable[[], Database]]:
     opened: list[Database] = []
 
     def open_one() -> Database:
-        opened.append(Database(database_url))
+        opened.append(continuations.open_database(database_url))
         return opened[-1]
 
     yield open_one

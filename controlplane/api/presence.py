@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
-from controlplane.commands.jobs.outcomes import keep_api_alive
+from controlplane.commands.spine.presence import keep_api_alive
 from controlplane.domain.lease import BEATS_PER_LEASE
 from controlplane.store.database import Database
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import typer
 from rich.markup import escape
 
+from controlplane import continuations
 from controlplane.cli.output import Terminal, terminal
 from controlplane.cli.private_file import write_private
 from controlplane.commands.spine.audit import note_local
@@ -22,7 +23,7 @@ from schemas.processes.private import make_home
 
 def open_database(settings: Settings) -> Database:
     make_home(settings.home)
-    return Database(settings.resolved_database_url())
+    return continuations.open_database(settings.resolved_database_url())
 
 
 def upgraded_database(screen: Terminal) -> Database:

@@ -1,5 +1,6 @@
 """What may be forgotten, and never before everybody who still needs it has had it."""
 
+import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -11,6 +12,9 @@ from controlplane.commands.spine.cursors import FACTS
 from controlplane.commands.spine.dead_letters import RELAY
 from controlplane.domain.job import FINAL
 from controlplane.domain.rollout import ACTIVE
+from controlplane.duties.actor import ACTOR
+from controlplane.settings import Settings
+from controlplane.store.database import Database
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import LabelRow, ObservationRow, RolloutRow
 from controlplane.store.spine_tables import (
@@ -27,6 +31,7 @@ from controlplane.store.spine_tables import (
 from controlplane.store.tables import ApiReplicaRow, JobCurveRow, JobLogRow, JobRow, TriggerEvaluationRow
 from controlplane.store.unit_of_work import UnitOfWork
 
+logger = logging.getLogger(__name__)
 INBOX_FACTOR: Final = 2
 """The inbox outlives the events that it remembers, here and on Kafka."""
 BATCH: Final = 5_000
@@ -164,6 +169,18 @@ def prunings(*, relayed: bool) -> dict[str, Prune]:
 
 def cutoff(uow: UnitOfWork, retention_days: float) -> datetime:
     return uow.now() - timedelta(days=retention_days)
+
+
+def prune(database: Database, settings: Settings) -> None:
+    """What is older than the retention, in batches."""
+    for name, prune_batch in prunings(relayed=settings.kafka_bootstrap_servers is not None).items():
+        pruned, batch = 0, BATCH
+        while batch >= BATCH:
+            with database.begin(ACTOR) as uow:
+                batch = prune_batch(uow, cutoff(uow, settings.retention_days))
+            pruned += batch
+        if pruned:
+            logger.info("pruned %d %s", pruned, name)
 
 
 def _delete(uow: UnitOfWork, row: type[SQLModel], condition: ColumnElement[bool]) -> int:

@@ -13,6 +13,7 @@ from controlplane.commands.rollouts.rollbacks import advance_rollback
 from controlplane.commands.rollouts.verification import advance_verifying
 from controlplane.commands.serving.generations import lock_deployment
 from controlplane.domain.rollout import ANALYSED, fold_pause, retry_pause
+from controlplane.duties.actor import ACTOR
 from controlplane.errors import Busy, LostLease
 from controlplane.settings import Settings
 from controlplane.store.database import Database
@@ -20,7 +21,6 @@ from controlplane.store.serving_tables import RollbackRow, RolloutRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork, database_time
 
 logger = logging.getLogger(__name__)
-ACTOR = "reconciler"
 Turn = Callable[[UnitOfWork], None]
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
 from controlplane.errors import Busy, GraftworkError, Invalid
-from controlplane.store.unit_of_work import Cause, UnitOfWork
+from controlplane.store.unit_of_work import Cause, ContinueWith, UnitOfWork
 
 BUSY_SECONDS = 10
 PAUSE_SECONDS = 1.0
@@ -29,10 +29,14 @@ UNSTORABLE = "the database cannot hold one of the values: U+0000, half of a surr
 
 
 class Database:
-    """One engine and its transactions. `on_commit` is called after a commit that announced something."""
+    """One engine and its transactions. `on_commit` is called after a commit that announced something.
 
-    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+    Without `continue_with` nothing may end in it: `controlplane/continuations.py` opens one in which everything may.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, continue_with: ContinueWith | None = None) -> None:
         self.url = url
+        self._continue_with = continue_with
         self.is_sqlite = url.startswith("sqlite")
         self.engine = _sqlite_engine(url, pool_size) if self.is_sqlite else _postgres_engine(url, pool_size)
         # PostgreSQL gives every statement a snapshot of its own anyway: BEGIN and ROLLBACK were two round trips.
@@ -50,7 +54,7 @@ class Database:
             self.engine.connect() as connection,
             Session(connection.execution_options(immediate=True), autoflush=True, expire_on_commit=False) as session,
         ):
-            uow = UnitOfWork(session, actor=actor, cause=cause)
+            uow = UnitOfWork(session, actor=actor, cause=cause, continue_with=self._continue_with)
             yield uow
             announced = uow.commit()
         if announced:

@@ -1,10 +1,11 @@
 """One transaction of the control plane: state and the facts that announce it, together, in one order."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import CursorResult, Executable, text
@@ -12,6 +13,7 @@ from sqlmodel import Session
 
 from controlplane.errors import PayloadTooLarge
 from controlplane.store.audit_chain import append_entries
+from controlplane.store.ended import Ended
 from controlplane.store.spine_tables import EventRow
 from schemas.cloudevent import MAX_EVENT_BYTES, EventData
 from schemas.events import AuditRecorded
@@ -27,6 +29,8 @@ TAKE_TURN = text(
 
 AUDIT_SUBJECT = "audit/log"
 """One key on Kafka for all of them: readers get them in the chain's order."""
+MOST_ENDS: Final = 10_000
+"""Ends of one unit of work, of jobs and rollouts: more are a chain that never stops."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,10 @@ class Cause:
 
     correlationid: str
     causationid: str | None = None
+
+
+ContinueWith = Callable[["UnitOfWork", Ended], None]
+"""Lets whatever waits for an end go on, in the transaction of that end."""
 
 
 class UnitOfWork:
@@ -47,12 +55,16 @@ class UnitOfWork:
     source = "graftwork"
     """CloudEvents source of our facts."""
 
-    def __init__(self, session: Session, *, actor: str, cause: Cause | None = None) -> None:
+    def __init__(
+        self, session: Session, *, actor: str, cause: Cause | None = None, continue_with: ContinueWith | None = None
+    ) -> None:
         self.session = session
         self.actor = actor
         self.cause = cause
+        self._continue_with = continue_with
         self._events: list[EventRow] = []
         self._notes: list[AuditNote] = []
+        self._ends: deque[tuple[Ended, str, Cause | None]] = deque()
 
     @property
     def is_sqlite(self) -> bool:
@@ -90,15 +102,26 @@ class UnitOfWork:
         """Put an entry into the audit log with this transaction, and announce it as a fact after all others."""
         self._notes.append(note)
 
+    def has_ended(self, ended: Ended) -> None:
+        """Whatever waits for this end goes on before the commit, on behalf of whoever acts now.
+
+        Raises RuntimeError on a database that was opened without its continuations: nothing would go on.
+        """
+        if self._continue_with is None:
+            raise RuntimeError(f"{type(ended).__name__}: this database was opened without its continuations")
+        self._ends.append((ended, self.actor, self.cause))
+
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Whatever fails in it leaves nothing behind, neither rows nor facts, and this unit of work may go on."""
-        recorded = len(self._events)
+        recorded, ended = len(self._events), len(self._ends)
         try:
             with self.session.begin_nested():
                 yield
         except BaseException:
             del self._events[recorded:]
+            while len(self._ends) > ended:
+                self._ends.pop()
             raise
 
     def execute(self, statement: Executable) -> int:
@@ -107,7 +130,11 @@ class UnitOfWork:
         return result.rowcount
 
     def commit(self) -> bool:
-        """Flush state, take the commit lock, write audit entries and facts, commit. True when a fact was announced."""
+        """Let go on what waited for an end, flush, take the commit lock, write audit entries and facts, commit.
+
+        True when a fact was announced.
+        """
+        self._go_on()
         self.session.flush()
         if self._events or self._notes:
             at = self._take_turn()
@@ -118,6 +145,19 @@ class UnitOfWork:
                 self.session.flush()
         self.session.commit()
         return bool(self._events)
+
+    def _go_on(self) -> None:
+        """First come, first served, also what ends meanwhile. Raises RuntimeError for a chain that never stops."""
+        actor, cause = self.actor, self.cause
+        left = MOST_ENDS
+        while self._ends and self._continue_with:
+            if not left:
+                raise RuntimeError(f"more than {MOST_ENDS} ends in one unit of work: they make each other")
+            left -= 1
+            ended, self.actor, self.cause = self._ends.popleft()
+            self.session.flush()
+            self._continue_with(self, ended)
+        self.actor, self.cause = actor, cause
 
     def _audit(self, at: datetime) -> None:
         if not self._notes:

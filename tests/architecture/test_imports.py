@@ -1,5 +1,6 @@
 """What import-linter cannot say: allow-lists, and imports that no import statement shows."""
 
+import ast
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -49,3 +50,26 @@ def test_the_gateway_and_the_model_session_load_no_torch() -> None:
     code = "import sys, workers.serve.app, workers.model.session; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_no_command_hides_an_import() -> None:
+    """An import in a function, or for types alone, is how two modules that need each other get past the contracts."""
+    hidden = [
+        f"{file.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("commands", "duties")
+        for file in sorted((ROOT / "controlplane" / folder).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom) and node.col_offset
+    ]
+    assert hidden == []
+
+
+def test_every_database_of_a_process_of_ours_knows_what_goes_on_when_something_ends() -> None:
+    """Migrations end nothing. Whoever else opens one without its continuations could not complete a job."""
+    opened = [
+        str(file.relative_to(ROOT / "controlplane"))
+        for file in sorted((ROOT / "controlplane").rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Database"
+    ]
+    assert opened == ["continuations.py", "store/migrations/env.py"]

@@ -8,6 +8,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from controlplane.api.app import create_app
+from controlplane.continuations import open_database
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from schemas.roles import Role
@@ -115,7 +116,7 @@ def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Api
     """One for all: what a role may not do changes nothing, and what it may do finds nothing."""
     file = tmp_path_factory.mktemp("authorisation") / "graftwork.db"
     shutil.copy(sqlite_template, file)
-    return ApiSite(Database(f"sqlite:///{file}"))
+    return ApiSite(open_database(f"sqlite:///{file}"))
 
 
 def unlisted(app: FastAPI) -> set[str]:

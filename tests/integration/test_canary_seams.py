@@ -156,6 +156,20 @@ def test_a_new_rollout_ends_one_that_is_invalid_for_good(site: Site) -> None:
     assert gateway.generation().canary is None
 
 
+def test_whoever_waits_behind_an_invalid_one_comes_before_a_new_one(site: Site) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    first = site.canary(gateway)
+    waiting = site.release(site.version())
+    gateway.observe(400, canary_share=0.5)
+    site.turn()
+    assert site.rollout(first["id"])["verdict"] == "INVALID"
+    new = site.release(site.version())
+    assert new["phase"] == "Queued"
+    assert site.rollout(waiting["id"])["phase"] == "Verifying"
+    assert site.rollout(first["id"])["phase"] == "Aborted"
+
+
 def test_a_run_whose_release_is_refused_leaves_standing_what_it_would_have_replaced(site: Site) -> None:
     champion = site.first_champion()
     gateway = Gateway(site)

@@ -11,8 +11,9 @@ from sqlmodel import SQLModel, col, func, select
 from controlplane.commands.spine.cursors import FACTS
 from controlplane.commands.spine.singleton import Singleton
 from controlplane.duties import retention
+from controlplane.duties.retention import prune
 from controlplane.errors import LostLease
-from controlplane.reconciler import LEASE, Duty, Fenced, Reconciler, duties, prune, run
+from controlplane.reconciler import LEASE, Duty, Fenced, Reconciler, duties, run
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import LabelRow, ObservationRow, RolloutRow

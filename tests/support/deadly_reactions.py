@@ -7,10 +7,10 @@ from typing import Final
 
 from controlplane.commands.spine.cursors import cursor_of
 from controlplane.commands.spine.singleton import Singleton
+from controlplane.continuations import open_database
 from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.fact_source import FactSource
 from controlplane.reactions.readers import fact_reaction
-from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.event_log import last_seq
 from schemas.cloudevent import FeedEvent
@@ -30,7 +30,7 @@ def effect(uow: UnitOfWork, event: FeedEvent) -> None:
 
 def main(url: str) -> None:
     """Until everything is read."""
-    database = Database(url)
+    database = open_database(url)
     source = FactSource(database, Singleton(database, "deadly", LEASE_SECONDS), lambda _: [e.TYPE for e in EVENTS])
     reaction = fact_reaction({event.TYPE: effect for event in EVENTS})
     consumer = Consumer(database, source, reaction, max_tries=MAX_TRIES, retry_seconds=0.01)

@@ -7,6 +7,8 @@ from sqlmodel import select
 
 from controlplane.commands.jobs import claims, outcomes
 from controlplane.commands.jobs.lifecycle import request_job
+from controlplane.commands.spine.presence import keep_api_alive
+from controlplane.duties.job_leases import expire_some
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.store.tables import JobRow
@@ -118,9 +120,9 @@ class Jobs:
     def expire(self, lease: float = 0.0) -> int:
         """As the reconciler does, with an API that has just said that it lives."""
         with self.database.begin("api") as uow:
-            outcomes.keep_api_alive(uow, "api/1", LEASE)
+            keep_api_alive(uow, "api/1", LEASE)
         with self.database.begin("reconciler") as uow:
-            return outcomes.expire_leases(uow, lease)
+            return expire_some(uow, lease)
 
     def get(self, job_id: UUID) -> JobRow:
         with self.database.read() as session:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from sqlmodel import col, select
 
 from controlplane.commands.jobs.lifecycle import OfRun, lock_job, request_job, stop_job
+from controlplane.commands.rollouts import operations
 from controlplane.commands.serving.generations import lock_deployment
 from controlplane.commands.spine.revisions import keep_revision
 from controlplane.domain.document import json_bytes
@@ -109,7 +110,7 @@ def job_finished(uow: UnitOfWork, job: JobRow) -> None:
 
 
 def rollout_finished(uow: UnitOfWork, rollout: RolloutRow) -> None:
-    """A rollout of a run is final. One that ends while it is being started is not recorded yet: `_release` sees it."""
+    """A rollout of a run is final. What one that ended while it was being started leads to, `_release` has seen."""
     if rollout.run_id is None:
         return
     row = _lock_run(uow, rollout.run_id)
@@ -216,9 +217,6 @@ def _request(uow: UnitOfWork, row: PipelineRunRow, action: RequestJob) -> StageS
 
 
 def _release(uow: UnitOfWork, row: PipelineRunRow, action: StartRollout) -> StageState:
-    # Rollouts tell pipelines that they ended and pipelines start rollouts: one of the two imports late.
-    from controlplane.commands.rollouts import operations
-
     wish = operations.StartRollout(
         deployment=action.deployment,
         model_version_id=find_version(uow.session, action.model_version).id,

@@ -25,15 +25,11 @@ from controlplane.domain.trigger import (
 from controlplane.errors import NotFound
 from controlplane.projections.causation import runs_behind
 from controlplane.projections.pipelines import find_pipeline
-from controlplane.settings import Settings
-from controlplane.store.database import Database
 from controlplane.store.insert import insert_once
 from controlplane.store.tables import TriggerEvaluationRow, TriggerRow
-from controlplane.store.unit_of_work import Cause, UnitOfWork, database_time
+from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.cloudevent import OUR_PREFIX
 from schemas.pipelines import PipelineSpec, TriggerSpec
-
-DUE_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -129,21 +125,6 @@ def let_fire(uow: UnitOfWork, asked: list[Asked], cause: Cause) -> list[TriggerE
             kept = {"document": dict(one.document), "cause": [cause.correlationid, cause.causationid]}
             _set(uow, one.row, event=kept)
     return [one.row for one in asked]
-
-
-def fire_due_triggers(database: Database, _settings: Settings) -> None:
-    """The reconciler's duty: what has waited long enough, for a later match or for the end of a cooldown."""
-    with database.read() as session:
-        due = session.exec(
-            select(TriggerEvaluationRow.seq)
-            .where(col(TriggerEvaluationRow.outcome).in_(WAITING))
-            .where(col(TriggerEvaluationRow.due_at) <= database_time(session))
-            .order_by(col(TriggerEvaluationRow.due_at))
-            .limit(DUE_AT_ONCE)
-        ).all()
-    for seq in due:
-        with database.begin("reconciler") as uow:
-            fire_due(uow, seq or 0)
 
 
 def fire_due(uow: UnitOfWork, seq: int) -> None:

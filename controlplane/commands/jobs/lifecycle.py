@@ -82,7 +82,7 @@ def retry_job(uow: UnitOfWork, job_id: UUID) -> JobRow:
 def stop_job(uow: UnitOfWork, job_id: UUID) -> JobRow:
     """Cancel a Pending job at once, ask a Running one to stop; a finished one stays as it is.
 
-    Does not tell the job's pipeline run: `outcomes.cancel_job` does.
+    Does not say that it has ended: `outcomes.cancel_job` does.
     """
     job = lock_job(uow, job_id)
     if job.phase == "Pending":

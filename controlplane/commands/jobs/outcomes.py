@@ -1,23 +1,20 @@
 """How an attempt ends, and with it, perhaps, its job."""
 
-from datetime import timedelta
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlmodel import Session, col, select, update
+from sqlmodel import Session, update
 
-from controlplane.commands.automation import pipelines
 from controlplane.commands.jobs.claims import is_held, lost
 from controlplane.commands.jobs.lifecycle import announce, is_job, leave, lock_job, stop_job
 from controlplane.commands.jobs.reports import clean
 from controlplane.commands.registry.consistency import contradiction
 from controlplane.commands.registry.registration import register_result
 from controlplane.domain.job import FINAL, Happening, after_failure, after_release
-from controlplane.domain.lease import live_since, presence_seconds
 from controlplane.domain.result import mismatch
 from controlplane.errors import Invalid
-from controlplane.store.insert import insert_once
-from controlplane.store.tables import ApiReplicaRow, JobRow
+from controlplane.store.ended import JobEnded
+from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.claims import Completion, Failure, Release
 from schemas.cloudevent import EventData
@@ -29,7 +26,6 @@ MAX_REASON = 2000
 """Characters of a failed job's reason; the rest is cut."""
 MOST_REFUSALS = 100
 """Owners are processes and come and go: only the latest ones can ask again."""
-EXPIRED_AT_ONCE = 100
 
 
 def complete_job(uow: UnitOfWork, job_id: UUID, completion: Completion) -> JobRow:
@@ -49,7 +45,7 @@ def complete_job(uow: UnitOfWork, job_id: UUID, completion: Completion) -> JobRo
     leave(uow, job, "completed")
     announce(uow, job, JobSucceeded(job_id=job.id, kind=job.kind, attempt=job.attempt))
     job.outputs = register_result(uow, job, spec, completion.result)
-    return _tell_run(uow, job)
+    return _tell(uow, job)
 
 
 def fail_job(uow: UnitOfWork, job_id: UUID, failure: Failure) -> JobRow:
@@ -60,7 +56,7 @@ def fail_job(uow: UnitOfWork, job_id: UUID, failure: Failure) -> JobRow:
     job = _take(uow, job_id, failure.attempt, failure.owner)
     if job is None:
         return _repeated(uow, job_id, failure, frozenset({"Failed", "Cancelled"}))
-    return _count_failure(uow, job, failure.reason, retryable=failure.retryable)
+    return count_failure(uow, job, failure.reason, retryable=failure.retryable)
 
 
 def release_job(uow: UnitOfWork, job_id: UUID, release: Release) -> JobRow:
@@ -77,45 +73,17 @@ def cancel_job(uow: UnitOfWork, job_id: UUID) -> JobRow:
     """Pending: cancelled at once. Running: its worker is asked, and confirms. Finished: stays as it is."""
     before = lock_job(uow, job_id).phase
     job = stop_job(uow, job_id)
-    return _tell_run(uow, job) if job.phase != before else job
+    return _tell(uow, job) if job.phase != before else job
 
 
-# --- leases that expire -----------------------------------------------------------------------------------------------
-
-
-def keep_api_alive(uow: UnitOfWork, replica: str, lease_seconds: float) -> None:
-    """An API process says that it lives. After a gap it counts as new: the sleep or the outage was not the workers'."""
-    now = uow.now()
-    until = now + timedelta(seconds=presence_seconds(lease_seconds))
-    alive = update(ApiReplicaRow).where(col(ApiReplicaRow.id) == replica).execution_options(synchronize_session=False)
-    if uow.execute(alive.where(col(ApiReplicaRow.until) >= now).values(until=until)):
-        return
-    if not insert_once(uow, ApiReplicaRow(id=replica, since=now, until=until)):
-        uow.execute(alive.values(since=now, until=until))
-
-
-def expire_leases(uow: UnitOfWork, lease_seconds: float) -> int:
-    """End the attempts of workers that went silent, some at a time; answers how many.
-
-    None before an API has lived for one whole lease: until then every worker may be alive and unheard.
-    """
-    now = uow.now()
-    live = select(ApiReplicaRow.id).where(
-        ApiReplicaRow.until >= now, ApiReplicaRow.since <= live_since(now, lease_seconds)
+def count_failure(uow: UnitOfWork, job: JobRow, reason: str, *, retryable: bool) -> JobRow:
+    """The attempt of a locked job has failed: it is tried again after a while, or the job has failed."""
+    job.failures += 1
+    job.reason = clean(reason, MAX_REASON)
+    happening = after_failure(
+        job.failures, job.max_attempts, retryable=retryable, cancel_requested=job.cancel_requested
     )
-    if uow.session.exec(live.limit(1)).first() is None:
-        return 0
-    silent = uow.session.exec(
-        select(JobRow)
-        .where(JobRow.phase == "Running", col(JobRow.lease_until) < now)
-        .order_by(col(JobRow.lease_until))
-        .limit(EXPIRED_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    ).all()
-    for job in silent:
-        reason = f"the lease of attempt {job.attempt} expired: {job.owner} went silent"
-        _count_failure(uow, job, reason, retryable=True)
-    return len(silent)
+    return _end_attempt(uow, job, happening)
 
 
 # --- what ends have in common -----------------------------------------------------------------------------------------
@@ -145,15 +113,6 @@ def _check_result(session: Session, spec: JobSpec, result: JobResult) -> None:
         raise Invalid(f"{wrong.field} {wrong.found!r}: expected {wrong.expected}", field=f"result.{wrong.field}")
 
 
-def _count_failure(uow: UnitOfWork, job: JobRow, reason: str, *, retryable: bool) -> JobRow:
-    job.failures += 1
-    job.reason = clean(reason, MAX_REASON)
-    happening = after_failure(
-        job.failures, job.max_attempts, retryable=retryable, cancel_requested=job.cancel_requested
-    )
-    return _end_attempt(uow, job, happening)
-
-
 def _end_attempt(uow: UnitOfWork, job: JobRow, happening: Happening) -> JobRow:
     leave(uow, job, happening)
     facts: dict[str, EventData] = {
@@ -162,11 +121,11 @@ def _end_attempt(uow: UnitOfWork, job: JobRow, happening: Happening) -> JobRow:
         "Cancelled": JobCancelled(job_id=job.id, kind=job.kind, attempt=job.attempt),
     }
     announce(uow, job, facts[job.phase])
-    return _tell_run(uow, job)
+    return _tell(uow, job)
 
 
-def _tell_run(uow: UnitOfWork, job: JobRow) -> JobRow:
-    if job.run_id and job.phase in FINAL:
-        uow.session.flush()
-        pipelines.job_finished(uow, job)
+def _tell(uow: UnitOfWork, job: JobRow) -> JobRow:
+    """When it has ended, its pipeline run goes on."""
+    if job.phase in FINAL:
+        uow.has_ended(JobEnded(job))
     return job

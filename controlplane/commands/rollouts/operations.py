@@ -14,7 +14,7 @@ from controlplane.commands.rollouts.changes import (
     keep_decision,
     lock_rollout,
 )
-from controlplane.commands.rollouts.phases import activate, enter_step, find_active, finish, give_way, leave
+from controlplane.commands.rollouts.phases import activate, enter_step, find_active, finish, give_way, leave, start_next
 from controlplane.commands.rollouts.phases import promote as promote_now
 from controlplane.commands.serving.generations import lock_deployment, stable_of
 from controlplane.commands.spine.tokens import Principal
@@ -218,6 +218,7 @@ def _replace_invalid(uow: UnitOfWork, deployment: DeploymentRow) -> None:
     if invalid_for_good(policy, state):
         with journey(uow, row):
             give_way(uow, deployment, row)
+        start_next(uow, deployment)  # not only before the commit: whoever waits comes before the new one
 
 
 def _supersede(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout) -> None:

@@ -6,7 +6,6 @@ from uuid import UUID, uuid4
 
 from sqlmodel import col, select
 
-from controlplane.commands.automation import pipelines
 from controlplane.commands.registry.aliases import ANY, move_alias
 from controlplane.commands.registry.evidence import gather
 from controlplane.commands.rollouts.changes import (
@@ -22,6 +21,7 @@ from controlplane.domain import gates
 from controlplane.domain.analysis.state import AnalysisState, begin, conclude, enter
 from controlplane.errors import Conflict
 from controlplane.projections.holds import in_words, on_rollout, standing_holds
+from controlplane.store.ended import RolloutEnded
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, HoldRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.events import RolloutFinished
@@ -205,7 +205,7 @@ def finish(
     reason: str,
     decision: DecisionRow | None = None,
 ) -> None:
-    """The rollout ends; its pipeline run hears of it, and the next one in the queue begins unless it is frozen."""
+    """The rollout ends; before the commit its pipeline run goes on, and the next one in the queue begins."""
     weight = 1.0 if phase == "Promoted" else 0.0
     values: dict[str, Any] = {"phase": phase, "reason": reason, "weight": weight, "finished_at": uow.now()}
     if decision is not None and decision.kind == "canary":
@@ -224,9 +224,7 @@ def finish(
         reason=reason,
     )
     announce(uow, row, fact)
-    if row.run_id is not None:
-        pipelines.rollout_finished(uow, row)
-    start_next(uow, deployment)
+    uow.has_ended(RolloutEnded(row))
 
 
 def find_active(uow: UnitOfWork, deployment: str) -> RolloutRow | None:
@@ -246,6 +244,9 @@ def find_next(uow: UnitOfWork, deployment: DeploymentRow) -> RolloutRow | None:
 
 
 def start_next(uow: UnitOfWork, deployment: DeploymentRow) -> None:
-    """The oldest queued rollout becomes the active one, unless there is one or the queue is frozen."""
-    if find_active(uow, deployment.name) is None and (row := find_next(uow, deployment)) is not None:
+    """The oldest queued rollout becomes the active one, unless there is one or the queue is frozen.
+
+    One that its gates refuse has ended at once: then the next one does.
+    """
+    while find_active(uow, deployment.name) is None and (row := find_next(uow, deployment)) is not None:
         activate(uow, deployment, row)

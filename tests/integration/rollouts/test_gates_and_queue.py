@@ -74,6 +74,15 @@ def test_the_next_one_queues_and_starts_when_the_first_has_ended(site: Site) -> 
     assert site.phases() == ["Promoted", "Aborted", "Verifying"]
 
 
+def test_what_its_gates_refuse_makes_room_for_whoever_waits_behind_it(site: Site) -> None:
+    site.first_champion()
+    first = site.canary(Gateway(site))
+    for learnt in (Learnt(exported=False), Learnt(exported=False), Learnt(), Learnt()):
+        site.release(site.version(learnt))
+    ok(site.client("operator").post(f"/v1/rollouts/{first['id']}:abort", json=WORD))
+    assert site.phases() == ["Promoted", "Aborted", "Aborted", "Aborted", "Verifying", "Queued"]
+
+
 def test_a_newer_version_of_the_same_pipeline_supersedes_a_queued_one(site: Site) -> None:
     site.first_champion()
     gateway = Gateway(site)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.commands.automation.triggers import fire_due_triggers
+from controlplane.duties.triggers import fire_due_triggers
 from tests.support.releases import Site
 from tests.support.triggers import evaluations, move_clock, outcomes, runs, send, trigger
 

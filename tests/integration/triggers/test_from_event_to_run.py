@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import func, select
 
-from controlplane.commands.automation.triggers import fire_due_triggers
+from controlplane.duties.triggers import fire_due_triggers
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import InboxRow
 from controlplane.store.tables import PipelineRunRow, TriggerEvaluationRow

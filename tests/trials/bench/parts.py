@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from controlplane.continuations import open_database
 from controlplane.store.database import Database
 from controlplane.store.schema import upgrade
 from tests.support import broker as brokers
@@ -66,7 +67,7 @@ class Parts:
             url = self.postgres.create_database()
         else:
             url = f"sqlite:///{tempfile.mkdtemp(dir=self.folder)}/graftwork.db"
-        database = Database(url)
+        database = open_database(url)
         try:
             if database.is_sqlite:
                 upgrade(database)

@@ -12,6 +12,7 @@ import httpx
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from controlplane.commands.spine.tokens import create_token
+from controlplane.continuations import open_database
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.transport.kafka import create_topics
@@ -42,7 +43,7 @@ def run(doors: str, database: str, events: int, seed: int, kills: int) -> Outcom
         tempfile.TemporaryDirectory(prefix="graftwork-hostile-") as folder,
         fresh_database(database, Path(folder)) as url,
     ):
-        opened = Database(url)
+        opened = open_database(url)
         _plant(opened)
         try:
             send = _by_kafka if doors == "kafka" else _by_http

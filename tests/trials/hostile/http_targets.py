@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from controlplane.commands.spine.tokens import create_token
-from controlplane.store.database import Database
+from controlplane.continuations import open_database
 from tests.integration.serve.conftest import Site
 from tests.support.api_site import ROLES
 from tests.support.ports import free_ports
@@ -31,7 +31,7 @@ class Target:
 def api(kind: str, folder: Path) -> Iterator[Target]:
     """The identities: every role, nobody, and a stranger with a token that was never given out."""
     with fresh_database(kind, folder) as url:
-        database = Database(url)
+        database = open_database(url)
         plant(database)
         with database.begin("hostile") as uow:
             minted: dict[str, str | None] = {role: create_token(uow, f"hostile-{role}", role)[1] for role in ROLES}

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from controlplane.continuations import open_database
 from controlplane.store.database import Database
 from tests.support.audited_site import AuditedSite, audited
 
@@ -16,7 +17,7 @@ def template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """A lived-in site's folder, to be copied."""
     folder = tmp_path_factory.mktemp("lived")
     shutil.copy(sqlite_template, folder / "graftwork.db")
-    database = Database(f"sqlite:///{folder / 'graftwork.db'}")
+    database = open_database(f"sqlite:///{folder / 'graftwork.db'}")
     with audited(database, folder / "artifacts") as site:
         site.live()
         (folder / "expected.txt").write_text(repr_expected(site))
@@ -36,7 +37,7 @@ def folder(template: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def opened(folder: Path) -> Iterator[Database]:
-    database = Database(f"sqlite:///{folder / 'graftwork.db'}")
+    database = open_database(f"sqlite:///{folder / 'graftwork.db'}")
     yield database
     database.close()
 
