@@ -11,7 +11,7 @@ from controlplane.api.app import create_app
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from schemas.cloudevent import InboundEvent
-from schemas.jobs import JobSpec
+from schemas.jobs import SPEC
 from schemas.marked import with_part
 
 ROOT: Final = Path(__file__).parents[1]
@@ -82,7 +82,7 @@ def taken() -> dict[str, Scope]:
     bodies = [verb.get("requestBody", {}) for path in document["paths"].values() for verb in path.values()]
     known = document["components"]["schemas"]
     found = {name: known[name] for name in _reached(bodies, known)}
-    for adapter in (TypeAdapter(JobSpec), TypeAdapter(InboundEvent)):  # the API reads these by hand
+    for adapter in (SPEC, TypeAdapter(InboundEvent)):  # the API reads these by hand
         schema = adapter.json_schema(mode="validation")
         definitions = schema.pop("$defs", {})
         found |= definitions | ({schema["title"]: schema} if "title" in schema else {})

@@ -11,9 +11,9 @@ from pydantic_core import PydanticUndefined
 
 from controlplane.domain.roles import INCLUDES, MAY
 from controlplane.settings import Settings
-from schemas.asyncapi import SPECS
 from schemas.docstrings import fields_of
 from schemas.events import EVENTS
+from schemas.jobs import SPECS
 from schemas.marked import with_part
 from schemas.pipelines import PipelineSpec, TriggerSpec
 from schemas.processes.environment import Environment

@@ -1,6 +1,6 @@
 """References to immutable things: artifacts by digest, dataset versions and model versions by identity."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -10,6 +10,9 @@ from schemas.base import Strict, Tolerant
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
 """The name of a model, dataset, deployment, pipeline or trigger: lower case, 1 to 64 characters."""
+Split = Literal["train", "validation", "test"]
+"""A part of a dataset version's rows."""
+SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 SourceUri = Annotated[
     str,
@@ -105,7 +108,7 @@ class GraphRef(Tolerant):
 class DatasetPart(Strict):
     """One Parquet part of a dataset version."""
 
-    split: Literal["train", "validation", "test"]
+    split: Split
     rows: int = Field(ge=0)
     artifact: ArtifactRef
 

@@ -5,28 +5,19 @@
 
 import json
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
 from schemas.cloudevent import CloudEvent, EventData, InboundEvent
 from schemas.event_formats import MAX_BATCH_EVENTS
 from schemas.events import EVENTS
-from schemas.jobs import JobResult, JobSpec
+from schemas.jobs import RESULTS, SPECS
 from schemas.topics import DEAD_LETTER, FACT_TOPICS, INBOUND, topic_of
 
 GENERATED: Final = Path(__file__).parent / "generated"
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 Document = dict[str, Any]
-
-
-def members(union: Any) -> dict[str, type[BaseModel]]:
-    """Kind to class of a closed union such as JobSpec."""
-    return {cls.model_fields["kind"].default: cls for cls in get_args(get_args(union)[0])}
-
-
-SPECS: Final = members(JobSpec)
-RESULTS: Final = members(JobResult)
 
 
 def documents() -> dict[str, Document]:

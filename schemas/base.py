@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
 )
@@ -38,6 +39,8 @@ def _within_the_calendar(value: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_as_time), AfterValidator(_within_the_calendar)]
 """An instant that somebody else wrote."""
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""Where a generator of random numbers begins: the same seed draws the same."""
 
 
 def _exact(part: Any) -> None:

@@ -1,12 +1,12 @@
-"""The policy of a rollout, its phases and verdicts: `design/canary.md` in types."""
+"""The policy of a rollout, its phases and verdicts."""
 
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from schemas.artifacts import Fraction, Name
-from schemas.base import Strict, Tolerant
-from schemas.jobs import AttackRecipe, Seed
+from schemas.base import Seed, Strict, Tolerant
+from schemas.jobs.attack import AttackRecipe
 from schemas.serving import MetricName, Randomize
 
 RolloutPhase = Literal[

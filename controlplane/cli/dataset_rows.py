@@ -9,16 +9,16 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import IO, Annotated, Any
 
 import typer
 
 from controlplane.cli.output import Terminal, refuse, terminal
-from controlplane.cli.stored_rows import COLUMNS, SPLITS, Row, StoredRows
-from schemas.artifacts import DatasetManifest
+from controlplane.cli.stored_rows import COLUMNS, Row, StoredRows
+from schemas.artifacts import SPLITS, DatasetManifest, Split
 
 Reference = Annotated[str, typer.Argument(help="id, name/3 or name@latest")]
-Split = Annotated[Literal["train", "validation", "test"] | None, typer.Option(help="one split; default: all")]
+OneSplit = Annotated[Split | None, typer.Option(help="one split; default: all")]
 WRITTEN = ("split", *COLUMNS)
 REJECTED = ("source", "line", "reason")
 FORMATS = (".jsonl", ".csv")
@@ -41,7 +41,7 @@ def labels(context: typer.Context, reference: Reference) -> None:
 def head(
     context: typer.Context,
     reference: Reference,
-    split: Split = None,
+    split: OneSplit = None,
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="of each split")] = 5,
 ) -> None:
     """The first rows of each split, texts included: read from the artifact store, which you must have access to."""
@@ -55,7 +55,7 @@ def export(
     context: typer.Context,
     reference: Reference,
     file: Annotated[Path, typer.Argument(help="a new file, .jsonl or .csv; -: JSONL to stdout")],
-    split: Split = None,
+    split: OneSplit = None,
 ) -> None:
     """Every row with its split, texts included, to a file of yours alone."""
     screen = terminal(context)
@@ -100,7 +100,7 @@ def _version(screen: Terminal, reference: str) -> tuple[StoredRows, DatasetManif
 
 
 def _label(label: str, counts: Counter[tuple[str | None, str | None]]) -> dict[str, Any]:
-    by_split = {split: counts[label, split] for split in SPLITS}
+    by_split: dict[str, int] = {split: counts[label, split] for split in SPLITS}
     return {"label": label, **by_split, "rows": sum(by_split.values())}
 
 

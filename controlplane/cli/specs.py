@@ -1,11 +1,11 @@
 """`graftwork … spec`: every field of a document that people write, and an example of it as YAML."""
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
 from controlplane.cli.output import Terminal, as_yaml, refuse
-from schemas.jobs import JOB_KINDS, JobSpec
+from schemas.jobs import JOB_KINDS, SPECS
 from schemas.reference import examples, rows
 
 AsExample = Annotated[bool, typer.Option("--example", help="a document with every field, to start from")]
@@ -14,10 +14,10 @@ COLUMNS = ("path", "type", "default", "unit", "range", "meaning")
 
 def spec_of(kind: str) -> Any:
     """The spec of a kind of job."""
-    specs = {cls.model_fields["kind"].default: cls for cls in get_args(get_args(JobSpec)[0])}
-    if kind not in specs:
-        refuse(f"{kind!r}: expected one of {', '.join(JOB_KINDS)}")
-    return specs[kind]
+    for known, spec in SPECS.items():
+        if known == kind:
+            return spec
+    refuse(f"{kind!r}: expected one of {', '.join(JOB_KINDS)}")
 
 
 def show(screen: Terminal, model: Any, as_example: bool, **first: Any) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from controlplane.errors import GraftworkError
-from schemas.artifacts import ArtifactRef, DatasetManifest
+from schemas.artifacts import SPLITS, ArtifactRef, DatasetManifest
 
-SPLITS: Final = ("train", "validation", "test")
 COLUMNS: Final = ("label", "text", "group")
 Row = dict[str, str | None]
 

@@ -8,7 +8,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from schemas.artifacts import Digest, GraphRef
-from schemas.jobs import AttackResult, EvaluateResult, ExportResult, Paired
+from schemas.evidence import Paired
+from schemas.jobs.attack import AttackResult
+from schemas.jobs.evaluate import EvaluateResult
+from schemas.jobs.export import ExportResult
 from schemas.rollouts import MaxAttackSuccess, MinAccuracy
 
 MOST_TOLD = 5

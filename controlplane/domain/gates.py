@@ -13,7 +13,7 @@ from controlplane.domain.evidence import (
     sift_pairs,
     split_name,
 )
-from schemas.jobs import Interval, Paired
+from schemas.evidence import Interval, Paired
 from schemas.rollouts import ExportParity, Gate, GateStatus, GateVerdict, MaxAttackSuccess, MinAccuracy
 
 PASSING: Final[frozenset[GateStatus]] = frozenset({"Passed", "NotApplicable", "Waived"})

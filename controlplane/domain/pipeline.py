@@ -3,13 +3,11 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self, get_args
-
-from pydantic import BaseModel
+from typing import Any, Final, Self
 
 from controlplane.domain.references import UnresolvedReference, substitute
 from controlplane.errors import Invalid
-from schemas.jobs import JobKind, JobSpec
+from schemas.jobs import SPECS, JobKind
 from schemas.pipelines import JobStage, PipelineSpec, ReleaseStage, RunPhase, StagePhase, references
 
 OVER: Final = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped"})
@@ -17,9 +15,6 @@ OUTPUT: Final[dict[str, str]] = {"curate": "dataset", "release": "rollout"} | di
     ("train", "merge", "export", "evaluate", "attack"), "model_version"
 )
 """What a stage of each kind hands to the next, as `${stages.<stage>.<output>}`."""
-SPECS: Final[dict[str, type[BaseModel]]] = {
-    spec.model_fields["kind"].default: spec for spec in get_args(get_args(JobSpec)[0])
-}
 
 
 @dataclass(frozen=True)

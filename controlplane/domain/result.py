@@ -4,24 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controlplane.domain.privacy import gaussian_delta
-from schemas.jobs import (
-    AttackResult,
-    AttackSpec,
-    CurateResult,
-    CurateSpec,
-    EvaluateResult,
-    EvaluateSpec,
-    ExportResult,
-    ExportSpec,
-    JobResult,
-    JobSpec,
-    MergeResult,
-    MergeSpec,
-    Privacy,
-    PrivacyLabel,
-    TrainResult,
-    TrainSpec,
-)
+from schemas.jobs import JobResult, JobSpec
+from schemas.jobs.attack import AttackResult, AttackSpec
+from schemas.jobs.curate import CurateResult, CurateSpec
+from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
+from schemas.jobs.export import ExportResult, ExportSpec
+from schemas.jobs.merge import MergeResult, MergeSpec
+from schemas.jobs.train import Privacy, PrivacyLabel, TrainResult, TrainSpec
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from schemas.asyncapi import GENERATED, RESULTS, SPECS, documents, write
+from schemas.asyncapi import GENERATED, documents, write
 from schemas.compatibility import RELEASED, breaks
 from schemas.events import BY_TYPE, EVENTS
-from schemas.jobs import JOB_KINDS
+from schemas.jobs import JOB_KINDS, RESULTS, SPECS
 from schemas.topics import ALL_TOPICS
 
 SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))

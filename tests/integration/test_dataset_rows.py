@@ -11,12 +11,11 @@ import pytest
 
 from controlplane.cli.app import main
 from controlplane.store.database import Database
-from schemas.artifacts import ArtifactRef, DatasetManifest
+from schemas.artifacts import ArtifactRef, DatasetManifest, Split
 from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
 from tests.support.jobs import CURATE, Jobs, curated, digest_of
 from workers.curate.manifest import COLUMNS, write_parts
-from workers.curate.operators.split import Split
 from workers.curate.rejects import rejects_in
 from workers.curate.rows import Place, Reject, Row
 from workers.curate.rows import digest_of as digest_of_text

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from controlplane.store.database import Database
-from schemas.jobs import Interval
+from schemas.evidence import Interval
 from tests.support.insider import Attempt, Insider, Way, broken, right
 from tests.support.releases import DATASET, ok, paired
 

@@ -12,17 +12,12 @@ from controlplane.errors import Invalid
 from controlplane.store.database import Database
 from controlplane.store.tables import AttachmentRow, BaseGraphRow, DatasetVersionRow, JobRow, ModelVersionRow
 from schemas.artifacts import GraphRef
-from schemas.jobs import (
-    ClassScore,
-    EvaluateResult,
-    ExportResult,
-    Interval,
-    JobKind,
-    JobResult,
-    MergeResult,
-    PrivacyLabel,
-    TrainResult,
-)
+from schemas.evidence import Interval
+from schemas.jobs import JobKind, JobResult
+from schemas.jobs.evaluate import ClassScore, EvaluateResult
+from schemas.jobs.export import ExportResult
+from schemas.jobs.merge import MergeResult
+from schemas.jobs.train import PrivacyLabel, TrainResult
 from tests.support.jobs import CURATE, Jobs, artifact, curated, digest_of, trained
 
 TRAIN: dict[str, Any] = {"model": "sentiment", "base_model": "file:///base", "dataset": "reviews@latest"}

@@ -18,7 +18,8 @@ from controlplane.transport.event_log import to_feed_event
 from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetPart, GraphRef
 from schemas.claims import Checkpoint
 from schemas.events import JobSucceeded
-from schemas.jobs import CurateResult, ExportResult
+from schemas.jobs.curate import CurateResult
+from schemas.jobs.export import ExportResult
 from schemas.kafka_binding import to_message
 from schemas.topics import topic_of
 from tests.support.api_site import ApiSite

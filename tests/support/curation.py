@@ -7,7 +7,7 @@ from uuid import uuid4
 import pyarrow.parquet as pq
 
 from schemas.artifacts import DatasetManifest, DatasetRef
-from schemas.jobs import CurateResult, CurateSpec, Source, Splits
+from schemas.jobs.curate import CurateResult, CurateSpec, Source, Splits
 from workers.curate.handler import handle
 
 NO_SPLIT = Splits(validation=0, test=0)

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from schemas.artifacts import DatasetManifest, DatasetPart, DatasetRef
-from schemas.jobs import CurateSpec, Source
+from schemas.jobs.curate import CurateSpec, Source
 from workers.curate import handler as curating
 from workers.model.adapter import read_adapter
 from workers.model.base import load_base

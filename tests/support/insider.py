@@ -9,7 +9,8 @@ from fastapi.testclient import TestClient
 
 from controlplane.domain.canonical import digest
 from controlplane.store.database import Database
-from schemas.jobs import AttackResult, EvaluateResult
+from schemas.jobs.attack import AttackResult
+from schemas.jobs.evaluate import EvaluateResult
 from schemas.roles import Role
 from schemas.views.audit import Outcome
 from tests.support.releases import Gateway, Learnt, Site, attack, evaluation, ok, paired

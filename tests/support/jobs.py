@@ -24,7 +24,9 @@ from schemas.claims import (
     Progress,
     Release,
 )
-from schemas.jobs import CurateResult, JobKind, JobResult, TrainResult
+from schemas.jobs import JobKind, JobResult
+from schemas.jobs.curate import CurateResult
+from schemas.jobs.train import TrainResult
 
 LEASE = 30.0
 CURATE: dict[str, Any] = {"dataset": "reviews", "sources": [{"uri": "file:///data/reviews.csv"}]}

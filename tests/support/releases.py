@@ -26,7 +26,11 @@ from controlplane.store.tables import (
     RegisteredModelRow,
 )
 from schemas.artifacts import ArtifactRef, GraphRef
-from schemas.jobs import AttackResult, ClassScore, CurateResult, EvaluateResult, ExportResult, Interval, Paired
+from schemas.evidence import Interval, Paired
+from schemas.jobs.attack import AttackResult
+from schemas.jobs.curate import CurateResult
+from schemas.jobs.evaluate import ClassScore, EvaluateResult
+from schemas.jobs.export import ExportResult
 from schemas.prediction_id import encode_prediction_id
 from schemas.roles import Role
 from schemas.serving import Arm, Generation, PredictionClaims

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetPart, DatasetRef, ModelRef
 from schemas.claims import Checkpoint, CurvePoint, Progress
-from schemas.jobs import TrainSpec, VersionResult
+from schemas.jobs.results import VersionResult
+from schemas.jobs.train import TrainSpec
 from workers.model.adapter import (
     MEDIA_TYPE,
     Adapter,

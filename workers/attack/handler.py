@@ -11,7 +11,7 @@ from typing import IO
 from pydantic import ValidationError
 
 from schemas.artifacts import ArtifactRef, GraphRef
-from schemas.jobs import AttackResult, AttackSpec
+from schemas.jobs.attack import AttackResult, AttackSpec
 from workers.attack.environment import prepare
 from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
 from workers.model.dataset import count_trained_on, read_split, rows_digest

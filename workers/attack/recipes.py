@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from textattack.attack_recipes import DeepWordBugGao2018
 
-from schemas.jobs import AttackRecipe
+from schemas.jobs.attack import AttackRecipe
 
 Recipe = Callable[[Any], Any]
 """A model wrapper in, a `textattack.Attack` out."""

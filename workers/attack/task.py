@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.jobs import AttackRecipe
+from schemas.jobs.attack import AttackRecipe
 
 Outcome = Literal["succeeded", "failed", "out of budget", "skipped"]
 """`failed`: nothing was left to try; `out of budget`: something was, but no query; `skipped`: the answer was wrong

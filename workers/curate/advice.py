@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from schemas.artifacts import Split
 from schemas.labels import MAY_MEAN_NONE
-from workers.curate.operators.split import Split
 from workers.curate.rows import Row
 
 WORTH_A_WARNING: Final = 0.1

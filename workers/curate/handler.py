@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.artifacts import DatasetManifest
-from schemas.jobs import CurateResult, CurateSpec
+from schemas.artifacts import DatasetManifest, Split
+from schemas.jobs.curate import CurateResult, CurateSpec
 from workers.curate.advice import of_labels, of_rejects, of_splits
 from workers.curate.formats.reading import read_records
 from workers.curate.manifest import COLUMNS, dataset_digest, write_parts
 from workers.curate.operators.deduplicate import deduplicate
 from workers.curate.operators.draw import draw
-from workers.curate.operators.split import Split, divide, join
+from workers.curate.operators.split import divide, join
 from workers.curate.operators.validity import Validity
 from workers.curate.parent import Parent, read_parent
 from workers.curate.rejects import Rejects, rejects_in

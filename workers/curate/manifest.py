@@ -9,9 +9,8 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.artifacts import DatasetPart
-from schemas.jobs import CurateSpec
-from workers.curate.operators.split import Split
+from schemas.artifacts import SPLITS, DatasetPart, Split
+from schemas.jobs.curate import CurateSpec
 from workers.curate.rows import Row
 from workers.runtime.artifacts import ArtifactStore
 
@@ -51,7 +50,7 @@ def write_parts(
 ) -> tuple[DatasetPart, ...]:
     return tuple(
         DatasetPart(split=split, rows=len(part), artifact=artifacts.put_file(path, "application/vnd.apache.parquet"))
-        for split in ("train", "validation", "test")
+        for split in SPLITS
         for part in _parts(rows[split])
         for path in (_write(part, workdir / "part.parquet"),)
     )

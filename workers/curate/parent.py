@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from schemas.artifacts import DatasetManifest, DatasetPart, DatasetRef
-from workers.curate.operators.split import Split
+from schemas.artifacts import DatasetManifest, DatasetPart, DatasetRef, Split
 from workers.curate.rows import Row
 from workers.model.normalize import normalize
 from workers.runtime.artifacts import ArtifactStore

@@ -4,7 +4,8 @@ import json
 from collections.abc import Sequence
 
 from schemas.artifacts import ArtifactRef, GraphRef
-from schemas.jobs import EvaluateResult, EvaluateSpec, Paired
+from schemas.evidence import Paired
+from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
 from workers.evaluate.metrics import accuracy, macro_f1, per_class
 from workers.model.dataset import Rows, count_trained_on, read_split, row_digest, rows_digest
 from workers.model.paired import pair

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from schemas.jobs import ClassScore, Interval
+from schemas.evidence import Interval
+from schemas.jobs.evaluate import ClassScore
 from workers.runtime.statistics import wilson
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.artifacts import ArtifactRef, GraphRef
-from schemas.jobs import ExportResult, ExportSpec
+from schemas.jobs.export import ExportResult, ExportSpec
 from workers.export.onnx import (
     ADAPTER_MEDIA_TYPE,
     GRAPH_MEDIA_TYPE,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from schemas.jobs import MergeResult, MergeSource, MergeSpec
+from schemas.jobs.merge import MergeResult, MergeSource, MergeSpec
 from workers.merge.methods import METHODS
 from workers.model.adapter import MEDIA_TYPE, Adapter, AdapterMetadata, head_digest, read_adapter, serialize_adapter
 from workers.runtime.context import Context

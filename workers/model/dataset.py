@@ -5,18 +5,15 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetRef
+from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetRef, Split
 from workers.model.normalize import normalize
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.errors import JobError
-
-Split = Literal["train", "validation", "test"]
 
 
 @dataclass(frozen=True)

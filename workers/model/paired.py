@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from schemas.artifacts import GraphRef, ModelRef
-from schemas.jobs import Paired
+from schemas.evidence import Paired
 from workers.runtime.statistics import Counts, paired_difference
 
 

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from schemas import faults
 from schemas.claims import Claim, Completion, Failure, Heartbeat, Progress, Release, Usage
-from schemas.jobs import JobResult, JobSpec
+from schemas.jobs import SPEC, JobResult, JobSpec
 from workers.runtime.api import Api, LostLease, Refused, Unreachable
 from workers.runtime.files import scratch_folder
 from workers.runtime.messages import Fault, Said, Task
@@ -23,7 +23,6 @@ from workers.runtime.settings import WorkerSettings
 from workers.runtime.warm import Starter
 
 logger = logging.getLogger(__name__)
-SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 LOOK_SECONDS = 0.1
 NEWS_SECONDS = 1.0
 """News travel at most so often; a checkpoint at once."""

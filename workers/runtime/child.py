@@ -10,10 +10,8 @@ import threading
 import traceback
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from schemas.claims import Checkpoint, CurvePoint, Progress, Usage
-from schemas.jobs import JobResult, JobSpec
+from schemas.jobs import RESULT, SPEC
 from schemas.processes.logs import log_to_stderr
 from schemas.processes.parent import die_with_parent
 from workers.runtime.artifacts import ArtifactStore
@@ -26,8 +24,6 @@ from workers.runtime.sources import Sources
 OOM_SCORE = "500"
 """When memory runs out, the kernel is to take this process, not its worker."""
 ORPHANED = 70
-SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
-RESULT: TypeAdapter[JobResult] = TypeAdapter(JobResult)
 
 
 class ReportPipe:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from schemas.jobs import Interval
+from schemas.evidence import Interval
 
 Z95 = 1.959963984540054
 """The normal distribution's 97.5 % point."""

@@ -10,7 +10,7 @@ def monotonic() -> float:
 
 
 class BootClock:
-    """The wall clock at the boot's start plus monotonic time since (canary.md section 2)."""
+    """The wall clock at the boot's start plus monotonic time since."""
 
     def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = monotonic) -> None:
         self._monotonic = monotonic

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from schemas.jobs import FrozenHead, PrivacyLabel, TrainResult, TrainSpec
+from schemas.jobs.train import FrozenHead, PrivacyLabel, TrainResult, TrainSpec
 from workers.model.adapter import (
     MEDIA_TYPE,
     Adapter,

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from schemas.jobs import TrainSpec
+from schemas.jobs.train import TrainSpec
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 from workers.train.checkpoint import TrainingState, restore_state, save_state

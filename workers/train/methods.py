@@ -3,7 +3,7 @@
 from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 
-from schemas.jobs import Lora
+from schemas.jobs.train import Lora
 from workers.model.adapter import Factors
 from workers.model.lora import target_paths
 

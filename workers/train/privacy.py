@@ -15,7 +15,7 @@ from opacus.accountants.utils import create_accountant, get_noise_multiplier
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from schemas.jobs import Privacy, PrivacyLabel
+from schemas.jobs.train import Privacy, PrivacyLabel
 from workers.model.adapter import Head
 from workers.model.features import SCALE
 

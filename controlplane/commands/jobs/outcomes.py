@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from pydantic import TypeAdapter
 from sqlmodel import Session, update
 
 from controlplane.commands.jobs.claims import is_held, lost
@@ -19,9 +18,8 @@ from controlplane.store.unit_of_work import UnitOfWork
 from schemas.claims import Completion, Failure, Release
 from schemas.cloudevent import EventData
 from schemas.events import JobCancelled, JobFailed, JobRequested, JobSucceeded
-from schemas.jobs import JobResult, JobSpec
+from schemas.jobs import SPEC, JobResult, JobSpec
 
-SPEC: TypeAdapter[JobSpec] = TypeAdapter(JobSpec)
 MAX_REASON = 2000
 """Characters of a failed job's reason; the rest is cut."""
 MOST_REFUSALS = 100

@@ -8,16 +8,11 @@ from sqlmodel import Session, select
 from controlplane.commands.registry.evidence import split_digest
 from controlplane.domain.result import Claim
 from controlplane.store.tables import DatasetVersionRow, JobRow, ModelVersionRow
-from schemas.jobs import (
-    EvaluateResult,
-    EvaluateSpec,
-    ExportResult,
-    JobResult,
-    JobSpec,
-    MergeResult,
-    MergeSpec,
-    TrainSpec,
-)
+from schemas.jobs import JobResult, JobSpec
+from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
+from schemas.jobs.export import ExportResult
+from schemas.jobs.merge import MergeResult, MergeSpec
+from schemas.jobs.train import TrainSpec
 
 
 def contradiction(session: Session, spec: JobSpec, result: JobResult) -> Claim | None:

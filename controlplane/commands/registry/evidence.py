@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from controlplane.domain.evidence import Evidence, Learnt, split_name
 from controlplane.store.tables import AttachmentRow, DatasetVersionRow, JobRow, ModelVersionRow
 from schemas.artifacts import Digest
-from schemas.jobs import CurateResult
+from schemas.jobs.curate import CurateResult
 from schemas.rollouts import Gate, MaxAttackSuccess, MinAccuracy
 
 FIELDS: Final = {"export": "exports", "evaluate": "evaluations", "attack": "attacks"}

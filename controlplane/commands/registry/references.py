@@ -20,25 +20,8 @@ from controlplane.store.tables import (
     RegisteredModelRow,
 )
 from schemas.artifacts import ArtifactRef, DatasetRef, GraphRef, ModelRef
-from schemas.jobs import (
-    AttackSpec,
-    CurateSpec,
-    EvaluateSpec,
-    ExportSpec,
-    JobKind,
-    JobSpec,
-    MergeSpec,
-    TrainSpec,
-)
+from schemas.jobs import SPECS, JobKind, JobSpec
 
-SPECS: Final[dict[JobKind, type[JobSpec]]] = {
-    "curate": CurateSpec,
-    "train": TrainSpec,
-    "evaluate": EvaluateSpec,
-    "attack": AttackSpec,
-    "merge": MergeSpec,
-    "export": ExportSpec,
-}
 DATASET_FIELDS: Final[dict[JobKind, tuple[str, ...]]] = {
     "curate": ("parent",),
     "train": ("dataset", "public_dataset"),

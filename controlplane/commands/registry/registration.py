@@ -19,19 +19,13 @@ from controlplane.store.tables import (
 )
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import AttachmentAdded, DatasetVersionCreated, ModelVersionCreated
-from schemas.jobs import (
-    AttackResult,
-    CurateResult,
-    CurateSpec,
-    EvaluateResult,
-    ExportResult,
-    JobResult,
-    JobSpec,
-    MergeResult,
-    MergeSpec,
-    TrainResult,
-    TrainSpec,
-)
+from schemas.jobs import JobResult, JobSpec
+from schemas.jobs.attack import AttackResult
+from schemas.jobs.curate import CurateResult, CurateSpec
+from schemas.jobs.evaluate import EvaluateResult
+from schemas.jobs.export import ExportResult
+from schemas.jobs.merge import MergeResult, MergeSpec
+from schemas.jobs.train import TrainResult, TrainSpec
 
 
 def register_result(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: JobResult) -> dict[str, str]:

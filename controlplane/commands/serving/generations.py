@@ -12,7 +12,7 @@ from controlplane.store.tables import AttachmentRow, ModelVersionRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.artifacts import GraphRef
 from schemas.events import GenerationCreated
-from schemas.jobs import ExportResult
+from schemas.jobs.export import ExportResult
 from schemas.rollouts import CanaryPolicy, RolloutPolicy
 from schemas.serving import Generation, ServedVersion
 

@@ -12,7 +12,7 @@ import onnxruntime as ort
 import torch
 from tokenizers import Tokenizer
 
-from schemas.jobs import ExportResult
+from schemas.jobs.export import ExportResult
 from tests.support.downloads import downloads
 from tests.support.journey import document
 from tests.trials.load.site import Site

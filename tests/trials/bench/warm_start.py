@@ -11,17 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from schemas.jobs import (
-    AttackSpec,
-    CurateSpec,
-    EvaluateSpec,
-    ExportResult,
-    ExportSpec,
-    JobKind,
-    JobResult,
-    JobSpec,
-    MergeSpec,
-)
+from schemas.jobs import JobKind, JobResult, JobSpec
+from schemas.jobs.attack import AttackSpec
+from schemas.jobs.curate import CurateSpec
+from schemas.jobs.evaluate import EvaluateSpec
+from schemas.jobs.export import ExportResult, ExportSpec
+from schemas.jobs.merge import MergeSpec
 from tests.support.workbench import Workbench, build_tiny_base, planted_rows, random_adapter
 from workers.model.base import base_digest
 from workers.runtime.messages import Said, Task

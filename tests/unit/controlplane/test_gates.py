@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from controlplane.domain.canonical import digest
 from controlplane.domain.evidence import Attack, Evaluation, Evidence, Export, Learnt
 from controlplane.domain.gates import judge, passed, summarize, waive
-from schemas.jobs import Interval, Paired
+from schemas.evidence import Interval, Paired
 from schemas.rollouts import ExportParity, Gate, GateVerdict, MaxAttackSuccess, MinAccuracy
 from tests.support.releases import LABELS, attack, evaluation, export, graph_of, paired
 

@@ -10,27 +10,14 @@ from pydantic import ValidationError
 from controlplane.domain.privacy import gaussian_delta
 from controlplane.domain.result import mismatch
 from schemas.artifacts import DatasetRef, GraphRef, ModelRef
-from schemas.jobs import (
-    AttackResult,
-    AttackSpec,
-    CurateSpec,
-    EvaluateResult,
-    EvaluateSpec,
-    ExportResult,
-    ExportSpec,
-    FrozenHead,
-    Interval,
-    JobResult,
-    JobSpec,
-    MergeResult,
-    MergeSource,
-    MergeSpec,
-    Paired,
-    Privacy,
-    PrivacyLabel,
-    Source,
-    TrainSpec,
-)
+from schemas.evidence import Interval, Paired
+from schemas.jobs import JobResult, JobSpec
+from schemas.jobs.attack import AttackResult, AttackSpec
+from schemas.jobs.curate import CurateSpec, Source
+from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
+from schemas.jobs.export import ExportResult, ExportSpec
+from schemas.jobs.merge import MergeResult, MergeSource, MergeSpec
+from schemas.jobs.train import FrozenHead, Privacy, PrivacyLabel, TrainSpec
 from tests.support.jobs import artifact, curated, digest_of, trained
 
 VERSION, OTHER, DATASET = UUID(int=1), UUID(int=2), UUID(int=3)

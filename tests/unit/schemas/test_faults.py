@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from controlplane.cli.specs import example
-from schemas.asyncapi import SPECS
 from schemas.faults import PATTERNS, FieldFault, in_words, line
+from schemas.jobs import SPECS
 from schemas.pipelines import PipelineSpec, TriggerSpec
 from schemas.rollouts import RolloutPolicy
 from tests.support.whole_references import with_whole_references

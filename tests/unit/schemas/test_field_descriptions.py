@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from schemas.asyncapi import SPECS
 from schemas.base import Described
 from schemas.docstrings import fields_of
+from schemas.jobs import SPECS
 from schemas.pipelines import PipelineSpec, TriggerSpec
 from schemas.reference import UNIT, UNITS_BY_NAME
 from schemas.rollouts import DeploymentSpec, OperatorRequest, RollbackRequest, RolloutRequest

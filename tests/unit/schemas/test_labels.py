@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from schemas.jobs import CurateSpec
+from schemas.jobs.curate import CurateSpec
 from schemas.labels import MAX_LABEL, Label, NotALabel, canonical_label
 from schemas.serving import FeedbackRequest
 

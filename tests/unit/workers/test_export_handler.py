@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from schemas.artifacts import ModelRef
-from schemas.jobs import ExportResult, ExportSpec
+from schemas.jobs.export import ExportResult, ExportSpec
 from tests.support.workbench import Workbench, planted_rows, random_adapter
 from workers.export.handler import handle
 from workers.export.parity import ServedGraph, measure_parity, random_texts

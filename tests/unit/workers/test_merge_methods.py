@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.jobs import MergeMethod, MergeSpec
+from schemas.jobs.merge import MergeMethod, MergeSpec
 from tests.support.workbench import Workbench, random_adapter
 from workers.merge.handler import handle
 from workers.merge.methods import METHODS

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from schemas.jobs import Privacy, TrainResult
+from schemas.jobs.train import Privacy, TrainResult
 from tests.support.workbench import Row, Workbench, planted_rows
 from tests.unit.workers.test_train_privacy import spent_delta
 from workers.model.adapter import read_adapter

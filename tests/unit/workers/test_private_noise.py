@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from schemas.jobs import Privacy
+from schemas.jobs.train import Privacy
 from tests.support.workbench import Workbench, planted_rows
 from workers.model.adapter import read_adapter
 from workers.model.features import SCALE

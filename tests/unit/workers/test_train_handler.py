@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from schemas.claims import Checkpoint
-from schemas.jobs import Lora, TrainResult
+from schemas.jobs.train import Lora, TrainResult
 from tests.support.workbench import Row, Workbench, planted_rows
 from workers.model.adapter import Adapter, AdapterMetadata, read_adapter
 from workers.model.base import load_base

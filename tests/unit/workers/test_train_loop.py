@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from schemas.claims import Checkpoint, Progress
-from schemas.jobs import TrainResult, TrainSpec
+from schemas.jobs.train import TrainResult, TrainSpec
 from tests.support.workbench import Row, Workbench, planted_rows
 from tests.unit.workers.test_train_handler import accuracy
 from workers.model.adapter import Floats, read_adapter

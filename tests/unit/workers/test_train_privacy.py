@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from schemas.jobs import Privacy, TrainResult
+from schemas.jobs.train import Privacy, TrainResult
 from tests.support.workbench import Workbench, planted_rows
 from workers.model.adapter import read_adapter
 from workers.model.base import load_base

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from schemas.jobs import TrainResult
+from schemas.jobs.train import TrainResult
 from tests.support.workbench import Workbench, planted_rows
 from workers.train.handler import handle
 from workers.train.record import CURVE_POINTS, LOG_LINES, TrainingRecord

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
-from schemas.jobs import Source
+from schemas.jobs.curate import Source
 from workers.runtime.errors import JobError
 
 SHOWN_NAMES: Final = 20

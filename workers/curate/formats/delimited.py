@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from schemas.jobs import Source
+from schemas.jobs.curate import Source
 from workers.curate.formats.columns import check_columns, needed_columns
 from workers.curate.formats.dialect import (
     SEPARATOR_LINE,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from schemas.jobs import Source
+from schemas.jobs.curate import Source
 from schemas.labels import NotALabel, canonical_label
 from workers.curate.formats.columns import needed_columns
 

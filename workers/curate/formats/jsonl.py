@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from schemas.jobs import Source
+from schemas.jobs.curate import Source
 from schemas.labels import MAX_LABEL
 from schemas.repeated_keys import JsonObject, json_object
 from workers.curate.formats.columns import check_columns, needed_columns

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.jobs import Source
+from schemas.jobs.curate import Source
 from workers.curate.formats.columns import check_columns, needed_columns
 from workers.curate.rows import Record, Unreadable
 from workers.runtime.errors import JobError

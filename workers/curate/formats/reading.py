@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from schemas.jobs import Source
+from schemas.jobs.curate import Source
 from workers.curate.formats import delimited, jsonl, parquet
 from workers.curate.rows import Record, Unreadable
 from workers.runtime.errors import JobError

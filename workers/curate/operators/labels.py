@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from schemas.jobs import Source
+from schemas.jobs.curate import Source
 from schemas.labels import NotALabel, canonical_label
 from workers.curate.rows import Reason
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from schemas.jobs import Splits
+from schemas.artifacts import Split
+from schemas.jobs.curate import Splits
 from workers.curate.operators.draw import order_key
 from workers.curate.rows import Reject, Row, reject
 from workers.runtime.errors import JobError
 
-Split = Literal["train", "validation", "test"]
 HELD_OUT: Final[tuple[Literal["test", "validation"], ...]] = ("test", "validation")
 Unit = list[Row]
 

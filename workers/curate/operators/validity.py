@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from itertools import islice
 
-from schemas.jobs import CurateSpec, Source
+from schemas.jobs.curate import CurateSpec, Source
 from schemas.labels import NotALabel, canonical_label
 from workers.curate.operators.labels import label_of
 from workers.curate.rows import Place, Reason, Record, Reject, Row, character_fault, digest_of

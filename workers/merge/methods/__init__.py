@@ -1,9 +1,9 @@
-"""Every merge method by its name in `schemas.jobs.MergeMethod`."""
+"""Every merge method by its name in `schemas.jobs.merge.MergeMethod`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from schemas.jobs import MergeMethod
+from schemas.jobs.merge import MergeMethod
 from workers.merge.methods.cat import cat
 from workers.model.adapter import Adapter, Factors
 

@@ -1,4 +1,4 @@
-"""The specification's bounds, held by the whole policy in imagined worlds (canary.md, section 8)."""
+"""The specification's bounds, held by the whole policy in imagined worlds."""
 
 from collections import Counter
 from dataclasses import replace

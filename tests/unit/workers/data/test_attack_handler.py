@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from schemas.claims import Progress
-from schemas.jobs import AttackRecipe, AttackResult, AttackSpec
+from schemas.jobs.attack import AttackRecipe, AttackResult, AttackSpec
 from tests.support.warm_attacks import WarmAttacks, warm_attacks
 from workers.attack import handler
 from workers.attack.handler import handle

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.jobs import Source
+from schemas.jobs.curate import Source
 from tests.support.curation import NO_SPLIT, curate, rejects_of, rows, splits_of
 from workers.curate.formats import lines
 from workers.curate.operators import validity

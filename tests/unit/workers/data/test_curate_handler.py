@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.jobs import CurateSpec, Source, Splits
+from schemas.jobs.curate import CurateSpec, Source, Splits
 from tests.support.curation import NO_SPLIT, curate, manifest_of, ref_of, rejects_of, rows, splits_of
 from workers.curate.handler import handle
 from workers.runtime.errors import JobError

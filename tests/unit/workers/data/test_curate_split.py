@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.jobs import CurateSpec, Source, Splits
+from schemas.jobs.curate import CurateSpec, Source, Splits
 from workers.curate.manifest import dataset_digest, resolved_operators
 from workers.curate.operators.deduplicate import deduplicate
 from workers.curate.operators.draw import draw

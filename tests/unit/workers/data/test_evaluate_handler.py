@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from schemas.claims import Progress
-from schemas.jobs import EvaluateSpec
+from schemas.jobs.evaluate import EvaluateSpec
 from workers.evaluate.handler import handle
 from workers.model.dataset import row_digest
 from workers.runtime.errors import JobError

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from schemas.jobs import CurateSpec, Source
+from schemas.jobs.curate import CurateSpec, Source
 from tests.support.curation import NO_SPLIT, curate, rejects_of
 from workers.curate.advice import ADVICE
 from workers.curate.formats.reading import read_records

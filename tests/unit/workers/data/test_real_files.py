@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.jobs import Source
+from schemas.jobs.curate import Source
 from tests.support.curation import NO_SPLIT, curate, manifest_of, rejects_of, splits_of
 from workers.curate.advice import ADVICE
 from workers.curate.formats.reading import read_records

@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 import pytest
 
-from schemas.jobs import ExportSpec
+from schemas.jobs.export import ExportSpec
 from schemas.serving import ServedVersion
 from tests.support.gateway_control_plane import FakeControlPlane
 from tests.support.http_server import serving

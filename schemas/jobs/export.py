@@ -1,0 +1,39 @@
+"""Export: a model version becomes the graph that is served, and parity with the trained model is measured."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from schemas.artifacts import ArtifactRef, Fraction, GraphRef, ModelRef
+from schemas.base import Strict, Tolerant
+
+Kind = Literal["export"]
+
+
+class ExportSpec(Strict):
+    """A model version in, its served graph out."""
+
+    kind: Literal["export"] = "export"
+    """The kind of job."""
+    model_version: ModelRef = Field(examples=["sentiment@latest"])
+    """What to export. In a request also `sentiment@latest`, `sentiment/3` or an id."""
+    base_graph: ArtifactRef | None = None
+    """A graph already exported for this base, recipe and target modules, put here by the control plane; null: export
+    one."""
+    parity_rows: int = Field(default=16, ge=2, le=256)
+    """Texts on which PyTorch and the graph are compared. Unit: rows."""
+    max_abs_diff: float = Field(default=1e-3, gt=0)
+    """A greater difference between PyTorch and the graph fails the job. Unit: logits."""
+
+
+class ExportResult(Tolerant):
+    kind: Literal["export"] = "export"
+    model_version: UUID
+    graph: GraphRef
+    max_abs_diff: float = Field(ge=0)
+    """Measured, of a logit, over `rows` rows of two different lengths."""
+    label_agreement: Fraction
+    rows: int
+    cpu_flags: tuple[str, ...] = ()
+    """Instruction sets of the host where parity was measured."""
