@@ -79,7 +79,7 @@ class ModelVersionCreated(EventData):
 
 
 class AttachmentAdded(EventData):
-    """Something was learnt about a version: an export, an evaluation, an audit."""
+    """Something was learnt about a version: an export, an evaluation, an attack."""
 
     TYPE: ClassVar[str] = "dev.graftwork.model.attachment_added.v1"
     model_version_id: UUID

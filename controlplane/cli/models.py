@@ -94,13 +94,13 @@ def last_move(client: Client, name: str, alias: str) -> UUID | None:
 def words(attachment: AttachmentView) -> str:
     """An attachment in one line."""
     data: dict[str, Any] = attachment.data
-    if attachment.kind == "evaluation":
+    if attachment.kind == "evaluate":
         accuracy = data["accuracy"]
         return (
             f"{data['split']}: accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}], "
             f"macro-F1 {data['macro_f1']:.4f}, {accuracy['n']} rows{_learnt(data)}{_beside(data)}"
         )
-    if attachment.kind == "audit":
+    if attachment.kind == "attack":
         worst = data["worst_success_rate"]
         return (
             f"{data['recipe']} on {data['split']}: {data['succeeded']} succeeded, {data['failed']} failed, "

@@ -148,7 +148,7 @@ class AttachmentRow(SQLModel, table=True):
     __table_args__ = (UniqueConstraint("model_version_id", "kind", "digest"),)
     id: UUID = identity()
     model_version_id: UUID = reference("model_version.id")
-    kind: str  # export, evaluation, audit
+    kind: str  # the job's
     digest: str  # of the canonical JSON of data
     data: dict[str, Any] = document()  # the job's result
     dataset_version_id: UUID | None = None

@@ -51,7 +51,7 @@ class Splits(Strict):
     validation: float = Field(default=0.1, ge=0)
     """What a training is judged by while it goes on. Unit: fraction of the rows below 1, else rows."""
     test: float = Field(default=0.2, ge=0)
-    """What gates and audits ask, and no training sees. Unit: fraction of the rows below 1, else rows."""
+    """What gates and attacks ask, and no training sees. Unit: fraction of the rows below 1, else rows."""
     balanced: bool = False
     """Whether validation and test hold the same number of rows of each label."""
 

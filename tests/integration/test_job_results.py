@@ -192,7 +192,7 @@ def test_an_evaluation_runs_on_the_latest_export_and_is_kept_once(jobs: Jobs) ->
     for _ in range(2):
         do(jobs, "evaluate", spec, evaluated(made, dataset))
     kinds = [row.kind for row in rows(jobs, AttachmentRow)]
-    assert sorted(kinds) == ["evaluation", "export"]
+    assert sorted(kinds) == ["evaluate", "export"]
     assert jobs.types().count("model.attachment_added") == 2
 
 

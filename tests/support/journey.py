@@ -85,7 +85,7 @@ class Journey:
     rollouts: list[RolloutDetail] = field(default_factory=list)
 
     def declare(self, *, attacked: bool = True) -> None:
-        """What shall happen when reviews arrive, with an audit or without; and gateways for the deployment."""
+        """What shall happen when reviews arrive, with an attack or without; and gateways for the deployment."""
         spec = deployment(attacked=attacked)
         self.client.put_deployment(spec.pop("name"), spec)
         for wanted in pipelines(attacked=attacked):

@@ -196,7 +196,6 @@ class Site:
             beside = paired(learnt.against, learnt.difference) if learnt.against else None
             results += [evaluation(version, learnt.accuracy, beside=beside)]
         results += [attack(version, learnt.attack_success)] if learnt.attack_success is not None else []
-        kinds = {"export": "export", "evaluate": "evaluation", "attack": "audit"}
         if len(results) > learnt.exported:
             self._measured_rows()
         with self.database.begin("test") as uow:
@@ -204,7 +203,7 @@ class Site:
                 data = result.model_dump(mode="json")
                 row = AttachmentRow(
                     model_version_id=version,
-                    kind=kinds[data["kind"]],
+                    kind=data["kind"],
                     digest=digest(data),
                     data=data,
                     dataset_version_id=None if isinstance(result, ExportResult) else result.dataset,

@@ -77,10 +77,10 @@ def accuracy(version: VersionDetail) -> str:
 
 
 def broken(version: VersionDetail) -> str:
-    audits = [a.data for a in version.attachments if a.kind == "audit"]
-    if not audits:
+    attacks = [a.data for a in version.attachments if a.kind == "attack"]
+    if not attacks:
         return "not attacked"
-    found, worst = audits[-1]["success_rate"], audits[-1]["worst_success_rate"]
+    found, worst = attacks[-1]["success_rate"], attacks[-1]["worst_success_rate"]
     assert isinstance(found, dict)
     assert isinstance(worst, dict)
     return f"{found['value']:.0%}, at worst {worst['value']:.0%}"
@@ -134,7 +134,7 @@ def missing(story: "Story", champion: VersionDetail) -> list[str]:
 
 def test_score(version: VersionDetail) -> dict[str, Any] | None:
     """The newest evaluation on test rows."""
-    scores = [a.data["accuracy"] for a in version.attachments if a.kind == "evaluation" and a.data["split"] == "test"]
+    scores = [a.data["accuracy"] for a in version.attachments if a.kind == "evaluate" and a.data["split"] == "test"]
     return scores[-1] if scores and isinstance(scores[-1], dict) else None
 
 

@@ -40,9 +40,9 @@ def register_result(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: JobResu
             _keep_base_graph(uow, result)
             return _attach(uow, job, "export", result)
         case EvaluateResult():
-            return _attach(uow, job, "evaluation", result)
+            return _attach(uow, job, "evaluate", result)
         case AttackResult():
-            return _attach(uow, job, "audit", result)
+            return _attach(uow, job, "attack", result)
 
 
 def _register_dataset(uow: UnitOfWork, job: JobRow, spec: CurateSpec, result: CurateResult) -> UUID:

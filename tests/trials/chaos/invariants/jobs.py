@@ -27,8 +27,6 @@ MADE: Final[dict[str, Any]] = {
     "model version": ModelVersionRow,
     "attachment": AttachmentRow,
 }
-FINDINGS: Final = {"export": "export", "evaluate": "evaluation", "attack": "audit"}
-"""Job kind to the kind of the attachment that it makes."""
 LEASE_SLACK: Final = timedelta(seconds=1)
 
 
@@ -136,7 +134,7 @@ def _outputs_exist(session: Session) -> Iterator[str]:
             case "train" | "merge":
                 there = version is not None and versions.get(version) == job_id
             case _:
-                there = (version, FINDINGS[kind]) in findings
+                there = (version, kind) in findings
         if not there:
             yield f"{kind} job {job_id}: it has succeeded, and what it made is not there: {outputs}"
 
