@@ -1,6 +1,6 @@
 """References to immutable things: artifacts by digest, dataset versions and model versions by identity."""
 
-from typing import Annotated, Final, Literal, get_args
+from typing import Annotated, ClassVar, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -44,11 +44,19 @@ class ArtifactRef(Tolerant):
         return f"{algorithm}/{hexadecimal[:2]}/{hexadecimal}"
 
 
-class DatasetRef(Tolerant):
-    """One immutable dataset version."""
+class Reference(Tolerant):
+    """One immutable version. Where one belongs a request may name it, and the control plane puts this there."""
 
+    NAME: ClassVar[str]
+    """What a job's output of this type is called: `${stages.<stage>.<name>}` in a pipeline."""
     id: UUID
     """Its identity."""
+
+
+class DatasetRef(Reference):
+    """One immutable dataset version."""
+
+    NAME = "dataset"
     dataset: Name
     """The dataset."""
     version: int = Field(ge=1)
@@ -59,11 +67,10 @@ class DatasetRef(Tolerant):
     """The JSON document that names its parts."""
 
 
-class ModelRef(Tolerant):
+class ModelRef(Reference):
     """One immutable model version: what it takes to rebuild its graph."""
 
-    id: UUID
-    """Its identity."""
+    NAME = "model_version"
     model: Name
     """The registered model."""
     version: int = Field(ge=1)

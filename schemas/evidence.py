@@ -1,12 +1,11 @@
-"""What results of several kinds say in the same words: a proportion with its interval, and two versions on one set of
-rows."""
+"""What is found out about a model version, in the words that several kinds of job share."""
 
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from schemas.artifacts import Fraction, GraphRef
+from schemas.artifacts import Digest, Fraction, GraphRef, ModelRef, Reference, Split
 from schemas.base import Tolerant
 
 Difference = Annotated[float, Field(ge=-1, le=1)]
@@ -55,3 +54,26 @@ class Paired(Tolerant):
         if abs(self.difference - counted) > 1e-9 or not self.low <= self.difference <= self.high:
             raise ValueError(f"difference {self.difference} in {self.low} to {self.high}: expected {counted} within")
         return self
+
+
+class Finding(Tolerant):
+    """What every job that finds something out about a model version answers: kept as an attachment of the version."""
+
+    OUTPUT: ClassVar[type[Reference]] = ModelRef
+    """What later stages of a pipeline are handed: the version that it is about."""
+    model_version: UUID
+
+
+class FindingOnRows(Finding):
+    """A finding by what the version's served graph answered to rows of a dataset version."""
+
+    dataset: UUID
+    split: Split
+    graph: GraphRef
+    """What was run."""
+    rows_digest: Digest
+    """Of the rows that were asked, in whatever order: versions of a dataset that share a split share it."""
+    rows_trained_on: int = Field(ge=0)
+    """Those of them whose texts the version was trained on: no gate believes what is said of them."""
+    paired: Paired | None = None
+    """What happened on these rows, beside the version that the spec says `against`."""

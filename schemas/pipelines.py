@@ -14,7 +14,8 @@ StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 REFERENCE = re.compile(r"\$\{([a-z]+)\.([A-Za-z0-9_.-]+)\}")
 """`${params.x}`, `${event.data.uri}`, `${stages.<stage>.<output>}`; a value that is one reference alone keeps its type.
 
-Outputs: curate `dataset`; train and merge `model_version`; export, evaluate and attack `model_version`."""
+A job's output is called as its result's type says: `dataset` where it makes a dataset version, `model_version` where it
+makes a model version or finds something out about one. A release's is `rollout`."""
 
 
 class JobStage(Strict):

@@ -1,12 +1,14 @@
 """`graftwork model …`: versions, what was learnt about them, and aliases."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from controlplane.cli.output import refuse, terminal
 from controlplane.client import ApiError, Client
+from controlplane.kinds import KINDS
+from schemas.jobs import RESULTS
 from schemas.views.models import AttachmentView
 
 model = typer.Typer(no_args_is_help=True, help="Models: immutable versions, attachments, aliases with their history.")
@@ -92,33 +94,8 @@ def last_move(client: Client, name: str, alias: str) -> UUID | None:
 
 
 def words(attachment: AttachmentView) -> str:
-    """An attachment in one line."""
-    data: dict[str, Any] = attachment.data
-    if attachment.kind == "evaluate":
-        accuracy = data["accuracy"]
-        return (
-            f"{data['split']}: accuracy {accuracy['value']:.4f} [{accuracy['low']:.4f}, {accuracy['high']:.4f}], "
-            f"macro-F1 {data['macro_f1']:.4f}, {accuracy['n']} rows{_learnt(data)}{_beside(data)}"
-        )
-    if attachment.kind == "attack":
-        worst = data["worst_success_rate"]
-        return (
-            f"{data['recipe']} on {data['split']}: {data['succeeded']} succeeded, {data['failed']} failed, "
-            f"{data['out_of_budget']} out of budget, {data['skipped']} skipped; success rate "
-            f"{data['success_rate']['value']:.2f}, at worst {worst['value']:.2f} "
-            f"[{worst['low']:.2f}, {worst['high']:.2f}], {data['mean_queries']:.0f} queries a row"
-            f"{_learnt(data)}{_beside(data)}"
-        )
-    return f"largest difference of a logit {data['max_abs_diff']:.2g} over {data['rows']} rows"
-
-
-def _learnt(data: dict[str, Any]) -> str:
-    """What makes it worthless to a gate."""
-    return f", {data['rows_trained_on']} of them trained on" if data["rows_trained_on"] else ""
-
-
-def _beside(data: dict[str, Any]) -> str:
-    """How it compares with another version on the same rows."""
-    if (paired := data["paired"]) is None:
-        return ""
-    return f"; {paired['difference']:+.4f} [{paired['low']:+.4f}, {paired['high']:+.4f}] against {paired['against']}"
+    """An attachment in one line; of a kind that this client is too old to know, its digest."""
+    for kind, known in KINDS.items():
+        if kind == attachment.kind:
+            return known.summary(RESULTS[kind].model_validate(attachment.data))
+    return attachment.digest

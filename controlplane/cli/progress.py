@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
+from controlplane.kinds import KINDS
 from schemas.claims import Progress
 from schemas.views.jobs import JobView
 from schemas.views.pipelines import RunView
 from schemas.views.rollouts import RolloutDetail
 
 Clock = Callable[[], float]
-UNITS: Final[Mapping[str, str]] = {"train": "steps", "evaluate": "rows", "attack": "rows"}
-"""What a kind of job counts; the others count their own parts."""
+UNITS: Final[Mapping[str, str]] = {name: kind.unit for name, kind in KINDS.items()}
+"""What a kind of job counts."""
 WINDOW_SECONDS: Final = 60.0
 """The pace is that of the last minute: a model's first batches are slower than the rest."""
 LEAST_STEPS: Final = 5

@@ -2,46 +2,40 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
 from schemas.artifacts import Digest, GraphRef
-from schemas.evidence import Paired
+from schemas.evidence import FindingOnRows, Paired
+from schemas.jobs import JobResult
 from schemas.jobs.attack import AttackResult
 from schemas.jobs.evaluate import EvaluateResult
-from schemas.jobs.export import ExportResult
+from schemas.jobs.results import GraphResult
 from schemas.rollouts import MaxAttackSuccess, MinAccuracy
 
 MOST_TOLD = 5
 """Results that do not count, each with its reason, in one verdict."""
 
 
+Found = TypeVar("Found")
+Judged = TypeVar("Judged", bound=FindingOnRows)
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Export(_Frozen):
+class Attachment(_Frozen, Generic[Found]):
+    """One finding about a version, as the registry keeps it."""
+
     digest: Digest
-    result: ExportResult
-
-
-class Evaluation(_Frozen):
-    digest: Digest
-    dataset: str
-    """`reviews/2`."""
-    rows: Digest | None
-    """Of the whole split that was asked, as the dataset version registered it."""
-    result: EvaluateResult
-
-
-class Attack(_Frozen):
-    digest: Digest
-    dataset: str
-    rows: Digest | None
-    """Of the whole split that the attacked rows were drawn from."""
-    result: AttackResult
+    dataset: str = ""
+    """`reviews/2`, whose rows it is about; empty: it is about none."""
+    rows: Digest | None = None
+    """Of the whole split that the rows are of, as the dataset version registered it."""
+    result: Found
 
 
 class Learnt(_Frozen):
@@ -49,14 +43,16 @@ class Learnt(_Frozen):
 
     version: UUID
     labels: tuple[str, ...]
-    exports: tuple[Export, ...] = ()
-    evaluations: tuple[Evaluation, ...] = ()
-    attacks: tuple[Attack, ...] = ()
+    attachments: tuple[Attachment[JobResult], ...] = ()
+
+    def of(self, result: type[Found]) -> tuple[Attachment[Found], ...]:
+        """Those with a result of that class."""
+        return tuple(cast(Attachment[Found], one) for one in self.attachments if isinstance(one.result, result))
 
     @property
-    def served(self) -> Export | None:
-        """The export that a gateway loads: the newest."""
-        return self.exports[-1] if self.exports else None
+    def served(self) -> Attachment[GraphResult] | None:
+        """What a gateway loads: the newest graph."""
+        return next(reversed(self.of(GraphResult)), None)
 
     @property
     def graph(self) -> GraphRef | None:
@@ -71,18 +67,15 @@ class Evidence(_Frozen):
     """`reviews/1 test` to the digest of its rows, for every split that a gate names and that exists."""
 
 
-Judged = TypeVar("Judged", Evaluation, Attack)
-
-
 @dataclass(frozen=True)
 class Sifted(Generic[Judged]):
     """Results that count, oldest first, and in words why the others do not."""
 
-    counting: tuple[Judged, ...]
+    counting: tuple[Attachment[Judged], ...]
     objections: tuple[str, ...]
 
-    def and_compared(self, objection: Callable[[Judged], str | None]) -> "Sifted[Judged]":
-        found: list[tuple[Judged, str | None]] = [(one, objection(one)) for one in self.counting]
+    def and_compared(self, objection: Callable[[Attachment[Judged]], str | None]) -> "Sifted[Judged]":
+        found: list[tuple[Attachment[Judged], str | None]] = [(one, objection(one)) for one in self.counting]
         refused: tuple[str, ...] = tuple(f"{_name(one)}: {why}" for one, why in found if why)
         return Sifted(tuple(one for one, why in found if not why), (*self.objections, *refused))
 
@@ -101,26 +94,26 @@ def split_name(gate: MinAccuracy | MaxAttackSuccess) -> str:
     return f"{dataset} {gate.split}"
 
 
-def sift_evaluations(gate: MinAccuracy, evidence: Evidence) -> Sifted[Evaluation]:
-    def objection(one: Evaluation) -> str | None:
+def sift_evaluations(gate: MinAccuracy, evidence: Evidence) -> Sifted[EvaluateResult]:
+    def objection(one: Attachment[EvaluateResult]) -> str | None:
         if one.result.accuracy.n < gate.min_rows:
             return f"{one.result.accuracy.n} rows, at least {gate.min_rows} are asked"
         return _of_these_rows(gate, evidence, one)
 
-    return Sifted(evidence.candidate.evaluations, ()).and_compared(objection)
+    return Sifted(evidence.candidate.of(EvaluateResult), ()).and_compared(objection)
 
 
-def sift_attacks(gate: MaxAttackSuccess, evidence: Evidence) -> Sifted[Attack]:
-    def objection(one: Attack) -> str | None:
+def sift_attacks(gate: MaxAttackSuccess, evidence: Evidence) -> Sifted[AttackResult]:
+    def objection(one: Attachment[AttackResult]) -> str | None:
         return _too_weak(gate, one.result) or _of_these_rows(gate, evidence, one)
 
-    return Sifted(evidence.candidate.attacks, ()).and_compared(objection)
+    return Sifted(evidence.candidate.of(AttackResult), ()).and_compared(objection)
 
 
 def sift_pairs(sifted: Sifted[Judged], champion: Learnt) -> Sifted[Judged]:
     """Those that were made beside what serves now, as it serves now."""
 
-    def objection(one: Judged) -> str | None:
+    def objection(one: Attachment[Judged]) -> str | None:
         paired = one.result.paired
         if paired is None:
             return "it was not made `against` another version"
@@ -133,13 +126,13 @@ def sift_pairs(sifted: Sifted[Judged], champion: Learnt) -> Sifted[Judged]:
     return sifted.and_compared(objection)
 
 
-def pair_of(one: Evaluation | Attack) -> Paired:
+def pair_of(one: Attachment[Judged]) -> Paired:
     """Of a result that `sift_pairs` let through."""
     assert one.result.paired is not None
     return one.result.paired
 
 
-def _of_these_rows(gate: MinAccuracy | MaxAttackSuccess, evidence: Evidence, one: Evaluation | Attack) -> str | None:
+def _of_these_rows(gate: MinAccuracy | MaxAttackSuccess, evidence: Evidence, one: Attachment[Judged]) -> str | None:
     if one.result.split != gate.split or one.rows is None or one.rows != evidence.splits.get(split_name(gate)):
         return f"other rows than {split_name(gate)}"
     if one.result.graph != evidence.candidate.graph:
@@ -163,5 +156,5 @@ def _too_weak(gate: MaxAttackSuccess, attack: AttackResult) -> str | None:
     return None
 
 
-def _name(one: Evaluation | Attack) -> str:
+def _name(one: Attachment[Judged]) -> str:
     return f"{one.dataset} {one.result.split}"

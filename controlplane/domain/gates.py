@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from controlplane.domain.evidence import (
+    Attachment,
     Evidence,
     Judged,
     Sifted,
@@ -14,6 +15,7 @@ from controlplane.domain.evidence import (
     split_name,
 )
 from schemas.evidence import Interval, Paired
+from schemas.jobs.export import ExportResult
 from schemas.rollouts import ExportParity, Gate, GateStatus, GateVerdict, MaxAttackSuccess, MinAccuracy
 
 PASSING: Final[frozenset[GateStatus]] = frozenset({"Passed", "NotApplicable", "Waived"})
@@ -76,15 +78,14 @@ def _labels(evidence: Evidence, may_drop: Sequence[str]) -> GateVerdict:
 
 
 def _parity(gate: ExportParity, evidence: Evidence) -> GateVerdict:
-    if (export := evidence.candidate.served) is None:
+    served = evidence.candidate.served
+    if served is None or not isinstance(result := served.result, ExportResult):
         return _missing("parity", "no export of this version")
-    if export.result.rows < gate.min_rows:
-        return _missing("parity", f"it was measured on {export.result.rows} rows, at least {gate.min_rows} are asked")
-    good = export.result.max_abs_diff <= gate.max_abs_diff
-    reason = (
-        f"logits of the served graph differ by {export.result.max_abs_diff:.2g} at most, {gate.max_abs_diff:g} allowed"
-    )
-    return _said("parity", "Passed" if good else "Failed", reason, export.digest)
+    if result.rows < gate.min_rows:
+        return _missing("parity", f"it was measured on {result.rows} rows, at least {gate.min_rows} are asked")
+    good = result.max_abs_diff <= gate.max_abs_diff
+    reason = f"logits of the served graph differ by {result.max_abs_diff:.2g} at most, {gate.max_abs_diff:g} allowed"
+    return _said("parity", "Passed" if good else "Failed", reason, served.digest)
 
 
 def _accuracy(gate: MinAccuracy, evidence: Evidence) -> GateVerdict:
@@ -166,8 +167,8 @@ COMPARISONS: Final[dict[str, Callable[[Any, Evidence], GateVerdict | None]]] = {
 
 
 def _choose(
-    gate: MinAccuracy | MaxAttackSuccess, sifted: Sifted[Judged], goodness: Callable[[Judged], float]
-) -> Judged:
+    gate: MinAccuracy | MaxAttackSuccess, sifted: Sifted[Judged], goodness: Callable[[Attachment[Judged]], float]
+) -> Attachment[Judged]:
     """The worst of those that count, or the first, as the policy says."""
     return sifted.counting[0] if gate.of == "first" else min(sifted.counting, key=goodness)
 

@@ -7,13 +7,13 @@ from typing import Any, Final, Self
 
 from controlplane.domain.references import UnresolvedReference, substitute
 from controlplane.errors import Invalid
-from schemas.jobs import SPECS, JobKind
-from schemas.pipelines import JobStage, PipelineSpec, ReleaseStage, RunPhase, StagePhase, references
+from schemas.artifacts import ModelRef, Reference
+from schemas.jobs import RESULTS, SPECS, JobKind
+from schemas.jobs.references import with_references
+from schemas.pipelines import REFERENCE, JobStage, PipelineSpec, ReleaseStage, RunPhase, StagePhase, references
 
 OVER: Final = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped"})
-OUTPUT: Final[dict[str, str]] = {"curate": "dataset", "release": "rollout"} | dict.fromkeys(
-    ("train", "merge", "export", "evaluate", "attack"), "model_version"
-)
+OUTPUT: Final = {kind: result.OUTPUT.NAME for kind, result in RESULTS.items()} | {"release": "rollout"}
 """What a stage of each kind hands to the next, as `${stages.<stage>.<output>}`."""
 
 
@@ -176,6 +176,10 @@ def check_pipeline(spec: PipelineSpec) -> None:
         for space, path in references(stage.model_dump()):
             if space == "stages":
                 _check_output(spec, name, path)
+        if isinstance(stage, JobStage):
+            _check_references(spec, name, stage)
+        else:
+            _check_reference(spec, f"stages.{name}.model_version", ModelRef, stage.model_version)
 
 
 def _check_fields(name: str, stage: JobStage) -> None:
@@ -198,3 +202,22 @@ def _check_output(spec: PipelineSpec, name: str, path: str) -> None:
             f"stages.{name}: ${{stages.{path}}}: a {kind} stage has the output {OUTPUT[kind]!r} only",
             field=f"stages.{name}",
         )
+
+
+def _check_references(spec: PipelineSpec, name: str, stage: JobStage) -> None:
+    """An output stands only where the job's spec has a reference of its type, or no reference at all."""
+
+    def check(wanted: type[Reference], value: Any, path: str) -> Any:
+        _check_reference(spec, f"stages.{name}.spec.{path}", wanted, value)
+        return value
+
+    with_references(SPECS[stage.kind], stage.spec, check)
+
+
+def _check_reference(spec: PipelineSpec, field: str, wanted: type[Reference], value: Any) -> None:
+    whole = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    if whole is None or whole[1] != "stages":
+        return
+    output = OUTPUT[spec.stages[whole[2].partition(".")[0]].kind]
+    if output != wanted.NAME:
+        raise Invalid(f"{field}: {value} is a {output!r}: expected a {wanted.NAME!r}", field=field)

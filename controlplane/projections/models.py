@@ -5,6 +5,7 @@ The statements behind one version are built once: building one a request took as
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import bindparam
@@ -23,6 +24,9 @@ from controlplane.store.tables import (
     ModelVersionRow,
     RegisteredModelRow,
 )
+from schemas.artifacts import GraphRef
+from schemas.jobs import RESULTS
+from schemas.jobs.results import GraphResult
 
 POINTING = aliased(AliasRow)
 ALIASES = (
@@ -41,7 +45,15 @@ BY_ALIAS = VERSIONS.join(AliasRow, col(AliasRow.model_version_id) == ModelVersio
 ATTACHMENTS = (
     select(AttachmentRow)
     .where(col(AttachmentRow.model_version_id) == bindparam("id"))
-    .order_by(col(AttachmentRow.created_at), col(AttachmentRow.kind))
+    .order_by(col(AttachmentRow.created_at), col(AttachmentRow.digest))
+)
+GRAPHS: Final = tuple(kind for kind, result in RESULTS.items() if issubclass(result, GraphResult))
+"""Attachments that hold a graph to serve."""
+NEWEST_GRAPH = (
+    select(AttachmentRow)
+    .where(col(AttachmentRow.model_version_id) == bindparam("id"), col(AttachmentRow.kind).in_(GRAPHS))
+    .order_by(col(AttachmentRow.created_at).desc(), col(AttachmentRow.digest).desc())
+    .limit(1)
 )
 
 
@@ -104,6 +116,12 @@ def list_versions(session: Session, model: str, below: int | None, limit: int) -
 def list_attachments(session: Session, version: UUID) -> list[AttachmentRow]:
     """What was learnt about a version, oldest first."""
     return list(session.exec(ATTACHMENTS, params={"id": version}))
+
+
+def find_graph(session: Session, version: UUID) -> GraphRef | None:
+    """The newest graph of a version, the last of `list_attachments`; None: there is nothing that could be served."""
+    row = session.exec(NEWEST_GRAPH, params={"id": version}).first()
+    return GraphRef.model_validate(row.data["graph"]) if row else None
 
 
 # --- aliases ----------------------------------------------------------------------------------------------------------

@@ -1,31 +1,22 @@
 """Attack: how often changed texts turn a right answer of a version's served graph wrong."""
 
 from typing import Literal
-from uuid import UUID
 
 from pydantic import Field
 
-from schemas.artifacts import ArtifactRef, DatasetRef, Digest, GraphRef, ModelRef, Split
-from schemas.base import Seed, Strict, Tolerant
-from schemas.evidence import Interval, Paired
+from schemas.artifacts import ArtifactRef
+from schemas.base import Seed
+from schemas.evidence import FindingOnRows, Interval
+from schemas.jobs.on_rows import OnRowsSpec
 
 Kind = Literal["attack"]
 AttackRecipe = Literal["deepwordbug"]
 
 
-class AttackSpec(Strict):
+class AttackSpec(OnRowsSpec):
     """A served graph and rows in, how often an attacker turns a right answer wrong out."""
 
     kind: Literal["attack"] = "attack"
-    """The kind of job."""
-    model_version: ModelRef = Field(examples=["sentiment@latest"])
-    """What to attack. In a request also `sentiment@latest`, `sentiment/3` or an id."""
-    graph: GraphRef | None = None
-    """What is run; null in a request: the version's latest export, put here by the control plane."""
-    dataset: DatasetRef = Field(examples=["reviews@latest"])
-    """Where the texts come from. In a request also `reviews@latest`, `reviews/3` or an id."""
-    split: Split = "test"
-    """Which of its rows."""
     recipe: AttackRecipe = "deepwordbug"
     """How texts are changed: letters swapped, dropped, inserted (https://arxiv.org/abs/1801.04354)."""
     rows: int = Field(default=40, ge=1, le=10_000)
@@ -34,30 +25,18 @@ class AttackSpec(Strict):
     """What an attack may ask the model, for each word that the model reads of a text. Unit: queries per word."""
     query_budget: int | None = Field(default=None, ge=1, examples=[500])
     """However long a text is, an attack on it may ask no more; null: no such cap. Unit: queries."""
-    against: ModelRef | None = Field(default=None, examples=["sentiment@champion"])
-    """Another version to attack on the same rows, for gates that compare; null: none. In a request also a name; an
-    alias of the same model that is not set yet compares nothing."""
-    against_graph: GraphRef | None = None
-    """What is run of it, put here by the control plane."""
-    trained_on: tuple[DatasetRef, ...] = ()
-    """Dataset versions whose train rows the version learnt from, and what it is made of did: put here by the control
-    plane."""
     seed: Seed = 0
     """The same seed draws the same rows and changes. Unit: none."""
 
 
-class AttackResult(Tolerant):
+class AttackResult(FindingOnRows):
+    """`paired` counts rows that both versions answer right and that an attack breaks.
+
+    A row out of budget counts against this version: as broken for it, as not broken for the other.
+    """
+
     kind: Literal["attack"] = "attack"
-    model_version: UUID
-    dataset: UUID
-    split: str
-    graph: GraphRef
-    """What was attacked."""
     recipe: AttackRecipe
-    rows_digest: Digest
-    """Of the rows that were drawn, in whatever order."""
-    rows_trained_on: int = Field(ge=0)
-    """Those of them whose texts the version was trained on: no gate believes what is said of them."""
     queries_per_word: int = Field(ge=1)
     query_budget: int | None = None
     seed: Seed
@@ -79,6 +58,3 @@ class AttackResult(Tolerant):
     mean_queries: float = Field(ge=0)
     examples: ArtifactRef
     """JSONL: original and perturbed text, label, answers and queries of each row. No API hands it out."""
-    paired: Paired | None = None
-    """Rows that both versions answer right and that an attack breaks, beside the version that the spec says `against`.
-    Out of budget counts against this version: as broken for it, as not broken for the other."""

@@ -4,9 +4,10 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.artifacts import ArtifactRef, DatasetRef, Digest, Name, SourceUri
-from schemas.base import Seed, Strict, Tolerant
+from schemas.artifacts import DatasetRef, Name, SourceUri
+from schemas.base import Seed, Strict
 from schemas.encodings import Encoding
+from schemas.jobs.results import DatasetResult
 from schemas.labels import Label
 
 Kind = Literal["curate"]
@@ -103,20 +104,9 @@ class CurateSpec(Strict):
         return self
 
 
-class CurateResult(Tolerant):
+class CurateResult(DatasetResult):
     kind: Literal["curate"] = "curate"
-    dataset: Name
-    manifest: ArtifactRef
-    digest: Digest
-    rows: dict[str, int]
-    """Rows per split."""
-    split_digests: dict[str, Digest]
-    """Of the rows of each split, in whatever order: versions that share a split share its digest."""
-    rejected: dict[str, int]
-    """Rows per reason."""
     truncated: int = 0
     """Rows whose text was cut, as the spec asked."""
     warnings: tuple[str, ...] = ()
     """What a person should look at, in words: many rows were rejected, labels that no split but train has."""
-    rejects: ArtifactRef | None = None
-    """JSONL: where each rejected row came from, its reason, and the digest of its text (never the text)."""

@@ -1,12 +1,13 @@
 """Export: a model version becomes the graph that is served, and parity with the trained model is measured."""
 
-from typing import Literal
-from uuid import UUID
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.artifacts import ArtifactRef, Fraction, GraphRef, ModelRef
-from schemas.base import Strict, Tolerant
+from schemas.artifacts import ArtifactRef, Fraction, ModelRef
+from schemas.base import Strict
+from schemas.jobs.references import BaseGraphOf
+from schemas.jobs.results import GraphResult
 
 Kind = Literal["export"]
 
@@ -18,7 +19,7 @@ class ExportSpec(Strict):
     """The kind of job."""
     model_version: ModelRef = Field(examples=["sentiment@latest"])
     """What to export. In a request also `sentiment@latest`, `sentiment/3` or an id."""
-    base_graph: ArtifactRef | None = None
+    base_graph: Annotated[ArtifactRef | None, BaseGraphOf("model_version")] = None
     """A graph already exported for this base, recipe and target modules, put here by the control plane; null: export
     one."""
     parity_rows: int = Field(default=16, ge=2, le=256)
@@ -27,10 +28,8 @@ class ExportSpec(Strict):
     """A greater difference between PyTorch and the graph fails the job. Unit: logits."""
 
 
-class ExportResult(Tolerant):
+class ExportResult(GraphResult):
     kind: Literal["export"] = "export"
-    model_version: UUID
-    graph: GraphRef
     max_abs_diff: float = Field(ge=0)
     """Measured, of a logit, over `rows` rows of two different lengths."""
     label_agreement: Fraction

@@ -62,5 +62,3 @@ class MergeSpec(Strict):
 
 class MergeResult(VersionResult):
     kind: Literal["merge"] = "merge"
-    r: int = Field(ge=0)
-    """The merged rank: the sum of the sources' ranks."""

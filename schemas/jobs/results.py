@@ -1,18 +1,81 @@
-"""What results of several kinds have in common."""
+"""What a result is, whatever kind of job it answers: a new dataset version, a new model version or a finding about one.
 
-from schemas.artifacts import ArtifactRef, Digest, FeatureRecipe, Name, SourceUri, TargetModule
+The registry registers a result by these classes, and by nothing else that its kind says.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.artifacts import (
+    ArtifactRef,
+    DatasetRef,
+    Digest,
+    FeatureRecipe,
+    GraphRef,
+    ModelRef,
+    Name,
+    Reference,
+    SourceUri,
+    TargetModule,
+)
 from schemas.base import Tolerant
+from schemas.evidence import Finding
+
+
+class DatasetResult(Tolerant):
+    """What every job that makes a dataset version answers."""
+
+    OUTPUT: ClassVar[type[Reference]] = DatasetRef
+    """What later stages of a pipeline are handed: the version that it made."""
+    dataset: Name
+    manifest: ArtifactRef
+    digest: Digest
+    rows: dict[str, int]
+    """Rows per split."""
+    split_digests: dict[str, Digest]
+    """Of the rows of each split, in whatever order: versions that share a split share its digest."""
+    rejected: dict[str, int]
+    """Rows per reason."""
+    rejects: ArtifactRef | None = None
+    """JSONL: where each rejected row came from, its reason, and the digest of its text (never the text)."""
+
+
+class PrivacyLabel(Tolerant):
+    """What a version cost its rows: recorded with the version for good."""
+
+    epsilon: float = Field(gt=0)
+    delta: float = Field(gt=0, lt=1)
+    noise_multiplier: float = Field(gt=0)
+    max_grad_norm: float = Field(gt=0)
+    steps: int = Field(ge=1)
+    sample_rate: Annotated[float, Field(gt=0, le=1)]
+    accountant: str
+    unit: Literal["row"] = "row"
+    not_charged: tuple[str, ...]
+    """What the epsilon does not cover, in words."""
 
 
 class VersionResult(Tolerant):
     """What every job that makes a model version answers."""
 
+    OUTPUT: ClassVar[type[Reference]] = ModelRef
+    """What later stages of a pipeline are handed: the version that it made."""
     model: Name
     adapter: ArtifactRef
     base_model: SourceUri
     base_digest: Digest
     feature_recipe: FeatureRecipe
     target_modules: tuple[TargetModule, ...]
+    r: int = Field(ge=0)
+    """Rank of its update of each target module; 0: it is a head alone."""
     head_digest: Digest
     labels: tuple[str, ...]
     max_length: int
+    privacy: PrivacyLabel | None = None
+
+
+class GraphResult(Finding):
+    """What every job that makes a version's served graph answers: the newest one is loaded by gateways."""
+
+    graph: GraphRef

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from schemas.artifacts import DatasetRef, FeatureRecipe, Fraction, ModelRef, Name, SourceUri, TargetModule
-from schemas.base import Seed, Strict, Tolerant
+from schemas.base import Seed, Strict
 from schemas.jobs.results import VersionResult
 
 Kind = Literal["train"]
@@ -115,25 +115,9 @@ class TrainSpec(Strict):
         return self
 
 
-class PrivacyLabel(Tolerant):
-    """What a version cost its rows: recorded with the version for good."""
-
-    epsilon: float = Field(gt=0)
-    delta: float = Field(gt=0, lt=1)
-    noise_multiplier: float = Field(gt=0)
-    max_grad_norm: float = Field(gt=0)
-    steps: int = Field(ge=1)
-    sample_rate: Annotated[float, Field(gt=0, le=1)]
-    accountant: str
-    unit: Literal["row"] = "row"
-    not_charged: tuple[str, ...]
-    """What the epsilon does not cover, in words."""
-
-
 class TrainResult(VersionResult):
     kind: Literal["train"] = "train"
     rows: int = Field(ge=1)
     steps: int = Field(ge=1)
     validation_accuracy: Fraction | None = None
     """None: no validation rows, or a private run (a score on private rows is a leak that epsilon does not cover)."""
-    privacy: PrivacyLabel | None = None

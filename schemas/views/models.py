@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from schemas.artifacts import ArtifactRef
 from schemas.base import View
-from schemas.jobs.train import PrivacyLabel
+from schemas.jobs.results import PrivacyLabel
 
 
 class ModelView(View):

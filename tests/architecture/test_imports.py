@@ -3,13 +3,10 @@
 import ast
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import grimp
 import pytest
-
-from schemas.jobs import JOB_KINDS
 
 ROOT = Path(__file__).parents[2]
 ML_LIBRARIES = ("torch", "transformers", "peft", "onnxruntime", "opacus", "textattack", "numpy")
@@ -38,12 +35,6 @@ def test_a_verb_that_only_asks_the_api_does_not_load_what_processes_are_made_of(
     code = f"import sys, controlplane.cli.app; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize("kind", JOB_KINDS)
-def test_every_job_kind_has_a_handler(kind: str) -> None:
-    assert find_spec(f"workers.{kind}") is not None
-    assert (ROOT / "workers" / kind / "handler.py").is_file()
 
 
 def test_the_gateway_and_the_model_session_load_no_torch() -> None:

@@ -9,10 +9,12 @@ from sqlmodel import select
 
 from controlplane.commands.registry.evidence import gather
 from controlplane.domain.canonical import digest
+from controlplane.projections.models import find_graph
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import RolloutRow
 from controlplane.store.tables import AttachmentRow, ModelVersionRow
 from schemas.artifacts import ArtifactRef
+from schemas.jobs.export import ExportResult
 from tests.support.facts import apart
 from tests.support.releases import CANARY, Gateway, Site, artifact, export, ok
 
@@ -61,9 +63,26 @@ def test_what_was_learnt_comes_oldest_first_and_the_newest_export_is_the_one_tha
     again = export_again(site, version)
     with site.database.read() as session:
         learnt = gather(session, [], version, None).candidate
-    assert len(learnt.exports) == 2
+    assert len(learnt.attachments) == 2
     assert learnt.graph is not None
-    assert learnt.graph.adapter == learnt.exports[1].result.graph.adapter == again
+    assert learnt.graph.adapter == learnt.of(ExportResult)[1].result.graph.adapter == again
+
+
+def test_of_several_exports_of_one_moment_gates_and_gateways_take_the_same(site: Site) -> None:
+    version = site.version()
+    with site.database.begin("test") as uow:
+        first = uow.session.exec(select(AttachmentRow).where(AttachmentRow.model_version_id == version)).one()
+        for n in range(5):
+            data = export(version, n / 10**6).model_dump(mode="json")
+            data["graph"]["adapter"] = artifact(f"graph {n} of {version}").model_dump()
+            again = {"kind": "export", "digest": digest(data), "data": data}
+            uow.session.add(
+                AttachmentRow(model_version_id=version, job_id=first.job_id, created_at=first.created_at, **again)
+            )
+    with site.database.read() as session:
+        learnt = gather(session, [], version, None).candidate
+        assert len({one.result.graph.adapter.digest for one in learnt.of(ExportResult)}) == 6
+        assert find_graph(session, version) == learnt.graph
 
 
 # --- clocks and quiet -------------------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from schemas.jobs import JobKind, JobResult
 from schemas.jobs.evaluate import ClassScore, EvaluateResult
 from schemas.jobs.export import ExportResult
 from schemas.jobs.merge import MergeResult
-from schemas.jobs.train import PrivacyLabel, TrainResult
+from schemas.jobs.results import PrivacyLabel
+from schemas.jobs.train import TrainResult
 from tests.support.jobs import CURATE, Jobs, artifact, curated, digest_of, trained
 
 TRAIN: dict[str, Any] = {"model": "sentiment", "base_model": "file:///base", "dataset": "reviews@latest"}
@@ -155,7 +156,7 @@ def test_a_merge_names_its_parents(jobs: Jobs) -> None:
     two = train(jobs, head={"type": "frozen", "model_version": "sentiment/1"})
     assert version(jobs, two).parents == [str(one)]
     merged = MergeResult(
-        **trained(model="both").model_dump(exclude={"kind", "rows", "steps", "validation_accuracy", "privacy"}), r=16
+        **trained(model="both", r=16).model_dump(exclude={"kind", "rows", "steps", "validation_accuracy"})
     )
     spec = {"model": "both", "sources": ["sentiment/1", {"model_version": str(two), "weight": 0.5}]}
     jobs.request("merge", spec)

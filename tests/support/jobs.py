@@ -60,6 +60,7 @@ def trained(**changes: Any) -> TrainResult:
         "base_digest": digest_of("c"),
         "feature_recipe": "mid-last-mean-v1",
         "target_modules": ("query", "value"),
+        "r": 0 if changes.get("privacy") else 8,
         "head_digest": digest_of("d"),
         "labels": ("bad", "good"),
         "max_length": 64,

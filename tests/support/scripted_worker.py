@@ -55,6 +55,7 @@ class Worker:
             base_digest=artifact("base").digest,
             feature_recipe="mid-last-mean-v1",
             target_modules=["query", "value"],
+            r=claim["spec"]["lora"]["r"],
             head_digest=artifact("head").digest,
             labels=["negative", "positive"],
             max_length=64,

@@ -25,17 +25,6 @@ BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS"
 DESCRIPTORS: Final = 3
 """Of an attempt: standard input, output, reports."""
 
-_MODEL: Final = ("torch", "transformers.models.auto.modeling_auto", "transformers.models.bert.modeling_bert")
-LIBRARIES: Final[Mapping[JobKind, Sequence[str]]] = {
-    "curate": ("numpy",),
-    "evaluate": ("numpy", "tokenizers"),
-    "attack": ("numpy",),
-    "merge": ("numpy", "safetensors.numpy"),
-    "train": (*_MODEL, "peft", "opacus.accountants.utils"),
-    "export": (*_MODEL, "torch.onnx", "torch.export", "onnx", "onnxscript.optimizer", "networkx"),
-}
-"""What costs most and starts no thread. pyarrow and onnxruntime start one: each attempt imports those itself, 0.3 s."""
-
 
 def main(descriptor: int, worker_pid: int, idle_seconds: float) -> None:
     die_with_parent(signal.SIGKILL)
@@ -71,7 +60,7 @@ def serve(worker: socket.socket) -> int | None:
 def warm_up(kind: JobKind) -> str | None:
     """Why this kind cannot be forked, None when it can. An attempt that starts cold meets and tells the same error."""
     with one_blas_thread():
-        for module in LIBRARIES[kind]:
+        for module in libraries_of(kind):
             try:
                 importlib.import_module(module)
             except Exception as error:
@@ -81,6 +70,15 @@ def warm_up(kind: JobKind) -> str | None:
     threads = thread_count()
     # A lock that another thread holds while we fork stays locked in the fork for ever.
     return f"its libraries started {threads - 1} threads" if threads > 1 else None
+
+
+def libraries_of(kind: JobKind) -> Sequence[str]:
+    """What a job of this kind names in its own `libraries` module: what costs most and starts no thread.
+
+    pyarrow and onnxruntime start one: each attempt imports those itself, 0.3 s.
+    """
+    named: Sequence[str] = importlib.import_module(f"workers.{kind}.libraries").LIBRARIES
+    return named
 
 
 @contextmanager

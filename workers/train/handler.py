@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from schemas.jobs.train import FrozenHead, PrivacyLabel, TrainResult, TrainSpec
+from schemas.jobs.results import PrivacyLabel
+from schemas.jobs.train import FrozenHead, TrainResult, TrainSpec
 from workers.model.adapter import (
     MEDIA_TYPE,
     Adapter,
@@ -243,6 +244,7 @@ def _publish(run: Run, trained: Trained, accuracy: float | None) -> TrainResult:
         base_digest=run.base.digest,
         feature_recipe=run.spec.feature_recipe,
         target_modules=lora.target_modules,
+        r=metadata.r,
         head_digest=head_digest(head, run.labels),
         labels=run.labels,
         max_length=run.spec.max_length,

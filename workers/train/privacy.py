@@ -15,7 +15,8 @@ from opacus.accountants.utils import create_accountant, get_noise_multiplier
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from schemas.jobs.train import Privacy, PrivacyLabel
+from schemas.jobs.results import PrivacyLabel
+from schemas.jobs.train import Privacy
 from workers.model.adapter import Head
 from workers.model.features import SCALE
 

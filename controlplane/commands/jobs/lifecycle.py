@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from sqlmodel import col, select
 
-from controlplane.commands.registry.references import OURS_TO_FILL, resolve_spec
+from controlplane.commands.registry.references import resolve_spec, without_filled
 from controlplane.domain.job import FINAL, Happening, backoff_seconds, next_phase
 from controlplane.errors import Conflict, NotFound
 from controlplane.store.tables import JobRow
@@ -74,9 +74,8 @@ def retry_job(uow: UnitOfWork, job_id: UUID) -> JobRow:
     job = lock_job(uow, job_id)
     if job.phase not in ("Failed", "Cancelled"):
         raise Conflict(f"job {job.id} is {job.phase}: expected one that is Failed or Cancelled")
-    spec = {name: value for name, value in job.spec.items() if name not in OURS_TO_FILL}
-    cause = Cause(job.correlationid, job.causationid)
-    return request_job(uow, cast(JobKind, job.kind), spec, max_attempts=job.max_attempts, cause=cause)
+    kind, cause = cast(JobKind, job.kind), Cause(job.correlationid, job.causationid)
+    return request_job(uow, kind, without_filled(kind, job.spec), max_attempts=job.max_attempts, cause=cause)
 
 
 def stop_job(uow: UnitOfWork, job_id: UUID) -> JobRow:

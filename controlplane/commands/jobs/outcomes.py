@@ -7,11 +7,11 @@ from sqlmodel import Session, update
 from controlplane.commands.jobs.claims import is_held, lost
 from controlplane.commands.jobs.lifecycle import announce, is_job, leave, lock_job, stop_job
 from controlplane.commands.jobs.reports import clean
-from controlplane.commands.registry.consistency import contradiction
+from controlplane.commands.registry.consistency import Registered
 from controlplane.commands.registry.registration import register_result
 from controlplane.domain.job import FINAL, Happening, after_failure, after_release
-from controlplane.domain.result import mismatch
 from controlplane.errors import Invalid
+from controlplane.kinds import contradiction
 from controlplane.store.ended import JobEnded
 from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import UnitOfWork
@@ -107,7 +107,7 @@ def _repeated(uow: UnitOfWork, job_id: UUID, said: Completion | Failure | Releas
 
 
 def _check_result(session: Session, spec: JobSpec, result: JobResult) -> None:
-    if wrong := mismatch(spec, result) or contradiction(session, spec, result):
+    if wrong := contradiction(spec, result, Registered(session)):
         raise Invalid(f"{wrong.field} {wrong.found!r}: expected {wrong.expected}", field=f"result.{wrong.field}")
 
 

@@ -1,19 +1,17 @@
 """Looks up what gates judge by: what was learnt of a version and of the champion, and which rows the gates name."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from controlplane.domain.evidence import Evidence, Learnt, split_name
+from controlplane.projections.models import list_attachments
 from controlplane.store.tables import AttachmentRow, DatasetVersionRow, JobRow, ModelVersionRow
 from schemas.artifacts import Digest
-from schemas.jobs.curate import CurateResult
+from schemas.jobs.results import DatasetResult
 from schemas.rollouts import Gate, MaxAttackSuccess, MinAccuracy
-
-FIELDS: Final = {"export": "exports", "evaluate": "evaluations", "attack": "attacks"}
-"""A job's kind, as its result names it, to the field of `Learnt`."""
 
 
 def gather(session: Session, gates: Sequence[Gate], candidate: UUID, champion: UUID | None) -> Evidence:
@@ -25,19 +23,19 @@ def gather(session: Session, gates: Sequence[Gate], candidate: UUID, champion: U
 
 
 def split_digest(session: Session, dataset: DatasetVersionRow, split: str) -> Digest | None:
-    """Of the rows of one split, as its curation counted them; None: it has no such split."""
+    """Of the rows of one split, as the job counted them that made the version; None: it has no such split."""
     result = session.exec(select(JobRow.result).where(JobRow.id == dataset.job_id)).one()
-    return CurateResult.model_validate(result).split_digests.get(split)
+    return DatasetResult.model_validate(result).split_digests.get(split)
 
 
 def _learnt(session: Session, version_id: UUID) -> Learnt:
     version = session.exec(select(ModelVersionRow).where(ModelVersionRow.id == version_id)).one()
-    query = select(AttachmentRow).where(AttachmentRow.model_version_id == version_id)
-    found: dict[str, list[dict[str, Any]]] = {field: [] for field in FIELDS.values()}
-    for row in session.exec(query.order_by(col(AttachmentRow.created_at), col(AttachmentRow.digest))):
-        if field := FIELDS.get(row.data.get("kind", "")):
-            found[field].append({"digest": row.digest, "result": row.data, **_rows(session, row)})
-    return Learnt.model_validate({"version": version_id, "labels": version.labels, **found})
+    found = [_attachment(session, row) for row in list_attachments(session, version_id)]
+    return Learnt.model_validate({"version": version_id, "labels": version.labels, "attachments": found})
+
+
+def _attachment(session: Session, row: AttachmentRow) -> dict[str, Any]:
+    return {"digest": row.digest, "result": row.data, **_rows(session, row)}
 
 
 def _rows(session: Session, row: AttachmentRow) -> dict[str, Any]:

@@ -1,34 +1,24 @@
-"""A spec's names become whole references, so that a worker needs no database."""
+"""A spec's names become whole references, so that a worker needs no database: by its fields' types, not its kind."""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from pydantic import ValidationError
-from sqlmodel import Session, col, select
+from pydantic import BaseModel, ValidationError
+from sqlmodel import Session, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from controlplane.domain.canonical import digest
 from controlplane.errors import GraftworkError, Invalid, InvalidDocument
 from controlplane.projections.datasets import find_dataset_version
-from controlplane.projections.models import find_alias, find_version, list_trained_on
-from controlplane.store.tables import (
-    AttachmentRow,
-    BaseGraphRow,
-    DatasetVersionRow,
-    ModelVersionRow,
-    RegisteredModelRow,
-)
-from schemas.artifacts import ArtifactRef, DatasetRef, GraphRef, ModelRef
+from controlplane.projections.models import find_alias, find_graph, find_version, list_trained_on
+from controlplane.store.tables import BaseGraphRow, DatasetVersionRow, ModelVersionRow, RegisteredModelRow
+from schemas.artifacts import ArtifactRef, DatasetRef, GraphRef, ModelRef, Reference
 from schemas.jobs import SPECS, JobKind, JobSpec
+from schemas.jobs.references import BaseGraphOf, Filled, GraphOf, OtherThan, TrainedOn, marked, with_references
 
-DATASET_FIELDS: Final[dict[JobKind, tuple[str, ...]]] = {
-    "curate": ("parent",),
-    "train": ("dataset", "public_dataset"),
-    "evaluate": ("dataset",),
-    "attack": ("dataset",),
-}
-OURS_TO_FILL: Final = ("graph", "base_graph", "against_graph", "trained_on")
 MOST_NAMES: Final = 2000
 
 
@@ -41,20 +31,37 @@ def resolve_spec(session: Session, kind: JobKind, raw_spec: Mapping[str, Any]) -
     raw = dict(raw_spec)
     if raw.setdefault("kind", kind) != kind:
         raise Invalid(f"kind {str(raw['kind'])[:40]!r}: this is a {kind!r} job", field="spec.kind")
-    for field in OURS_TO_FILL:
-        if field in SPECS[kind].model_fields and raw.get(field) is not None:
+    for field in marked(SPECS[kind], Filled):
+        if raw.get(field) is not None:
             raise Invalid(f"{field} is put there by the control plane: leave it out", field=f"spec.{field}")
-    for field in DATASET_FIELDS.get(kind, ()):
-        if field in raw:
-            raw[field] = _dataset(session, raw[field], f"spec.{field}")
-    _resolve_models(session, kind, raw)
+    raw |= dict.fromkeys(_not_set_yet(session, SPECS[kind], raw))
+    whole = with_references(SPECS[kind], raw, lambda wanted, value, path: _look_up(session, wanted, value, path))
     try:
-        return SPECS[kind].model_validate(raw)
+        spec = SPECS[kind].model_validate(whole)
     except ValidationError as error:
-        raise InvalidDocument(error, raw, "spec") from error
+        raise InvalidDocument(error, whole, "spec") from error
+    _refuse_itself(spec)
+    return spec.model_copy(update=_filled(session, spec))
 
 
-def to_dataset_ref(row: DatasetVersionRow) -> DatasetRef:
+def without_filled(kind: JobKind, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A complete spec as it may be asked for again: without what the control plane puts there."""
+    return {name: value for name, value in spec.items() if name not in marked(SPECS[kind], Filled)}
+
+
+def base_graph_key(base_digest: str, feature_recipe: str, target_modules: Sequence[str]) -> str:
+    """One base graph serves every version with these three."""
+    return digest([base_digest, feature_recipe, sorted(target_modules)])
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def _dataset_ref(session: Session, name: str) -> DatasetRef:
+    return _to_dataset_ref(find_dataset_version(session, name))
+
+
+def _to_dataset_ref(row: DatasetVersionRow) -> DatasetRef:
     return DatasetRef(
         id=row.id,
         dataset=row.dataset,
@@ -64,123 +71,123 @@ def to_dataset_ref(row: DatasetVersionRow) -> DatasetRef:
     )
 
 
-def to_model_ref(row: ModelVersionRow) -> ModelRef:
+def _model_ref(session: Session, name: str) -> ModelRef:
+    row = find_version(session, name)
     return ModelRef.model_validate(
-        {name: getattr(row, name) for name in ModelRef.model_fields if name != "labels"} | {"labels": tuple(row.labels)}
+        {field: getattr(row, field) for field in ModelRef.model_fields} | {"labels": tuple(row.labels)}
     )
 
 
-def base_graph_key(base_digest: str, feature_recipe: str, target_modules: tuple[str, ...] | list[str]) -> str:
-    """One base graph serves every version with these three."""
-    return digest([base_digest, feature_recipe, sorted(target_modules)])
+@dataclass(frozen=True)
+class Lookup:
+    """How a name becomes a reference of one type, and where names like it are found when nothing has it."""
+
+    find: Callable[[Session, str], Reference]
+    names: SelectOfScalar[str]
 
 
-def latest_graph(session: Session, version_id: UUID) -> GraphRef | None:
-    """The graph of a version's latest export."""
-    row = session.exec(
-        select(AttachmentRow)
-        .where(AttachmentRow.model_version_id == version_id, AttachmentRow.kind == "export")
-        .order_by(col(AttachmentRow.created_at).desc())
-    ).first()
-    return GraphRef.model_validate(row.data["graph"]) if row else None
+LOOKUPS: Final[Mapping[type[Reference], Lookup]] = {
+    DatasetRef: Lookup(_dataset_ref, select(DatasetVersionRow.dataset).distinct()),
+    ModelRef: Lookup(_model_ref, select(RegisteredModelRow.name)),
+}
 
 
-def _resolve_models(session: Session, kind: JobKind, raw: dict[str, Any]) -> None:
-    if kind == "train" and isinstance(head := raw.get("head"), dict) and "model_version" in head:
-        version = _model(session, head["model_version"], "spec.head.model_version")
-        raw["head"] = {**head, "model_version": to_model_ref(version) if version else None}
-    elif kind == "merge" and isinstance(sources := raw.get("sources"), list | tuple):
-        raw["sources"] = [_merge_source(session, source, n) for n, source in enumerate(sources)]
-    elif kind in ("export", "evaluate", "attack") and (
-        version := _model(session, raw.get("model_version"), "spec.model_version")
-    ):
-        raw["model_version"] = to_model_ref(version)
-        if kind == "export":
-            raw.update(_base_graph(session, version))
-        else:
-            raw.update(_graphs(session, version, raw.get("against")))
-            raw["trained_on"] = [to_dataset_ref(row) for row in list_trained_on(session, version)]
-
-
-def _merge_source(session: Session, source: Any, position: int) -> Any:
-    """A source is `{model_version, weight}`, or a name alone."""
-    source = {"model_version": source} if isinstance(source, str | UUID) else source
-    if not isinstance(source, dict):
-        return source
-    version = _model(session, source.get("model_version"), f"spec.sources.{position}.model_version")
-    return {**source, "model_version": to_model_ref(version)} if version else source
-
-
-def _base_graph(session: Session, version: ModelVersionRow) -> dict[str, Any]:
-    key = base_graph_key(version.base_digest, version.feature_recipe, version.target_modules)
-    row = session.get(BaseGraphRow, key)
-    return {"base_graph": row.artifact} if row else {}
-
-
-def _graphs(session: Session, version: ModelVersionRow, against: Any) -> dict[str, Any]:
-    graph = _graph(session, version, "spec.model_version")
-    if _is_not_set_yet(session, version, against):
-        return {"graph": graph, "against": None}
-    other = _model(session, against, "spec.against")
-    if other is None:
-        return {"graph": graph}
-    if other.id == version.id:
-        raise Invalid(
-            f"{version.model}/{version.version} against itself: expected another version", field="spec.against"
-        )
-    return {"graph": graph, "against": to_model_ref(other), "against_graph": _graph(session, other, "spec.against")}
-
-
-def _is_not_set_yet(session: Session, version: ModelVersionRow, against: Any) -> bool:
-    """An alias of the same model without a version: a pipeline names the champion before its first release."""
-    model, at, alias = str(against).partition("@")
-    return bool(at) and alias != "latest" and model == version.model and find_alias(session, model, alias) is None
-
-
-def _graph(session: Session, version: ModelVersionRow, field: str) -> GraphRef:
-    graph = latest_graph(session, version.id)
-    if graph is None:
-        raise Invalid(
-            f"{version.model}/{version.version} has no export yet, and this kind runs on the served graph: "
-            f"run an export job of it first",
-            field=field,
-        )
-    return graph
-
-
-def _dataset(session: Session, value: Any, field: str) -> Any:
+def _look_up(session: Session, wanted: type[Reference], value: Any, path: str) -> Any:
     name = _name_in(value)
     if name is None:
         return value
+    lookup = LOOKUPS[wanted]
     try:
-        return to_dataset_ref(find_dataset_version(session, name))
+        return lookup.find(session, name)
     except GraftworkError as error:
-        names = session.exec(select(DatasetVersionRow.dataset).distinct().limit(MOST_NAMES)).all()
-        raise Invalid(error.detail + _nearest(name, names), field=field) from error
-
-
-def _model(session: Session, value: Any, field: str) -> ModelVersionRow | None:
-    name = _name_in(value)
-    if name is None:
-        return None
-    try:
-        return find_version(session, name)
-    except GraftworkError as error:
-        names = session.exec(select(RegisteredModelRow.name).limit(MOST_NAMES)).all()
-        raise Invalid(error.detail + _nearest(name, names), field=field) from error
+        names = session.exec(lookup.names.limit(MOST_NAMES)).all()
+        raise Invalid(error.detail + _nearest(name, names), field=f"spec.{path}") from error
 
 
 def _name_in(value: Any) -> str | None:
     """A name as written; of a whole reference only its id is believed."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         value = value.get("id")
     return str(value) if isinstance(value, str | UUID) else None
 
 
-def _nearest(name: str, names: Any) -> str:
+def _nearest(name: str, names: Sequence[str]) -> str:
     """What the caller may have meant, in words."""
     word = name.partition("@")[0].partition("/")[0]
     if word in names:
         return ""
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+# --- another version to compare with ----------------------------------------------------------------------------------
+
+
+def _not_set_yet(session: Session, spec: type[BaseModel], raw: Mapping[str, Any]) -> list[str]:
+    """Fields that name an alias without a version: a pipeline names the champion before its first release."""
+    return [
+        field
+        for field, mark in marked(spec, OtherThan).items()
+        if _is_not_set_yet(session, raw.get(field), raw.get(mark.of), mark.of)
+    ]
+
+
+def _is_not_set_yet(session: Session, name: Any, version: Any, path: str) -> bool:
+    model, at, alias = name.partition("@") if isinstance(name, str) else ("", "", "")
+    if not at or alias == "latest" or find_alias(session, model, alias) is not None:
+        return False
+    compared = _look_up(session, ModelRef, version, path)
+    return isinstance(compared, ModelRef) and compared.model == model
+
+
+def _refuse_itself(spec: JobSpec) -> None:
+    for field, mark in marked(type(spec), OtherThan).items():
+        version, other = getattr(spec, mark.of), getattr(spec, field)
+        if other is not None and other.id == version.id:
+            raise Invalid(
+                f"{version.model}/{version.version} against itself: expected another version", field=f"spec.{field}"
+            )
+
+
+# --- what the control plane fills -------------------------------------------------------------------------------------
+
+
+def _filled(session: Session, spec: JobSpec) -> dict[str, Any]:
+    """The fields that the control plane fills, of those whose version the spec names."""
+    return {
+        field: FILLS[type(mark)](session, version, mark)
+        for field, mark in marked(type(spec), Filled).items()
+        if (version := getattr(spec, mark.of)) is not None
+    }
+
+
+def _graph(session: Session, version: ModelRef, mark: Filled) -> GraphRef:
+    if (graph := find_graph(session, version.id)) is None:
+        raise Invalid(
+            f"{version.model}/{version.version} has no export yet, and this kind runs on the served graph: "
+            f"run an export job of it first",
+            field=f"spec.{mark.of}",
+        )
+    return graph
+
+
+def _base_graph(session: Session, version: ModelRef, mark: Filled) -> ArtifactRef | None:
+    modules = _row(session, version).target_modules
+    row = session.get(BaseGraphRow, base_graph_key(version.base_digest, version.feature_recipe, modules))
+    return ArtifactRef.model_validate(row.artifact) if row else None
+
+
+def _trained_on(session: Session, version: ModelRef, mark: Filled) -> tuple[DatasetRef, ...]:
+    return tuple(_to_dataset_ref(row) for row in list_trained_on(session, _row(session, version)))
+
+
+def _row(session: Session, version: ModelRef) -> ModelVersionRow:
+    return session.exec(select(ModelVersionRow).where(ModelVersionRow.id == version.id)).one()
+
+
+FILLS: Final[Mapping[type[Filled], Callable[[Session, ModelRef, Filled], Any]]] = {
+    GraphOf: _graph,
+    BaseGraphOf: _base_graph,
+    TrainedOn: _trained_on,
+}
+"""How a field with such a mark is filled."""

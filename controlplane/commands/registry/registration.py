@@ -1,4 +1,4 @@
-"""What a finished job made becomes a version, or an attachment of one."""
+"""What a finished job made becomes a version, or an attachment of one: by the class of its result, not by its kind."""
 
 from typing import Any
 from uuid import UUID
@@ -18,34 +18,35 @@ from controlplane.store.tables import (
     RegisteredModelRow,
 )
 from controlplane.store.unit_of_work import Cause, UnitOfWork
+from schemas.artifacts import DatasetRef, GraphRef, ModelRef, Reference
 from schemas.events import AttachmentAdded, DatasetVersionCreated, ModelVersionCreated
+from schemas.evidence import Finding, FindingOnRows
 from schemas.jobs import JobResult, JobSpec
-from schemas.jobs.attack import AttackResult
-from schemas.jobs.curate import CurateResult, CurateSpec
-from schemas.jobs.evaluate import EvaluateResult
-from schemas.jobs.export import ExportResult
-from schemas.jobs.merge import MergeResult, MergeSpec
-from schemas.jobs.train import TrainResult, TrainSpec
+from schemas.jobs.references import references
+from schemas.jobs.results import DatasetResult, GraphResult, VersionResult
 
 
 def register_result(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: JobResult) -> dict[str, str]:
     """Record what the job made and announce it as caused by the job; answers what later stages may read of it."""
+    return {result.OUTPUT.NAME: str(_register(uow, job, spec, result))}
+
+
+def _register(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: JobResult) -> UUID:
     match result:
-        case CurateResult():
-            assert isinstance(spec, CurateSpec)
-            return {"dataset": str(_register_dataset(uow, job, spec, result))}
-        case TrainResult() | MergeResult():
-            return {"model_version": str(_register_model(uow, job, spec, result))}
-        case ExportResult():
-            _keep_base_graph(uow, result)
-            return _attach(uow, job, "export", result)
-        case EvaluateResult():
-            return _attach(uow, job, "evaluate", result)
-        case AttackResult():
-            return _attach(uow, job, "attack", result)
+        case DatasetResult():
+            return _register_dataset(uow, job, spec, result)
+        case VersionResult():
+            return _register_model(uow, job, spec, result)
+        case Finding():
+            return _attach(uow, job, result)
 
 
-def _register_dataset(uow: UnitOfWork, job: JobRow, spec: CurateSpec, result: CurateResult) -> UUID:
+def _named(spec: JobSpec, kind: type[Reference]) -> list[UUID]:
+    """The versions that a spec refers to: what is made by it is made of these."""
+    return [reference.id for reference in references(spec) if isinstance(reference, kind)]
+
+
+def _register_dataset(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: DatasetResult) -> UUID:
     """The same rows as the latest version are that version: curating again makes nothing new."""
     version = _next_number(uow, DatasetRow, result.dataset)
     latest = uow.session.exec(
@@ -64,7 +65,7 @@ def _register_dataset(uow: UnitOfWork, job: JobRow, spec: CurateSpec, result: Cu
         rows=result.rows,
         rejected=result.rejected,
         rejects=result.rejects.model_dump(mode="json") if result.rejects else None,
-        parent=spec.parent.id if spec.parent else None,
+        parent=next(iter(_named(spec, DatasetRef)), None),
         job_id=job.id,
         created_at=uow.now(),
     )
@@ -82,8 +83,8 @@ def _register_dataset(uow: UnitOfWork, job: JobRow, spec: CurateSpec, result: Cu
     return row.id
 
 
-def _register_model(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: TrainResult | MergeResult) -> UUID:
-    parents, datasets = _lineage(spec)
+def _register_model(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: VersionResult) -> UUID:
+    parents = _named(spec, ModelRef)
     row = ModelVersionRow(
         model=result.model,
         version=_next_number(uow, RegisteredModelRow, result.model),
@@ -95,9 +96,9 @@ def _register_model(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: TrainRe
         head_digest=result.head_digest,
         labels=list(result.labels),
         max_length=result.max_length,
-        privacy=result.privacy.model_dump(mode="json") if isinstance(result, TrainResult) and result.privacy else None,
+        privacy=result.privacy.model_dump(mode="json") if result.privacy else None,
         parents=[str(parent) for parent in parents],
-        datasets=[str(dataset) for dataset in datasets],
+        datasets=[str(dataset) for dataset in _named(spec, DatasetRef)],
         job_id=job.id,
         created_at=uow.now(),
         created_by=job.actor,
@@ -116,38 +117,28 @@ def _register_model(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: TrainRe
     return row.id
 
 
-def _lineage(spec: JobSpec) -> tuple[list[UUID], list[UUID]]:
-    """Model versions and dataset versions that a new version is made of; a frozen head is part of another's work."""
-    if isinstance(spec, MergeSpec):
-        return [source.model_version.id for source in spec.sources], []
-    assert isinstance(spec, TrainSpec)
-    parents = [spec.head.model_version.id] if spec.head.type == "frozen" else []
-    return parents, [ref.id for ref in (spec.dataset, spec.public_dataset) if ref]
-
-
-def _attach(
-    uow: UnitOfWork, job: JobRow, kind: str, result: ExportResult | EvaluateResult | AttackResult
-) -> dict[str, str]:
+def _attach(uow: UnitOfWork, job: JobRow, result: Finding) -> UUID:
     """Append-only; the same finding twice is one row."""
+    if isinstance(result, GraphResult):
+        _keep_base_graph(uow, result.graph)
     data = result.model_dump(mode="json")
     row = AttachmentRow(
         model_version_id=result.model_version,
-        kind=kind,
+        kind=job.kind,
         digest=digest(data),
         data=data,
-        dataset_version_id=None if isinstance(result, ExportResult) else result.dataset,
+        dataset_version_id=result.dataset if isinstance(result, FindingOnRows) else None,
         job_id=job.id,
         created_at=uow.now(),
     )
     if insert_once(uow, row):
-        fact = AttachmentAdded(model_version_id=row.model_version_id, kind=kind, digest=row.digest, job_id=job.id)
+        fact = AttachmentAdded(model_version_id=row.model_version_id, kind=row.kind, digest=row.digest, job_id=job.id)
         uow.record(fact, f"model-version/{row.model_version_id}", _cause(job))
-    return {"model_version": str(result.model_version)}
+    return row.model_version_id
 
 
-def _keep_base_graph(uow: UnitOfWork, result: ExportResult) -> None:
+def _keep_base_graph(uow: UnitOfWork, graph: GraphRef) -> None:
     """The first export's base graph serves every later version of the same base, recipe and target modules."""
-    graph = result.graph
     key = base_graph_key(graph.base_digest, graph.feature_recipe, graph.target_modules)
     insert_once(uow, BaseGraphRow(key=key, artifact=graph.base_graph.model_dump(mode="json"), created_at=uow.now()))
 

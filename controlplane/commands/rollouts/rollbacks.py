@@ -9,11 +9,11 @@ from controlplane.commands.registry.aliases import ANY, move_alias
 from controlplane.commands.rollouts.changes import decision_of, keep_decision, lock_rollout
 from controlplane.commands.rollouts.phases import find_active, finish, start_next
 from controlplane.commands.serving.gateways import Proof, prove
-from controlplane.commands.serving.generations import Desired, find_graph, lock_deployment, set_generation, stable_of
+from controlplane.commands.serving.generations import Desired, lock_deployment, set_generation, stable_of
 from controlplane.domain.canonical import digest
 from controlplane.domain.rollout import Served, predecessor
 from controlplane.errors import Conflict
-from controlplane.projections.models import find_version
+from controlplane.projections.models import find_graph, find_version
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RollbackRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.events import RollbackFinished

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from controlplane.commands.serving.generations import Desired, current_row, find_graph, lock_deployment, set_generation
+from controlplane.commands.serving.generations import Desired, current_row, lock_deployment, set_generation
 from controlplane.commands.spine.revisions import keep_revision
 from controlplane.domain.alias import check_alias_name
 from controlplane.errors import Conflict
-from controlplane.projections.models import find_follower
+from controlplane.projections.models import find_follower, find_graph
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import DeploymentRow
 from controlplane.store.tables import AliasRow, RegisteredModelRow

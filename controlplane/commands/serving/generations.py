@@ -7,12 +7,12 @@ from uuid import UUID
 from sqlmodel import Session, col, select, update
 
 from controlplane.errors import Conflict, NotFound
+from controlplane.projections.models import find_graph
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RolloutRow
-from controlplane.store.tables import AttachmentRow, ModelVersionRow
+from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.artifacts import GraphRef
 from schemas.events import GenerationCreated
-from schemas.jobs.export import ExportResult
 from schemas.rollouts import CanaryPolicy, RolloutPolicy
 from schemas.serving import Generation, ServedVersion
 
@@ -115,13 +115,6 @@ def describe_generation(session: Session, deployment: DeploymentRow) -> Generati
         probe=row.probe,
         probe_version=_served(session, row, row.probe_version),
     )
-
-
-def find_graph(session: Session, version_id: UUID) -> GraphRef | None:
-    """The graph of the version's latest export; None: there is nothing that could be served."""
-    query = select(AttachmentRow).where(AttachmentRow.model_version_id == version_id, AttachmentRow.kind == "export")
-    row = session.exec(query.order_by(col(AttachmentRow.created_at).desc(), col(AttachmentRow.digest))).first()
-    return ExportResult.model_validate(row.data).graph if row else None
 
 
 def _canary_policy(session: Session, deployment: DeploymentRow, row: GenerationRow) -> CanaryPolicy:

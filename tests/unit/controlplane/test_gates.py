@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from controlplane.domain.canonical import digest
-from controlplane.domain.evidence import Attack, Evaluation, Evidence, Export, Learnt
+from controlplane.domain.evidence import Attachment, Evidence, Learnt
 from controlplane.domain.gates import judge, passed, summarize, waive
 from schemas.evidence import Interval, Paired
 from schemas.rollouts import ExportParity, Gate, GateVerdict, MaxAttackSuccess, MinAccuracy
@@ -34,31 +34,27 @@ def attack_gate(**fields: Any) -> MaxAttackSuccess:
     return MaxAttackSuccess(**asked | fields)
 
 
-def exported(max_abs_diff: float = 1e-5, version: UUID = VERSION, rows: int = 16) -> Export:
-    return Export(digest=digest([str(version), max_abs_diff]), result=export(version, max_abs_diff, rows))
+def exported(max_abs_diff: float = 1e-5, version: UUID = VERSION, rows: int = 16) -> Attachment[Any]:
+    return Attachment(digest=digest([str(version), max_abs_diff]), result=export(version, max_abs_diff, rows))
 
 
-def evaluated(score: float, /, rows: str | None = ROWS, dataset: str = "reviews/1", **said: Any) -> Evaluation:
+def evaluated(score: float, /, rows: str | None = ROWS, dataset: str = "reviews/1", **said: Any) -> Attachment[Any]:
     result = evaluation(VERSION, score).model_copy(update=said)
-    return Evaluation(digest=digest(str(uuid4())), dataset=dataset, rows=rows, result=result)
+    return Attachment(digest=digest(str(uuid4())), dataset=dataset, rows=rows, result=result)
 
 
-def attacked(success: float, /, rows: str = ROWS, **said: Any) -> Attack:
+def attacked(success: float, /, rows: str = ROWS, **said: Any) -> Attachment[Any]:
     result = attack(VERSION, success).model_copy(update=said)
-    return Attack(digest=digest(str(uuid4())), dataset="reviews/1", rows=rows, result=result)
+    return Attachment(digest=digest(str(uuid4())), dataset="reviews/1", rows=rows, result=result)
 
 
-def candidate(*results: Evaluation | Attack, labels: tuple[str, ...] = LABELS, export: Export | None = None) -> Learnt:
-    return Learnt(
-        version=VERSION,
-        labels=labels,
-        exports=(export or exported(),),
-        evaluations=tuple(one for one in results if isinstance(one, Evaluation)),
-        attacks=tuple(one for one in results if isinstance(one, Attack)),
-    )
+def candidate(
+    *results: Attachment[Any], labels: tuple[str, ...] = LABELS, export: Attachment[Any] | None = None
+) -> Learnt:
+    return Learnt(version=VERSION, labels=labels, attachments=(export or exported(), *results))
 
 
-SERVING = Learnt(version=CHAMPION, labels=LABELS, exports=(exported(version=CHAMPION),))
+SERVING = Learnt(version=CHAMPION, labels=LABELS, attachments=(exported(version=CHAMPION),))
 
 
 def verdicts(gate: Gate, learnt: Learnt, champion: Learnt | None = None) -> tuple[GateVerdict, ...]:
@@ -116,7 +112,7 @@ def test_parity(difference: float, rows: int, status: str) -> None:
 
 
 def test_parity_is_asked_of_the_export_that_would_be_served() -> None:
-    learnt = candidate().model_copy(update={"exports": (exported(1e-5), exported(1e-2))})
+    learnt = candidate().model_copy(update={"attachments": (exported(1e-5), exported(1e-2))})
     assert statuses(ExportParity(), learnt) == ["Failed"]
 
 
@@ -136,7 +132,7 @@ def test_parity_is_asked_of_the_export_that_would_be_served() -> None:
     ],
     ids=["an easier version", "another split", "training rows", "too few rows", "no rows", "another graph", "learnt"],
 )
-def test_an_evaluation_that_the_gate_does_not_name_is_no_evidence(found: Evaluation, why: str) -> None:
+def test_an_evaluation_that_the_gate_does_not_name_is_no_evidence(found: Attachment[Any], why: str) -> None:
     [verdict] = verdicts(accuracy_gate(minimum=0), candidate(found))
     assert verdict.status == "Error"
     assert why in verdict.reason
@@ -158,7 +154,7 @@ def test_an_evaluation_that_the_gate_does_not_name_is_no_evidence(found: Evaluat
     ],
     ids=["weaker", "capped", "lucky seed", "recipe", "dataset", "split", "nothing left to attack", "graph", "learnt"],
 )
-def test_an_attack_that_the_gate_does_not_name_is_no_evidence(found: Attack, why: str) -> None:
+def test_an_attack_that_the_gate_does_not_name_is_no_evidence(found: Attachment[Any], why: str) -> None:
     [verdict] = verdicts(attack_gate(maximum=1), candidate(found))
     assert verdict.status == "Error"
     assert why in verdict.reason
@@ -334,7 +330,7 @@ def test_the_verdict_names_its_evidence() -> None:
 
 
 def test_waiving_keeps_what_was_measured_and_cannot_make_a_graph() -> None:
-    nothing = Learnt(version=VERSION, labels=(), evaluations=(evaluated(0.5, graph=None),))
+    nothing = Learnt(version=VERSION, labels=(), attachments=(evaluated(0.5, graph=None),))
     found = judge([accuracy_gate()], Evidence(candidate=nothing, champion=SERVING, splits=SPLITS))
     graph, labels, accuracy = waive(found, "a drill")
     assert (graph.status, labels.status, accuracy.status) == ("Error", "Waived", "Waived")

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from controlplane.domain.pipeline import (
     OUTPUT,
     OVER,
-    SPECS,
     EndStage,
     FinishRun,
     RequestJob,
@@ -25,7 +24,7 @@ from controlplane.domain.pipeline import (
     with_params,
 )
 from controlplane.errors import Invalid
-from schemas.jobs import JOB_KINDS
+from schemas.jobs import JOB_KINDS, SPECS
 from schemas.pipelines import PipelineSpec
 
 SPEC = PipelineSpec.model_validate(
@@ -202,6 +201,8 @@ def test_a_stage_as_a_document_is_the_same_stage() -> None:
 def test_every_kind_has_a_spec_and_an_output() -> None:
     assert set(SPECS) == set(JOB_KINDS)
     assert set(OUTPUT) == {*JOB_KINDS, "release"}
+    assert {kind for kind, name in OUTPUT.items() if name == "dataset"} == {"curate"}
+    assert OUTPUT["release"] == "rollout"
 
 
 def test_params_that_the_pipeline_does_not_declare_are_refused() -> None:
@@ -252,6 +253,42 @@ CURATE_FIELDS = ", ".join(sorted(set(SPECS["curate"].model_fields) - {"kind"}))
             },
             "stages.b: ${stages.a.dataset}: a train stage has the output 'model_version' only",
             "stages.b",
+        ),
+        (
+            {
+                "a": {"kind": "train"},
+                "b": {"kind": "train", "needs": ["a"], "spec": {"dataset": "${stages.a.model_version}"}},
+            },
+            "stages.b.spec.dataset: ${stages.a.model_version} is a 'model_version': expected a 'dataset'",
+            "stages.b.spec.dataset",
+        ),
+        (
+            {
+                "a": {"kind": "curate"},
+                "b": {
+                    "kind": "train",
+                    "needs": ["a"],
+                    "spec": {"head": {"type": "frozen", "model_version": "${stages.a.dataset}"}},
+                },
+            },
+            "stages.b.spec.head.model_version: ${stages.a.dataset} is a 'dataset': expected a 'model_version'",
+            "stages.b.spec.head.model_version",
+        ),
+        (
+            {
+                "a": {"kind": "curate"},
+                "b": {"kind": "merge", "needs": ["a"], "spec": {"sources": ["sentiment/1", "${stages.a.dataset}"]}},
+            },
+            "stages.b.spec.sources.1.model_version: ${stages.a.dataset} is a 'dataset': expected a 'model_version'",
+            "stages.b.spec.sources.1.model_version",
+        ),
+        (
+            {
+                "a": {"kind": "curate"},
+                "b": {"kind": "release", "needs": ["a"], "deployment": "d", "model_version": "${stages.a.dataset}"},
+            },
+            "stages.b.model_version: ${stages.a.dataset} is a 'dataset': expected a 'model_version'",
+            "stages.b.model_version",
         ),
     ],
 )

@@ -7,17 +7,19 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
+from controlplane.domain.claims import Claim
 from controlplane.domain.privacy import gaussian_delta
-from controlplane.domain.result import mismatch
-from schemas.artifacts import DatasetRef, GraphRef, ModelRef
-from schemas.evidence import Interval, Paired
-from schemas.jobs import JobResult, JobSpec
+from controlplane.kinds import KINDS, contradiction
+from schemas.artifacts import DatasetRef, GraphRef, ModelRef, Split
+from schemas.evidence import Finding, Interval, Paired
+from schemas.jobs import JOB_KINDS, JobResult, JobSpec
 from schemas.jobs.attack import AttackResult, AttackSpec
 from schemas.jobs.curate import CurateSpec, Source
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
 from schemas.jobs.export import ExportResult, ExportSpec
 from schemas.jobs.merge import MergeResult, MergeSource, MergeSpec
-from schemas.jobs.train import FrozenHead, Privacy, PrivacyLabel, TrainSpec
+from schemas.jobs.results import PrivacyLabel
+from schemas.jobs.train import FrozenHead, Privacy, TrainSpec
 from tests.support.jobs import artifact, curated, digest_of, trained
 
 VERSION, OTHER, DATASET = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -65,7 +67,7 @@ FROZEN = (TrainSpec(**TRAIN, head=FrozenHead(model_version=MODEL)), trained())
 MERGED = (
     MergeSpec(model="both", sources=(MergeSource(model_version=MODEL), MergeSource(model_version=LONGER))),
     MergeResult(
-        **trained(model="both", max_length=128).model_dump(include=set(MergeResult.model_fields) - {"kind", "r"}), r=16
+        **trained(model="both", max_length=128, r=16).model_dump(include=set(MergeResult.model_fields) - {"kind"})
     ),
 )
 EXPORTED = (
@@ -125,6 +127,26 @@ CAPPED = (
 OTHER_GRAPH = GRAPH.model_copy(update={"max_length": 32})
 
 
+MODULES = {VERSION: frozenset({"query", "value"}), OTHER: frozenset({"value", "query"})}
+
+
+class Registered:
+    """What is registered of the versions above."""
+
+    def target_modules(self, model_version: UUID) -> frozenset[str]:
+        return MODULES[model_version]
+
+    def rank(self, model_version: UUID) -> int:
+        return {VERSION: 10, OTHER: 6}[model_version]
+
+    def rows_digest(self, dataset_version: UUID, split: Split) -> str | None:
+        return digest_of("7") if (dataset_version, split) == (DATASET, "test") else None
+
+
+def mismatch(spec: JobSpec, result: JobResult) -> Claim | None:
+    return contradiction(spec, result, Registered())
+
+
 def alone(spec: EvaluateSpec | AttackSpec, result: EvaluateResult | AttackResult) -> tuple[JobSpec, JobResult]:
     """The same without another version beside."""
     asked = spec.model_copy(update={"against": None, "against_graph": None})
@@ -160,10 +182,12 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("train", "base_model", "file:///other"),
         ("train", "feature_recipe", "other"),
         ("train", "target_modules", ("query",)),
+        ("train", "r", 4),
         ("train", "max_length", 128),
         ("train", "rows", 9),
         ("train", "privacy", LABEL),
         ("private", "privacy", None),
+        ("private", "r", 8),
         ("private", "steps", 39),
         ("private", "validation_accuracy", 0.9),
         ("private", "privacy.epsilon", 900.0),
@@ -185,12 +209,16 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("merge", "head_digest", digest_of("e")),
         ("merge", "labels", ("good", "bad")),
         ("merge", "max_length", 64),
+        ("merge", "privacy", LABEL),
+        ("merge", "r", 8),
+        ("merge", "target_modules", ("query",)),
         ("export", "model_version", OTHER),
         ("export", "graph.base_digest", digest_of("e")),
         ("export", "graph.feature_recipe", "other"),
         ("export", "graph.labels", ("good", "bad")),
         ("export", "graph.max_length", 128),
         ("export", "graph.base_graph.digest", digest_of("9")),
+        ("export", "graph.target_modules", ("query", "dense")),
         ("export", "rows", 2),
         ("export", "max_abs_diff", 1.1e-3),
         ("export", "max_abs_diff", math.nan),
@@ -199,6 +227,7 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("evaluate", "split", "train"),
         ("evaluate", "per_class", {"good": EVALUATED[1].per_class["good"]}),
         ("evaluate", "accuracy.n", 41),
+        ("evaluate", "rows_digest", digest_of("e")),
         ("evaluate", "graph", OTHER_GRAPH),
         ("evaluate", "paired", None),
         ("evaluate", "paired.against", VERSION),
@@ -233,8 +262,12 @@ def test_one_claim_that_contradicts_the_spec_is_named(kind: str, path: str, lie:
     assert found.field == CHECKED_BY.get(path, path)
     said = SAID.get((kind, path))
     assert found.expected == (said or f"{at(result, found.field)!r}{SAYS}")
-    if found.field == path and lie is not None and path != "per_class":
+    if found.field == path and lie is not None and path not in SORTED:
         assert found.found is lie
+
+
+SORTED = {"per_class", "target_modules", "graph.target_modules"}
+"""Claims that say what was found in order."""
 
 
 def at(result: Any, field: str) -> Any:
@@ -258,7 +291,11 @@ SAID: dict[tuple[str, str], str] = {
     ("private", "privacy"): "the label of a private training: the spec asks for epsilon 8",
     ("private", "privacy.epsilon"): f"at most 8{SAYS}",
     ("private", "privacy.noise_multiplier"): "enough noise for epsilon 7.99 and delta 1e-05 in 40 steps",
+    ("merge", "r"): "16, the sum of the sources' ranks",
+    ("merge", "target_modules"): "['query', 'value'], as registered",
+    ("export", "graph.target_modules"): "['query', 'value'], as registered",
     ("export", "max_abs_diff"): f"at most 0.001{SAYS}",
+    ("evaluate", "rows_digest"): f"{digest_of('7')}, as registered",
     ("evaluate", "per_class"): f"['bad', 'good']{SAYS}",
     ("evaluate", "accuracy.n"): f"41{SAYS}",
     ("attack", "failed"): f"9{SAYS}",
@@ -275,6 +312,13 @@ def test_noise_that_is_just_enough_is_enough() -> None:
     delta = gaussian_delta(LABEL.epsilon, LABEL.noise_multiplier, LABEL.steps)
     asked = spec.model_copy(update={"privacy": Privacy(epsilon=8, delta=delta)})
     assert mismatch(asked, changed(result, ["privacy", "delta"], delta)) is None
+
+
+def test_every_kind_is_known_here_and_every_finding_in_a_line() -> None:
+    assert set(KINDS) == set(JOB_KINDS)
+    for kind, (_, result) in ANSWERED.items():
+        if isinstance(result, Finding):
+            assert KINDS[result.kind].summary(result), kind
 
 
 def test_a_result_of_another_kind_is_named_by_its_kind() -> None:

@@ -1,0 +1,14 @@
+"""Curation, as the control plane knows it."""
+
+from collections.abc import Iterator
+
+from controlplane.domain.claims import Claim, same
+from controlplane.kinds.kind import Kind, Registry
+from schemas.jobs.curate import CurateResult, CurateSpec
+
+
+def _claims(spec: CurateSpec, result: CurateResult, registry: Registry) -> Iterator[Claim]:
+    yield same("dataset", result.dataset, spec.dataset)
+
+
+KIND = Kind(_claims)

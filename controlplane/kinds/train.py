@@ -1,0 +1,54 @@
+"""Training, as the control plane knows it: what a private run may say, and what it must have spent."""
+
+from collections.abc import Iterator
+
+from controlplane.domain.claims import Claim, at_most, same
+from controlplane.domain.privacy import gaussian_delta
+from controlplane.kinds.kind import Kind, Registry
+from schemas.jobs.results import PrivacyLabel
+from schemas.jobs.train import Privacy, TrainResult, TrainSpec
+
+
+def _claims(spec: TrainSpec, result: TrainResult, registry: Registry) -> Iterator[Claim]:
+    yield same("model", result.model, spec.model)
+    yield same("base_model", result.base_model, spec.base_model)
+    yield same("feature_recipe", result.feature_recipe, spec.feature_recipe)
+    yield same("target_modules", result.target_modules, spec.lora.target_modules)
+    yield same("max_length", result.max_length, spec.max_length)
+    if spec.max_rows is not None:
+        yield at_most("rows", result.rows, spec.max_rows)
+    if spec.head.type == "frozen":
+        kept = spec.head.model_version
+        yield same("head_digest", result.head_digest, kept.head_digest)
+        yield same("labels", result.labels, kept.labels)
+        yield same("base_digest", result.base_digest, kept.base_digest)
+    yield from _private(spec.privacy, result)
+    yield same("r", result.r, 0 if spec.privacy else spec.lora.r)
+
+
+def _private(asked: Privacy | None, result: TrainResult) -> Iterator[Claim]:
+    label = result.privacy
+    if asked is None:
+        yield same("privacy", label, None)
+    elif label is None:
+        expected = f"the label of a private training: the spec asks for epsilon {asked.epsilon:g}"
+        yield Claim("privacy", None, False, expected)
+    else:
+        yield same("steps", result.steps, asked.steps)
+        yield same("validation_accuracy", result.validation_accuracy, None)
+        yield from _spent(asked, label)
+
+
+def _spent(asked: Privacy, label: PrivacyLabel) -> Iterator[Claim]:
+    yield at_most("privacy.epsilon", label.epsilon, asked.epsilon)
+    yield same("privacy.delta", label.delta, asked.delta)
+    yield same("privacy.max_grad_norm", label.max_grad_norm, asked.max_grad_norm)
+    yield same("privacy.steps", label.steps, asked.steps)
+    yield same("privacy.accountant", label.accountant, asked.accountant)
+    yield same("privacy.sample_rate", label.sample_rate, 1.0)
+    spends = gaussian_delta(label.epsilon, label.noise_multiplier, label.steps)
+    expected = f"enough noise for epsilon {label.epsilon:g} and delta {label.delta:g} in {label.steps} steps"
+    yield Claim("privacy.noise_multiplier", label.noise_multiplier, spends <= label.delta, expected)
+
+
+KIND = Kind(_claims, unit="steps")

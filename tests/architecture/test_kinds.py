@@ -1,0 +1,54 @@
+"""A kind of job is known in one place a side: what else in the control plane may name one is listed here."""
+
+import ast
+from importlib.util import find_spec
+from pathlib import Path
+
+import grimp
+import pytest
+
+from schemas.jobs import JOB_KINDS, JobKind
+from workers.runtime.fork_server import libraries_of
+
+ROOT = Path(__file__).parents[2]
+JUDGE_RESULTS = {"controlplane.domain.evidence", "controlplane.domain.gates"}
+"""A gate names the class of the results that are evidence for it."""
+NAME_KINDS = {
+    "controlplane/cli/datasets.py": {"curate"},  # `dataset import` asks for a curation
+    "controlplane/cli/demo/story.py": {"train"},
+    "controlplane/cli/demo/summary.py": {"attack", "evaluate"},
+    "controlplane/domain/document.py": {"merge"},  # YAML's merge key
+    "controlplane/domain/gates.py": {"attack"},  # the name of a gate
+}
+
+
+def test_only_kinds_and_gates_import_what_one_kind_has() -> None:
+    graph = grimp.build_graph("schemas", "controlplane", cache_dir=None)
+    importers = {one for kind in JOB_KINDS for one in graph.find_modules_that_directly_import(f"schemas.jobs.{kind}")}
+    ours = {one for one in importers if one.startswith("controlplane.")}
+    assert {one for one in ours if not one.startswith("controlplane.kinds.")} == JUDGE_RESULTS
+    assert {one for one in ours if one.startswith("controlplane.kinds.")} == {
+        f"controlplane.kinds.{kind}" for kind in JOB_KINDS
+    }
+
+
+def test_no_other_module_of_the_control_plane_names_a_kind() -> None:
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "controlplane").rglob("*.py"):
+        named = {
+            node.value
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and node.value in JOB_KINDS
+        }
+        if named and path.parent.name != "kinds":
+            found[str(path.relative_to(ROOT))] = named
+    assert found == NAME_KINDS
+
+
+@pytest.mark.parametrize("kind", JOB_KINDS)
+def test_every_kind_has_a_handler_and_says_what_the_fork_server_loads(kind: JobKind) -> None:
+    assert find_spec(f"workers.{kind}") is not None
+    assert (ROOT / "workers" / kind / "handler.py").is_file()
+    libraries = libraries_of(kind)
+    assert libraries
+    assert all(find_spec(library.partition(".")[0]) for library in libraries)

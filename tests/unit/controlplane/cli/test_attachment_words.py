@@ -1,0 +1,48 @@
+"""An attachment in one line, as its kind says it."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+
+from controlplane.cli.models import words
+from schemas.evidence import Finding
+from schemas.views.models import AttachmentView
+from tests.support.releases import attack, evaluation, export, paired
+
+VERSION, OTHER, DIGEST = UUID(int=1), UUID(int=2), "sha256:" + "d" * 64
+
+
+def attached(kind: str, result: Finding) -> AttachmentView:
+    return AttachmentView(
+        id=UUID(int=9),
+        kind=kind,
+        digest=DIGEST,
+        data=result.model_dump(mode="json"),
+        dataset_version_id=None,
+        job_id=UUID(int=8),
+        created_at=datetime(2026, 11, 30, tzinfo=UTC),
+    )
+
+
+@pytest.mark.parametrize(
+    ("attachment", "said"),
+    [
+        (attached("export", export(VERSION, 0.00123)), "largest difference of a logit 0.0012 over 16 rows"),
+        (
+            attached("evaluate", evaluation(VERSION, 0.8).model_copy(update={"rows_trained_on": 3})),
+            "test: accuracy 0.8000 [0.7800, 0.8200], macro-F1 0.8000, 1000 rows, 3 of them trained on",
+        ),
+        (
+            attached("attack", attack(VERSION, 0.2, paired=paired(OTHER, 0.05), out_of_budget=7)),
+            "deepwordbug on test: 200 succeeded, 800 failed, 7 out of budget, 100 skipped; success rate 0.20, at worst "
+            f"0.20 [0.10, 0.30], 20 queries a row; +0.0500 [+0.0400, +0.0600] against {OTHER}",
+        ),
+    ],
+)
+def test_a_finding_is_one_line(attachment: AttachmentView, said: str) -> None:
+    assert words(attachment) == said
+
+
+def test_of_a_kind_that_this_client_does_not_know_the_digest_is_shown() -> None:
+    assert words(attached("benchmark", export(VERSION, 0.1))) == DIGEST

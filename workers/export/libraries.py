@@ -1,0 +1,7 @@
+"""What an export loads that costs most and starts no thread."""
+
+from typing import Final
+
+from workers.model.libraries import ENCODER
+
+LIBRARIES: Final = (*ENCODER, "torch.onnx", "torch.export", "onnx", "onnxscript.optimizer", "networkx")
