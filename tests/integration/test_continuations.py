@@ -1,6 +1,6 @@
 """What goes on when something has ended: in the same transaction, before the commit, or not at all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from uuid import UUID
 
@@ -11,16 +11,24 @@ from controlplane.errors import Conflict
 from controlplane.store.database import Database
 from controlplane.store.ended import Ended, JobEnded
 from controlplane.store.tables import JobRow
-from controlplane.store.unit_of_work import Cause, UnitOfWork
+from controlplane.store.unit_of_work import Cause, ContinueWith, UnitOfWork
 from tests.support.jobs import CURATE, Jobs
 
 Continuing = Callable[..., Database]
 
 
 @pytest.fixture
-def continuing(database_url: str) -> Continuing:
-    """The test's database, opened with what a test says goes on."""
-    return lambda continue_with=None: Database(database_url, continue_with=continue_with)
+def continuing(database_url: str) -> Iterator[Continuing]:
+    """Opens the test's database with what a test says goes on."""
+    opened: list[Database] = []
+
+    def open_one(continue_with: ContinueWith | None = None) -> Database:
+        opened.append(Database(database_url, continue_with=continue_with))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()
 
 
 def requested(uow: UnitOfWork) -> JobRow:
