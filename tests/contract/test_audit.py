@@ -21,9 +21,11 @@ from schemas.kafka_binding import KafkaMessage
 from schemas.roles import Role
 from schemas.views.audit import AuditEntry
 from tests.contract.test_authorisation import APP, MAY, OPERATIONS
-from tests.support.api_site import ApiSite, Operation
-from tests.support.jobs import CURATE
-from tests.support.releases import Gateway, Site, ok
+from tests.support.answers import ok
+from tests.support.builders.specs import CURATE
+from tests.support.operations import Operation
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import InProcess
 
 WRITING = sorted(name for name in OPERATIONS if not name.startswith(("GET", "HEAD")))
 WORD = {"reason": "because of the audit"}
@@ -40,7 +42,7 @@ def test_every_writing_route_is_audited_or_is_machine_traffic() -> None:
     assert APP.state.site is not None
 
 
-def newest(site: Site | ApiSite, **filters: Any) -> dict[str, Any]:
+def newest(site: InProcess, **filters: Any) -> dict[str, Any]:
     (entry, *_) = ok(site.client("auditor").get("/v1/audit", params={"limit": 1, **filters}))["items"]
     return dict(entry)
 
@@ -49,12 +51,12 @@ def newest(site: Site | ApiSite, **filters: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def api(sqlite_database: Database) -> ApiSite:
-    return ApiSite(sqlite_database)
+def api(sqlite_database: Database) -> InProcess:
+    return InProcess(sqlite_database)
 
 
 @pytest.mark.parametrize("name", WRITING)
-def test_a_writing_call_without_the_right_is_audited(api: ApiSite, name: str) -> None:
+def test_a_writing_call_without_the_right_is_audited(api: InProcess, name: str) -> None:
     operation: Operation = OPERATIONS[name]
     role: Role = next(role for role in INCLUDES if role not in MAY[name].split())
     for caller, status in ((role, 403), (None, 401)):
@@ -70,7 +72,7 @@ def test_a_writing_call_without_the_right_is_audited(api: ApiSite, name: str) ->
 
 
 @pytest.mark.parametrize("name", sorted(AUDITED))
-def test_whatever_an_audited_route_refuses_is_audited(api: ApiSite, name: str) -> None:
+def test_whatever_an_audited_route_refuses_is_audited(api: InProcess, name: str) -> None:
     """Nothing is there: 404, 409, 412, 422 or 428, whatever the route says first."""
     operation = OPERATIONS[name]
     body = {"content": '{"reason": "", "revision": NaN, "kind": {"row": "of a stranger"}}'}
@@ -83,7 +85,7 @@ def test_whatever_an_audited_route_refuses_is_audited(api: ApiSite, name: str) -
     assert (entry["actor"], entry["role"]) == ("admin", "admin")
 
 
-def test_reading_what_only_some_may_read_is_audited_when_refused_and_other_reads_are_not(api: ApiSite) -> None:
+def test_reading_what_only_some_may_read_is_audited_when_refused_and_other_reads_are_not(api: InProcess) -> None:
     assert api.client("operator").get(f"/v1/dead-letters/{UUID(int=0)}").status_code == 403
     assert newest(api)["action"] == "GET /v1/dead-letters/{letter_id}"
     assert api.client("gateway").get("/v1/audit").status_code == 403
@@ -95,7 +97,7 @@ def test_reading_what_only_some_may_read_is_audited_when_refused_and_other_reads
 
 
 def test_a_refusal_is_found_by_the_whole_id_of_its_subject_however_that_was_written(database: Database) -> None:
-    site = Site(database)
+    site = InProcess(database)
     site.deploy()
     site.first_champion()
     version = site.version()
@@ -115,7 +117,7 @@ def wish(version: UUID | str) -> dict[str, str]:
 
 
 def test_what_is_done_to_a_thing_by_its_abbreviated_id_has_its_whole_id_and_its_changes(database: Database) -> None:
-    site = Site(database)
+    site = InProcess(database)
     job = ok(site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": CURATE}))["id"]
     ok(site.client("operator").post(f"/v1/jobs/{job[:4]}:cancel"))
     entry = newest(site)
@@ -124,7 +126,7 @@ def test_what_is_done_to_a_thing_by_its_abbreviated_id_has_its_whole_id_and_its_
 
 
 def test_a_refused_start_says_of_which_deployment_and_which_version(database: Database) -> None:
-    site = Site(database)
+    site = InProcess(database)
     site.deploy()
     version = str(site.version())
     for written in (version, version[:6], "sentiment@latest", "sentiment/1"):
@@ -150,7 +152,7 @@ def test_a_refused_start_says_of_which_deployment_and_which_version(database: Da
     ],
 )
 def test_what_cannot_be_found_is_called_as_it_was_asked_for(
-    api: ApiSite, method: str, path: str, body: Any, subject: str
+    api: InProcess, method: str, path: str, body: Any, subject: str
 ) -> None:
     assert api.client("admin").request(method, path, json=body).status_code in (404, 422)
     entry = newest(api)
@@ -164,7 +166,7 @@ def test_what_cannot_be_found_is_called_as_it_was_asked_for(
 def test_a_refusal_that_has_no_name_of_its_own_says_of_what(
     sqlite_database: Database, role: Role, method: str, path: str
 ) -> None:
-    site = Site(sqlite_database)
+    site = InProcess(sqlite_database)
     job = ok(site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": CURATE}))["id"]
     assert site.client(role).request(method, path.format(job[:8]), json=WORD).status_code == 403
     assert newest(site)["subject"] == f"job/{job}"
@@ -176,7 +178,7 @@ def test_a_refusal_that_has_no_name_of_its_own_says_of_what(
 class Walk:
     """Calls every audited route with success, and looks at the entry of each."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: InProcess) -> None:
         self.site = site
         self.entries: dict[str, dict[str, Any]] = {}
 
@@ -198,7 +200,7 @@ class Walk:
         return answer.json() if answer.content else None
 
 
-def walk(site: Site) -> dict[str, dict[str, Any]]:
+def walk(site: InProcess) -> dict[str, dict[str, Any]]:
     calls = Walk(site)
     _data(calls)
     _releases(calls)
@@ -267,7 +269,7 @@ def _letter(database: Database) -> UUID:
 
 
 def test_every_audited_route_has_an_entry_of_what_it_changed_and_why(database: Database) -> None:
-    entries = walk(Site(database))
+    entries = walk(InProcess(database))
     assert set(entries) == set(AUDITED)
     changes = {entry["action"]: entry["changes"] for entry in entries.values()}
     assert changes["token.create"]["role"] == {"before": None, "after": "viewer"}
@@ -304,7 +306,7 @@ def test_every_audited_route_has_an_entry_of_what_it_changed_and_why(database: D
 # --- nobody changes the log ------------------------------------------------------------------------------------------
 
 
-def faults(site: Site) -> list[str]:
+def faults(site: InProcess) -> list[str]:
     """As `graftwork audit verify` finds them."""
     auditor = site.client("auditor")
     items = ok(auditor.get("/v1/audit", params={"order": "oldest", "limit": 200}))["items"]
@@ -316,8 +318,8 @@ def faults(site: Site) -> list[str]:
     return check.finish()
 
 
-def three_entries(database: Database) -> Site:
-    site = Site(database)
+def three_entries(database: Database) -> InProcess:
+    site = InProcess(database)
     for name in ("a", "b", "c"):
         assert site.client("admin").post("/v1/tokens", json={"name": name, "role": "viewer"}).status_code == 201
     assert faults(site) == []
@@ -370,7 +372,7 @@ def test_an_entry_that_was_taken_out_is_found(database: Database, seq: int, faul
 
 
 def test_many_at_once_make_one_chain_without_a_gap(database: Database) -> None:
-    site = Site(database)
+    site = InProcess(database)
     with ThreadPoolExecutor(8) as pool:
         body = {"name": "ci", "role": "viewer"}
         answers = list(pool.map(lambda _: site.client("admin").post("/v1/tokens", json=body).status_code, range(40)))
@@ -380,7 +382,7 @@ def test_many_at_once_make_one_chain_without_a_gap(database: Database) -> None:
 
 
 def test_a_change_that_fails_leaves_no_entry_of_it_and_a_retry_no_second_one(sqlite_database: Database) -> None:
-    site = Site(sqlite_database)
+    site = InProcess(sqlite_database)
     headers = {"idempotency-key": "once"}
     for _ in range(2):
         ok(site.client("operator").put("/v1/pipelines/rows", json=PIPELINE, headers=headers))
@@ -391,7 +393,7 @@ def test_a_change_that_fails_leaves_no_entry_of_it_and_a_retry_no_second_one(sql
 
 
 def test_secrets_in_a_reason_or_a_name_are_not_kept(sqlite_database: Database) -> None:
-    site = Site(sqlite_database)
+    site = InProcess(sqlite_database)
     token = ok(site.client("admin").post("/v1/tokens", json={"name": "ci", "role": "viewer"}))["token"]
     told = {"reason": f"with {token} at https://me:hunter2@example.com"}
     for role in ("viewer", "releaser"):

@@ -12,7 +12,8 @@ from controlplane.continuations import open_database
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from schemas.roles import Role
-from tests.support.api_site import ROLES, ApiSite, Operation, operations, routes
+from tests.support.operations import Operation, operations, routes
+from tests.support.worlds.in_process import ROLES, InProcess
 
 READERS = "viewer operator releaser auditor admin"
 OPERATORS = "operator releaser admin"
@@ -112,11 +113,11 @@ OPERATIONS = {
 
 
 @pytest.fixture(scope="module")
-def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> ApiSite:
+def site(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> InProcess:
     """One for all: what a role may not do changes nothing, and what it may do finds nothing."""
     file = tmp_path_factory.mktemp("authorisation") / "graftwork.db"
     shutil.copy(sqlite_template, file)
-    return ApiSite(open_database(f"sqlite:///{file}"))
+    return InProcess(open_database(f"sqlite:///{file}"))
 
 
 def unlisted(app: FastAPI) -> set[str]:
@@ -146,7 +147,7 @@ def test_a_door_of_another_kind_is_found() -> None:
 
 @pytest.mark.parametrize("role", [None, *ROLES])
 @pytest.mark.parametrize("name", sorted(set(OPERATIONS) & set(MAY)))
-def test_a_route_answers_the_roles_of_the_table_and_no_other(site: ApiSite, name: str, role: Role | None) -> None:
+def test_a_route_answers_the_roles_of_the_table_and_no_other(site: InProcess, name: str, role: Role | None) -> None:
     operation = OPERATIONS[name]
     body: dict[str, Any] = {"json": {}} if operation.changes else {}
     answer = site.client(role).request(operation.method, operation.url, **body)

@@ -2,11 +2,11 @@
 
 from controlplane.store.database import Database
 from tests.support import openapi
-from tests.support.api_site import ApiSite
+from tests.support.worlds.in_process import InProcess
 
 
 def test_the_api_publishes_a_valid_document(sqlite_database: Database) -> None:
-    document = ApiSite(sqlite_database).client(None).get("/openapi.json").json()
+    document = InProcess(sqlite_database).client(None).get("/openapi.json").json()
     assert openapi.faults(document) == []
     del document["paths"]["/v1/jobs"]["get"]["responses"]["200"]["description"]
     assert len(openapi.faults(document)) == 1  # the validator looks that far

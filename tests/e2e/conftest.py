@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.cluster import Cluster, Places
 from tests.support.downloads import downloads as downloads_folder
 from tests.support.processes import Processes
+from tests.support.worlds.cluster import Cluster, Places
 
 
 @pytest.fixture(scope="session")

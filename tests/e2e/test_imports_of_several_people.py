@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.own_machine import OwnMachine
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
+from tests.support.worlds.machine import Machine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 ROWS = 120
@@ -17,7 +17,7 @@ def rows_of(person: str) -> str:
     return "\n".join(["text,label", *lines, ""])
 
 
-def labels_of(machine: OwnMachine, job: str) -> set[str]:
+def labels_of(machine: Machine, job: str) -> set[str]:
     """Of every row of the dataset version that the import made, and that each text is of its label's owner."""
     ended = machine.json("job", "get", job)
     assert ended["phase"] == "Succeeded", ended
@@ -28,7 +28,7 @@ def labels_of(machine: OwnMachine, job: str) -> set[str]:
 
 
 def test_files_of_one_name_never_meet_while_the_worker_is_busy(processes: Processes, tmp_path: Path) -> None:
-    machine = OwnMachine(processes, {})
+    machine = Machine(processes, {})
     machine.up()
     long = tmp_path / "long.csv"
     long.write_text("text,label\n" + "".join(f"a text of number {n},{n % 2}\n" for n in range(150_000)))
@@ -51,7 +51,7 @@ def test_files_of_one_name_never_meet_while_the_worker_is_busy(processes: Proces
     tells_what_was_lost_above_the_answer(machine, tmp_path)
 
 
-def tells_what_was_lost_above_the_answer(machine: OwnMachine, tmp_path: Path) -> None:
+def tells_what_was_lost_above_the_answer(machine: Machine, tmp_path: Path) -> None:
     """Above a tenth there is a line with the largest reason and what to do; at a tenth there is none."""
     for lost, warned in ((13, 0), (14, 1)):
         file = tmp_path / f"lost-{lost}.csv"

@@ -6,23 +6,25 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.own_machine import OwnMachine
+from tests.support.builders.bases import build_tiny_base
+from tests.support.builders.rows import planted_rows
+from tests.support.builders.specs import TRAIN
 from tests.support.processes import Processes, is_alive
 from tests.support.waiting import wait_for
-from tests.support.workbench import build_tiny_base, planted_rows
+from tests.support.worlds.machine import Machine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 GOOD_ROW = "a superb witty film"
 
 
 @pytest.fixture
-def machine(processes: Processes, tmp_path: Path) -> OwnMachine:
+def machine(processes: Processes, tmp_path: Path) -> Machine:
     base = build_tiny_base(tmp_path / "bases" / "tiny")
-    return OwnMachine(processes, {"GRAFTWORK_FILE_ROOTS": str(base.parent)})
+    return Machine(processes, {"GRAFTWORK_FILE_ROOTS": str(base.parent)})
 
 
 def test_one_command_carries_rows_to_a_champion_and_has_it_again_after_a_power_cut(
-    machine: OwnMachine, tmp_path: Path
+    machine: Machine, tmp_path: Path
 ) -> None:
     assert refused(machine.run("job", "list", code=3)).endswith("is `graftwork up` running?")
     up = machine.up()
@@ -44,11 +46,11 @@ def test_one_command_carries_rows_to_a_champion_and_has_it_again_after_a_power_c
     assert len(machine.json("model", "history", "mood", "champion")) == 1
 
 
-def refuses_bad_input_in_one_line(machine: OwnMachine, tmp_path: Path) -> None:
+def refuses_bad_input_in_one_line(machine: Machine, tmp_path: Path) -> None:
     words = machine.document("no-name", {"stages": {}})
     assert "name: expected" in refused(machine.run("pipeline", "apply", words, code=2))
     assert "no such file" in refused(machine.run("dataset", "import", "mood", str(tmp_path / "none.csv"), code=2))
-    train = machine.document("train", {"model": "mood", "base_model": tiny(tmp_path), "dataset": "nothing@latest"})
+    train = machine.document("train", TRAIN | {"base_model": tiny(tmp_path), "dataset": "nothing@latest"})
     assert "nothing" in refused(machine.run("job", "request", "train", train, code=2))
     outside = machine.document("outside", {"dataset": "mood", "sources": [{"uri": "file:///etc/passwd"}]})
     failed = machine.json("job", "request", "curate", outside, "--watch", code=1)
@@ -56,7 +58,7 @@ def refuses_bad_input_in_one_line(machine: OwnMachine, tmp_path: Path) -> None:
     assert "GRAFTWORK_FILE_ROOTS" in failed["reason"]
 
 
-def release_by_pipeline(machine: OwnMachine, tmp_path: Path) -> None:
+def release_by_pipeline(machine: Machine, tmp_path: Path) -> None:
     csv = tmp_path / "mood.csv"
     csv.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in planted_rows(400)))
     imported = machine.json("dataset", "import", "mood", str(csv))
@@ -83,13 +85,8 @@ def release_by_pipeline(machine: OwnMachine, tmp_path: Path) -> None:
 
 def pipeline(tmp_path: Path) -> dict[str, object]:
     version, dataset = "${stages.train.model_version}", "mood@latest"
-    train = {
-        "model": "mood",
-        "base_model": tiny(tmp_path),
-        "dataset": dataset,
-        "epochs": "${params.epochs}",
-        "max_length": 16,
-    }
+    asked = {"model": "mood", "base_model": tiny(tmp_path), "dataset": dataset}
+    train = TRAIN | asked | {"epochs": "${params.epochs}", "max_length": 16}
     return {
         "name": "mood",
         "params": {"epochs": 1},
@@ -115,7 +112,7 @@ def tiny(tmp_path: Path) -> str:
     return (tmp_path / "bases" / "tiny").as_uri()
 
 
-def answers_positive(machine: OwnMachine, version: str) -> bool:
+def answers_positive(machine: Machine, version: str) -> bool:
     try:
         answer = httpx.post(f"{machine.gateway('mood')}/v1/predict", json={"text": GOOD_ROW}, timeout=10)
     except httpx.HTTPError:

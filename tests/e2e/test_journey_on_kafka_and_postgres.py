@@ -4,9 +4,9 @@ import pytest
 
 from tests.support import audit
 from tests.support.broker import Broker
-from tests.support.cluster import Cluster
 from tests.support.journey import DEPLOYMENT, MODEL, WAIVER, Journey
 from tests.support.kcat import Kcat
+from tests.support.worlds.cluster import Cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(1200)]
 

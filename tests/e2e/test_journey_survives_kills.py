@@ -6,11 +6,11 @@ import pytest
 
 from tests.support import audit
 from tests.support.broker import Broker
-from tests.support.cluster import Cluster
 from tests.support.journey import JOB_SECONDS, MODEL, Journey
 from tests.support.kcat import Kcat
 from tests.support.processes import descendants, is_alive
 from tests.support.waiting import wait_for
+from tests.support.worlds.cluster import Cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(1200)]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.own_machine import UP_SECONDS, OwnMachine
 from tests.support.processes import ROOT, Processes
 from tests.support.waiting import wait_for
+from tests.support.worlds.machine import UP_SECONDS, Machine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 SUBJECTS = ("parcel", "invoice", "driver", "helpdesk", "website", "refund", "warranty", "courier")
@@ -52,7 +52,7 @@ def test_what_the_readme_types_takes_a_csv_to_an_answer(processes: Processes, tm
     (work / "deploy").symlink_to(ROOT / "deploy")
     write_csv(work / "tickets.csv")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    machine = OwnMachine(processes, {"GRAFTWORK_SOURCES_CACHE": str(downloads), "PATH": path})
+    machine = Machine(processes, {"GRAFTWORK_SOURCES_CACHE": str(downloads), "PATH": path})
     up = processes.start("up", ["bash", "-c", f"cd {work}; exec {one}"], machine.environment({}))
     wait_for(lambda: "Graftwork is up" in up.output() or not up.running, "it is up", seconds=UP_SECONDS)
 

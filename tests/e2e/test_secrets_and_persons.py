@@ -13,12 +13,14 @@ from schemas.roles import Role
 from schemas.topics import DEAD_LETTER, INBOUND
 from tests.support import sinks
 from tests.support.broker import Broker
-from tests.support.cluster import Cluster
+from tests.support.builders.bases import build_tiny_base
+from tests.support.builders.rows import planted_rows
+from tests.support.builders.specs import TRAIN
 from tests.support.journey import JOB_SECONDS
 from tests.support.kcat import Kcat
 from tests.support.processes import told_of
 from tests.support.waiting import wait_for
-from tests.support.workbench import build_tiny_base, planted_rows
+from tests.support.worlds.cluster import Cluster
 from workers.runtime.artifacts import ArtifactStore
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(900)]
@@ -134,9 +136,8 @@ def curate(file: Path) -> dict[str, Any]:
 
 def pipeline(places: Path) -> dict[str, Any]:
     version, dataset = "${stages.train.model_version}", "mood@latest"
-    train = {
-        "model": "mood", "base_model": (places / "tiny").as_uri(), "dataset": dataset, "epochs": 2, "max_length": 16,
-    }  # fmt: skip
+    asked = {"model": "mood", "base_model": (places / "tiny").as_uri(), "dataset": dataset}
+    train = TRAIN | asked | {"epochs": 2, "max_length": 16}
     judged = {"model_version": version, "dataset": dataset}
     after = ["train", "export"]
     return {

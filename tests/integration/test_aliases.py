@@ -12,15 +12,16 @@ from controlplane.projections.models import find_version
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.store.tables import AliasHistoryRow
-from tests.support.releases import Site, ok
+from tests.support.answers import ok
+from tests.support.worlds.in_process import InProcess
 
 URL = "/v1/models/sentiment/aliases/challenger"
 FIRST = {"If-None-Match": "*"}
 
 
 @pytest.fixture
-def site(database: Database) -> Site:
-    return Site(database)
+def site(database: Database) -> InProcess:
+    return InProcess(database)
 
 
 def put(client: TestClient, version: object, headers: dict[str, str], url: str = URL) -> tuple[int, str]:
@@ -28,7 +29,7 @@ def put(client: TestClient, version: object, headers: dict[str, str], url: str =
     return answer.status_code, answer.headers.get("etag") or answer.json()["detail"]
 
 
-def test_an_alias_is_set_moved_removed_and_remembers_it(site: Site) -> None:
+def test_an_alias_is_set_moved_removed_and_remembers_it(site: InProcess) -> None:
     one, two = site.version(), site.version()
     client = site.client("releaser")
     assert client.get(URL).status_code == 404
@@ -52,7 +53,7 @@ def test_an_alias_is_set_moved_removed_and_remembers_it(site: Site) -> None:
     assert [e["data"]["history_id"] for e in events] == [m["id"] for m in reversed(moves)]
 
 
-def test_a_stale_tag_is_412_and_the_current_one_is_named(site: Site) -> None:
+def test_a_stale_tag_is_412_and_the_current_one_is_named(site: InProcess) -> None:
     one, two = site.version(), site.version()
     client = site.client("releaser")
     _, first = put(client, one, FIRST)
@@ -66,7 +67,7 @@ def test_a_stale_tag_is_412_and_the_current_one_is_named(site: Site) -> None:
     assert put(client, two, {"If-Match": third})[0] == 200
 
 
-def test_a_tag_of_an_alias_that_is_not_set_is_412(site: Site) -> None:
+def test_a_tag_of_an_alias_that_is_not_set_is_412(site: InProcess) -> None:
     version = site.version()
     client = site.client("releaser")
     status, said = put(client, version, {"If-Match": f'"{uuid4()}"'})
@@ -74,19 +75,19 @@ def test_a_tag_of_an_alias_that_is_not_set_is_412(site: Site) -> None:
     assert client.delete(URL, params={"reason": "x"}, headers={"If-Match": f'"{uuid4()}"'}).status_code == 412
 
 
-def test_without_a_precondition_it_is_428(site: Site) -> None:
+def test_without_a_precondition_it_is_428(site: InProcess) -> None:
     version = site.version()
     assert put(site.client("releaser"), version, {})[0] == 428
     assert site.client("releaser").delete(URL, params={"reason": "x"}).status_code == 428
 
 
 @pytest.mark.parametrize("alias", ["latest", "v3", "3", "Champion"])
-def test_reserved_and_malformed_names_are_refused(site: Site, alias: str) -> None:
+def test_reserved_and_malformed_names_are_refused(site: InProcess, alias: str) -> None:
     version = site.version()
     assert put(site.client("releaser"), version, FIRST, f"/v1/models/sentiment/aliases/{alias}")[0] == 422
 
 
-def test_only_a_releaser_moves_one_and_only_to_what_exists(site: Site) -> None:
+def test_only_a_releaser_moves_one_and_only_to_what_exists(site: InProcess) -> None:
     version = site.version()
     assert put(site.client("operator"), version, FIRST)[0] == 403
     client = site.client("releaser")
@@ -95,7 +96,7 @@ def test_only_a_releaser_moves_one_and_only_to_what_exists(site: Site) -> None:
     assert put(client, version, FIRST, "/v1/models/other/aliases/challenger")[0] == 404
 
 
-def test_a_bound_alias_moves_by_rollouts_only(site: Site) -> None:
+def test_a_bound_alias_moves_by_rollouts_only(site: InProcess) -> None:
     site.deploy()
     version = site.first_champion()
     client = site.client("releaser")
@@ -110,7 +111,7 @@ def test_a_bound_alias_moves_by_rollouts_only(site: Site) -> None:
     assert len(site.moves()) == 1
 
 
-def test_a_retried_winner_gets_its_answer_again_and_not_412(site: Site) -> None:
+def test_a_retried_winner_gets_its_answer_again_and_not_412(site: InProcess) -> None:
     one, two = site.version(), site.version()
     client = site.client("releaser")
     _, first = put(client, one, FIRST)
@@ -121,7 +122,7 @@ def test_a_retried_winner_gets_its_answer_again_and_not_412(site: Site) -> None:
     assert len(ok(client.get(URL + "/history"))["items"]) == 2
 
 
-def test_history_comes_in_pages(site: Site) -> None:
+def test_history_comes_in_pages(site: InProcess) -> None:
     version = site.version()
     client = site.client("releaser")
     headers = FIRST
@@ -135,7 +136,7 @@ def test_history_comes_in_pages(site: Site) -> None:
     assert len(seen) == len(set(seen)) == 5
 
 
-def test_a_version_is_found_by_any_of_its_names(site: Site, database: Database) -> None:
+def test_a_version_is_found_by_any_of_its_names(site: InProcess, database: Database) -> None:
     one, two = site.version(), site.version()
     put(site.client("releaser"), one, FIRST)
     with database.read() as session:
@@ -154,7 +155,7 @@ def test_a_version_is_found_by_any_of_its_names(site: Site, database: Database) 
     assert viewer.get("/v1/model-versions/!").status_code == 422
 
 
-def race(site: Site, headers: dict[str, str], versions: list[object], url: str) -> list[tuple[int, str]]:
+def race(site: InProcess, headers: dict[str, str], versions: list[object], url: str) -> list[tuple[int, str]]:
     """Two operators at once, each through its own connection."""
     answers: list[tuple[int, str]] = []
     start = threading.Barrier(2)
@@ -172,7 +173,7 @@ def race(site: Site, headers: dict[str, str], versions: list[object], url: str) 
     return answers
 
 
-def test_of_two_operators_with_one_tag_exactly_one_wins_100_times(site: Site, database: Database) -> None:
+def test_of_two_operators_with_one_tag_exactly_one_wins_100_times(site: InProcess, database: Database) -> None:
     versions: list[object] = [site.version(), site.version()]
     _, tag = put(site.client("releaser"), versions[0], FIRST)
     for _ in range(100):
@@ -186,7 +187,7 @@ def test_of_two_operators_with_one_tag_exactly_one_wins_100_times(site: Site, da
         assert session.exec(moved).one() == 101
 
 
-def test_of_two_who_set_it_first_exactly_one_wins(site: Site) -> None:
+def test_of_two_who_set_it_first_exactly_one_wins(site: InProcess) -> None:
     versions: list[object] = [site.version(), site.version()]
     for n in range(20):
         answers = race(site, FIRST, versions, f"/v1/models/sentiment/aliases/race-{n}")

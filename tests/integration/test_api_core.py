@@ -21,24 +21,24 @@ from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.schema import SCHEMA_VERSION
 from controlplane.store.spine_tables import TokenRow
-from tests.support.api_site import ApiSite
+from tests.support.builders.specs import CURATE
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE
 from tests.support.ports import free_ports
 from tests.support.processes import Processes
+from tests.support.worlds.in_process import InProcess
 
 
 @pytest.fixture
-def site(sqlite_database: Database) -> ApiSite:
-    return ApiSite(sqlite_database, max_body_bytes=20_000)
+def site(sqlite_database: Database) -> InProcess:
+    return InProcess(sqlite_database, max_body_bytes=20_000)
 
 
-def with_token(site: ApiSite, header: str) -> Any:
+def with_token(site: InProcess, header: str) -> Any:
     return TestClient(site.app).get("/v1/jobs", headers={"authorization": header})
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Bearer gw_unknown", "gw_unknown"])
-def test_a_request_without_a_valid_token_is_401_and_says_what_to_send(site: ApiSite, header: str) -> None:
+def test_a_request_without_a_valid_token_is_401_and_says_what_to_send(site: InProcess, header: str) -> None:
     answer = with_token(site, header)
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
@@ -49,11 +49,11 @@ def test_a_request_without_a_valid_token_is_401_and_says_what_to_send(site: ApiS
     assert "gw_unknown" not in answer.text
 
 
-def test_the_scheme_is_read_in_any_case(site: ApiSite) -> None:
+def test_the_scheme_is_read_in_any_case(site: InProcess) -> None:
     assert with_token(site, f"bearer {site.tokens['viewer']}").status_code == 200
 
 
-def test_another_role_is_403_and_told_which_one_may(site: ApiSite) -> None:
+def test_another_role_is_403_and_told_which_one_may(site: InProcess) -> None:
     answer = site.client("viewer").post("/v1/tokens", json={"name": "x", "role": "admin"})
     assert answer.status_code == 403
     assert answer.headers["content-type"] == "application/problem+json"
@@ -64,7 +64,7 @@ def test_another_role_is_403_and_told_which_one_may(site: ApiSite) -> None:
 
 
 def test_too_many_unknown_tokens_are_429_and_a_valid_one_still_passes(sqlite_database: Database) -> None:
-    site = ApiSite(sqlite_database, failed_logins_per_minute=3)
+    site = InProcess(sqlite_database, failed_logins_per_minute=3)
     assert [with_token(site, f"Bearer x{n}").status_code for n in range(5)] == [401, 401, 401, 429, 429]
     refused = with_token(site, "Bearer x")
     assert 50 <= int(refused.headers["retry-after"]) <= 60
@@ -73,14 +73,14 @@ def test_too_many_unknown_tokens_are_429_and_a_valid_one_still_passes(sqlite_dat
 
 
 def test_a_caller_cannot_choose_the_address_that_failures_are_counted_by(sqlite_database: Database) -> None:
-    site = ApiSite(sqlite_database, failed_logins_per_minute=2)
+    site = InProcess(sqlite_database, failed_logins_per_minute=2)
     for number in range(4):
         headers = {"authorization": f"Bearer {number}", "x-forwarded-for": f"10.0.0.{number}", "forwarded": "for=1.1"}
         last = site.client(None).get("/v1/jobs", headers=headers)
     assert last.status_code == 429
 
 
-def test_a_token_is_shown_once_and_kept_as_its_hash_only(site: ApiSite, tmp_path: Path) -> None:
+def test_a_token_is_shown_once_and_kept_as_its_hash_only(site: InProcess, tmp_path: Path) -> None:
     made = site.client("admin").post("/v1/tokens", json={"name": "ci", "role": "operator"}).json()
     assert made["token"].startswith("gw_")
     assert "token" not in site.client("admin").get("/v1/tokens").json()[-1]
@@ -91,7 +91,7 @@ def test_a_token_is_shown_once_and_kept_as_its_hash_only(site: ApiSite, tmp_path
         assert plain.encode() not in stored
 
 
-def test_a_revoked_token_opens_nothing_from_then_on(site: ApiSite) -> None:
+def test_a_revoked_token_opens_nothing_from_then_on(site: InProcess) -> None:
     made = site.client("admin").post("/v1/tokens", json={"name": "ci", "role": "viewer"}).json()
     assert with_token(site, f"Bearer {made['token']}").status_code == 200
     assert site.client("admin").delete(f"/v1/tokens/{made['id']}").status_code == 204
@@ -100,7 +100,7 @@ def test_a_revoked_token_opens_nothing_from_then_on(site: ApiSite) -> None:
 
 
 @pytest.mark.parametrize("role", ["root", "", None, 1])
-def test_a_token_of_no_known_role_is_refused(site: ApiSite, role: Any) -> None:
+def test_a_token_of_no_known_role_is_refused(site: InProcess, role: Any) -> None:
     answer = site.client("admin").post("/v1/tokens", json={"name": "x", "role": role})
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "body.role"
@@ -124,13 +124,13 @@ def test_the_first_admin_token_goes_into_a_file_that_only_its_owner_reads(
     token = file.read_text().strip()
     mint_admin_token(terminal(home), sqlite_database)
     assert file.read_text().strip() == token
-    assert with_token(ApiSite(sqlite_database), f"Bearer {token}").status_code == 200
+    assert with_token(InProcess(sqlite_database), f"Bearer {token}").status_code == 200
 
 
 def test_a_given_first_token_is_written_nowhere(sqlite_database: Database, tmp_path: Path) -> None:
     mint_admin_token(terminal(tmp_path / "home", bootstrap_token="gw_given_by_somebody"), sqlite_database)
     assert not (tmp_path / "home").exists()
-    assert with_token(ApiSite(sqlite_database), "Bearer gw_given_by_somebody").status_code == 200
+    assert with_token(InProcess(sqlite_database), "Bearer gw_given_by_somebody").status_code == 200
 
 
 @pytest.fixture
@@ -165,7 +165,7 @@ def test_two_processes_that_upgrade_at_once_both_end_well(
     assert [one.wait() for one in both] == [0, 0], "\n".join(one.output() for one in both)
     database = Database(empty_database_url)
     token = (tmp_path / "home" / "admin.token").read_text().strip()
-    assert with_token(ApiSite(database), f"Bearer {token}").status_code == 200
+    assert with_token(InProcess(database), f"Bearer {token}").status_code == 200
     database.close()
 
 
@@ -179,7 +179,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 # --- what comes in ----------------------------------------------------------------------------------------------------
 
 
-def test_a_body_that_is_too_large_is_413_and_the_next_request_is_answered(site: ApiSite) -> None:
+def test_a_body_that_is_too_large_is_413_and_the_next_request_is_answered(site: InProcess) -> None:
     client = site.client("operator")
     for content in (b"x" * 20_001, iter([b"x" * 10_000] * 3)):
         answer = client.post("/v1/jobs", content=content, headers={"content-type": "application/json"})
@@ -189,7 +189,7 @@ def test_a_body_that_is_too_large_is_413_and_the_next_request_is_answered(site: 
     assert client.post("/v1/jobs", json={"kind": "curate", "spec": CURATE}).status_code == 201
 
 
-def test_a_chunked_body_without_a_length_is_counted_on_a_real_socket(site: ApiSite) -> None:
+def test_a_chunked_body_without_a_length_is_counted_on_a_real_socket(site: InProcess) -> None:
     headers = {"authorization": f"Bearer {site.tokens['operator']}", "content-type": "application/json"}
     with serving(site.app) as url, httpx.Client(base_url=url, headers=headers) as client:
         refused = client.post("/v1/jobs", content=iter([b" " * 5_000] * 10))
@@ -198,7 +198,7 @@ def test_a_chunked_body_without_a_length_is_counted_on_a_real_socket(site: ApiSi
         assert client.post("/v1/jobs", content=iter([body[:20], body[20:]])).status_code == 201
 
 
-def test_what_is_wrong_is_named_with_its_value_and_what_was_expected(site: ApiSite) -> None:
+def test_what_is_wrong_is_named_with_its_value_and_what_was_expected(site: InProcess) -> None:
     body = {"kind": "cure", "spec": CURATE, "max_attempts": 0, "extra": "é" * 200}
     answer = site.client("operator").post("/v1/jobs", json=body)
     assert answer.status_code == 422
@@ -212,14 +212,14 @@ def test_what_is_wrong_is_named_with_its_value_and_what_was_expected(site: ApiSi
 
 
 @pytest.mark.parametrize("field", ["token", "secret", "api_token", "client_secret"])
-def test_a_secret_in_a_wrong_place_is_not_sent_back(site: ApiSite, field: str) -> None:
+def test_a_secret_in_a_wrong_place_is_not_sent_back(site: InProcess, field: str) -> None:
     answer = site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": {}, field: "gw_do-not-tell"})
     assert answer.status_code == 422
     assert f"body.{field}" in answer.json()["detail"]
     assert "gw_do-not-tell" not in answer.text
 
 
-def test_what_is_not_there_is_a_problem_too(site: ApiSite) -> None:
+def test_what_is_not_there_is_a_problem_too(site: InProcess) -> None:
     for answer, status in (
         (site.client("viewer").get("/v1/nothing"), 404),
         (site.client("viewer").patch("/v1/jobs"), 405),
@@ -232,7 +232,7 @@ def test_what_is_not_there_is_a_problem_too(site: ApiSite) -> None:
 # --- health -----------------------------------------------------------------------------------------------------------
 
 
-def test_metrics_are_read_by_a_prometheus_parser(site: ApiSite) -> None:
+def test_metrics_are_read_by_a_prometheus_parser(site: InProcess) -> None:
     site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": CURATE})
     answer = site.client("viewer").get("/metrics")
     families = {family.name for family in text_string_to_metric_families(answer.text)}
@@ -240,7 +240,7 @@ def test_metrics_are_read_by_a_prometheus_parser(site: ApiSite) -> None:
     assert all(name.startswith("graftwork_") for name in families)
 
 
-def test_an_instance_is_ready_when_its_schema_fits_and_503_when_it_is_too_old(site: ApiSite, tmp_path: Path) -> None:
+def test_an_instance_is_ready_when_its_schema_fits_and_503_when_it_is_too_old(site: InProcess, tmp_path: Path) -> None:
     assert site.client(None).get("/readyz").json() == {"status": "ready"}
     empty = Database(f"sqlite:///{tmp_path / 'empty.db'}")
     answer = TestClient(create_app(site.settings, empty)).get("/readyz")
@@ -250,7 +250,7 @@ def test_an_instance_is_ready_when_its_schema_fits_and_503_when_it_is_too_old(si
     empty.close()
 
 
-def test_info_says_what_this_is(site: ApiSite) -> None:
+def test_info_says_what_this_is(site: InProcess) -> None:
     info = site.client("viewer").get("/v1/info").json()
     assert (info["mode"], info["source"], info["schema_version"]) == ("embedded", "graftwork", SCHEMA_VERSION)
 

@@ -8,15 +8,20 @@ import pytest
 from sqlmodel import select
 
 from controlplane.commands.registry.evidence import gather
-from controlplane.domain.canonical import digest
 from controlplane.projections.models import find_graph
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import RolloutRow
 from controlplane.store.tables import AttachmentRow, ModelVersionRow
 from schemas.artifacts import ArtifactRef
 from schemas.jobs.export import ExportResult
+from tests.support.answers import ok
+from tests.support.builders.artifacts import artifact
+from tests.support.builders.models import graph_ref
+from tests.support.builders.planted import plant_attachment
+from tests.support.builders.results import exported
 from tests.support.facts import apart
-from tests.support.releases import CANARY, Gateway, Site, artifact, export, ok
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
 
 LABELLED: dict[str, Any] = {
     **CANARY,
@@ -26,39 +31,28 @@ LABELLED: dict[str, Any] = {
 
 
 @pytest.fixture
-def site(database: Database) -> Site:
-    site = Site(database)
+def site(database: Database) -> InProcess:
+    site = InProcess(database)
     site.deploy()
     return site
 
 
-def export_again(site: Site, version: UUID) -> ArtifactRef:
+def export_again(site: InProcess, version: UUID) -> ArtifactRef:
     """Another graph for a version that has one; answers its adapter."""
-    result = export(version, 1e-6)
     adapter = artifact(f"another graph of {version}")
-    result = result.model_copy(update={"graph": result.graph.model_copy(update={"adapter": adapter})})
-    data = result.model_dump(mode="json")
+    result = exported(version, max_abs_diff=1e-6, graph=graph_ref(version, adapter=adapter))
     with site.database.begin("test") as uow:
         row = uow.session.get(ModelVersionRow, version)
         assert row is not None
-        uow.session.add(
-            AttachmentRow(
-                model_version_id=version,
-                kind="export",
-                digest=digest(data),
-                data=data,
-                job_id=row.job_id,
-                created_at=uow.now() + timedelta(seconds=1),
-            )
-        )
+        plant_attachment(uow, result, row.job_id, uow.now() + timedelta(seconds=1))
     return adapter
 
 
-def analysis(site: Site, rollout: dict[str, Any]) -> str:
+def analysis(site: InProcess, rollout: dict[str, Any]) -> str:
     return "\n".join(site.rollout(rollout["id"])["analysis"])
 
 
-def test_what_was_learnt_comes_oldest_first_and_the_newest_export_is_the_one_that_is_judged(site: Site) -> None:
+def test_what_was_learnt_comes_oldest_first_and_the_newest_export_is_the_one_that_is_judged(site: InProcess) -> None:
     version = site.version()
     again = export_again(site, version)
     with site.database.read() as session:
@@ -68,17 +62,14 @@ def test_what_was_learnt_comes_oldest_first_and_the_newest_export_is_the_one_tha
     assert learnt.graph.adapter == learnt.of(ExportResult)[1].result.graph.adapter == again
 
 
-def test_of_several_exports_of_one_moment_gates_and_gateways_take_the_same(site: Site) -> None:
+def test_of_several_exports_of_one_moment_gates_and_gateways_take_the_same(site: InProcess) -> None:
     version = site.version()
     with site.database.begin("test") as uow:
         first = uow.session.exec(select(AttachmentRow).where(AttachmentRow.model_version_id == version)).one()
         for n in range(5):
-            data = export(version, n / 10**6).model_dump(mode="json")
-            data["graph"]["adapter"] = artifact(f"graph {n} of {version}").model_dump()
-            again = {"kind": "export", "digest": digest(data), "data": data}
-            uow.session.add(
-                AttachmentRow(model_version_id=version, job_id=first.job_id, created_at=first.created_at, **again)
-            )
+            graph = graph_ref(version, adapter=artifact(f"graph {n} of {version}"))
+            again = exported(version, max_abs_diff=n / 10**6, graph=graph)
+            plant_attachment(uow, again, first.job_id, first.created_at)
     with site.database.read() as session:
         learnt = gather(session, [], version, None).candidate
         assert len({one.result.graph.adapter.digest for one in learnt.of(ExportResult)}) == 6
@@ -88,7 +79,7 @@ def test_of_several_exports_of_one_moment_gates_and_gateways_take_the_same(site:
 # --- clocks and quiet -------------------------------------------------------------------------------------------------
 
 
-def test_labels_do_not_wait_for_a_gateway_whose_machine_slept(site: Site) -> None:
+def test_labels_do_not_wait_for_a_gateway_whose_machine_slept(site: InProcess) -> None:
     site.deploy(canary=LABELLED)
     site.first_champion()
     gateway = Gateway(site)
@@ -102,7 +93,7 @@ def test_labels_do_not_wait_for_a_gateway_whose_machine_slept(site: Site) -> Non
     assert site.rollout(rollout["id"])["phase"] == "RolledBack", analysis(site, rollout)
 
 
-def test_without_traffic_the_last_step_promotes_nothing(site: Site) -> None:
+def test_without_traffic_the_last_step_promotes_nothing(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -117,7 +108,7 @@ def test_without_traffic_the_last_step_promotes_nothing(site: Site) -> None:
     assert (standing["phase"], standing["step"], standing["weight"]) == ("Progressing", 2, 0.5)
 
 
-def test_a_long_rollout_is_folded_less_often_and_its_lease_goes_on(site: Site) -> None:
+def test_a_long_rollout_is_folded_less_often_and_its_lease_goes_on(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -135,7 +126,7 @@ def test_a_long_rollout_is_folded_less_often_and_its_lease_goes_on(site: Site) -
     assert "canary 0 of 40 units" in analysis(site, rollout)
 
 
-def test_a_gateway_that_ended_by_itself_does_not_hold_the_fold_back(site: Site) -> None:
+def test_a_gateway_that_ended_by_itself_does_not_hold_the_fold_back(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     other = Gateway(site, "gateway-2", first_second=gateway.second)
@@ -154,7 +145,7 @@ def test_a_gateway_that_ended_by_itself_does_not_hold_the_fold_back(site: Site) 
 # --- the queue behind an INVALID rollout ------------------------------------------------------------------------------
 
 
-def invalid(site: Site, gateway: Gateway) -> dict[str, Any]:
+def invalid(site: InProcess, gateway: Gateway) -> dict[str, Any]:
     """A rollout whose units do not reach the arms as its weight says, at the end of its grace."""
     rollout = site.canary(gateway)
     gateway.observe(400, canary_share=0.5)
@@ -163,7 +154,7 @@ def invalid(site: Site, gateway: Gateway) -> dict[str, Any]:
     return rollout
 
 
-def test_a_new_rollout_ends_one_that_is_invalid_for_good(site: Site) -> None:
+def test_a_new_rollout_ends_one_that_is_invalid_for_good(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     first = invalid(site, gateway)
@@ -175,7 +166,7 @@ def test_a_new_rollout_ends_one_that_is_invalid_for_good(site: Site) -> None:
     assert gateway.generation().canary is None
 
 
-def test_whoever_waits_behind_an_invalid_one_comes_before_a_new_one(site: Site) -> None:
+def test_whoever_waits_behind_an_invalid_one_comes_before_a_new_one(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     first = site.canary(gateway)
@@ -189,7 +180,7 @@ def test_whoever_waits_behind_an_invalid_one_comes_before_a_new_one(site: Site) 
     assert site.rollout(first["id"])["phase"] == "Aborted"
 
 
-def test_a_run_whose_release_is_refused_leaves_standing_what_it_would_have_replaced(site: Site) -> None:
+def test_a_run_whose_release_is_refused_leaves_standing_what_it_would_have_replaced(site: InProcess) -> None:
     champion = site.first_champion()
     gateway = Gateway(site)
     standing = invalid(site, gateway)
@@ -205,7 +196,7 @@ def test_a_run_whose_release_is_refused_leaves_standing_what_it_would_have_repla
     assert asked[-1]["data"]["action"] == "pipeline.run"
 
 
-def test_a_queued_rollout_waits_for_the_grace_and_no_longer(site: Site) -> None:
+def test_a_queued_rollout_waits_for_the_grace_and_no_longer(site: InProcess) -> None:
     site.deploy(canary={**CANARY, "invalid_grace_seconds": 0})
     site.first_champion()
     gateway = Gateway(site)
@@ -217,7 +208,7 @@ def test_a_queued_rollout_waits_for_the_grace_and_no_longer(site: Site) -> None:
     assert site.phases() == ["Promoted", "Aborted", "Verifying"]
 
 
-def test_silence_holds_the_queue_since_it_ends_by_itself(site: Site) -> None:
+def test_silence_holds_the_queue_since_it_ends_by_itself(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -231,7 +222,7 @@ def test_silence_holds_the_queue_since_it_ends_by_itself(site: Site) -> None:
 # --- what gateways are told -------------------------------------------------------------------------------------------
 
 
-def test_a_version_is_served_by_one_graph_however_often_it_is_exported(site: Site) -> None:
+def test_a_version_is_served_by_one_graph_however_often_it_is_exported(site: InProcess) -> None:
     champion = site.first_champion()
     gateway = Gateway(site)
     candidate = site.version()
@@ -241,15 +232,15 @@ def test_a_version_is_served_by_one_graph_however_often_it_is_exported(site: Sit
     served = gateway.generation()
     assert served.stable is not None
     assert served.canary is not None
-    assert served.stable.graph.adapter == artifact(f"graph of {champion}")
-    assert served.canary.graph.adapter == artifact(f"graph of {candidate}")
+    assert served.stable.graph.adapter == graph_ref(champion).adapter
+    assert served.canary.graph.adapter == graph_ref(candidate).adapter
     ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json={"reason": "a test"}))
     promoted = gateway.generation().stable
     assert promoted is not None
     assert promoted.graph == served.canary.graph
 
 
-def test_a_later_rollout_takes_the_latest_graph(site: Site) -> None:
+def test_a_later_rollout_takes_the_latest_graph(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     candidate = site.version()
@@ -262,7 +253,7 @@ def test_a_later_rollout_takes_the_latest_graph(site: Site) -> None:
     assert probe.graph.adapter == adapter
 
 
-def test_a_new_deadline_reaches_gateways_at_once_and_leaves_a_rollout_alone(site: Site) -> None:
+def test_a_new_deadline_reaches_gateways_at_once_and_leaves_a_rollout_alone(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     before = gateway.generation()

@@ -18,10 +18,12 @@ from controlplane.store.audit_tables import AuditEntryRow
 from controlplane.store.database import Database
 from schemas.claims import CurvePoint
 from schemas.views.audit import AuditEntry
-from tests.support.api_site import ApiSite
+from tests.support.builders.results import curated
+from tests.support.builders.specs import CURATE, TRAIN
 from tests.support.facts import apart
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE, Jobs, curated
+from tests.support.jobs import Jobs
+from tests.support.worlds.in_process import InProcess
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def run(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Run]:
-    site = ApiSite(sqlite_database)
+    site = InProcess(sqlite_database)
     token = tmp_path / "token"
     token.write_text(site.tokens["admin"] + "\n")
     monkeypatch.setenv("GRAFTWORK_HOME", str(tmp_path / "home"))
@@ -95,15 +97,14 @@ def test_a_job_is_requested_followed_and_shown(run: Run, jobs: Jobs, tmp_path: P
 def test_the_curve_of_a_job_is_drawn_and_a_private_job_says_why_it_has_none(run: Run, jobs: Jobs) -> None:
     jobs.request()
     dataset = (jobs.complete(jobs.claimed(), curated()).outputs or {})["dataset"]
-    train = {"model": "sentiment", "base_model": "file:///base", "dataset": dataset}
-    job = str(jobs.request("train", train))
+    job = str(jobs.request("train", TRAIN | {"dataset": dataset}))
     assert run("job", "curves", job).out == "none were measured\n"
     jobs.beat(jobs.claimed("train"), curve=[CurvePoint(step=step, values={"loss": 1 / step}) for step in (1, 2, 4)])
     drawn = run("job", "curves", job).out
     assert drawn.startswith("loss: 1 to 0.25, least 0.25 at step 4\n█▃▁\n")
     assert [line.split() for line in drawn.splitlines()[-3:]] == [["1", "1"], ["2", "0.5"], ["4", "0.25"]]
     assert run("job", "curves", job, "--json").json["curves"][0]["steps"] == [1, 2, 4]
-    private = str(jobs.request("train", train | {"privacy": {"epsilon": 8, "delta": 1e-5}}))
+    private = str(jobs.request("train", TRAIN | {"dataset": dataset, "privacy": {"epsilon": 8, "delta": 1e-5}}))
     assert "trains privately" in run("job", "curves", private).out
 
 

@@ -11,15 +11,19 @@ import pytest
 from sqlmodel import select
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from controlplane.client import ApiError, Client, Unreachable
 from controlplane.client import connection as connections
+from controlplane.client.client import Client
+from controlplane.client.connection import ApiError, Unreachable
 from controlplane.client.http import Answer, Http
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import TokenRow
-from tests.support.api_site import ApiSite, operations
+from tests.support.builders.results import curated
+from tests.support.builders.specs import CURATE
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE, Jobs, curated
+from tests.support.jobs import Jobs
+from tests.support.operations import operations
 from tests.support.ports import free_ports
+from tests.support.worlds.in_process import InProcess
 
 NOT_FOR_CLIENTS = ("/healthz", "/metrics", "/v1/doorbell", "/v1/gateway/", "/generation")
 WORKER_VERBS = (":claim", ":heartbeat", ":complete", ":fail", ":release")
@@ -51,17 +55,17 @@ class Faulty:
 
 
 @pytest.fixture
-def site(database: Database) -> ApiSite:
-    return ApiSite(database)
+def site(database: Database) -> InProcess:
+    return InProcess(database)
 
 
 @pytest.fixture
-def faulty(site: ApiSite) -> Faulty:
+def faulty(site: InProcess) -> Faulty:
     return Faulty(site.app)
 
 
 @pytest.fixture
-def client(site: ApiSite, faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+def client(site: InProcess, faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     monkeypatch.setattr(connections, "WAITS", (0.01, 0.01, 0.01, 0.01))
     with serving(faulty) as url, Client(url, site.tokens["admin"]) as client:
         yield client
@@ -91,7 +95,7 @@ def test_trouble_that_stays_is_an_error_in_the_end(client: Client, faulty: Fault
     assert faulty.requests == 5
 
 
-def test_a_token_whose_answer_was_lost_is_not_asked_for_twice(client: Client, faulty: Faulty, site: ApiSite) -> None:
+def test_a_token_whose_answer_was_lost_is_not_asked_for_twice(client: Client, faulty: Faulty, site: InProcess) -> None:
     faulty.faults = ["503", "dropped"]
     with pytest.raises(Unreachable):
         client.create_token("ci", "viewer")
@@ -128,7 +132,7 @@ def test_no_api_there_is_unreachable(monkeypatch: pytest.MonkeyPatch, url: str) 
         client.info()
 
 
-def test_waiting_ends_with_the_thing_and_tells_of_each_look(client: Client, site: ApiSite) -> None:
+def test_waiting_ends_with_the_thing_and_tells_of_each_look(client: Client, site: InProcess) -> None:
     jobs = Jobs(site.database)
     job = client.request_job("curate", CURATE)
     seen: list[str] = []
@@ -149,7 +153,7 @@ def test_waiting_for_what_does_not_end_is_a_timeout(client: Client) -> None:
         client.wait_for_job(job.id, seconds=0)
 
 
-def test_followed_events_are_those_that_were_and_those_that_come(client: Client, site: ApiSite) -> None:
+def test_followed_events_are_those_that_were_and_those_that_come(client: Client, site: InProcess) -> None:
     first = client.request_job("curate", CURATE)
     events = client.follow_events(types=["dev.graftwork.job.requested.v1"])
     assert next(events).data["job_id"] == str(first.id)
@@ -208,7 +212,7 @@ def recording(monkeypatch: pytest.MonkeyPatch) -> Client:
 
 
 def test_every_route_has_a_method_and_every_method_a_route(recording: Client, sqlite_database: Database) -> None:
-    routes = {str(one): one for one in operations(ApiSite(sqlite_database).app)}
+    routes = {str(one): one for one in operations(InProcess(sqlite_database).app)}
     meant = {
         name
         for name, one in routes.items()
@@ -247,7 +251,7 @@ def fits_path(path: str, request: Recorded) -> bool:
 def test_every_filter_that_a_method_names_is_one_of_its_route(
     sqlite_database: Database, method: str, path: str
 ) -> None:
-    document = ApiSite(sqlite_database).app.openapi()["paths"][path]["get"]
+    document = InProcess(sqlite_database).app.openapi()["paths"][path]["get"]
     known = {one["name"] for one in document["parameters"] if one["in"] == "query"}
     words = (getattr(Client, method).__doc__ or "").rpartition("filters: ")[2].rstrip(".").split(", ")
     assert set(filter(None, words)) == known - {"limit", "cursor"}

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from controlplane.client import Client
 from controlplane.client import connection as connections
+from controlplane.client.client import Client
 from controlplane.client.http import Http, NotSent
 from controlplane.store.database import Database
-from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
 from tests.support.ports import free_ports
+from tests.support.worlds.in_process import InProcess
 
 
 class Doors:
@@ -33,12 +33,12 @@ class Doors:
 
 
 @pytest.fixture
-def site(sqlite_database: Database) -> ApiSite:
-    return ApiSite(sqlite_database)
+def site(sqlite_database: Database) -> InProcess:
+    return InProcess(sqlite_database)
 
 
 @pytest.fixture
-def doors(site: ApiSite) -> Doors:
+def doors(site: InProcess) -> Doors:
     return Doors(site.app)
 
 
@@ -49,7 +49,7 @@ def never_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("never_twice")
-def test_many_requests_go_over_one_connection(site: ApiSite, doors: Doors) -> None:
+def test_many_requests_go_over_one_connection(site: InProcess, doors: Doors) -> None:
     with serving(doors) as url, Client(url, site.tokens["admin"]) as client:
         for _ in range(10):
             assert list(client.list_jobs()) == []
@@ -59,7 +59,7 @@ def test_many_requests_go_over_one_connection(site: ApiSite, doors: Doors) -> No
 
 
 @pytest.mark.usefixtures("never_twice")
-def test_threads_share_a_client_and_never_a_connection(site: ApiSite, doors: Doors) -> None:
+def test_threads_share_a_client_and_never_a_connection(site: InProcess, doors: Doors) -> None:
     with serving(doors) as url, Client(url, site.tokens["admin"]) as client, ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: list(client.list_jobs()), range(80)))
     assert answers == [[]] * 80
@@ -67,7 +67,7 @@ def test_threads_share_a_client_and_never_a_connection(site: ApiSite, doors: Doo
 
 
 @pytest.mark.usefixtures("never_twice")
-def test_a_connection_that_the_other_side_has_closed_is_not_used_again(site: ApiSite, doors: Doors) -> None:
+def test_a_connection_that_the_other_side_has_closed_is_not_used_again(site: InProcess, doors: Doors) -> None:
     [port] = free_ports(1)
     with Client(f"http://127.0.0.1:{port}", site.tokens["admin"]) as client:
         for _ in range(3):
@@ -78,7 +78,7 @@ def test_a_connection_that_the_other_side_has_closed_is_not_used_again(site: Api
 
 
 @pytest.mark.usefixtures("never_twice")
-def test_a_closed_client_opens_anew_when_it_is_asked_again(site: ApiSite, doors: Doors) -> None:
+def test_a_closed_client_opens_anew_when_it_is_asked_again(site: InProcess, doors: Doors) -> None:
     with serving(doors) as url:
         client = Client(url, site.tokens["admin"])
         for _ in range(3):
@@ -88,14 +88,14 @@ def test_a_closed_client_opens_anew_when_it_is_asked_again(site: ApiSite, doors:
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_client_that_nobody_closes_leaves_no_open_connection(site: ApiSite, doors: Doors) -> None:
+def test_a_client_that_nobody_closes_leaves_no_open_connection(site: InProcess, doors: Doors) -> None:
     with serving(doors) as url:
         Client(url, site.tokens["admin"]).info()
         gc.collect()
     assert len(doors.used) == 1
 
 
-def test_what_may_not_be_repeated_gets_a_connection_of_its_own(site: ApiSite, doors: Doors) -> None:
+def test_what_may_not_be_repeated_gets_a_connection_of_its_own(site: InProcess, doors: Doors) -> None:
     """One that the other side closes at this moment would lose it, and nobody could tell."""
     with serving(doors) as url, Client(url, site.tokens["admin"]) as client:
         client.info()

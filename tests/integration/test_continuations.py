@@ -12,7 +12,8 @@ from controlplane.store.database import Database
 from controlplane.store.ended import Ended, JobEnded
 from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import Cause, ContinueWith, UnitOfWork
-from tests.support.jobs import CURATE, Jobs
+from tests.support.builders.specs import CURATE
+from tests.support.jobs import Jobs
 
 Continuing = Callable[..., Database]
 

@@ -12,9 +12,13 @@ import pytest
 from controlplane.cli.app import main
 from controlplane.store.database import Database
 from schemas.artifacts import ArtifactRef, DatasetManifest, Split
-from tests.support.api_site import ApiSite
+from tests.support.builders import datasets
+from tests.support.builders.results import curated
+from tests.support.builders.specs import CURATE
+from tests.support.builders.stored import store_manifest
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE, Jobs, curated, digest_of
+from tests.support.jobs import Jobs
+from tests.support.worlds.in_process import InProcess
 from workers.curate.manifest import COLUMNS, write_parts
 from workers.curate.rejects import rejects_in
 from workers.curate.rows import Place, Reject, Row
@@ -57,12 +61,8 @@ def store(tmp_path: Path) -> ArtifactStore:
 @pytest.fixture
 def manifest(store: ArtifactStore, tmp_path: Path) -> DatasetManifest:
     rows = {split: [_row(*one) for one in found] for split, found in ROWS.items()}
-    return DatasetManifest(
-        digest=digest_of("d"),
-        columns=dict(COLUMNS),
-        labels=("negative", "positive", "unseen"),
-        parts=write_parts(rows, store, tmp_path),
-        operators=(),
+    return datasets.manifest(
+        write_parts(rows, store, tmp_path), columns=dict(COLUMNS), labels=("negative", "positive", "unseen")
     )
 
 
@@ -76,8 +76,8 @@ def run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Run]:
     """A viewer at the machine that has the store; the version was registered by a job."""
-    ref = store.put_bytes(manifest.model_dump_json().encode(), "application/json")
-    jobs, site = Jobs(sqlite_database), ApiSite(sqlite_database)
+    ref = store_manifest(store, manifest)
+    jobs, site = Jobs(sqlite_database), InProcess(sqlite_database)
     jobs.request("curate", CURATE)
     with rejects_in(tmp_path) as rejects:
         rejects.extend(REJECTS)

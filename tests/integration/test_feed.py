@@ -14,12 +14,12 @@ from controlplane.duties.retention import prune_events
 from controlplane.store.database import Database
 from controlplane.store.insert import insert_once
 from controlplane.store.spine_tables import CursorRow, EventRow
-from tests.support.api_site import ApiSite
+from tests.support.builders.specs import CURATE
 from tests.support.facts import started
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
+from tests.support.worlds.in_process import InProcess
 
 LONG = 50
 """Seconds of a wait that a test ends itself: its answer must come from an event."""
@@ -32,19 +32,19 @@ def announce(database: Database, count: int = 1) -> None:
 
 
 @pytest.fixture
-def served(database: Database) -> Iterator[tuple[ApiSite, str]]:
-    site = ApiSite(database, feed_subscribers=110)
+def served(database: Database) -> Iterator[tuple[InProcess, str]]:
+    site = InProcess(database, feed_subscribers=110)
     with serving(site.app) as url:
         yield site, url
 
 
-def caller(site: ApiSite, url: str, role: Any = "viewer") -> httpx.Client:
+def caller(site: InProcess, url: str, role: Any = "viewer") -> httpx.Client:
     headers = {"authorization": f"Bearer {site.tokens[role]}"}
     return httpx.Client(base_url=url, headers=headers, timeout=LONG + 20, limits=httpx.Limits(max_connections=200))
 
 
 def test_facts_come_in_order_and_by_pages(database: Database) -> None:
-    site = ApiSite(database)
+    site = InProcess(database)
     client = site.client("viewer")
     assert client.get("/v1/events").json() == {"items": [], "last": 0}
     announce(database, 5)
@@ -60,7 +60,7 @@ def test_facts_come_in_order_and_by_pages(database: Database) -> None:
 
 
 def test_types_are_filtered(database: Database) -> None:
-    site = ApiSite(database)
+    site = InProcess(database)
     announce(database)
     site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": CURATE})
     wanted = {"after": 0, "type": ["dev.graftwork.job.requested.v1", "dev.graftwork.job.failed.v1"]}
@@ -78,7 +78,7 @@ def prune(database: Database, through: int) -> None:
 
 
 def test_a_cursor_into_what_was_pruned_is_410_and_names_the_oldest_seq(database: Database) -> None:
-    site = ApiSite(database)
+    site = InProcess(database)
     announce(database, 5)
     prune(database, 3)
     answer = site.client("viewer").get("/v1/events", params={"after": 2})
@@ -89,7 +89,7 @@ def test_a_cursor_into_what_was_pruned_is_410_and_names_the_oldest_seq(database:
 
 
 def test_a_reader_of_types_that_were_quiet_for_a_whole_retention_has_missed_nothing(database: Database) -> None:
-    site = ApiSite(database)
+    site = InProcess(database)
     operator, viewer = site.client("operator"), site.client("viewer")
     operator.post("/v1/jobs", json={"kind": "curate", "spec": CURATE})
     rung = site.client("worker").get("/v1/doorbell", params={"after": 0}).json()["last"]
@@ -101,7 +101,7 @@ def test_a_reader_of_types_that_were_quiet_for_a_whole_retention_has_missed_noth
 
 def test_a_gap_in_the_order_is_not_mistaken_for_a_pruned_fact(database: Database) -> None:
     """PostgreSQL's sequence passes over the number of a transaction that was rolled back."""
-    site = ApiSite(database)
+    site = InProcess(database)
     announce(database, 4)
     prune(database, 2)
     with database.begin("test") as uow:
@@ -112,7 +112,7 @@ def test_a_gap_in_the_order_is_not_mistaken_for_a_pruned_fact(database: Database
 
 
 def test_a_wait_ends_when_another_process_commits(
-    served: tuple[ApiSite, str], database_url: str, processes: Processes
+    served: tuple[InProcess, str], database_url: str, processes: Processes
 ) -> None:
     site, url = served
     with caller(site, url) as client, ThreadPoolExecutor(1) as pool:
@@ -123,13 +123,13 @@ def test_a_wait_ends_when_another_process_commits(
     assert answer.json()["items"][0]["type"] == "dev.graftwork.job.started.v1"
 
 
-def test_a_wait_without_an_event_ends_empty(served: tuple[ApiSite, str]) -> None:
+def test_a_wait_without_an_event_ends_empty(served: tuple[InProcess, str]) -> None:
     site, url = served
     with caller(site, url) as client:
         assert client.get("/v1/events", params={"after": 0, "wait": 0.1}).json() == {"items": [], "last": 0}
 
 
-def test_a_hundred_who_wait_hold_up_nobody_and_one_too_many_is_503(served: tuple[ApiSite, str]) -> None:
+def test_a_hundred_who_wait_hold_up_nobody_and_one_too_many_is_503(served: tuple[InProcess, str]) -> None:
     site, url = served
     free = site.app.state.site.feed
     with caller(site, url) as client, caller(site, url, "operator") as operator, ThreadPoolExecutor(110) as pool:
@@ -152,7 +152,7 @@ def test_a_hundred_who_wait_hold_up_nobody_and_one_too_many_is_503(served: tuple
 
 
 def test_who_hangs_up_gives_his_place_to_the_next(sqlite_database: Database) -> None:
-    site = ApiSite(sqlite_database, feed_subscribers=1)
+    site = InProcess(sqlite_database, feed_subscribers=1)
     feed = site.app.state.site.feed
     with serving(site.app) as url:
         for role, path in (("viewer", "/v1/events"), ("worker", "/v1/doorbell")):
@@ -162,7 +162,7 @@ def test_who_hangs_up_gives_his_place_to_the_next(sqlite_database: Database) -> 
 
 
 def test_a_type_is_asked_for_as_it_is_printed_or_in_full(sqlite_database: Database) -> None:
-    client = ApiSite(sqlite_database).client("viewer")
+    client = InProcess(sqlite_database).client("viewer")
     announce(sqlite_database, 2)
     for name, count in (
         ("job.started", 2), ("job.started.v1", 2), ("dev.graftwork.job.started.v1", 2), ("job.failed", 0),

@@ -9,8 +9,10 @@ from sqlalchemy import text
 
 from controlplane.store.database import Database
 from controlplane.store.schema import alembic_config, upgrade
-from tests.support.jobs import CURATE
-from tests.support.releases import CANARY, Gateway, Site, ok
+from tests.support.answers import ok
+from tests.support.builders.specs import CURATE
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
 
 NOUNS = ("deployment", "pipeline", "trigger")
 WHY = "the 24th review"
@@ -37,7 +39,7 @@ class Keeper:
     """Applies one noun as several people."""
 
     def __init__(self, database: Database, noun: str) -> None:
-        self.site, self.noun = Site(database), noun
+        self.site, self.noun = InProcess(database), noun
         self.url = f"/v1/{noun}s/rows"
         if noun == "trigger":
             ok(self.site.client("operator").put("/v1/pipelines/rows", json=spec_of("pipeline", 1)))
@@ -135,7 +137,7 @@ def test_the_reason_and_the_revision_are_in_the_audit_log_too(keeper: Keeper) ->
 
 
 def test_a_rollout_says_by_which_revision_of_the_policy_it_goes(database: Database) -> None:
-    site = Site(database)
+    site = InProcess(database)
     revision = site.deploy()["revision"]
     site.first_champion()
     gateway = Gateway(site)

@@ -9,8 +9,9 @@ from controlplane.errors import Invalid, NotFound
 from controlplane.projections.identities import identify
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import TokenRow
-from tests.support.api_site import ApiSite, operations
-from tests.support.jobs import CURATE
+from tests.support.builders.specs import CURATE
+from tests.support.operations import operations
+from tests.support.worlds.in_process import InProcess
 
 IDS = [UUID("3f2a0000-0000-4000-8000-000000000001"), UUID("3f2affff-0000-4000-8000-000000000002"),
        UUID("aaaa0000-0000-4000-8000-000000000003")]  # fmt: skip
@@ -66,7 +67,7 @@ def test_every_id_in_a_path_may_be_a_beginning(sqlite_database: Database) -> Non
     programs = (":heartbeat", ":complete", ":fail", ":release")
     paths = {
         name: schema
-        for one in operations(ApiSite(sqlite_database).app)
+        for one in operations(InProcess(sqlite_database).app)
         if not one.path.endswith(programs)
         for schema in one.document.get("parameters", [])
         if (name := schema["name"]).endswith("_id") and schema["in"] == "path"
@@ -77,7 +78,7 @@ def test_every_id_in_a_path_may_be_a_beginning(sqlite_database: Database) -> Non
 
 
 def test_a_job_is_read_and_cancelled_by_its_beginning(sqlite_database: Database) -> None:
-    site = ApiSite(sqlite_database)
+    site = InProcess(sqlite_database)
     made = site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": CURATE}).json()["id"]
     assert site.client("viewer").get(f"/v1/jobs/{made[:8]}").json()["id"] == made
     assert site.client("operator").post(f"/v1/jobs/{made[:8]}:cancel").json()["phase"] == "Cancelled"
@@ -86,7 +87,7 @@ def test_a_job_is_read_and_cancelled_by_its_beginning(sqlite_database: Database)
 
 
 def test_a_stranger_does_not_learn_which_ids_there_are(sqlite_database: Database) -> None:
-    site = ApiSite(sqlite_database)
+    site = InProcess(sqlite_database)
     client = site.client("operator")
     made = client.post("/v1/jobs", json={"kind": "curate", "spec": CURATE}).json()["id"]
     client.headers.pop("Authorization")

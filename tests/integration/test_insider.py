@@ -7,8 +7,10 @@ from uuid import uuid4
 import pytest
 
 from controlplane.store.database import Database
+from tests.support.answers import ok
 from tests.support.insider import DOUBT, EVE, Attempt, Insider, Way, right
-from tests.support.releases import CANARY, Gateway, ok
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY
 
 
 def forbidden(answer: Any) -> None:

@@ -5,11 +5,11 @@ from uuid import UUID
 import pytest
 
 from controlplane.store.database import Database
-from schemas.evidence import Interval
+from tests.support.answers import ok
+from tests.support.builders.datasets import DATASET
+from tests.support.builders.results import NO_ROWS, interval, paired
 from tests.support.insider import Attempt, Insider, Way, broken, right
-from tests.support.releases import DATASET, ok, paired
 
-NOTHING_LEFT = Interval(value=0, low=0, high=1, n=0)
 EASIER = UUID(int=77)
 
 
@@ -26,10 +26,10 @@ def attack_other_rows_of_the_split(insider: Insider) -> None:
 
 
 def attack_where_nothing_is_right(insider: Insider) -> None:
-    wrong = Interval(value=0, low=0, high=0.1, n=40)
+    wrong = interval(0, 0.1, n=40)
     counts = dict.fromkeys(("both", "only_this", "only_other", "neither"), 0)
     beside = paired(insider.champion, 0).model_copy(update={**counts, "low": -1.0, "high": 1.0})
-    nothing = {"success_rate": NOTHING_LEFT, "worst_success_rate": NOTHING_LEFT, "succeeded": 0, "failed": 0}
+    nothing = {"success_rate": NO_ROWS, "worst_success_rate": NO_ROWS, "succeeded": 0, "failed": 0}
     answers = {"skipped": 40, "clean_accuracy": wrong, "accuracy_under_attack": wrong, "paired": beside}
     insider.measure(broken(insider, **nothing, **answers), rows=40)
 

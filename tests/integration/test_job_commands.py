@@ -13,7 +13,9 @@ from controlplane.errors import Conflict, Invalid, LostLease, NotFound
 from controlplane.store.database import Database
 from controlplane.store.tables import ApiReplicaRow, JobLogRow, JobRow
 from schemas.claims import ClaimRequest, Progress
-from tests.support.jobs import CURATE, Jobs, curated
+from tests.support.builders.results import curated
+from tests.support.builders.specs import CURATE
+from tests.support.jobs import Jobs
 
 EXPIRED = -1.0
 

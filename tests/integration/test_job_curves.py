@@ -12,15 +12,12 @@ from controlplane.projections.jobs import read_curves
 from controlplane.store.database import Database
 from controlplane.store.tables import JobCurveRow
 from schemas.claims import Claim, CurvePoint, Progress
-from tests.support.api_site import ApiSite
-from tests.support.jobs import Jobs, curated
-from tests.support.plant import Plant
+from tests.support.builders.results import curated
+from tests.support.builders.specs import TRAIN
+from tests.support.jobs import Jobs
+from tests.support.worlds.in_process import InProcess
+from tests.support.worlds.machine import Machine
 
-TRAIN: dict[str, Any] = {
-    "model": "sentiment",
-    "base_model": "file:///base",
-    "lora": {"r": 2},
-}
 PRIVACY = {"epsilon": 8, "delta": 1e-5, "steps": 5}
 
 
@@ -32,7 +29,7 @@ def jobs(database: Database) -> Jobs:
 def training(jobs: Jobs, **fields: Any) -> tuple[UUID, Claim]:
     jobs.request()
     dataset = jobs.complete(jobs.claimed(), curated()).outputs["dataset"]  # type: ignore[index]
-    return jobs.request("train", TRAIN | {"dataset": dataset} | fields), jobs.claimed("train")
+    return jobs.request("train", TRAIN | {"dataset": dataset, "lora": {"r": 2}} | fields), jobs.claimed("train")
 
 
 def losses(*steps: int, at: float = 0.5) -> tuple[CurvePoint, ...]:
@@ -95,7 +92,7 @@ def test_of_a_private_job_no_number_is_kept_whatever_its_worker_sends(jobs: Jobs
 
 
 def test_the_api_says_why_a_private_job_has_no_curve(sqlite_database: Database) -> None:
-    jobs, viewer = Jobs(sqlite_database), ApiSite(sqlite_database).client("viewer")
+    jobs, viewer = Jobs(sqlite_database), InProcess(sqlite_database).client("viewer")
     open_, claim = training(jobs)
     jobs.beat(claim, curve=losses(1, 2))
     assert viewer.get(f"/v1/jobs/{open_}/curves").json() == {
@@ -113,24 +110,24 @@ def test_the_api_says_why_a_private_job_has_no_curve(sqlite_database: Database) 
 
 @pytest.mark.e2e
 @pytest.mark.slow
-def test_a_training_leaves_its_curve_and_a_private_one_nothing_anywhere(plant: Plant) -> None:
-    plant.worker("first")
-    plant.until_phase(plant.request("curate", plant.curate_spec()), "Succeeded")
-    job = plant.request("train", plant.train_spec(epochs=2))
-    steps = plant.until_phase(job, "Succeeded")["result"]["steps"]
-    found = {one["name"]: one for one in plant.get(f"/v1/jobs/{job}/curves")["curves"]}
+def test_a_training_leaves_its_curve_and_a_private_one_nothing_anywhere(machine: Machine) -> None:
+    machine.worker("first")
+    machine.until_phase(machine.request("curate", machine.curate_spec()), "Succeeded")
+    job = machine.request("train", machine.train_spec(epochs=2))
+    steps = machine.until_phase(job, "Succeeded")["result"]["steps"]
+    found = {one["name"]: one for one in machine.get(f"/v1/jobs/{job}/curves")["curves"]}
     loss = found["loss"]["values"]
     assert found["loss"]["steps"][-1] == found["learning_rate"]["steps"][-1] == steps
     assert loss[-1] < loss[0]
-    assert any(f"step {steps}/{steps}" in line for line in plant.logs(job))
-    private = plant.request("train", {**plant.train_spec(epochs=2), "privacy": PRIVACY})
-    plant.until_phase(private, "Succeeded")
-    answer = plant.get(f"/v1/jobs/{private}/curves")
+    assert any(f"step {steps}/{steps}" in line for line in machine.logs(job))
+    private = machine.request("train", {**machine.train_spec(epochs=2), "privacy": PRIVACY})
+    machine.until_phase(private, "Succeeded")
+    answer = machine.get(f"/v1/jobs/{private}/curves")
     assert (answer["curves"], "trains privately" in answer["note"]) == ([], True)
-    assert any("no curve is kept" in line for line in plant.logs(private))
-    kept = plant.job(private)
+    assert any("no curve is kept" in line for line in machine.logs(private))
+    kept = machine.job(private)
     assert (kept["progress"]["metrics"], kept["result"]["validation_accuracy"]) == ({}, None)
-    events = [one for one in plant.get("/v1/events", after=0, limit=1000)["items"] if private in json.dumps(one)]
+    events = [one for one in machine.get("/v1/events", after=0, limit=1000)["items"] if private in json.dumps(one)]
     assert events
-    told = [*plant.logs(private), *map(json.dumps, events)]
+    told = [*machine.logs(private), *map(json.dumps, events)]
     assert [line for line in told if "loss" in line or 'accuracy"' in line] == []

@@ -7,7 +7,8 @@ from uuid import UUID, uuid4
 from controlplane.errors import LostLease
 from controlplane.store.database import Database
 from schemas.claims import Claim
-from tests.support.jobs import Jobs, curated
+from tests.support.builders.results import curated
+from tests.support.jobs import Jobs
 
 TRIES = 100
 

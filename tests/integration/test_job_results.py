@@ -11,27 +11,19 @@ from controlplane.commands.jobs.lifecycle import request_job
 from controlplane.errors import Invalid
 from controlplane.store.database import Database
 from controlplane.store.tables import AttachmentRow, BaseGraphRow, DatasetVersionRow, JobRow, ModelVersionRow
-from schemas.artifacts import GraphRef
-from schemas.evidence import Interval
 from schemas.jobs import JobKind, JobResult
-from schemas.jobs.evaluate import ClassScore, EvaluateResult
-from schemas.jobs.export import ExportResult
-from schemas.jobs.merge import MergeResult
+from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import TrainResult
-from tests.support.jobs import CURATE, Jobs, artifact, curated, digest_of, trained
+from tests.support.builders.artifacts import artifact, digest
+from tests.support.builders.models import graph_ref, identified_as
+from tests.support.builders.results import curated, evaluated, exported, merged, privacy_label, trained
+from tests.support.builders.specs import CURATE, TRAIN
+from tests.support.jobs import Jobs
 
-TRAIN: dict[str, Any] = {"model": "sentiment", "base_model": "file:///base", "dataset": "reviews@latest"}
 KINDS_THAT_COMPARE: tuple[JobKind, ...] = ("evaluate", "attack")
-HALF = Interval(value=0.5, low=0.4, high=0.6, n=100)
-PAID = PrivacyLabel(
-    epsilon=7.99, delta=1e-5, noise_multiplier=3.804, max_grad_norm=0.5, steps=40, sample_rate=1.0,
-    accountant="prv", not_charged=("the choice of steps",),
-)  # fmt: skip
-SPENT_TOO_MUCH = PrivacyLabel(
-    epsilon=900, delta=1e-5, noise_multiplier=0.1, max_grad_norm=0.5, steps=40, sample_rate=1.0,
-    accountant="prv", not_charged=(),
-)  # fmt: skip
+PAID = privacy_label()
+SPENT_TOO_MUCH = privacy_label(epsilon=900, noise_multiplier=0.1, not_charged=())
 
 
 @pytest.fixture
@@ -67,34 +59,9 @@ def rows(jobs: Jobs, of: type[Any]) -> list[Any]:
         return list(session.exec(select(of)))
 
 
-def exported(version_id: UUID, letter: str = "1") -> ExportResult:
-    graph = GraphRef(
-        base_graph=artifact(letter),
-        adapter=artifact("2"),
-        tokenizer=artifact("3"),
-        base_digest=digest_of("c"),
-        feature_recipe="mid-last-mean-v1",
-        target_modules=("query", "value"),
-        labels=("bad", "good"),
-        max_length=64,
-    )
-    return ExportResult(model_version=version_id, graph=graph, max_abs_diff=0.0, label_agreement=1.0, rows=16)
-
-
-def evaluated(version_id: UUID, dataset: UUID, accuracy: Interval = HALF) -> EvaluateResult:
-    score = ClassScore(precision=0.5, recall=0.5, f1=0.5, support=accuracy.n // 2)
-    return EvaluateResult(
-        model_version=version_id,
-        dataset=dataset,
-        split="test",
-        graph=exported(version_id).graph,
-        rows_digest=digest_of("a"),
-        rows_trained_on=0,
-        accuracy=accuracy,
-        macro_f1=0.5,
-        per_class={"bad": score, "good": score},
-        outcomes=artifact("4"),
-    )
+def asked(version_id: UUID, dataset: UUID) -> EvaluateResult:
+    """Half of the rows of the curation's test split were answered right."""
+    return evaluated(version_id, 0.5, dataset=dataset, rows_digest=digest("test of a"))
 
 
 def test_a_curation_makes_the_next_version(jobs: Jobs) -> None:
@@ -155,17 +122,15 @@ def test_a_merge_names_its_parents(jobs: Jobs) -> None:
     one = train(jobs)
     two = train(jobs, head={"type": "frozen", "model_version": "sentiment/1"})
     assert version(jobs, two).parents == [str(one)]
-    merged = MergeResult(
-        **trained(model="both", r=16).model_dump(exclude={"kind", "rows", "steps", "validation_accuracy"})
-    )
+    result = merged(model="both")
     spec = {"model": "both", "sources": ["sentiment/1", {"model_version": str(two), "weight": 0.5}]}
     jobs.request("merge", spec)
     claim = jobs.claimed("merge")
     for lie in ({"r": 8}, {"target_modules": ("query",)}):
         with pytest.raises(Invalid) as refused:
-            jobs.complete(claim, merged.model_copy(update=lie))
+            jobs.complete(claim, result.model_copy(update=lie))
         assert refused.value.field == f"result.{next(iter(lie))}"
-    both = made(jobs.complete(claim, merged), "model_version")
+    both = made(jobs.complete(claim, result), "model_version")
     assert version(jobs, both).parents == [str(one), str(two)]
 
 
@@ -174,12 +139,12 @@ def test_an_export_is_an_attachment_and_its_base_graph_is_reused(jobs: Jobs) -> 
     one, two = train(jobs), train(jobs)
     do(jobs, "export", {"model_version": "sentiment/1"}, exported(one))
     job_id = jobs.request("export", {"model_version": str(two)})
-    assert jobs.get(job_id).spec["base_graph"]["digest"] == digest_of("1")
+    assert jobs.get(job_id).spec["base_graph"]["digest"] == graph_ref().base_graph.digest
     claim = jobs.claimed("export")
     with pytest.raises(Invalid, match="base_graph"):
-        jobs.complete(claim, exported(two, "9"))
+        jobs.complete(claim, exported(two, graph=graph_ref(two, base_graph=artifact("another graph"))))
     jobs.complete(claim, exported(two))
-    assert [row.artifact["digest"] for row in rows(jobs, BaseGraphRow)] == [digest_of("1")]
+    assert [row.artifact["digest"] for row in rows(jobs, BaseGraphRow)] == [graph_ref().base_graph.digest]
     assert {row.model_version_id for row in rows(jobs, AttachmentRow)} == {one, two}
 
 
@@ -191,7 +156,7 @@ def test_an_evaluation_runs_on_the_latest_export_and_is_kept_once(jobs: Jobs) ->
         jobs.request("evaluate", spec)
     do(jobs, "export", {"model_version": "sentiment/1"}, exported(made))
     for _ in range(2):
-        do(jobs, "evaluate", spec, evaluated(made, dataset))
+        do(jobs, "evaluate", spec, asked(made, dataset))
     kinds = [row.kind for row in rows(jobs, AttachmentRow)]
     assert sorted(kinds) == ["evaluate", "export"]
     assert jobs.types().count("model.attachment_added") == 2
@@ -203,7 +168,7 @@ def test_an_evaluation_of_other_rows_than_the_split_has_is_refused(jobs: Jobs) -
     jobs.request("evaluate", {"model_version": "sentiment/1", "dataset": "reviews/1"})
     claim = jobs.claimed("evaluate")
     with pytest.raises(Invalid, match="as registered") as refused:
-        jobs.complete(claim, evaluated(made, dataset).model_copy(update={"rows_digest": digest_of("e")}))
+        jobs.complete(claim, asked(made, dataset).model_copy(update={"rows_digest": digest("other rows")}))
     assert refused.value.field == "result.rows_digest"
 
 
@@ -240,7 +205,7 @@ def test_a_job_is_told_which_graph_of_the_other_version_to_run(jobs: Jobs) -> No
         assert asked(kind, "sentiment@champion").get("against") is None  # a first release has none
         found = asked(kind, "sentiment/1")
         assert found["against"]["id"] == str(one)
-        assert found["against_graph"]["adapter"]["digest"] == digest_of("2")
+        assert found["against_graph"]["adapter"]["digest"] == graph_ref(one).adapter.digest
 
 
 @pytest.mark.parametrize(
@@ -268,7 +233,7 @@ def test_evidence_about_another_version_is_refused(jobs: Jobs) -> None:
     do(jobs, "export", {"model_version": "sentiment/1"}, exported(made))
     jobs.request("evaluate", {"model_version": "sentiment/1", "dataset": "reviews/1"})
     with pytest.raises(Invalid) as refused:
-        jobs.complete(jobs.claimed("evaluate"), evaluated(other, dataset))
+        jobs.complete(jobs.claimed("evaluate"), asked(other, dataset))
     assert refused.value.field == "result.model_version"
 
 
@@ -276,7 +241,7 @@ def test_an_export_for_other_modules_than_the_version_has_is_refused(jobs: Jobs)
     curate(jobs)
     found = exported(train(jobs))
     jobs.request("export", {"model_version": "sentiment/1"})
-    other = found.graph.model_copy(update={"target_modules": ("dense",)})
+    other = identified_as(found.graph, target_modules=("dense",))
     with pytest.raises(Invalid, match="as registered") as refused:
         jobs.complete(jobs.claimed("export"), found.model_copy(update={"graph": other}))
     assert refused.value.field == "result.graph.target_modules"
@@ -306,9 +271,9 @@ def test_a_name_that_nothing_has_is_refused_with_the_nearest(
 
 def test_of_a_whole_reference_only_the_id_is_believed(jobs: Jobs) -> None:
     dataset = curate(jobs)
-    forged = {"id": str(dataset), "dataset": "reviews", "version": 7, "digest": digest_of("f")}
+    forged = {"id": str(dataset), "dataset": "reviews", "version": 7, "digest": digest("forged")}
     job_id = jobs.request("train", TRAIN | {"dataset": forged})
-    assert jobs.get(job_id).spec["dataset"]["digest"] == digest_of("a")
+    assert jobs.get(job_id).spec["dataset"]["digest"] == digest("a")
 
 
 def test_nothing_is_registered_when_the_transaction_fails(

@@ -11,7 +11,8 @@ from controlplane.api.app import create_app
 from controlplane.commands.spine.tokens import create_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from tests.support.jobs import CURATE, curated
+from tests.support.builders.results import curated
+from tests.support.builders.specs import CURATE
 
 OWNER = {"owner": "worker-1"}
 As = Callable[[str], TestClient]

@@ -9,16 +9,18 @@ import yaml
 from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from controlplane.client import ApiError
+from controlplane.client.connection import ApiError
 from controlplane.commands.automation.pipelines import job_finished
 from controlplane.commands.jobs.lifecycle import lock_job
 from controlplane.commands.serving.generations import lock_deployment
 from controlplane.store.database import Database
 from controlplane.store.tables import PipelineRunRow
+from tests.support.answers import ok
+from tests.support.builders.artifacts import artifact
 from tests.support.facts import apart
-from tests.support.releases import Site, artifact, ok
 from tests.support.scripted_worker import Worker
 from tests.support.waiting import wait_for
+from tests.support.worlds.in_process import InProcess
 
 PIPELINE = """
 description: rows to a version
@@ -54,20 +56,20 @@ RELEASE = """
 
 
 @pytest.fixture
-def site(database: Database) -> Site:
-    return Site(database)
+def site(database: Database) -> InProcess:
+    return InProcess(database)
 
 
-def put(site: Site, text: str = PIPELINE, name: str = "nightly") -> Any:
+def put(site: InProcess, text: str = PIPELINE, name: str = "nightly") -> Any:
     headers = {"content-type": "application/yaml"}
     return site.client("operator").put(f"/v1/pipelines/{name}", content=text.encode(), headers=headers)
 
 
-def start(site: Site, **params: Any) -> dict[str, Any]:
+def start(site: InProcess, **params: Any) -> dict[str, Any]:
     return ok(site.client("operator").post("/v1/pipelines/nightly:run", json={"params": params}))  # type: ignore[no-any-return]
 
 
-def read(site: Site, run: dict[str, Any]) -> dict[str, Any]:
+def read(site: InProcess, run: dict[str, Any]) -> dict[str, Any]:
     return ok(site.client("viewer").get(f"/v1/pipeline-runs/{run['id']}"))  # type: ignore[no-any-return]
 
 
@@ -75,13 +77,13 @@ def phases(run: dict[str, Any]) -> dict[str, str]:
     return {name: stage["phase"] for name, stage in run["stages"].items()}
 
 
-def facts(site: Site, prefix: str = "") -> list[dict[str, Any]]:
+def facts(site: InProcess, prefix: str = "") -> list[dict[str, Any]]:
     """But for those of the audit log, which tell who asked and not what came of it."""
     items = ok(site.client("viewer").get("/v1/events", params={"after": 0, "limit": 1000}))["items"]
     return [item for item in apart(items)[0] if item["type"].startswith(f"dev.graftwork.{prefix}")]
 
 
-def test_yaml_and_json_are_one_pipeline_and_the_same_again_is_no_new_revision(site: Site) -> None:
+def test_yaml_and_json_are_one_pipeline_and_the_same_again_is_no_new_revision(site: InProcess) -> None:
     assert ok(put(site))["revision"] == 1
     document = yaml.safe_load(PIPELINE)
     assert ok(site.client("operator").put("/v1/pipelines/nightly", json=document))["revision"] == 1
@@ -105,14 +107,14 @@ def test_yaml_and_json_are_one_pipeline_and_the_same_again_is_no_new_revision(si
         (("description:", "params: {}\ndescription:"), "'params' is written twice"),
     ],
 )
-def test_a_bad_pipeline_is_refused_with_the_path(site: Site, change: tuple[str, str], said: str) -> None:
+def test_a_bad_pipeline_is_refused_with_the_path(site: InProcess, change: tuple[str, str], said: str) -> None:
     answer = put(site, PIPELINE.replace(*change))
     assert answer.status_code == 422
     assert said in answer.json()["detail"], answer.text
     assert site.client("viewer").get("/v1/pipelines/nightly").status_code == 404
 
 
-def test_what_is_wrong_in_a_pipeline_is_told_once_with_its_place_and_value(site: Site) -> None:
+def test_what_is_wrong_in_a_pipeline_is_told_once_with_its_place_and_value(site: InProcess) -> None:
     problem = put(site, PIPELINE.replace("kind: curate\n", "kind: curate\n    colour: red\n", 1)).json()
     fault = {"field": "stages.curate.colour", "expected": "expected no field of this name", "value": "red"}
     assert problem["errors"] == [fault]
@@ -121,7 +123,7 @@ def test_what_is_wrong_in_a_pipeline_is_told_once_with_its_place_and_value(site:
     assert str(error).count("stages.curate.colour") == 1
 
 
-def test_a_run_goes_stage_by_stage_to_its_end(site: Site) -> None:
+def test_a_run_goes_stage_by_stage_to_its_end(site: InProcess) -> None:
     put(site)
     run = start(site, rows=20)
     worker = Worker(site)
@@ -146,7 +148,7 @@ def test_a_run_goes_stage_by_stage_to_its_end(site: Site) -> None:
     assert [d["id"] for d in detail["lineage"]["dataset_versions"]] == [dataset]
 
 
-def test_each_fact_of_a_run_names_its_cause(site: Site) -> None:
+def test_each_fact_of_a_run_names_its_cause(site: InProcess) -> None:
     put(site)
     run = start(site)
     Worker(site).curate()
@@ -163,7 +165,7 @@ def test_each_fact_of_a_run_names_its_cause(site: Site) -> None:
     assert chain == ["job.succeeded.v1", "job.started.v1", "job.requested.v1", "pipeline.run_started.v1"]
 
 
-def test_later_jobs_are_asked_for_by_whoever_started_the_run(site: Site) -> None:
+def test_later_jobs_are_asked_for_by_whoever_started_the_run(site: InProcess) -> None:
     put(site)
     start(site)
     Worker(site).curate()
@@ -171,7 +173,7 @@ def test_later_jobs_are_asked_for_by_whoever_started_the_run(site: Site) -> None
     assert {job["actor"] for job in jobs} == {"operator"}
 
 
-def test_a_run_goes_on_by_the_spec_that_it_began_with(site: Site) -> None:
+def test_a_run_goes_on_by_the_spec_that_it_began_with(site: InProcess) -> None:
     put(site)
     run = start(site)
     put(site, PIPELINE.replace("model: sentiment", "model: other"))
@@ -180,7 +182,7 @@ def test_a_run_goes_on_by_the_spec_that_it_began_with(site: Site) -> None:
     assert read(site, run)["phase"] == "Running"
 
 
-def test_hearing_of_a_finished_job_again_changes_nothing(site: Site, database: Database) -> None:
+def test_hearing_of_a_finished_job_again_changes_nothing(site: InProcess, database: Database) -> None:
     put(site)
     run = start(site)
     claim = Worker(site).curate()
@@ -192,7 +194,7 @@ def test_hearing_of_a_finished_job_again_changes_nothing(site: Site, database: D
     assert len(facts(site)) == seen
 
 
-def test_a_param_that_the_pipeline_does_not_declare_is_refused(site: Site) -> None:
+def test_a_param_that_the_pipeline_does_not_declare_is_refused(site: InProcess) -> None:
     put(site)
     answer = site.client("operator").post("/v1/pipelines/nightly:run", json={"params": {"epochs": 2}})
     assert answer.status_code == 422
@@ -201,7 +203,7 @@ def test_a_param_that_the_pipeline_does_not_declare_is_refused(site: Site) -> No
     assert site.client("viewer").post("/v1/pipelines/nightly:run", json={}).status_code == 403
 
 
-def test_a_spec_that_turns_out_wrong_fails_the_run_and_not_the_job_before_it(site: Site) -> None:
+def test_a_spec_that_turns_out_wrong_fails_the_run_and_not_the_job_before_it(site: InProcess) -> None:
     put(site, PIPELINE.replace("base_model: file:///base", "base_model: ftp://x"))
     run = start(site)
     claim = Worker(site).curate()
@@ -213,7 +215,7 @@ def test_a_spec_that_turns_out_wrong_fails_the_run_and_not_the_job_before_it(sit
     assert job["phase"] == "Succeeded"
 
 
-def test_a_cancelled_run_cancels_its_jobs_and_ends_when_they_have(site: Site) -> None:
+def test_a_cancelled_run_cancels_its_jobs_and_ends_when_they_have(site: InProcess) -> None:
     put(site)
     pending, running = start(site), None
     body = {"reason": "wrong rows"}
@@ -232,7 +234,7 @@ def test_a_cancelled_run_cancels_its_jobs_and_ends_when_they_have(site: Site) ->
     assert finished == ["Cancelled", "Cancelled"]
 
 
-def test_a_release_stage_starts_a_rollout_and_ends_with_it(site: Site) -> None:
+def test_a_release_stage_starts_a_rollout_and_ends_with_it(site: InProcess) -> None:
     site.deploy(gates=[])
     put(site, PIPELINE + RELEASE.lstrip("\n"))
     run = start(site)
@@ -252,7 +254,7 @@ def test_a_release_stage_starts_a_rollout_and_ends_with_it(site: Site) -> None:
 def test_a_job_that_ends_waits_for_the_deployment_before_it_takes_the_run(
     postgres_database: Database, named: str
 ) -> None:
-    site = Site(postgres_database)
+    site = InProcess(postgres_database)
     site.deploy(gates=[])
     document = (PIPELINE + RELEASE.lstrip("\n")).replace("deployment: reviews", f"deployment: {named}")
     put(site, document.replace("rows: 500", "rows: 500\n  where: reviews"))
@@ -277,7 +279,7 @@ def somebody_waits(session: Session) -> bool:
     return bool(session.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())
 
 
-def test_a_rollout_that_its_gates_refuse_at_once_fails_the_run(site: Site) -> None:
+def test_a_rollout_that_its_gates_refuse_at_once_fails_the_run(site: InProcess) -> None:
     site.deploy(gates=[{"gate": "accuracy", "dataset": "rows", "min_rows": 20, "minimum": 0.9}])
     put(site, PIPELINE + RELEASE.lstrip("\n"))
     run = start(site)
@@ -290,7 +292,7 @@ def test_a_rollout_that_its_gates_refuse_at_once_fails_the_run(site: Site) -> No
     assert run["reason"].startswith("stage 'release' failed: rollout ")
 
 
-def test_runs_are_listed_newest_first_by_page_and_by_filter(site: Site) -> None:
+def test_runs_are_listed_newest_first_by_page_and_by_filter(site: InProcess) -> None:
     put(site)
     runs = [start(site)["id"] for _ in range(5)]
     viewer = site.client("viewer")
@@ -304,7 +306,7 @@ def test_runs_are_listed_newest_first_by_page_and_by_filter(site: Site) -> None:
     assert ok(viewer.get("/v1/pipeline-runs", params={"phase": "Failed"}))["items"] == []
 
 
-def test_datasets_are_read_by_name_and_version(site: Site) -> None:
+def test_datasets_are_read_by_name_and_version(site: InProcess) -> None:
     put(site)
     worker = Worker(site)
     for name in ("one", "two"):

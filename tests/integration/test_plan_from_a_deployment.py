@@ -8,17 +8,18 @@ import pytest
 from controlplane.cli.app import main
 from controlplane.store.database import Database
 from tests.support.http_server import serving
-from tests.support.releases import Gateway, Site
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import InProcess
 
 
 @pytest.fixture
-def site(sqlite_database: Database) -> Site:
-    site = Site(sqlite_database)
+def site(sqlite_database: Database) -> InProcess:
+    site = InProcess(sqlite_database)
     site.deploy(canary={"steps": [0.2, 0.5], "step_seconds": 5, "step_units": 10, "tick_seconds": 5})
     return site
 
 
-def plan(site: Site, tmp_path: Path, *more: str) -> int:
+def plan(site: InProcess, tmp_path: Path, *more: str) -> int:
     token = tmp_path / "token"
     token.write_text(site.client("viewer").headers["authorization"].removeprefix("Bearer "))
     line = ["rollout", "plan", "--deployment", "reviews", "--runs", "3", "--token-file", str(token), *more]
@@ -27,7 +28,9 @@ def plan(site: Site, tmp_path: Path, *more: str) -> int:
     return int(stopped.value.code or 0)
 
 
-def test_traffic_is_what_the_last_canary_met(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_traffic_is_what_the_last_canary_met(
+    site: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)
@@ -44,7 +47,7 @@ def test_traffic_is_what_the_last_canary_met(site: Site, tmp_path: Path, capsys:
 
 
 def test_without_any_canary_the_plan_asks_for_the_traffic(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.first_champion()
     assert plan(site, tmp_path) == 2
@@ -52,7 +55,7 @@ def test_without_any_canary_the_plan_asks_for_the_traffic(
 
 
 def test_what_is_given_on_the_line_wins_over_what_was_observed(
-    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     site.first_champion()
     assert plan(site, tmp_path, "--rps", "50", "--stable-error", "0.01", "--json") == 0

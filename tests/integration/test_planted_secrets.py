@@ -12,9 +12,9 @@ import pytest
 from controlplane.store.database import Database
 from schemas.processes.logs import DiscreetFormatter
 from tests.support import sinks
-from tests.support.api_site import ApiSite
+from tests.support.builders.specs import CURATE
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE
+from tests.support.worlds.in_process import InProcess
 
 PASSWORD = "hunter2-planted-password"
 PERSON = "jane.doe-planted@example.com"
@@ -37,7 +37,7 @@ def dump(database: Database) -> str:
 
 @pytest.mark.parametrize("uri", [f"s3://user:{PASSWORD}@bucket/rows.csv", f"s3://bucket/rows.csv?sig={PASSWORD}"])
 def test_a_password_in_a_uri_is_refused_and_kept_nowhere(database: Database, log: io.StringIO, uri: str) -> None:
-    site = ApiSite(database)
+    site = InProcess(database)
     client = site.client("operator")
     spec = {**CURATE, "sources": [{"uri": uri, "text": "t", "label": "l"}]}
     answer = client.post("/v1/jobs", json={"kind": "curate", "spec": spec})
@@ -53,7 +53,7 @@ def test_a_password_in_a_uri_is_refused_and_kept_nowhere(database: Database, log
 
 
 def test_tokens_are_in_no_table_and_in_no_refusal(database: Database, log: io.StringIO) -> None:
-    site = ApiSite(database)
+    site = InProcess(database)
     made = site.client("admin").post("/v1/tokens", json={"name": "ci", "role": "viewer"}).json()["token"]
     wrong = f"gw_{PASSWORD}"
     answers = [
@@ -69,7 +69,7 @@ def test_tokens_are_in_no_table_and_in_no_refusal(database: Database, log: io.St
 
 
 def test_a_crash_in_an_endpoint_tells_no_row_to_the_caller_or_the_log(sqlite_database: Database, log: Any) -> None:
-    site = ApiSite(sqlite_database)
+    site = InProcess(sqlite_database)
 
     def crash() -> None:
         row = {"text": PERSON}
@@ -87,7 +87,7 @@ def test_a_crash_in_an_endpoint_tells_no_row_to_the_caller_or_the_log(sqlite_dat
 
 
 def test_feedback_and_events_that_are_refused_are_not_quoted_in_the_log(database: Database, log: io.StringIO) -> None:
-    site = ApiSite(database)
+    site = InProcess(database)
     assert (
         site.client("feedback").post("/v1/feedback", json={"prediction_id": PERSON, "label": PERSON}).status_code == 422
     )

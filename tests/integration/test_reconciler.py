@@ -29,8 +29,9 @@ from controlplane.store.spine_tables import (
 from controlplane.store.tables import ApiReplicaRow, JobCurveRow, JobLogRow, JobRow, TriggerEvaluationRow
 from schemas.claims import CurvePoint
 from tests.support.jobs import Jobs
-from tests.support.releases import Gateway, Site
+from tests.support.scripted_gateway import Gateway
 from tests.support.waiting import wait_for
+from tests.support.worlds.in_process import InProcess
 
 SETTINGS = Settings(job_lease_seconds=0.001, retention_days=14)
 
@@ -284,7 +285,7 @@ def test_jobs_that_made_nothing_go_and_the_lineage_stays(database: Database) -> 
 
 
 def test_labels_stay_while_their_rollout_is_under_way(database: Database) -> None:
-    site = Site(database)
+    site = InProcess(database)
     site.deploy()
     site.first_champion()
     gateway = Gateway(site)
@@ -307,7 +308,7 @@ def test_labels_stay_while_their_rollout_is_under_way(database: Database) -> Non
 
 
 def test_seconds_stay_until_their_rollout_has_folded_them(database: Database) -> None:
-    site = Site(database)
+    site = InProcess(database)
     site.deploy()
     site.first_champion()
     gateway = Gateway(site)

@@ -10,20 +10,22 @@ import pytest
 
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import GatewayBootRow
-from tests.support.releases import Gateway, Site, ok
+from tests.support.answers import ok
+from tests.support.scripted_gateway import Gateway
 from tests.support.serving_periods import Period
+from tests.support.worlds.in_process import InProcess
 
 WHY = {"reason": "users complain"}
 
 
 @pytest.fixture
-def site(database: Database) -> Site:
-    site = Site(database)
+def site(database: Database) -> InProcess:
+    site = InProcess(database)
     site.deploy()
     return site
 
 
-def promote(site: Site, gateway: Gateway, *others: Gateway, version: UUID | None = None) -> UUID:
+def promote(site: InProcess, gateway: Gateway, *others: Gateway, version: UUID | None = None) -> UUID:
     """Another champion, by a releaser's word."""
     version = version or site.version()
     rollout = site.release(version)
@@ -35,21 +37,21 @@ def promote(site: Site, gateway: Gateway, *others: Gateway, version: UUID | None
     return version
 
 
-def roll_back(site: Site, **body: Any) -> Any:
+def roll_back(site: InProcess, **body: Any) -> Any:
     return site.client("releaser").post("/v1/deployments/reviews:rollback", json={**WHY, **body})
 
 
-def resume(site: Site) -> None:
+def resume(site: InProcess) -> None:
     """Let rollouts go on where a rollback froze them."""
     if site.deployment()["frozen"]:
         ok(site.client("releaser").post("/v1/deployments/reviews:resume"))
 
 
-def last_rollback(site: Site) -> Any:
+def last_rollback(site: InProcess) -> Any:
     return ok(site.client("viewer").get("/v1/deployments/reviews/rollbacks"))[0]
 
 
-def test_a_rollback_proves_the_target_before_the_pointer_moves(site: Site) -> None:
+def test_a_rollback_proves_the_target_before_the_pointer_moves(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     second = promote(site, gateway)
@@ -65,7 +67,7 @@ def test_a_rollback_proves_the_target_before_the_pointer_moves(site: Site) -> No
     assert (site.moves()[0]["model_version_id"], site.moves()[0]["verified"]) == (str(first), True)
 
 
-def test_the_last_gateways_answer_moves_the_pointer_without_waiting_for_the_reconciler(site: Site) -> None:
+def test_the_last_gateways_answer_moves_the_pointer_without_waiting_for_the_reconciler(site: InProcess) -> None:
     first = site.first_champion()
     gateways = Gateway(site), Gateway(site, "gateway-2")
     second = promote(site, gateways[0], gateways[1])
@@ -80,7 +82,7 @@ def test_the_last_gateways_answer_moves_the_pointer_without_waiting_for_the_reco
     assert (move["model_version_id"], move["verified"], move["actor"]) == (str(first), True, "reconciler")
 
 
-def test_gateways_that_did_not_confirm_are_listed(site: Site) -> None:
+def test_gateways_that_did_not_confirm_are_listed(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     promote(site, gateway)
@@ -98,7 +100,7 @@ def test_gateways_that_did_not_confirm_are_listed(site: Site) -> None:
     assert (site.moves()[0]["model_version_id"], site.moves()[0]["verified"]) == (str(first), False)
 
 
-def test_a_target_that_no_gateway_can_load_leaves_the_pointer(site: Site) -> None:
+def test_a_target_that_no_gateway_can_load_leaves_the_pointer(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     second = promote(site, gateway)
@@ -111,7 +113,7 @@ def test_a_target_that_no_gateway_can_load_leaves_the_pointer(site: Site) -> Non
     assert gateway.generation().probe is None
 
 
-def test_gateways_get_their_time_when_the_control_plane_was_away(site: Site) -> None:
+def test_gateways_get_their_time_when_the_control_plane_was_away(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     second = promote(site, gateway)
@@ -130,7 +132,7 @@ def test_gateways_get_their_time_when_the_control_plane_was_away(site: Site) -> 
     assert (site.moves()[0]["model_version_id"], site.moves()[0]["verified"]) == (str(first), False)
 
 
-def test_nobody_waits_for_a_gateway_that_was_silent_for_more_than_an_hour(site: Site) -> None:
+def test_nobody_waits_for_a_gateway_that_was_silent_for_more_than_an_hour(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     promote(site, gateway)
@@ -145,7 +147,7 @@ def test_nobody_waits_for_a_gateway_that_was_silent_for_more_than_an_hour(site: 
     assert site.deployment()["desired"]["stable"] == str(first)
 
 
-def test_force_moves_at_once_and_says_so(site: Site) -> None:
+def test_force_moves_at_once_and_says_so(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     promote(site, gateway)
@@ -157,7 +159,7 @@ def test_force_moves_at_once_and_says_so(site: Site) -> None:
     assert "forced" in site.moves()[0]["reason"]
 
 
-def test_without_a_predecessor_it_is_refused(site: Site) -> None:
+def test_without_a_predecessor_it_is_refused(site: InProcess) -> None:
     assert roll_back(site).status_code == 409
     version = site.first_champion()
     assert roll_back(site).status_code == 409
@@ -168,7 +170,7 @@ def test_without_a_predecessor_it_is_refused(site: Site) -> None:
     assert not site.deployment()["frozen"]
 
 
-def test_a_second_rollback_goes_further_back_and_not_forth(site: Site) -> None:
+def test_a_second_rollback_goes_further_back_and_not_forth(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     second = promote(site, gateway)
@@ -179,7 +181,7 @@ def test_a_second_rollback_goes_further_back_and_not_forth(site: Site) -> None:
     assert site.deployment()["desired"]["stable"] == str(first)
 
 
-def test_after_a_release_of_an_older_version_it_goes_back_to_what_that_replaced(site: Site) -> None:
+def test_after_a_release_of_an_older_version_it_goes_back_to_what_that_replaced(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     second = promote(site, gateway)
@@ -189,7 +191,7 @@ def test_after_a_release_of_an_older_version_it_goes_back_to_what_that_replaced(
     assert roll_back(site, force=True).status_code == 409
 
 
-def test_a_rollback_that_failed_or_waits_has_moved_nothing(site: Site) -> None:
+def test_a_rollback_that_failed_or_waits_has_moved_nothing(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     promote(site, gateway)
@@ -202,7 +204,7 @@ def test_a_rollback_that_failed_or_waits_has_moved_nothing(site: Site) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_after_any_history_it_goes_back_to_what_served_before(site: Site, seed: int) -> None:
+def test_after_any_history_it_goes_back_to_what_served_before(site: InProcess, seed: int) -> None:
     draw = random.Random(seed)
     period, gateway = Period(site.first_champion()), Gateway(site)
     served = [period.version]
@@ -227,7 +229,7 @@ def test_after_any_history_it_goes_back_to_what_served_before(site: Site, seed: 
 
 
 @pytest.mark.parametrize("reference", ["sentiment/1", "sentiment@older", "{id}", "{beginning}", "{ID}"])
-def test_a_target_is_named_as_a_version_is_everywhere(site: Site, reference: str) -> None:
+def test_a_target_is_named_as_a_version_is_everywhere(site: InProcess, reference: str) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     promote(site, gateway)
@@ -255,7 +257,7 @@ def test_a_target_is_named_as_a_version_is_everywhere(site: Site, reference: str
     ],
 )
 def test_a_target_that_cannot_be_is_refused_in_the_callers_words(
-    site: Site, target: str, status: int, words: str
+    site: InProcess, target: str, status: int, words: str
 ) -> None:
     site.first_champion()
     promote(site, Gateway(site))
@@ -266,7 +268,7 @@ def test_a_target_that_cannot_be_is_refused_in_the_callers_words(
     assert not site.deployment()["frozen"]
 
 
-def test_it_aborts_the_canary_and_freezes_the_queue_until_resumed(site: Site) -> None:
+def test_it_aborts_the_canary_and_freezes_the_queue_until_resumed(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     promote(site, gateway)
@@ -286,7 +288,7 @@ def test_it_aborts_the_canary_and_freezes_the_queue_until_resumed(site: Site) ->
     assert site.phases()[-2:] == ["Verifying", "Queued"]
 
 
-def test_what_served_at_a_time_is_answered_from_both_sides(site: Site) -> None:
+def test_what_served_at_a_time_is_answered_from_both_sides(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     gateway.report()
@@ -304,7 +306,7 @@ def test_what_served_at_a_time_is_answered_from_both_sides(site: Site) -> None:
     assert (before["desired"], before["applied"]) == (None, [])
 
 
-def test_the_generation_poll_answers_when_there_is_a_newer_one(site: Site) -> None:
+def test_the_generation_poll_answers_when_there_is_a_newer_one(site: InProcess) -> None:
     client = site.client("gateway")
     url = "/v1/deployments/reviews/generation"
     first = ok(client.get(url))
@@ -316,7 +318,7 @@ def test_the_generation_poll_answers_when_there_is_a_newer_one(site: Site) -> No
     assert site.client("viewer").get(url).status_code == 403
 
 
-def test_a_deployment_is_bound_to_its_alias_and_hides_its_key(site: Site) -> None:
+def test_a_deployment_is_bound_to_its_alias_and_hides_its_key(site: InProcess) -> None:
     releaser = site.client("releaser")
     other = releaser.put("/v1/deployments/other", json={"model": "sentiment"})
     assert other.status_code == 409
@@ -329,7 +331,7 @@ def test_a_deployment_is_bound_to_its_alias_and_hides_its_key(site: Site) -> Non
 
 
 def test_a_deployment_adopts_what_its_alias_points_to(database: Database) -> None:
-    site = Site(database)
+    site = InProcess(database)
     version = site.version()
     body = {"model_version": str(version), "reason": "by hand"}
     headers = {"if-none-match": "*"}

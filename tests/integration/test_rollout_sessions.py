@@ -9,12 +9,14 @@ from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import RolloutRow
-from tests.support.releases import CANARY, Gateway, Site, ok
+from tests.support.answers import ok
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
 
 
 @pytest.fixture
-def site(database: Database) -> Site:
-    site = Site(database)
+def site(database: Database) -> InProcess:
+    site = InProcess(database)
     metrics = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
     site.deploy(
         canary={**CANARY, "randomize": "session", "step_seconds": 1000, "metrics": metrics, "label_wait_seconds": 20}
@@ -23,14 +25,14 @@ def site(database: Database) -> Site:
     return site
 
 
-def state_of(site: Site) -> AnalysisState:
+def state_of(site: InProcess) -> AnalysisState:
     with site.database.read() as session:
         row = session.get(RolloutRow, _rollout_id(site))
         assert row is not None
         return AnalysisState.model_validate(row.analysis)
 
 
-def _rollout_id(site: Site) -> UUID:
+def _rollout_id(site: InProcess) -> UUID:
     return UUID(ok(site.client("viewer").get("/v1/rollouts"))["items"][0]["id"])
 
 
@@ -40,7 +42,7 @@ def keyed(gateway: Gateway, keys: range, arm: str) -> dict[str, Any]:
     return seen
 
 
-def test_a_key_counts_once_in_a_step_however_many_gateways_saw_it(site: Site) -> None:
+def test_a_key_counts_once_in_a_step_however_many_gateways_saw_it(site: InProcess) -> None:
     gateway = Gateway(site)
     other = Gateway(site, "gateway-2", first_second=gateway.second)
     other.second = gateway.second
@@ -56,7 +58,7 @@ def test_a_key_counts_once_in_a_step_however_many_gateways_saw_it(site: Site) ->
     assert (units.stable_units, units.canary_units) == (90, 10)
 
 
-def test_a_keys_label_is_the_one_of_its_first_exposure(site: Site) -> None:
+def test_a_keys_label_is_the_one_of_its_first_exposure(site: InProcess) -> None:
     gateway = Gateway(site)
     site.canary(gateway)
     key = f"{7:032x}"

@@ -12,7 +12,8 @@ from controlplane.store.database import Database
 from controlplane.store.serving_tables import GatewayBootRow, RolloutRow
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import LostUnits, Observation
-from tests.support.releases import CANARY, Gateway, Site
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
 
 POLICY: dict[str, Any] = {
     **CANARY,
@@ -27,7 +28,7 @@ POLICY: dict[str, Any] = {
 class Both:
     """Every second is posted to the API, and told to the simulator."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: InProcess) -> None:
         self.site, self.now = site, 0
         site.deploy(canary=POLICY)
         site.first_champion()
@@ -98,7 +99,7 @@ def evidence(state: AnalysisState, before: int) -> dict[str, Any]:
 
 @pytest.fixture
 def both(database: Database) -> Both:
-    return Both(Site(database))
+    return Both(InProcess(database))
 
 
 def test_the_same_seconds_give_the_same_evidence_steps_leases_and_refusals(both: Both) -> None:

@@ -10,8 +10,8 @@ from controlplane.cli.app import main
 from controlplane.commands.spine.partitions import note_standings
 from controlplane.store.database import Database
 from controlplane.transport.port import Standing
-from tests.support.api_site import ApiSite
 from tests.support.http_server import serving
+from tests.support.worlds.in_process import InProcess
 
 Status = Callable[..., str]
 KAFKA = "127.0.0.1:1"
@@ -23,7 +23,7 @@ def status(sqlite_database: Database, tmp_path: Path, capsys: pytest.CaptureFixt
     token = tmp_path / "token"
 
     def one(*words: str, kafka: bool = True) -> str:
-        site = ApiSite(sqlite_database, **({"kafka_bootstrap_servers": KAFKA} if kafka else {}))
+        site = InProcess(sqlite_database, **({"kafka_bootstrap_servers": KAFKA} if kafka else {}))
         token.write_text(site.tokens["viewer"])
         with serving(site.app) as url, pytest.raises(SystemExit) as stopped:
             main(["status", *words, "--api-url", url, "--token-file", str(token), "--home", str(tmp_path / "home")])

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.plant import TOKEN, Plant, is_alive, job_pid
-from tests.support.processes import ROOT, Process, descendants
+from tests.support.processes import ROOT, Process, descendants, is_alive
 from tests.support.waiting import wait_for
+from tests.support.worlds.machine import TOKEN, Machine, job_pid
 from workers.runtime.warm import SERVER
 
 pytestmark = [
@@ -164,11 +164,11 @@ def test_a_job_that_nobody_wants_does_not_wait_for_libraries(tmp_path: Path) -> 
 
 
 @pytest.mark.e2e
-def test_a_killed_worker_leaves_neither_its_job_nor_its_server(plant: Plant) -> None:
-    worker = plant.worker("first")
-    plant.until_phase(plant.request("curate", plant.curate_spec()), "Succeeded")
-    job_id = plant.request("train", plant.train_spec(100))
-    plant.until(job_id, lambda job: job["checkpoint"], "the training saves a checkpoint")
+def test_a_killed_worker_leaves_neither_its_job_nor_its_server(machine: Machine) -> None:
+    worker = machine.worker("first")
+    machine.until_phase(machine.request("curate", machine.curate_spec()), "Succeeded")
+    job_id = machine.request("train", machine.train_spec(100))
+    machine.until(job_id, lambda job: job["checkpoint"], "the training saves a checkpoint")
     family = descendants(worker.pid)
     assert {job_pid(worker, job_id), server_of(worker)} <= set(family)
     worker.kill()
@@ -176,52 +176,52 @@ def test_a_killed_worker_leaves_neither_its_job_nor_its_server(plant: Plant) -> 
 
 
 @pytest.mark.e2e
-def test_a_killed_server_costs_neither_the_job_that_runs_nor_the_next(plant: Plant) -> None:
-    worker = plant.worker("first")
-    plant.until_phase(plant.request("curate", plant.curate_spec()), "Succeeded")
-    job_id = plant.request("train", plant.train_spec(20))
-    plant.until(job_id, lambda job: job["checkpoint"], "the training saves a checkpoint")
+def test_a_killed_server_costs_neither_the_job_that_runs_nor_the_next(machine: Machine) -> None:
+    worker = machine.worker("first")
+    machine.until_phase(machine.request("curate", machine.curate_spec()), "Succeeded")
+    job_id = machine.request("train", machine.train_spec(20))
+    machine.until(job_id, lambda job: job["checkpoint"], "the training saves a checkpoint")
     server = server_of(worker)
     os.kill(server, signal.SIGKILL)
-    job = plant.until_phase(job_id, "Succeeded")
+    job = machine.until_phase(job_id, "Succeeded")
     assert (job["attempt"], job["failures"]) == (1, 0)
-    job = plant.until_phase(plant.request("curate", plant.curate_spec()), "Succeeded")
+    job = machine.until_phase(machine.request("curate", machine.curate_spec()), "Succeeded")
     assert (job["attempt"], job["failures"]) == (1, 0)
     assert server_of(worker) != server
 
 
 @pytest.mark.e2e
-def test_a_library_that_is_missing_is_told_by_the_attempt(plant: Plant, tmp_path: Path) -> None:
+def test_a_library_that_is_missing_is_told_by_the_attempt(machine: Machine, tmp_path: Path) -> None:
     shadow = tmp_path / "shadow"
     shadow.mkdir()
     for name in ("numpy", "pyarrow"):  # of the server, and of the attempt alone
         (shadow / f"{name}.py").write_text("raise ImportError('planted')")
-    plant.env["PYTHONPATH"] = str(shadow)
-    worker = plant.worker("first")
-    job_id = plant.request("curate", plant.curate_spec())
-    job = plant.until(job_id, lambda job: job["reason"], "the job is released")
+    machine.env["PYTHONPATH"] = str(shadow)
+    worker = machine.worker("first")
+    job_id = machine.request("curate", machine.curate_spec())
+    job = machine.until(job_id, lambda job: job["reason"], "the job is released")
     assert "cannot run curate jobs: planted" in job["reason"]
     assert "starts cold: numpy cannot be imported: ImportError" in worker.output()
 
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("warm_seconds", ["60", "0"], ids=["warm", "cold"])
-def test_whoever_waits_is_told_that_libraries_are_loaded(plant: Plant, tmp_path: Path, warm_seconds: str) -> None:
+def test_whoever_waits_is_told_that_libraries_are_loaded(machine: Machine, tmp_path: Path, warm_seconds: str) -> None:
     """Before the job itself can say a word."""
     shadow = tmp_path / "shadow"
     shadow.mkdir()
     (shadow / "numpy.py").write_text("import time; time.sleep(1000)")
-    plant.env |= {"PYTHONPATH": str(shadow), "GRAFTWORK_WORKER_WARM_SECONDS": warm_seconds}
-    plant.worker("first", "curate")
-    job_id = plant.request("curate", plant.curate_spec())
-    job = plant.until(job_id, lambda job: job["progress"], "the job is heard of")
+    machine.env |= {"PYTHONPATH": str(shadow), "GRAFTWORK_WORKER_WARM_SECONDS": warm_seconds}
+    machine.worker("first", "curate")
+    job_id = machine.request("curate", machine.curate_spec())
+    job = machine.until(job_id, lambda job: job["progress"], "the job is heard of")
     assert (job["phase"], job["progress"]["message"]) == ("Running", "loading libraries")
 
 
 @pytest.mark.e2e
-def test_a_worker_may_start_every_job_cold(plant: Plant) -> None:
-    plant.env["GRAFTWORK_WORKER_WARM_SECONDS"] = "0"
-    worker = plant.worker("first")
-    job_id = plant.request("curate", plant.curate_spec())
-    plant.until_phase(job_id, "Succeeded")
+def test_a_worker_may_start_every_job_cold(machine: Machine) -> None:
+    machine.env["GRAFTWORK_WORKER_WARM_SECONDS"] = "0"
+    worker = machine.worker("first")
+    job_id = machine.request("curate", machine.curate_spec())
+    machine.until_phase(job_id, "Succeeded")
     assert descendants(worker.pid) == []

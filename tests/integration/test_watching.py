@@ -9,11 +9,13 @@ from typing import IO, Any
 
 import pytest
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from controlplane.store.database import Database
-from tests.support.api_site import ApiSite
+from tests.support.builders.results import curated
+from tests.support.builders.specs import CURATE
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE, Jobs, curated
+from tests.support.jobs import Jobs
+from tests.support.worlds.in_process import InProcess
 
 Started = subprocess.Popen[str]
 Start = Callable[..., Started]
@@ -26,7 +28,7 @@ def jobs(sqlite_database: Database) -> Jobs:
 
 @pytest.fixture
 def url(sqlite_database: Database, tmp_path: Path) -> Iterator[str]:
-    site = ApiSite(sqlite_database)
+    site = InProcess(sqlite_database)
     (tmp_path / "token").write_text(site.tokens["admin"])
     with serving(site.app) as url:
         yield url

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.store.tables import JobRow

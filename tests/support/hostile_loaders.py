@@ -1,17 +1,17 @@
 """Every way by which a file from elsewhere comes into a worker or a gateway, each as a function of its path."""
 
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from schemas.artifacts import DatasetManifest, DatasetPart, DatasetRef
-from schemas.jobs.curate import CurateSpec, Source
+from tests.support.builders.datasets import part
+from tests.support.builders.graphs import head_graph, write_onnx_adapter
+from tests.support.builders.specs import curate_spec, source_at
+from tests.support.builders.stored import PARQUET, store_parts
 from workers.curate import handler as curating
 from workers.model.adapter import read_adapter
 from workers.model.base import load_base
@@ -33,7 +33,7 @@ def adapter(path: str) -> None:
 def graph(path: str) -> None:
     """As a gateway and an evaluation open it: loaded, then asked for one row."""
     session = GraphSession(Path(path), write_tokenizer(Path(path).parent / "good.json"), 16)
-    session.load("1", write_onnx_adapter(Path(path).parent / "good.onnx_adapter"))
+    session.load("1", write_onnx_adapter(Path(path).parent / "good.onnx_adapter", head=np.zeros((2, 2))))
     session.logits(["one row"], "1")
 
 
@@ -64,11 +64,8 @@ def archive(path: str) -> None:
 def dataset(path: str) -> None:
     """A dataset version whose part is this file."""
     store = ArtifactStore((Path(path).parent / "store").as_uri(), Path(path).parent / "cache")
-    part = DatasetPart(split="train", rows=1, artifact=store.put_file(Path(path), "application/vnd.apache.parquet"))
-    digest = "sha256:" + "0" * 64
-    manifest = DatasetManifest(digest=digest, columns={}, labels=("a", "b"), parts=(part,), operators=())
-    ref = store.put_bytes(manifest.model_dump_json().encode(), "application/json")
-    read_split(store, DatasetRef(id=UUID(int=1), dataset="d", version=1, digest=digest, manifest=ref), "train")
+    rows = part("train", 1, store.put_file(Path(path), PARQUET))
+    read_split(store, store_parts(store, [rows]), "train")
 
 
 def rows(path: str) -> None:
@@ -81,8 +78,7 @@ def rows(path: str) -> None:
         folder / "work",
         lambda _: None,
     )
-    source = Source(uri=Path(path).as_uri())
-    curating.handle(CurateSpec(dataset="d", sources=(source,)), context)
+    curating.handle(curate_spec(source_at(Path(path))), context)
 
 
 # --- what is good around the file that is not -------------------------------------------------------------------------
@@ -95,35 +91,14 @@ def write_tokenizer(path: Path) -> Path:
 
 def write_graph(path: Path, *changes: onnx.NodeProto, tensors: tuple[onnx.TensorProto, ...] = ()) -> Path:
     """logits = head[input_ids] summed; `changes` and `tensors` are added to it."""
-    h, t = onnx.helper, onnx.TensorProto
+    make = onnx.helper.make_node
     nodes = [
-        h.make_node("Gather", ["head", "input_ids"], ["states"]),
-        h.make_node("ReduceSum", ["states", "axis"], ["logits"], keepdims=0),
+        make("Gather", ["head", "input_ids"], ["states"]),
+        make("ReduceSum", ["states", "axis"], ["logits"], keepdims=0),
         *changes,
     ]
-    inputs = [
-        h.make_tensor_value_info("input_ids", t.INT64, ["n", "s"]),
-        h.make_tensor_value_info("attention_mask", t.INT64, ["n", "s"]),
-        h.make_tensor_value_info("head", t.FLOAT, ["v", "l"]),
-    ]
-    initializers = [
-        onnx.numpy_helper.from_array(np.zeros((2, 2), np.float32), "head"),
-        onnx.numpy_helper.from_array(np.array([1], np.int64), "axis"),
-        *tensors,
-    ]
-    outputs = [h.make_tensor_value_info("logits", t.FLOAT, ["n", "l"])]
-    outputs += [h.make_tensor_value_info(name, t.FLOAT, None) for node in changes for name in node.output]
-    made = h.make_graph(nodes, "hostile", inputs, outputs, initializers)
-    opsets = [h.make_opsetid("", 18), h.make_opsetid("com.evil", 1)]
-    path.write_bytes(h.make_model(made, opset_imports=opsets, ir_version=9).SerializeToString())
-    return path
-
-
-def write_onnx_adapter(path: Path) -> Path:
-    head = np.zeros((2, 2), np.float32)  # the file aliases it until it is written
-    file = ort.AdapterFormat()
-    file.set_adapter_version(1)
-    file.set_model_version(1)
-    file.set_parameters({"head": ort.OrtValue.ortvalue_from_numpy(head)})
-    file.export_adapter(str(path))
+    constants = {"head": np.zeros((2, 2), np.float32), "axis": np.array([1])}
+    outputs = tuple(name for node in changes for name in node.output)
+    made = head_graph(nodes, constants, tensors=tensors, outputs=outputs, domains=("com.evil",))
+    path.write_bytes(made.SerializeToString())
     return path

@@ -7,14 +7,17 @@ from uuid import UUID
 
 from fastapi.testclient import TestClient
 
-from controlplane.domain.canonical import digest
 from controlplane.store.database import Database
 from schemas.jobs.attack import AttackResult
 from schemas.jobs.evaluate import EvaluateResult
 from schemas.roles import Role
 from schemas.views.audit import Outcome
-from tests.support.releases import Gateway, Learnt, Site, attack, evaluation, ok, paired
+from tests.support.answers import ok
+from tests.support.builders.artifacts import digest
+from tests.support.builders.results import TEST_ROWS, attacked, evaluated, paired
+from tests.support.scripted_gateway import Gateway
 from tests.support.scripted_worker import Worker
+from tests.support.worlds.in_process import InProcess, Learnt
 
 ROWS: dict[str, Any] = {"dataset": "reviews", "min_rows": 1000}
 GATES: list[dict[str, Any]] = [
@@ -39,7 +42,7 @@ class Insider:
     """Holds an operator's token, and is `eve` where another role is at hand. Workers and gateways are honest."""
 
     def __init__(self, database: Database) -> None:
-        self.site = Site(database)
+        self.site = InProcess(database)
         self.site.deploy(gates=GATES)
         self.champion = self.site.version(Learnt(accuracy=0.9, attack_success=0.2))
         self.site.release(self.champion)
@@ -70,7 +73,7 @@ class Insider:
         """Ask for a job that shows the bad version in a better light; its worker answers."""
         ok(self.ask(result.kind, **spec))
         worker = Worker(self.site)
-        worker.complete(worker.claim(result.kind), **result.model_dump(mode="json", exclude={"kind"}))
+        worker.answer(worker.claim(result.kind), result)
 
     def release(self, **body: Any) -> Any:
         wish = {"deployment": "reviews", "model_version": str(self.bad), "reason": "trust me", **body}
@@ -95,15 +98,15 @@ class Insider:
 Way = Callable[[Insider], Any]
 
 
-def right(insider: Insider, *, rows: str = "test rows", against: UUID | None = None, **where: Any) -> EvaluateResult:
+def right(insider: Insider, *, rows: str = TEST_ROWS, against: UUID | None = None, **where: Any) -> EvaluateResult:
     """Nearly every row, and better than the other version."""
     beside = paired(against or insider.champion, 0.05)
-    found = evaluation(insider.bad, 0.99 - 0.02, beside=beside, **where)
+    found = evaluated(insider.bad, 0.99 - 0.02, paired=beside, **where)
     return found.model_copy(update={"rows_digest": digest(rows)})
 
 
 def broken(insider: Insider, **said: Any) -> AttackResult:
     """Hardly any row."""
-    return attack(
+    return attacked(
         insider.bad, 0.1, **{"paired": paired(insider.champion, 0).model_copy(update={"neither": 400})} | said
     )

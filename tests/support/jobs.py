@@ -1,4 +1,4 @@
-"""Jobs for tests: specs that resolve, results that answer them, and the commands in units of work of their own."""
+"""The commands on jobs, each in a unit of work of its own."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +12,6 @@ from controlplane.duties.job_leases import expire_some
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.store.tables import JobRow
-from schemas.artifacts import ArtifactRef
 from schemas.claims import (
     Checkpoint,
     Claim,
@@ -25,49 +24,11 @@ from schemas.claims import (
     Release,
 )
 from schemas.jobs import JobKind, JobResult
-from schemas.jobs.curate import CurateResult
-from schemas.jobs.train import TrainResult
+from tests.support.builders.artifacts import artifact
+from tests.support.builders.results import curated
+from tests.support.builders.specs import CURATE
 
 LEASE = 30.0
-CURATE: dict[str, Any] = {"dataset": "reviews", "sources": [{"uri": "file:///data/reviews.csv"}]}
-
-
-def digest_of(letter: str) -> str:
-    return "sha256:" + letter * 64
-
-
-def artifact(letter: str) -> ArtifactRef:
-    return ArtifactRef(digest=digest_of(letter), size=1, media_type="application/octet-stream")
-
-
-def curated(letter: str = "a", **changes: Any) -> CurateResult:
-    fields: dict[str, Any] = {
-        "dataset": "reviews",
-        "manifest": artifact(letter),
-        "digest": digest_of(letter),
-        "rows": {"train": 8, "validation": 1, "test": 1},
-        "split_digests": {split: digest_of(letter) for split in ("train", "validation", "test")},
-        "rejected": {},
-    }
-    return CurateResult(**fields | changes)
-
-
-def trained(**changes: Any) -> TrainResult:
-    fields: dict[str, Any] = {
-        "model": "sentiment",
-        "adapter": artifact("b"),
-        "base_model": "file:///base",
-        "base_digest": digest_of("c"),
-        "feature_recipe": "mid-last-mean-v1",
-        "target_modules": ("query", "value"),
-        "r": 0 if changes.get("privacy") else 8,
-        "head_digest": digest_of("d"),
-        "labels": ("bad", "good"),
-        "max_length": 64,
-        "rows": 8,
-        "steps": 1,
-    }
-    return TrainResult(**fields | changes)
 
 
 class Jobs:
@@ -95,7 +56,7 @@ class Jobs:
         if step is not None:
             said |= {
                 "progress": Progress(step=step, total=10),
-                "checkpoint": Checkpoint(artifact=artifact("e"), step=step),
+                "checkpoint": Checkpoint(artifact=artifact(f"checkpoint {step}"), step=step),
             }
         with self.database.begin(self.owner) as uow:
             beat = Heartbeat(attempt=claim.attempt, owner=self.owner, **said)

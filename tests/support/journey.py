@@ -11,15 +11,15 @@ from uuid import UUID, uuid4
 import yaml
 
 from controlplane.cli.demo.rows import read_rows
-from controlplane.client import Client
+from controlplane.client.client import Client
 from schemas.topics import INBOUND
 from schemas.views.jobs import JobView
 from schemas.views.pipelines import RunView
 from schemas.views.rollouts import RolloutDetail
-from tests.support.cluster import Cluster
 from tests.support.kcat import Kcat
 from tests.support.users import Users
 from tests.support.waiting import wait_for
+from tests.support.worlds.cluster import Cluster
 
 logger = logging.getLogger(__name__)
 DEPLOYMENT, MODEL, TRIGGER = "reviews", "sentiment", "new-reviews"

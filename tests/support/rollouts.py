@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from tests.support.releases import Gateway, Site
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import InProcess
 
 WORD = {"reason": "a person says so"}
 
 
-def climb(site: Site, gateway: Gateway, rollout_id: str, *, seconds: int = 40, **traffic: Any) -> dict[str, Any]:
+def climb(site: InProcess, gateway: Gateway, rollout_id: str, *, seconds: int = 40, **traffic: Any) -> dict[str, Any]:
     """Observed seconds, each followed by a fold, until the rollout has ended."""
     for _ in range(seconds):
         gateway.observe(400, **traffic)

@@ -5,17 +5,15 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.artifacts import GraphRef
 from schemas.serving import Generation, ServedVersion
+from tests.support.builders.models import LABELS, graph_ref, served_version
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.sessions import SMOKE_ROW
 
-LABELS = ("negative", "positive")
 SIGNING_KEY = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IA=="
 HANG = "please hang"
 """A row with these words takes longer than any deadline in these tests."""
@@ -59,22 +57,10 @@ class ScriptedEngine:
 
 
 def scripted_version(store: ArtifactStore, number: int, favours: int, **script: str | float) -> ServedVersion:
-    def put(data: str) -> dict[str, str | int]:
-        return store.put_bytes(data.encode(), "application/octet-stream").model_dump()
-
-    graph = GraphRef.model_validate(
-        {
-            "base_graph": put("base"),
-            "adapter": put(json.dumps({"favours": favours, "number": number, **script})),
-            "tokenizer": put("tokenizer"),
-            "base_digest": "sha256:" + "0" * 64,
-            "feature_recipe": "mid-last-mean-v1",
-            "target_modules": (),
-            "labels": LABELS,
-            "max_length": 32,
-        }
-    )
-    return ServedVersion(id=UUID(int=number), model="movies", version=number, graph=graph)
+    script_of_it = json.dumps({"favours": favours, "number": number, **script})
+    files = {"base_graph": "base", "adapter": script_of_it, "tokenizer": "tokenizer"}
+    stored = {name: store.put_bytes(data.encode(), "application/octet-stream") for name, data in files.items()}
+    return served_version(number, graph_ref(number, max_length=32, **stored), model="movies")
 
 
 def generation_of(number: int, stable: ServedVersion | None, **fields: object) -> Generation:

@@ -10,8 +10,10 @@ from controlplane.reactions.facts import react
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.store.unit_of_work import Cause
 from controlplane.transport.event_log import read_events
+from tests.support.answers import ok
+from tests.support.builders.specs import TRAIN
 from tests.support.facts import apart
-from tests.support.releases import Site, ok
+from tests.support.worlds.in_process import InProcess
 
 PIPELINE = {
     "params": {"source": "file:///rows.csv"},
@@ -20,7 +22,7 @@ PIPELINE = {
         "train": {
             "kind": "train",
             "needs": ["curate"],
-            "spec": {"model": "sentiment", "base_model": "file:///base", "dataset": "${stages.curate.dataset}"},
+            "spec": TRAIN | {"dataset": "${stages.curate.dataset}"},
         },
     },
 }
@@ -34,11 +36,11 @@ TRIGGER = {
 CREATED = "dev.graftwork.dataset.version_created.v1"
 
 
-def trigger(site: Site, name: str = "on-batch", **values: Any) -> None:
+def trigger(site: InProcess, name: str = "on-batch", **values: Any) -> None:
     ok(site.client("operator").put(f"/v1/triggers/{name}", json={**TRIGGER, **values}))
 
 
-def send(site: Site, event_id: str = "1", **values: Any) -> list[dict[str, Any]]:
+def send(site: InProcess, event_id: str = "1", **values: Any) -> list[dict[str, Any]]:
     """Structured mode; answers the evaluations."""
     event = {"specversion": "1.0", "id": event_id, "source": "shop", "type": "batch.ready", **values}
     event.setdefault("data", {"uri": f"file:///{event_id}.csv"})
@@ -52,15 +54,15 @@ def outcomes(evaluations: list[dict[str, Any]]) -> list[str]:
     return [evaluation["outcome"] for evaluation in evaluations]
 
 
-def runs(site: Site) -> list[dict[str, Any]]:
+def runs(site: InProcess) -> list[dict[str, Any]]:
     return ok(site.client("viewer").get("/v1/pipeline-runs"))["items"]  # type: ignore[no-any-return]
 
 
-def evaluations(site: Site, **filters: str) -> list[dict[str, Any]]:
+def evaluations(site: InProcess, **filters: str) -> list[dict[str, Any]]:
     return ok(site.client("viewer").get("/v1/trigger-evaluations", params=filters))["items"]  # type: ignore[no-any-return]
 
 
-def facts(site: Site, *names: str) -> list[dict[str, Any]]:
+def facts(site: InProcess, *names: str) -> list[dict[str, Any]]:
     """But for those of the audit log, unless they are named."""
     types = [f"dev.graftwork.{name}" for name in names]
     items: list[dict[str, Any]] = ok(site.client("viewer").get("/v1/events", params={"after": 0, "type": types}))[
@@ -69,7 +71,7 @@ def facts(site: Site, *names: str) -> list[dict[str, Any]]:
     return items if names else apart(items)[0]
 
 
-def hear_facts(site: Site) -> None:
+def hear_facts(site: InProcess) -> None:
     """What the reactions process does, by hand: every fact of ours, in order, each in one transaction."""
     after = 0
     while True:
@@ -83,7 +85,7 @@ def hear_facts(site: Site) -> None:
                 react(uow, events[0])
 
 
-def move_clock(site: Site, seconds: float) -> None:
+def move_clock(site: InProcess, seconds: float) -> None:
     """As if every evaluation had been made so much earlier."""
     with site.database.begin("test") as uow:
         for row in uow.session.exec(select(TriggerEvaluationRow)).all():

@@ -1,16 +1,12 @@
 """A document as the control plane completes it: whole references where a name stands."""
 
 from typing import Any
-from uuid import UUID
 
-DIGEST = "sha256:" + "0" * 64
-ARTIFACT = {"digest": DIGEST, "size": 1, "media_type": "application/json"}
-DATASET = {"id": str(UUID(int=1)), "dataset": "reviews", "version": 1, "digest": DIGEST, "manifest": ARTIFACT}
-MODEL = {
-    "id": str(UUID(int=2)), "model": "sentiment", "version": 1, "adapter": ARTIFACT, "base_model": "file:///base",
-    "base_digest": DIGEST, "feature_recipe": "mid-last-mean-v1", "head_digest": DIGEST, "labels": ["a", "b"],
-    "max_length": 64,
-}  # fmt: skip
+from tests.support.builders.datasets import dataset_ref
+from tests.support.builders.models import model_ref
+
+DATASET = dataset_ref().model_dump(mode="json")
+MODEL = model_ref().model_dump(mode="json")
 REFERENCES: dict[str, Any] = {"dataset": DATASET, "parent": DATASET, "public_dataset": DATASET, "model_version": MODEL}
 
 

@@ -9,20 +9,20 @@ import pytest
 from controlplane.cli.app import main
 from controlplane.store.database import Database
 from tests.support.http_server import serving
-from tests.support.releases import Site
+from tests.support.worlds.in_process import InProcess
 
 Words = Callable[..., str]
 
 
 @pytest.fixture
-def site(database: Database) -> Site:
-    site = Site(database)
+def site(database: Database) -> InProcess:
+    site = InProcess(database)
     site.deploy()
     return site
 
 
 @pytest.fixture
-def words(site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Words:
+def words(site: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Words:
     """What the CLI prints to a viewer, or to another role."""
     token = tmp_path / "token"
 

@@ -6,10 +6,12 @@ import pytest
 from sqlmodel import col, update
 
 from controlplane.store.serving_tables import RolloutRow
-from tests.support.releases import Gateway, Site, ok
+from tests.support.answers import ok
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import InProcess
 
 
-def break_analysis(site: Site, rollout_id: str) -> dict[str, object]:
+def break_analysis(site: InProcess, rollout_id: str) -> dict[str, object]:
     """As a defect would: what the state holds cannot be read any more."""
     with site.database.begin("a test") as uow:
         row = uow.session.get(RolloutRow, UUID(rollout_id))
@@ -24,12 +26,12 @@ def put_analysis(uow, rollout_id: str, analysis: dict[str, object]) -> None:  # 
     uow.execute(update(RolloutRow).where(col(RolloutRow.id) == UUID(rollout_id)).values(analysis=analysis))
 
 
-def turn(site: Site) -> None:
+def turn(site: InProcess) -> None:
     with pytest.raises(ExceptionGroup):
         site.turn()
 
 
-def test_a_fold_that_fails_is_seen_retried_more_rarely_and_cleared(site: Site) -> None:
+def test_a_fold_that_fails_is_seen_retried_more_rarely_and_cleared(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -59,7 +61,7 @@ def test_a_fold_that_fails_is_seen_retried_more_rarely_and_cleared(site: Site) -
     assert sum("is folded again" in reason for reason in reasons) == 1
 
 
-def test_a_canary_whose_fold_fails_gets_no_more_leases(site: Site) -> None:
+def test_a_canary_whose_fold_fails_gets_no_more_leases(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -72,7 +74,7 @@ def test_a_canary_whose_fold_fails_gets_no_more_leases(site: Site) -> None:
     assert gateway.lease == 0.0
 
 
-def test_a_person_can_end_a_rollout_whose_fold_fails(site: Site) -> None:
+def test_a_person_can_end_a_rollout_whose_fold_fails(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)

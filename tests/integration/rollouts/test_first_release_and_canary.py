@@ -1,10 +1,12 @@
 """A first release, and planted canaries: each ends as its evidence says."""
 
-from tests.support.releases import CANARY, Gateway, Site, ok
+from tests.support.answers import ok
 from tests.support.rollouts import WORD, climb
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
 
 
-def test_first_release_without_a_gateway_moves_the_pointer_unverified(site: Site) -> None:
+def test_first_release_without_a_gateway_moves_the_pointer_unverified(site: InProcess) -> None:
     version = site.version()
     rollout = site.release(version)
     assert rollout["phase"] == "Verifying"
@@ -16,7 +18,7 @@ def test_first_release_without_a_gateway_moves_the_pointer_unverified(site: Site
     assert move["verified"] is False
 
 
-def test_first_release_with_a_gateway_waits_for_its_smoke_row(site: Site) -> None:
+def test_first_release_with_a_gateway_waits_for_its_smoke_row(site: InProcess) -> None:
     gateway = Gateway(site)
     version = site.version()
     rollout = site.release(version)
@@ -33,7 +35,7 @@ def test_first_release_with_a_gateway_waits_for_its_smoke_row(site: Site) -> Non
     assert stable.id == version
 
 
-def test_a_version_that_no_gateway_can_load_is_aborted(site: Site) -> None:
+def test_a_version_that_no_gateway_can_load_is_aborted(site: InProcess) -> None:
     gateway = Gateway(site)
     rollout = site.release(site.version())
     gateway.report(ok_=False, detail="InvalidGraph: truncated")
@@ -45,7 +47,7 @@ def test_a_version_that_no_gateway_can_load_is_aborted(site: Site) -> None:
     assert site.deployment()["desired"]["stable"] is None
 
 
-def test_a_healthy_canary_is_promoted(site: Site) -> None:
+def test_a_healthy_canary_is_promoted(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     version = site.version()
@@ -62,7 +64,7 @@ def test_a_healthy_canary_is_promoted(site: Site) -> None:
     assert any("evidence of harm" in line for line in decisions[-1]["why"])
 
 
-def test_a_canary_with_errors_is_rolled_back_to_weight_0(site: Site) -> None:
+def test_a_canary_with_errors_is_rolled_back_to_weight_0(site: InProcess) -> None:
     champion = site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -76,7 +78,7 @@ def test_a_canary_with_errors_is_rolled_back_to_weight_0(site: Site) -> None:
     assert site.decisions(rollout["id"])[-1]["recomputed"]
 
 
-def test_flipped_labels_are_rolled_back(site: Site) -> None:
+def test_flipped_labels_are_rolled_back(site: InProcess) -> None:
     metrics = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
     site.deploy(canary={**CANARY, "metrics": metrics, "label_wait_seconds": 20})
     site.first_champion()
@@ -90,7 +92,7 @@ def test_flipped_labels_are_rolled_back(site: Site) -> None:
     assert ok(gateway.feedback(late, "positive")) == {"counted": False}
 
 
-def test_units_in_the_wrong_ratio_make_it_invalid_for_good(site: Site) -> None:
+def test_units_in_the_wrong_ratio_make_it_invalid_for_good(site: InProcess) -> None:
     site.deploy(canary={**CANARY, "invalid_grace_seconds": 0})
     site.first_champion()
     gateway = Gateway(site)
@@ -112,7 +114,7 @@ def test_units_in_the_wrong_ratio_make_it_invalid_for_good(site: Site) -> None:
     ok(site.client("operator").post(f"/v1/rollouts/{rollout['id']}:abort", json=WORD))
 
 
-def test_silence_of_the_gateways_stops_the_ladder_and_ends_by_itself(site: Site) -> None:
+def test_silence_of_the_gateways_stops_the_ladder_and_ends_by_itself(site: InProcess) -> None:
     site.deploy(canary={**CANARY, "invalid_grace_seconds": 30})
     site.first_champion()
     gateway = Gateway(site)
@@ -134,7 +136,7 @@ def test_silence_of_the_gateways_stops_the_ladder_and_ends_by_itself(site: Site)
     assert verdicts[-3:] == ["INVALID", "INVALID", "VALID"]
 
 
-def test_two_lost_boots_under_a_canary_make_it_invalid(site: Site) -> None:
+def test_two_lost_boots_under_a_canary_make_it_invalid(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -150,7 +152,7 @@ def test_two_lost_boots_under_a_canary_make_it_invalid(site: Site) -> None:
     assert "boots were lost" in standing["reason"]
 
 
-def test_lost_units_that_the_fold_has_passed_are_folded_behind_its_horizon(site: Site) -> None:
+def test_lost_units_that_the_fold_has_passed_are_folded_behind_its_horizon(site: InProcess) -> None:
     site.deploy(canary={**CANARY, "step_seconds": 1000})
     site.first_champion()
     gateway = Gateway(site)

@@ -3,13 +3,15 @@
 from uuid import uuid4
 
 from controlplane.commands.rollouts.operations import StartRollout, start_rollout
-from tests.support.releases import Gateway, Learnt, Site, ok
+from tests.support.answers import ok
 from tests.support.rollouts import WORD
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import InProcess, Learnt
 
 ACCURACY = {"gate": "accuracy", "dataset": "reviews", "min_rows": 1000}
 
 
-def test_missing_evidence_refuses_and_says_what_is_missing(site: Site) -> None:
+def test_missing_evidence_refuses_and_says_what_is_missing(site: InProcess) -> None:
     site.deploy(gates=[{"gate": "parity"}, ACCURACY | {"minimum": 0.7}])
     rollout = site.release(site.version())
     assert rollout["phase"] == "Aborted"
@@ -23,7 +25,7 @@ def test_missing_evidence_refuses_and_says_what_is_missing(site: Site) -> None:
     assert site.release(site.version(Learnt(accuracy=0.8)))["phase"] == "Verifying"
 
 
-def test_gates_compare_with_what_serves(site: Site) -> None:
+def test_gates_compare_with_what_serves(site: InProcess) -> None:
     site.deploy(gates=[ACCURACY | {"minimum": 0.5, "not_below_champion_by": 0.01}])
     champion = site.version(Learnt(accuracy=0.8))
     first = site.release(champion)
@@ -38,7 +40,7 @@ def test_gates_compare_with_what_serves(site: Site) -> None:
     assert all(d["recomputed"] for d in site.decisions(worse["id"]))
 
 
-def test_waiving_gates_needs_the_role_and_leaves_its_mark(site: Site) -> None:
+def test_waiving_gates_needs_the_role_and_leaves_its_mark(site: InProcess) -> None:
     site.deploy(gates=[ACCURACY | {"minimum": 0.9}])
     version = site.version(Learnt(accuracy=0.6))
     body = {"deployment": "reviews", "model_version": str(version), "reason": "r", "waive_gates": "a fire drill"}
@@ -53,13 +55,13 @@ def test_waiving_gates_needs_the_role_and_leaves_its_mark(site: Site) -> None:
     assert all(d["recomputed"] for d in site.decisions(rollout["id"]))
 
 
-def test_a_version_without_a_graph_cannot_be_waived_through(site: Site) -> None:
+def test_a_version_without_a_graph_cannot_be_waived_through(site: InProcess) -> None:
     rollout = site.release(site.version(Learnt(exported=False)), "releaser", waive_gates="try me")
     assert rollout["phase"] == "Aborted"
     assert "never exported" in rollout["reason"]
 
 
-def test_the_next_one_queues_and_starts_when_the_first_has_ended(site: Site) -> None:
+def test_the_next_one_queues_and_starts_when_the_first_has_ended(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     first = site.canary(gateway)
@@ -74,7 +76,7 @@ def test_the_next_one_queues_and_starts_when_the_first_has_ended(site: Site) -> 
     assert site.phases() == ["Promoted", "Aborted", "Verifying"]
 
 
-def test_what_its_gates_refuse_makes_room_for_whoever_waits_behind_it(site: Site) -> None:
+def test_what_its_gates_refuse_makes_room_for_whoever_waits_behind_it(site: InProcess) -> None:
     site.first_champion()
     first = site.canary(Gateway(site))
     for learnt in (Learnt(exported=False), Learnt(exported=False), Learnt(), Learnt()):
@@ -83,7 +85,7 @@ def test_what_its_gates_refuse_makes_room_for_whoever_waits_behind_it(site: Site
     assert site.phases() == ["Promoted", "Aborted", "Aborted", "Aborted", "Verifying", "Queued"]
 
 
-def test_a_newer_version_of_the_same_pipeline_supersedes_a_queued_one(site: Site) -> None:
+def test_a_newer_version_of_the_same_pipeline_supersedes_a_queued_one(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)
@@ -94,7 +96,7 @@ def test_a_newer_version_of_the_same_pipeline_supersedes_a_queued_one(site: Site
     assert site.phases() == ["Promoted", "Progressing", "Superseded", "Queued", "Queued"]
 
 
-def test_two_releases_of_one_run_both_stay_in_the_queue(site: Site) -> None:
+def test_two_releases_of_one_run_both_stay_in_the_queue(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)

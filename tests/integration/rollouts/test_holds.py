@@ -11,15 +11,17 @@ from controlplane.commands.rollouts.operations import find_rollout
 from controlplane.commands.rollouts.phases import Held, enter_step, promote
 from controlplane.commands.serving.generations import lock_deployment
 from controlplane.store.unit_of_work import UnitOfWork
-from tests.support.releases import CANARY, Gateway, Site, ok
+from tests.support.answers import ok
 from tests.support.rollouts import WORD, climb
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
 
 DOUBT = {"reason": "the dataset is in doubt"}
 CLEARED = {"reason": "the dataset was looked through"}
 
 
 @pytest.fixture
-def people(site: Site) -> dict[str, TestClient]:
+def people(site: InProcess) -> dict[str, TestClient]:
     return {
         "ann": site.person("ann", "auditor"),
         "bob": site.person("bob", "admin"),
@@ -27,7 +29,7 @@ def people(site: Site) -> dict[str, TestClient]:
     }
 
 
-def under_way(site: Site) -> tuple[Gateway, str]:
+def under_way(site: InProcess) -> tuple[Gateway, str]:
     """A champion, and a canary at its first step."""
     site.first_champion()
     gateway = Gateway(site)
@@ -38,14 +40,14 @@ def both(rollout: str) -> list[str]:
     return [f"/v1/rollouts/{rollout}", "/v1/deployments/reviews"]
 
 
-def served(site: Site) -> tuple[str, float]:
+def served(site: InProcess) -> tuple[str, float]:
     desired = site.deployment()["desired"]
     return desired["stable"], desired["weight"]
 
 
 @pytest.mark.parametrize("what", [0, 1], ids=["the rollout", "the deployment"])
 def test_good_evidence_waits_and_says_for_whom_until_another_person_releases_it(
-    site: Site, people: dict[str, TestClient], what: int
+    site: InProcess, people: dict[str, TestClient], what: int
 ) -> None:
     gateway, rollout = under_way(site)
     url, before = both(rollout)[what], served(site)
@@ -73,13 +75,13 @@ def test_good_evidence_waits_and_says_for_whom_until_another_person_releases_it(
         assert fact["rollout_id"] == (None if what else rollout)
 
 
-def facts(site: Site, name: str) -> list[dict[str, Any]]:
+def facts(site: InProcess, name: str) -> list[dict[str, Any]]:
     params = {"after": 0, "limit": 1000, "type": name}
     return [item["data"] for item in ok(site.client("viewer").get("/v1/events", params=params))["items"]]
 
 
 def test_a_verdict_waits_at_the_last_step_and_is_acted_upon_when_released(
-    site: Site, people: dict[str, TestClient]
+    site: InProcess, people: dict[str, TestClient]
 ) -> None:
     site.deploy(canary={**CANARY, "steps": [0.5]})
     gateway, rollout = under_way(site)
@@ -94,7 +96,7 @@ def test_a_verdict_waits_at_the_last_step_and_is_acted_upon_when_released(
     assert site.rollout(rollout)["phase"] == "Promoted"
 
 
-def test_a_canary_out_of_time_whose_policy_promotes_waits_too(site: Site, people: dict[str, TestClient]) -> None:
+def test_a_canary_out_of_time_whose_policy_promotes_waits_too(site: InProcess, people: dict[str, TestClient]) -> None:
     site.deploy(canary={**CANARY, "max_seconds": 3600, "on_inconclusive": "promote"})
     gateway, rollout = under_way(site)
     ok(people["ann"].post(f"/v1/rollouts/{rollout}:hold", json=DOUBT))
@@ -109,7 +111,7 @@ def test_a_canary_out_of_time_whose_policy_promotes_waits_too(site: Site, people
 
 @pytest.mark.parametrize("first", [True, False], ids=["a first release", "a canary"])
 def test_a_verified_version_waits_for_its_first_weight_and_has_time_again_when_released(
-    site: Site, people: dict[str, TestClient], first: bool
+    site: InProcess, people: dict[str, TestClient], first: bool
 ) -> None:
     if first:
         site.deploy()
@@ -133,7 +135,7 @@ def test_a_verified_version_waits_for_its_first_weight_and_has_time_again_when_r
     assert site.rollout(rollout)["phase"] == ("Promoted" if first else "Progressing")
 
 
-def test_no_person_promotes_or_raises_weight_while_it_is_held(site: Site, people: dict[str, TestClient]) -> None:
+def test_no_person_promotes_or_raises_weight_while_it_is_held(site: InProcess, people: dict[str, TestClient]) -> None:
     _, rollout = under_way(site)
     ok(people["ann"].post(f"/v1/rollouts/{rollout}:hold", json=DOUBT))
     for person in (people["rita"], people["bob"]):
@@ -145,7 +147,7 @@ def test_no_person_promotes_or_raises_weight_while_it_is_held(site: Site, people
     assert site.rollout(rollout)["phase"] == "Progressing"
 
 
-def test_every_way_to_more_traffic_refuses_while_it_is_held(site: Site, people: dict[str, TestClient]) -> None:
+def test_every_way_to_more_traffic_refuses_while_it_is_held(site: InProcess, people: dict[str, TestClient]) -> None:
     _, rollout = under_way(site)
     ok(people["ann"].post(f"/v1/rollouts/{rollout}:hold", json=DOUBT))
 
@@ -163,7 +165,7 @@ def test_every_way_to_more_traffic_refuses_while_it_is_held(site: Site, people: 
             gain(uow)
 
 
-def test_harm_abort_and_rollback_are_never_held(site: Site, people: dict[str, TestClient]) -> None:
+def test_harm_abort_and_rollback_are_never_held(site: InProcess, people: dict[str, TestClient]) -> None:
     gateway, harmful = under_way(site)
     ok(people["ann"].post("/v1/deployments/reviews:hold", json=DOUBT))
     assert climb(site, gateway, harmful, canary_errors=0.5)["phase"] == "RolledBack"
@@ -178,7 +180,7 @@ def test_harm_abort_and_rollback_are_never_held(site: Site, people: dict[str, Te
     assert served(site) == (first, 0.0)
 
 
-def test_the_weight_that_silence_took_comes_back_when_released(site: Site, people: dict[str, TestClient]) -> None:
+def test_the_weight_that_silence_took_comes_back_when_released(site: InProcess, people: dict[str, TestClient]) -> None:
     site.deploy(canary={**CANARY, "invalid_grace_seconds": 0})
     gateway, rollout = under_way(site)
     gateway.observe(40)
@@ -199,7 +201,9 @@ def test_the_weight_that_silence_took_comes_back_when_released(site: Site, peopl
 
 
 @pytest.mark.parametrize("what", [0, 1], ids=["the rollout", "the deployment"])
-def test_only_another_token_of_another_person_releases(site: Site, people: dict[str, TestClient], what: int) -> None:
+def test_only_another_token_of_another_person_releases(
+    site: InProcess, people: dict[str, TestClient], what: int
+) -> None:
     _, rollout = under_way(site)
     url = both(rollout)[what]
     ok(people["ann"].post(f"{url}:hold", json=DOUBT))
@@ -218,7 +222,7 @@ def test_only_another_token_of_another_person_releases(site: Site, people: dict[
 
 
 @pytest.mark.parametrize("what", [0, 1], ids=["the rollout", "the deployment"])
-def test_whoever_released_does_not_promote(site: Site, people: dict[str, TestClient], what: int) -> None:
+def test_whoever_released_does_not_promote(site: InProcess, people: dict[str, TestClient], what: int) -> None:
     _, rollout = under_way(site)
     url = both(rollout)[what]
     ok(people["ann"].post(f"{url}:hold", json=DOUBT))
@@ -230,7 +234,7 @@ def test_whoever_released_does_not_promote(site: Site, people: dict[str, TestCli
     assert ok(people["rita"].post(f"/v1/rollouts/{rollout}:promote", json=WORD))["phase"] == "Promoted"
 
 
-def test_several_hold_and_each_hold_is_released_by_itself(site: Site, people: dict[str, TestClient]) -> None:
+def test_several_hold_and_each_hold_is_released_by_itself(site: InProcess, people: dict[str, TestClient]) -> None:
     _, rollout = under_way(site)
     url = f"/v1/rollouts/{rollout}"
     ok(people["ann"].post(f"{url}:hold", json=DOUBT))
@@ -249,7 +253,7 @@ def test_several_hold_and_each_hold_is_released_by_itself(site: Site, people: di
 
 
 def test_another_rollout_of_a_held_version_is_held_and_its_own_ends_do_not_release_it(
-    site: Site, people: dict[str, TestClient]
+    site: InProcess, people: dict[str, TestClient]
 ) -> None:
     gateway, first = under_way(site)
     ok(people["ann"].post(f"/v1/rollouts/{first}:hold", json=DOUBT))
@@ -268,7 +272,7 @@ def test_another_rollout_of_a_held_version_is_held_and_its_own_ends_do_not_relea
     assert people["bob"].post(f"/v1/rollouts/{again}:promote", json=WORD).status_code == 403
 
 
-def test_what_has_ended_is_not_held(site: Site, people: dict[str, TestClient]) -> None:
+def test_what_has_ended_is_not_held(site: InProcess, people: dict[str, TestClient]) -> None:
     _, rollout = under_way(site)
     ok(people["rita"].post(f"/v1/rollouts/{rollout}:promote", json=WORD))
     assert people["ann"].post(f"/v1/rollouts/{rollout}:hold", json=DOUBT).status_code == 409

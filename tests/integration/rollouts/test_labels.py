@@ -10,19 +10,21 @@ from sqlmodel import col, delete, select, update
 from controlplane.store.serving_tables import LabelRow
 from controlplane.store.tables import ModelVersionRow
 from schemas.serving import Arm
-from tests.support.releases import CANARY, Gateway, Site, ok
+from tests.support.answers import ok
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
 
 METRICS = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
 
 
-def learns(site: Site, version: UUID | str, labels: Sequence[str]) -> None:
+def learns(site: InProcess, version: UUID | str, labels: Sequence[str]) -> None:
     with site.database.begin("a test") as uow:
         uow.execute(
             update(ModelVersionRow).where(col(ModelVersionRow.id) == UUID(str(version))).values(labels=list(labels))
         )
 
 
-def under_canary(site: Site, stable: Sequence[str], canary: Sequence[str]) -> Gateway:
+def under_canary(site: InProcess, stable: Sequence[str], canary: Sequence[str]) -> Gateway:
     dropped = sorted(set(stable) - set(canary))
     site.deploy(canary={**CANARY, "metrics": METRICS}, may_drop=dropped)
     learns(site, site.first_champion(), stable)
@@ -34,11 +36,11 @@ def under_canary(site: Site, stable: Sequence[str], canary: Sequence[str]) -> Ga
     return gateway
 
 
-def rollout_id(site: Site) -> str:
+def rollout_id(site: InProcess) -> str:
     return str(ok(site.client("viewer").get("/v1/rollouts"))["items"][0]["id"])
 
 
-def kept(site: Site) -> list[tuple[str, bool, bool]]:
+def kept(site: InProcess) -> list[tuple[str, bool, bool]]:
     with site.database.read() as session:
         rows = session.exec(select(LabelRow).order_by(col(LabelRow.seq)))
         return [(row.arm, row.wrong, row.counted) for row in rows]
@@ -51,7 +53,7 @@ def kept(site: Site) -> list[tuple[str, bool, bool]]:
     ids=["the canary adds a class", "the canary lacks a class"],
 )  # fmt: skip
 def test_a_label_that_either_version_knows_is_one_for_both(
-    site: Site, stable: Sequence[str], canary: Sequence[str]
+    site: InProcess, stable: Sequence[str], canary: Sequence[str]
 ) -> None:
     gateway = under_canary(site, stable, canary)
     assert ok(gateway.feedback(gateway.prediction("stable", "positive"), "neutral")) == {"counted": True}
@@ -59,7 +61,7 @@ def test_a_label_that_either_version_knows_is_one_for_both(
     assert kept(site) == [("stable", True, True), ("canary", True, True)]
 
 
-def test_a_label_that_no_version_knows_is_refused_for_both(site: Site) -> None:
+def test_a_label_that_no_version_knows_is_refused_for_both(site: InProcess) -> None:
     gateway = under_canary(site, ("negative", "positive"), ("negative", "positive", "neutral"))
     for arm in ("stable", "canary"):
         refused = gateway.feedback(gateway.prediction(arm, "positive"), "Neutral")  # type: ignore[arg-type]
@@ -68,7 +70,7 @@ def test_a_label_that_no_version_knows_is_refused_for_both(site: Site) -> None:
     assert kept(site) == []
 
 
-def test_outside_a_rollout_a_versions_own_labels_count(site: Site) -> None:
+def test_outside_a_rollout_a_versions_own_labels_count(site: InProcess) -> None:
     gateway = under_canary(site, ("negative", "positive"), ("negative", "positive", "neutral"))
     body = {"reason": "enough"}
     ok(site.client("operator").post(f"/v1/rollouts/{rollout_id(site)}:abort", json=body))
@@ -78,20 +80,20 @@ def test_outside_a_rollout_a_versions_own_labels_count(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("given", "known"), [("1.0", "1"), ("TRUE", "true"), ("cafe\u0301", "caf\u00e9")])
-def test_one_label_has_one_form(site: Site, given: str, known: str) -> None:
+def test_one_label_has_one_form(site: InProcess, given: str, known: str) -> None:
     gateway = under_canary(site, (known, "other"), (known, "other"))
     ok(gateway.feedback(gateway.prediction("canary", known), given))
     assert kept(site) == [("canary", False, True)]
 
 
-def test_an_answer_that_was_not_counted_has_a_label_that_is_not(site: Site) -> None:
+def test_an_answer_that_was_not_counted_has_a_label_that_is_not(site: InProcess) -> None:
     """Of this very rollout, but served while the canary had no weight that counts."""
     gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
     prediction = gateway.prediction("stable", "positive", counted=False)
     assert ok(gateway.feedback(prediction, "positive")) == {"counted": False}
 
 
-def test_delays_are_told_by_arm_and_a_wait_that_is_too_short_warns(site: Site) -> None:
+def test_delays_are_told_by_arm_and_a_wait_that_is_too_short_warns(site: InProcess) -> None:
     gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
     for number in range(30):
         prediction = gateway.prediction("canary", "positive", second=gateway.second - 1 - 40 - number)
@@ -109,7 +111,7 @@ def test_delays_are_told_by_arm_and_a_wait_that_is_too_short_warns(site: Site) -
     assert len(site.deployment()["warnings"]) == 1
 
 
-def test_who_labelled_is_told_with_what_each_said_and_a_decision_keeps_it(site: Site) -> None:
+def test_who_labelled_is_told_with_what_each_said_and_a_decision_keeps_it(site: InProcess) -> None:
     gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
     persons = [site.person(name, "feedback") for name in ("shop", "shop", "eve")]
 
@@ -146,7 +148,7 @@ def test_who_labelled_is_told_with_what_each_said_and_a_decision_keeps_it(site: 
     ]
 
 
-def test_what_the_evidence_decides_names_who_labelled(site: Site) -> None:
+def test_what_the_evidence_decides_names_who_labelled(site: InProcess) -> None:
     gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
     gateway.label(40)
     for _ in range(24):
@@ -158,7 +160,7 @@ def test_what_the_evidence_decides_names_who_labelled(site: Site) -> None:
 
 
 @pytest.mark.parametrize("role", ["viewer", "operator", "releaser", "auditor", "gateway"])
-def test_who_reads_or_releases_does_not_label(site: Site, role: str) -> None:
+def test_who_reads_or_releases_does_not_label(site: InProcess, role: str) -> None:
     gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
     body = {"prediction_id": gateway.prediction("canary", "positive"), "label": "positive"}
     assert site.client(role).post("/v1/feedback", json=body).status_code == 403

@@ -8,13 +8,15 @@ import pytest
 from sqlmodel import select
 
 from controlplane.store.serving_tables import LabelRow, ObservationRow, RolloutRow
-from tests.support.releases import Gateway, Site, ok
+from tests.support.answers import ok
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import InProcess
 
 UNDER_WAY = 30
 """Seconds: what a registration takes to arrive is part of the correction, and machines are busy."""
 
 
-def test_a_late_second_gets_409_and_is_recorded(site: Site) -> None:
+def test_a_late_second_gets_409_and_is_recorded(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)
@@ -33,13 +35,13 @@ def test_a_late_second_gets_409_and_is_recorded(site: Site) -> None:
     late.observe(10)
 
 
-def recorded_late(site: Site, gateway: str) -> tuple[int, int]:
+def recorded_late(site: InProcess, gateway: str) -> tuple[int, int]:
     listed = ok(site.client("viewer").get("/v1/deployments/reviews/gateways"))
     recorded = next(item for item in listed if item["gateway"] == gateway)
     return recorded["late_seconds"], recorded["late_units"]
 
 
-def test_the_last_second_that_was_folded_is_late_and_the_next_one_is_not(site: Site) -> None:
+def test_the_last_second_that_was_folded_is_late_and_the_next_one_is_not(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -52,14 +54,14 @@ def test_the_last_second_that_was_folded_is_late_and_the_next_one_is_not(site: S
     assert ok(other.send(horizon + 1, [other.seen(20)]))["watermark"] == horizon + 1
 
 
-def folded_to(site: Site, rollout: dict[str, Any]) -> int:
+def folded_to(site: InProcess, rollout: dict[str, Any]) -> int:
     with site.database.read() as session:
         row = session.get(RolloutRow, UUID(rollout["id"]))
         assert row is not None
         return row.horizon
 
 
-def test_a_repeated_second_changes_nothing(site: Site) -> None:
+def test_a_repeated_second_changes_nothing(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)
@@ -73,7 +75,7 @@ def test_a_repeated_second_changes_nothing(site: Site) -> None:
         assert len(session.exec(select(ObservationRow)).all()) == 1
 
 
-def test_the_lease_is_renewed_only_while_somebody_folds(site: Site) -> None:
+def test_the_lease_is_renewed_only_while_somebody_folds(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     gateway.observe(10)
@@ -89,7 +91,7 @@ def test_the_lease_is_renewed_only_while_somebody_folds(site: Site) -> None:
     assert gateway.lease == 15.0
 
 
-def test_a_gateway_that_serves_another_generation_gets_no_lease_for_the_canary(site: Site) -> None:
+def test_a_gateway_that_serves_another_generation_gets_no_lease_for_the_canary(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     before = gateway.seen(10)
@@ -99,7 +101,7 @@ def test_a_gateway_that_serves_another_generation_gets_no_lease_for_the_canary(s
     assert ok(gateway.send(gateway.second + 2, []))["lease_seconds"] == 0.0
 
 
-def test_lost_units_of_a_second_that_their_boot_has_told_come_behind_it(site: Site) -> None:
+def test_lost_units_of_a_second_that_their_boot_has_told_come_behind_it(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)
@@ -113,13 +115,13 @@ def test_lost_units_of_a_second_that_their_boot_has_told_come_behind_it(site: Si
     assert sorted((row.second, row.lost) for row in rows) == [(told, False), (told + 1, True)]
 
 
-def test_a_boot_that_is_not_registered_is_told_so(site: Site) -> None:
+def test_a_boot_that_is_not_registered_is_told_so(site: InProcess) -> None:
     gateway = Gateway(site)
     gateway.boot = UUID(int=1)
     assert gateway.send(gateway.second, []).status_code == 404
 
 
-def test_a_clock_that_is_far_off_moves_no_fold(site: Site) -> None:
+def test_a_clock_that_is_far_off_moves_no_fold(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)
@@ -135,7 +137,7 @@ def test_a_clock_that_is_far_off_moves_no_fold(site: Site) -> None:
 
 
 @pytest.mark.parametrize("clock_behind", [3 * 3600, -3 * 3600], ids=["hours behind", "hours ahead"])
-def test_a_wrong_clock_is_corrected_when_its_boot_registers(site: Site, clock_behind: int) -> None:
+def test_a_wrong_clock_is_corrected_when_its_boot_registers(site: InProcess, clock_behind: int) -> None:
     site.first_champion()
     right = Gateway(site)
     rollout = site.canary(right)
@@ -154,7 +156,7 @@ def test_a_wrong_clock_is_corrected_when_its_boot_registers(site: Site, clock_be
 
 
 @pytest.mark.parametrize("clock_behind", [3 * 3600, -3 * 3600], ids=["hours behind", "hours ahead"])
-def test_a_wrong_clock_is_corrected_for_labels_too(site: Site, clock_behind: int) -> None:
+def test_a_wrong_clock_is_corrected_for_labels_too(site: InProcess, clock_behind: int) -> None:
     """The label of an answer lies in the second that the unit was observed in, not hours from it."""
     site.first_champion()
     gateway = Gateway(site, clock_behind=clock_behind)
@@ -167,7 +169,7 @@ def test_a_wrong_clock_is_corrected_for_labels_too(site: Site, clock_behind: int
     assert observed.second <= label.stored_second <= observed.second + UNDER_WAY
 
 
-def test_a_wrong_clock_is_corrected_for_lost_units_too(site: Site) -> None:
+def test_a_wrong_clock_is_corrected_for_lost_units_too(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site, clock_behind=3 * 3600)
     site.canary(gateway)
@@ -185,12 +187,12 @@ def test_a_wrong_clock_is_corrected_for_lost_units_too(site: Site) -> None:
     [{"generation": 2**40}, {"generation": -1}, {"stable": {"units": 2**70}}, {"stable": {"units": 1, "error": 2}}],
     ids=["huge generation", "negative generation", "huge count", "more errors than units"],
 )
-def test_numbers_that_cannot_be_are_refused(site: Site, wrong: dict[str, Any]) -> None:
+def test_numbers_that_cannot_be_are_refused(site: InProcess, wrong: dict[str, Any]) -> None:
     gateway = Gateway(site)
     assert gateway.send(gateway.second, [{**gateway.seen(10), **wrong}]).status_code == 422
 
 
-def test_feedback_twice_gets_the_same_answer_and_counts_once(site: Site) -> None:
+def test_feedback_twice_gets_the_same_answer_and_counts_once(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)
@@ -203,7 +205,7 @@ def test_feedback_twice_gets_the_same_answer_and_counts_once(site: Site) -> None
     assert ok(gateway.feedback(second_row, "negative")) == {"counted": False}
 
 
-def test_feedback_with_a_strange_label_or_a_forged_id_is_refused(site: Site) -> None:
+def test_feedback_with_a_strange_label_or_a_forged_id_is_refused(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)

@@ -10,12 +10,14 @@ from sqlmodel import select
 
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.store.serving_tables import DecisionRow, RolloutRow
+from tests.support.answers import ok
 from tests.support.facts import apart
-from tests.support.releases import CANARY, Gateway, Site, ok
 from tests.support.rollouts import WORD, climb
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
 
 
-def test_pause_resume_and_the_revision(site: Site) -> None:
+def test_pause_resume_and_the_revision(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -33,7 +35,7 @@ def test_pause_resume_and_the_revision(site: Site) -> None:
     assert climb(site, gateway, rollout["id"])["phase"] == "Promoted"
 
 
-def test_harm_is_acted_upon_while_paused(site: Site) -> None:
+def test_harm_is_acted_upon_while_paused(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -41,7 +43,7 @@ def test_harm_is_acted_upon_while_paused(site: Site) -> None:
     assert climb(site, gateway, rollout["id"], canary_errors=0.5)["phase"] == "RolledBack"
 
 
-def test_time_without_evidence_is_inconclusive_and_waits_for_a_person(site: Site) -> None:
+def test_time_without_evidence_is_inconclusive_and_waits_for_a_person(site: InProcess) -> None:
     site.deploy(canary={**CANARY, "max_seconds": 3600})
     site.first_champion()
     gateway = Gateway(site)
@@ -62,7 +64,7 @@ def test_time_without_evidence_is_inconclusive_and_waits_for_a_person(site: Site
     assert any("verdict: INCONCLUSIVE" in line for line in word["why"])
 
 
-def test_two_people_promote_at_once_and_it_happens_once(site: Site) -> None:
+def test_two_people_promote_at_once_and_it_happens_once(site: InProcess) -> None:
     """100 tries; the loser is told 409."""
     site.first_champion()
     gateway = Gateway(site)
@@ -79,7 +81,7 @@ def test_two_people_promote_at_once_and_it_happens_once(site: Site) -> None:
     assert set(site.phases()[:50]) == {"Promoted"}
 
 
-def test_a_retried_promotion_gets_the_stored_answer(site: Site) -> None:
+def test_a_retried_promotion_gets_the_stored_answer(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -92,7 +94,7 @@ def test_a_retried_promotion_gets_the_stored_answer(site: Site) -> None:
     assert len(site.moves()) == 2
 
 
-def test_a_decision_whose_inputs_were_changed_is_not_what_was_decided(site: Site) -> None:
+def test_a_decision_whose_inputs_were_changed_is_not_what_was_decided(site: InProcess) -> None:
     """Whatever its kind: a person's word and a probe's answers cannot be judged again, and still have a digest."""
     site.first_champion()
     rollout = site.canary(Gateway(site))
@@ -111,7 +113,7 @@ def test_a_decision_whose_inputs_were_changed_is_not_what_was_decided(site: Site
         assert decision["why"][-1] == f"the stored inputs do not have the digest {decision['digest']}"
 
 
-def test_everything_a_rollout_announces_is_one_journey(site: Site) -> None:
+def test_everything_a_rollout_announces_is_one_journey(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -140,7 +142,7 @@ def test_everything_a_rollout_announces_is_one_journey(site: Site) -> None:
     ]
 
 
-def test_gateways_that_post_while_two_reconcilers_fold_lose_no_accepted_unit(site: Site) -> None:
+def test_gateways_that_post_while_two_reconcilers_fold_lose_no_accepted_unit(site: InProcess) -> None:
     site.deploy(canary={**CANARY, "step_seconds": 1000})
     site.first_champion()
     start = int(time.time()) + 1000
@@ -176,7 +178,7 @@ def test_gateways_that_post_while_two_reconcilers_fold_lose_no_accepted_unit(sit
     assert accepted > 0
 
 
-def test_a_damaged_rollout_does_not_stop_the_others(site: Site) -> None:
+def test_a_damaged_rollout_does_not_stop_the_others(site: InProcess) -> None:
     site.first_champion()
     damaged = site.canary(Gateway(site))
     with site.database.begin("test") as uow:

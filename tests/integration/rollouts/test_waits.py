@@ -11,14 +11,16 @@ from sqlmodel import select
 from controlplane.cli.progress import of_rollout
 from controlplane.store.serving_tables import GatewayBootRow
 from schemas.views.rollouts import RolloutDetail
-from tests.support.releases import Gateway, Site, ok
+from tests.support.answers import ok
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import InProcess
 
 Words = Callable[..., str]
 WHY = {"reason": "users complain"}
 WAITED = "waits_for"
 
 
-def frozen(site: Site, words: Words) -> tuple[str, str]:
+def frozen(site: InProcess, words: Words) -> tuple[str, str]:
     """A deployment whose queue a rollback froze, what the rollback said, and a rollout that begins afterwards."""
     site.first_champion()
     gateway = Gateway(site)
@@ -28,7 +30,7 @@ def frozen(site: Site, words: Words) -> tuple[str, str]:
     return said, site.release(site.version())["id"]
 
 
-def everywhere(site: Site, words: Words, rollout: str) -> str:
+def everywhere(site: InProcess, words: Words, rollout: str) -> str:
     """The wait as the API tells it, once it is known that each view of the CLI tells the same."""
     told = site.rollout(rollout)
     waits: str = told[WAITED]
@@ -47,7 +49,7 @@ def verb_of(waits: str, start: str) -> str:
     return waits[waits.index(start) :].split("; ")[0].split(",")[0].removeprefix("graftwork ").replace("…", "a test")
 
 
-def test_a_frozen_queue_names_the_rollback_and_the_verb_that_resumes_it(site: Site, words: Words) -> None:
+def test_a_frozen_queue_names_the_rollback_and_the_verb_that_resumes_it(site: InProcess, words: Words) -> None:
     said, rollout = frozen(site, words)
     resume = "deployment reviews is frozen: graftwork deployment resume reviews"
     assert said.splitlines()[-1].endswith(resume)
@@ -59,7 +61,7 @@ def test_a_frozen_queue_names_the_rollback_and_the_verb_that_resumes_it(site: Si
     assert site.rollout(rollout)[WAITED] == ""
 
 
-def test_one_that_queues_names_the_one_in_front_and_how_many_come_before(site: Site, words: Words) -> None:
+def test_one_that_queues_names_the_one_in_front_and_how_many_come_before(site: InProcess, words: Words) -> None:
     site.first_champion()
     active = site.canary(Gateway(site))["id"]
     second, third = site.release(site.version())["id"], site.release(site.version())["id"]
@@ -72,7 +74,7 @@ def test_one_that_queues_names_the_one_in_front_and_how_many_come_before(site: S
 
 
 @pytest.mark.parametrize("noun", ["rollout", "deployment"])
-def test_a_hold_names_who_placed_it_and_the_verb_that_releases_it(site: Site, words: Words, noun: str) -> None:
+def test_a_hold_names_who_placed_it_and_the_verb_that_releases_it(site: InProcess, words: Words, noun: str) -> None:
     site.first_champion()
     rollout = site.canary(Gateway(site))["id"]
     words(f"{noun} hold {rollout if noun == 'rollout' else 'reviews'} --reason doubts", "auditor")
@@ -82,7 +84,7 @@ def test_a_hold_names_who_placed_it_and_the_verb_that_releases_it(site: Site, wo
     assert site.rollout(rollout)[WAITED] == ""
 
 
-def test_a_paused_one_names_the_verb_that_lets_it_go_on(site: Site, words: Words) -> None:
+def test_a_paused_one_names_the_verb_that_lets_it_go_on(site: InProcess, words: Words) -> None:
     site.first_champion()
     rollout = site.canary(Gateway(site))["id"]
     words(f"rollout pause {rollout} --reason 'an incident'", "operator")
@@ -92,14 +94,14 @@ def test_a_paused_one_names_the_verb_that_lets_it_go_on(site: Site, words: Words
     assert (site.rollout(rollout)["phase"], site.rollout(rollout)[WAITED]) == ("Progressing", "")
 
 
-def fall_silent(site: Site) -> None:
+def fall_silent(site: InProcess) -> None:
     """Every gateway, for longer than one may be."""
     with site.database.begin("test") as uow:
         for boot in uow.session.exec(select(GatewayBootRow)):
             boot.reported_at = uow.now() - timedelta(seconds=site.settings.gateway_silence_seconds + 1)
 
 
-def test_silent_gateways_are_what_verification_and_evidence_wait_for(site: Site, words: Words) -> None:
+def test_silent_gateways_are_what_verification_and_evidence_wait_for(site: InProcess, words: Words) -> None:
     site.first_champion()
     verifying = site.release(site.version())["id"]
     none = "no gateway of reviews is live: graftwork up, or graftwork serve --deployment reviews"
@@ -113,7 +115,7 @@ def test_silent_gateways_are_what_verification_and_evidence_wait_for(site: Site,
     assert everywhere(site, words, verifying) == none
 
 
-def test_one_that_has_ended_waits_for_nothing(site: Site, words: Words) -> None:
+def test_one_that_has_ended_waits_for_nothing(site: InProcess, words: Words) -> None:
     site.first_champion()
     rollout = site.canary(Gateway(site))["id"]
     ok(site.client("operator").post(f"/v1/rollouts/{rollout}:abort", json=WHY))
@@ -129,7 +131,7 @@ def test_one_that_has_ended_waits_for_nothing(site: Site, words: Words) -> None:
     ],
 )
 def test_a_verb_shows_what_it_did_and_not_the_policy(
-    site: Site, words: Words, tmp_path: Any, line: str, role: str
+    site: InProcess, words: Words, tmp_path: Any, line: str, role: str
 ) -> None:
     file = tmp_path / "deployment.yaml"
     file.write_text("{name: reviews, model: sentiment}")

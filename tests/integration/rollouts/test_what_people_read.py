@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
+from tests.support.answers import ok
 from tests.support.facts import all_facts
-from tests.support.releases import CANARY, Gateway, Site, ok
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
 
 Words = Callable[..., str]
 STEPS = (0.1, 0.25, 0.5)
 LADDER = {**CANARY, "steps": STEPS}
 
 
-def test_the_step_is_the_same_number_everywhere(site: Site) -> None:
+def test_the_step_is_the_same_number_everywhere(site: InProcess) -> None:
     site.deploy(canary=LADDER)
     site.first_champion()
     gateway = Gateway(site)
@@ -39,7 +41,7 @@ def test_the_step_is_the_same_number_everywhere(site: Site) -> None:
     assert site.deployment()["desired"]["step"] == 0, "no canary serves any more"
 
 
-def test_the_cli_tells_the_step_as_one_of_how_many(site: Site, words: Words) -> None:
+def test_the_cli_tells_the_step_as_one_of_how_many(site: InProcess, words: Words) -> None:
     site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -51,7 +53,7 @@ def test_the_cli_tells_the_step_as_one_of_how_many(site: Site, words: Words) -> 
     assert "1 of 2" in words("rollout list")
 
 
-def test_every_view_of_a_version_has_its_name_beside_its_id(site: Site) -> None:
+def test_every_view_of_a_version_has_its_name_beside_its_id(site: InProcess) -> None:
     first = site.first_champion()
     gateway = Gateway(site)
     rollout = site.canary(gateway)
@@ -70,7 +72,7 @@ def test_every_view_of_a_version_has_its_name_beside_its_id(site: Site) -> None:
     assert set(told["loaded_versions"]) == {"sentiment/1", "sentiment/2"}
 
 
-def test_a_rollback_tells_both_versions_by_name(site: Site, words: Words) -> None:
+def test_a_rollback_tells_both_versions_by_name(site: InProcess, words: Words) -> None:
     site.first_champion()
     rollout = site.canary(Gateway(site))
     ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json={"reason": "a test"}))
@@ -82,12 +84,12 @@ def test_a_rollback_tells_both_versions_by_name(site: Site, words: Words) -> Non
     assert "sentiment/2" in said
 
 
-def facts(site: Site) -> list[dict[str, Any]]:
+def facts(site: InProcess) -> list[dict[str, Any]]:
     """What the outside is told of progress, oldest first."""
     return [fact.data for fact in all_facts(site.database) if fact.type == "dev.graftwork.rollout.advanced.v1"]
 
 
-def climb_one(site: Site, gateway: Gateway, rollout_id: str, step: int) -> None:
+def climb_one(site: InProcess, gateway: Gateway, rollout_id: str, step: int) -> None:
     for _ in range(60):
         if site.rollout(rollout_id)["step"] != step:
             return
@@ -97,7 +99,7 @@ def climb_one(site: Site, gateway: Gateway, rollout_id: str, step: int) -> None:
     pytest.fail(f"step {step} is never left: {site.rollout(rollout_id)}")
 
 
-def test_an_application_labels_with_a_token_that_can_do_nothing_else(site: Site, words: Words) -> None:
+def test_an_application_labels_with_a_token_that_can_do_nothing_else(site: InProcess, words: Words) -> None:
     site.deploy()
     site.first_champion()
     gateway = Gateway(site)
@@ -108,7 +110,7 @@ def test_an_application_labels_with_a_token_that_can_do_nothing_else(site: Site,
 
 
 @pytest.mark.parametrize("noun", ["rollout", "deployment"])
-def test_a_hold_is_placed_seen_and_released_by_verbs(site: Site, words: Words, noun: str) -> None:
+def test_a_hold_is_placed_seen_and_released_by_verbs(site: InProcess, words: Words, noun: str) -> None:
     site.deploy()
     site.first_champion()
     rollout = site.canary(Gateway(site))["id"]
@@ -123,7 +125,7 @@ def test_a_hold_is_placed_seen_and_released_by_verbs(site: Site, words: Words, n
     assert "release-hold" in words(f"rollout decisions {rollout}")
 
 
-def test_a_history_tells_who_changed_what_and_why(site: Site, words: Words, tmp_path: Path) -> None:
+def test_a_history_tells_who_changed_what_and_why(site: InProcess, words: Words, tmp_path: Path) -> None:
     files = {
         "pipeline": "name: rows\nstages: {curate: {kind: curate, spec: {dataset: rows, sources: [{uri: 'file:///x'}]}}}",
         "trigger": "name: rows\npipeline: rows\ntypes: [com.example.rows]\nsources: ['//example.com']",

@@ -12,10 +12,12 @@ import pytest
 
 from controlplane.store.database import Database
 from schemas.artifacts import ArtifactRef
+from tests.support.answers import ok
+from tests.support.builders.models import graph_ref
 from tests.support.http_server import serving
-from tests.support.releases import Site, artifact, ok
 from tests.support.scripted_engine import ScriptedEngine
 from tests.support.waiting import wait_for
+from tests.support.worlds.in_process import InProcess
 from workers.serve.app import create_app
 from workers.serve.files import GatewayFiles
 from workers.serve.sessions import Sessions
@@ -30,7 +32,7 @@ class PlantedArtifacts:
         self.scripts: dict[str, dict[str, str | int]] = {}
 
     def plant(self, version: UUID, **script: str | int) -> None:
-        self.scripts[artifact(f"graph of {version}").digest] = {"favours": 0, **script}
+        self.scripts[graph_ref(version).adapter.digest] = {"favours": 0, **script}
 
     def fetch(self, ref: ArtifactRef) -> Path:
         path = self._folder / ref.digest.removeprefix("sha256:")
@@ -39,8 +41,8 @@ class PlantedArtifacts:
 
 
 @contextmanager
-def running_gateway(site: Site, artifacts: PlantedArtifacts, home: Path) -> Iterator[httpx.Client]:
-    token = site._tokens["gateway"]
+def running_gateway(site: InProcess, artifacts: PlantedArtifacts, home: Path) -> Iterator[httpx.Client]:
+    token = site.tokens["gateway"]
     files = GatewayFiles(home, "reviews", "gateway-1")
     with serving(site.app) as api_url:
         settings = GatewaySettings.model_validate(
@@ -53,7 +55,7 @@ def running_gateway(site: Site, artifacts: PlantedArtifacts, home: Path) -> Iter
     files.close()
 
 
-def turning(site: Site, condition: Callable[[], Any]) -> Callable[[], Any]:
+def turning(site: InProcess, condition: Callable[[], Any]) -> Callable[[], Any]:
     """The reconciler's duty between two looks."""
 
     def look() -> Any:
@@ -68,13 +70,13 @@ def predict(client: httpx.Client) -> httpx.Response:
 
 
 @pytest.fixture
-def site(database: Database) -> Site:
-    site = Site(database)
+def site(database: Database) -> InProcess:
+    site = InProcess(database)
     site.deploy()
     return site
 
 
-def test_a_first_release_is_proven_by_the_gateway_and_then_served(site: Site, tmp_path: Path) -> None:
+def test_a_first_release_is_proven_by_the_gateway_and_then_served(site: InProcess, tmp_path: Path) -> None:
     with running_gateway(site, PlantedArtifacts(tmp_path), tmp_path / "home") as client:
         wait_for(lambda: ok(site.client("viewer").get("/v1/deployments/reviews/gateways")), "the gateway is known")
         version = site.version()
@@ -85,7 +87,7 @@ def test_a_first_release_is_proven_by_the_gateway_and_then_served(site: Site, tm
         assert predict(client).json()["model_version"] == str(version)
 
 
-def test_a_canary_that_fails_gets_its_weight_and_is_rolled_back(site: Site, tmp_path: Path) -> None:
+def test_a_canary_that_fails_gets_its_weight_and_is_rolled_back(site: InProcess, tmp_path: Path) -> None:
     artifacts = PlantedArtifacts(tmp_path)
     site.first_champion()
     with running_gateway(site, artifacts, tmp_path / "home") as client:
@@ -105,7 +107,7 @@ def test_a_canary_that_fails_gets_its_weight_and_is_rolled_back(site: Site, tmp_
         wait_for(lambda: {predict(client).headers["x-variant"] for _ in range(20)} == {"stable"}, "all stable")
 
 
-def test_a_label_for_an_answer_under_a_canary_is_counted(site: Site, tmp_path: Path) -> None:
+def test_a_label_for_an_answer_under_a_canary_is_counted(site: InProcess, tmp_path: Path) -> None:
     site.deploy(canary={"steps": [0.5], "metrics": [{"name": "error"}, {"name": "wrong", "margin": 0.05}]})
     site.first_champion()
     with running_gateway(site, PlantedArtifacts(tmp_path), tmp_path / "home") as client:

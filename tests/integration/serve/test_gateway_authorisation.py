@@ -7,9 +7,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.integration.serve.conftest import Site
-from tests.support.api_site import routes
+from tests.support.operations import routes
 from tests.support.waiting import wait_for
+from tests.support.worlds.gateway import GatewayInProcess
 
 TOKEN = "let-me-in-please-1"
 PUBLIC, CALLERS = "public", "whoever has the gateway's token"
@@ -34,7 +34,7 @@ MAY = {
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FastAPI, httpx.Client]]:
-    site = Site(tmp_path_factory.mktemp("site"))
+    site = GatewayInProcess(tmp_path_factory.mktemp("site"))
     site.start_control_plane()
     site.release(1)
     with site.gateway(gateway_token=TOKEN, failed_logins_per_minute=1000) as client:

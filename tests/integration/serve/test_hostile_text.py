@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.serve.conftest import Site
 from tests.integration.serve.test_gateway_survives import gateway_process
 from tests.support.processes import Process, Processes
 from tests.support.waiting import wait_for
+from tests.support.worlds.gateway import GatewayInProcess
 from workers.serve.requests import MAX_BODY_BYTES, MAX_CHARACTERS, MAX_ROWS
 
 pytestmark = pytest.mark.e2e
@@ -68,7 +68,7 @@ REFUSED: dict[str, tuple[int, str, object]] = {
 
 
 @pytest.fixture
-def running(site: Site, processes: Processes) -> Iterator[tuple[Process, httpx.Client, int]]:
+def running(site: GatewayInProcess, processes: Processes) -> Iterator[tuple[Process, httpx.Client, int]]:
     """A real gateway process in the middle of a canary."""
     site.roll_out(2, weight=0.5)
     with gateway_process(processes, site, "hostile") as (process, client):
@@ -86,13 +86,13 @@ def problem_of(answer: httpx.Response) -> dict[str, Any]:
     return found
 
 
-def errors_told(site: Site) -> int:
+def errors_told(site: GatewayInProcess) -> int:
     return sum(
         cell.stable.error + cell.canary.error for observation in site.observed() for cell in observation.generations
     )
 
 
-def test_no_text_makes_an_error_of_an_arm(site: Site, running: tuple[Process, httpx.Client, int]) -> None:
+def test_no_text_makes_an_error_of_an_arm(site: GatewayInProcess, running: tuple[Process, httpx.Client, int]) -> None:
     process, client, _ = running
     paths = {"/v1/predict": lambda data: data, "/v2/models/movies/infer": _as_tensor}
     for path, wrap in paths.items():

@@ -5,21 +5,21 @@ from typing import Any
 import pytest
 
 from controlplane.duties.triggers import fire_due_triggers
-from tests.support.releases import Site
 from tests.support.triggers import evaluations, move_clock, outcomes, runs, send, trigger
+from tests.support.worlds.in_process import InProcess
 
 
-def tick(site: Site, times: int = 3) -> None:
+def tick(site: InProcess, times: int = 3) -> None:
     """As after restarts, and as two reconcilers one after the other."""
     for _ in range(times):
         fire_due_triggers(site.database, site.settings)
 
 
-def newest_run(site: Site) -> dict[str, Any]:
+def newest_run(site: InProcess) -> dict[str, Any]:
     return max(runs(site), key=lambda run: str(run["event"]["id"]))
 
 
-def test_what_comes_within_a_cooldown_fires_once_at_its_end_with_the_newest(site: Site) -> None:
+def test_what_comes_within_a_cooldown_fires_once_at_its_end_with_the_newest(site: InProcess) -> None:
     trigger(site, cooldown_seconds=60)
     assert outcomes(send(site, "1")) == ["fired"]
     for number in "234":
@@ -39,7 +39,7 @@ def test_what_comes_within_a_cooldown_fires_once_at_its_end_with_the_newest(site
     assert found == {"1": "fired", "2": "superseded", "3": "superseded", "4": "fired"}
 
 
-def test_an_event_after_the_cooldown_takes_along_what_waits(site: Site) -> None:
+def test_an_event_after_the_cooldown_takes_along_what_waits(site: InProcess) -> None:
     """The reconciler was away: still one run, not two."""
     trigger(site, cooldown_seconds=60)
     send(site, "1"), send(site, "2")
@@ -54,7 +54,7 @@ def test_an_event_after_the_cooldown_takes_along_what_waits(site: Site) -> None:
     assert newest_run(site)["event"]["deferred"] == {"count": 0, "events": []}
 
 
-def test_a_deferred_event_may_be_sent_again_and_one_that_fired_may_not(site: Site) -> None:
+def test_a_deferred_event_may_be_sent_again_and_one_that_fired_may_not(site: InProcess) -> None:
     trigger(site, cooldown_seconds=60, dedupe_key="${event.data.uri}")
     send(site, "1")
     assert outcomes(send(site, "2", data={"uri": "file:///1.csv"})) == ["duplicate"]
@@ -66,7 +66,7 @@ def test_a_deferred_event_may_be_sent_again_and_one_that_fired_may_not(site: Sit
     assert outcomes(send(site, "5", data={"uri": "file:///new.csv"})) == ["duplicate"]
 
 
-def test_a_run_may_ask_how_many_waited(site: Site) -> None:
+def test_a_run_may_ask_how_many_waited(site: InProcess) -> None:
     trigger(site, cooldown_seconds=60, params={"source": "file:///${event.deferred.count}.csv"})
     for number in "1234":
         send(site, number)
@@ -75,7 +75,7 @@ def test_a_run_may_ask_how_many_waited(site: Site) -> None:
     assert sorted(run["params"]["source"] for run in runs(site)) == ["file:///0.csv", "file:///2.csv"]
 
 
-def test_a_burst_that_ends_within_the_cooldown_waits_for_its_end(site: Site) -> None:
+def test_a_burst_that_ends_within_the_cooldown_waits_for_its_end(site: InProcess) -> None:
     trigger(site, cooldown_seconds=60)
     send(site, "1")
     trigger(site, cooldown_seconds=60, debounce_seconds=10, dedupe_key="${event.data.uri}")
@@ -93,7 +93,7 @@ def test_a_burst_that_ends_within_the_cooldown_waits_for_its_end(site: Site) -> 
 
 
 @pytest.mark.parametrize(("change", "outcome"), [({"enabled": False}, "disabled"), ({"daily_budget": 1}, "budget")])
-def test_what_was_deferred_asks_again_at_the_end(site: Site, change: dict[str, Any], outcome: str) -> None:
+def test_what_was_deferred_asks_again_at_the_end(site: InProcess, change: dict[str, Any], outcome: str) -> None:
     trigger(site, cooldown_seconds=60)
     send(site, "1"), send(site, "2")
     trigger(site, cooldown_seconds=60, **change)
@@ -103,7 +103,7 @@ def test_what_was_deferred_asks_again_at_the_end(site: Site, change: dict[str, A
     assert evaluations(site, event="2")[0]["outcome"] == outcome
 
 
-def test_a_longer_cooldown_defers_further(site: Site) -> None:
+def test_a_longer_cooldown_defers_further(site: InProcess) -> None:
     trigger(site, cooldown_seconds=60)
     send(site, "1"), send(site, "2")
     trigger(site, cooldown_seconds=100)
@@ -115,7 +115,7 @@ def test_a_longer_cooldown_defers_further(site: Site) -> None:
     assert len(runs(site)) == 2
 
 
-def test_a_dropping_trigger_says_what_to_do_and_never_fires_for_it(site: Site) -> None:
+def test_a_dropping_trigger_says_what_to_do_and_never_fires_for_it(site: InProcess) -> None:
     trigger(site, cooldown_seconds=60, cooldown_mode="drop")
     send(site, "1"), send(site, "2")
     move_clock(site, 61)
@@ -126,7 +126,7 @@ def test_a_dropping_trigger_says_what_to_do_and_never_fires_for_it(site: Site) -
     assert "send the event again afterwards, or set `cooldown_mode: defer`" in found["reason"]
 
 
-def test_many_deferred_are_counted_and_the_newest_named(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_deferred_are_counted_and_the_newest_named(site: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("controlplane.domain.trigger.MOST_DEFERRED", 2)
     trigger(site, cooldown_seconds=60)
     for number in range(1, 7):

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from controlplane.store.database import Database
-from tests.support.releases import Site
 from tests.support.triggers import runs, trigger
+from tests.support.worlds.in_process import InProcess
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
@@ -15,7 +15,7 @@ EVENT: dict[str, Any] = {"specversion": "1.0", "type": "batch.ready", "source": 
 DATA = {"uri": "file:///1.csv"}
 
 
-def post(site: Site, content: str, content_type: str = STRUCTURED) -> Any:
+def post(site: InProcess, content: str, content_type: str = STRUCTURED) -> Any:
     return site.client("operator").post("/v1/events", content=content, headers={"content-type": content_type})
 
 
@@ -27,7 +27,7 @@ def post(site: Site, content: str, content_type: str = STRUCTURED) -> Any:
     ],
     ids=["null extension", "JSON in base64"],
 )
-def test_the_data_resolves_for_a_trigger(site: Site, members: dict[str, Any]) -> None:
+def test_the_data_resolves_for_a_trigger(site: InProcess, members: dict[str, Any]) -> None:
     trigger(site)
     answer = post(site, json.dumps({**EVENT, **members}))
     assert answer.status_code == 202, answer.text
@@ -35,7 +35,7 @@ def test_the_data_resolves_for_a_trigger(site: Site, members: dict[str, Any]) ->
     assert runs(site)[0]["params"]["source"] == "file:///1.csv"
 
 
-def test_a_batch_is_answered_event_by_event_and_a_repeated_one_is_known(site: Site) -> None:
+def test_a_batch_is_answered_event_by_event_and_a_repeated_one_is_known(site: InProcess) -> None:
     trigger(site)
     events = [{**EVENT, "id": event_id, "data": DATA} for event_id in ("n1", "n2", "n1")]
     answer = post(site, json.dumps(events), BATCH)
@@ -46,7 +46,7 @@ def test_a_batch_is_answered_event_by_event_and_a_repeated_one_is_known(site: Si
     assert post(site, "[]", BATCH).json() == {"items": []}
 
 
-def test_a_batch_with_one_bad_event_is_refused_whole_and_names_it(site: Site, database: Database) -> None:
+def test_a_batch_with_one_bad_event_is_refused_whole_and_names_it(site: InProcess, database: Database) -> None:
     trigger(site)
     answer = post(site, json.dumps([{**EVENT, "data": DATA}, {**EVENT, "id": "n2", "type": None}]), BATCH)
     assert answer.status_code == 422

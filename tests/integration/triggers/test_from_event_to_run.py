@@ -10,12 +10,13 @@ from controlplane.duties.triggers import fire_due_triggers
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import InboxRow
 from controlplane.store.tables import PipelineRunRow, TriggerEvaluationRow
-from tests.support.releases import Site, ok
+from tests.support.answers import ok
 from tests.support.scripted_worker import Worker
 from tests.support.triggers import evaluations, facts, move_clock, outcomes, runs, send, trigger
+from tests.support.worlds.in_process import InProcess
 
 
-def test_an_event_becomes_a_run_and_its_first_job(site: Site) -> None:
+def test_an_event_becomes_a_run_and_its_first_job(site: InProcess) -> None:
     trigger(site)
     (evaluation,) = send(site, subject="reviews", correlationid="journey-7")
     assert evaluation["outcome"] == "fired"
@@ -32,7 +33,7 @@ def test_an_event_becomes_a_run_and_its_first_job(site: Site) -> None:
     assert [fact["causationid"] for fact in journey[1:]] == [fact["id"] for fact in journey[:-1]]
 
 
-def test_binary_mode_is_the_same_event(site: Site) -> None:
+def test_binary_mode_is_the_same_event(site: InProcess) -> None:
     trigger(site)
     headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "shop", "ce-type": "batch.ready"}
     answer = site.client("operator").post("/v1/events", json={"uri": "file:///1.csv"}, headers=headers)
@@ -42,7 +43,7 @@ def test_binary_mode_is_the_same_event(site: Site) -> None:
     assert len(runs(site)) == 1
 
 
-def test_the_same_event_again_gets_the_first_answer_and_changes_nothing(site: Site, database: Database) -> None:
+def test_the_same_event_again_gets_the_first_answer_and_changes_nothing(site: InProcess, database: Database) -> None:
     trigger(site)
     first = send(site)
     trigger(site, "second")
@@ -56,14 +57,14 @@ def test_the_same_event_again_gets_the_first_answer_and_changes_nothing(site: Si
     assert counts == [1, 1, 1]
 
 
-def test_identity_is_source_and_id(site: Site) -> None:
+def test_identity_is_source_and_id(site: InProcess) -> None:
     trigger(site, sources=["shop", "store"])
     send(site, "1")
     send(site, "1", source="store")
     assert len(runs(site)) == 2
 
 
-def test_an_unknown_type_is_recorded_and_no_error(site: Site) -> None:
+def test_an_unknown_type_is_recorded_and_no_error(site: InProcess) -> None:
     trigger(site)
     (evaluation,) = send(site, type="weather.changed")
     assert (evaluation["outcome"], evaluation["trigger"]) == ("no_trigger_matched", None)
@@ -86,7 +87,7 @@ def test_an_unknown_type_is_recorded_and_no_error(site: Site) -> None:
     ],
 )
 def test_why_a_trigger_did_not_fire(
-    site: Site, settings: dict[str, Any], event: dict[str, Any], outcome: str, reason: str
+    site: InProcess, settings: dict[str, Any], event: dict[str, Any], outcome: str, reason: str
 ) -> None:
     trigger(site, **settings)
     (evaluation,) = send(site, **event)
@@ -96,7 +97,7 @@ def test_why_a_trigger_did_not_fire(
     assert evaluations(site, trigger="on-batch") == [evaluation]
 
 
-def test_a_dedupe_key_fires_once(site: Site) -> None:
+def test_a_dedupe_key_fires_once(site: InProcess) -> None:
     trigger(site, dedupe_key="${event.data.uri}")
     same = {"data": {"uri": "file:///same.csv"}}
     assert [outcomes(send(site, str(n), **same)) for n in range(3)] == [["fired"], ["duplicate"], ["duplicate"]]
@@ -105,7 +106,7 @@ def test_a_dedupe_key_fires_once(site: Site) -> None:
     assert len(runs(site)) == 2
 
 
-def test_cooldown_lets_the_same_key_fire_later(site: Site) -> None:
+def test_cooldown_lets_the_same_key_fire_later(site: InProcess) -> None:
     trigger(site, cooldown_seconds=60, cooldown_mode="drop", dedupe_key="${event.data.uri}")
     assert outcomes(send(site, "1")) == ["fired"]
     assert outcomes(send(site, "2")) == ["cooldown"]
@@ -113,7 +114,7 @@ def test_cooldown_lets_the_same_key_fire_later(site: Site) -> None:
     assert outcomes(send(site, "3", data={"uri": "file:///2.csv"})) == ["fired"]
 
 
-def test_the_budget_is_of_the_last_24_hours(site: Site) -> None:
+def test_the_budget_is_of_the_last_24_hours(site: InProcess) -> None:
     trigger(site, daily_budget=2)
     assert [outcomes(send(site, str(n)))[0] for n in range(3)] == ["fired", "fired", "budget"]
     assert "fired 2 times in 24 hours, the budget is 2" in evaluations(site, event="2")[0]["reason"]
@@ -121,7 +122,7 @@ def test_the_budget_is_of_the_last_24_hours(site: Site) -> None:
     assert outcomes(send(site, "3")) == ["fired"]
 
 
-def test_of_a_burst_the_last_one_fires_when_it_is_quiet(site: Site) -> None:
+def test_of_a_burst_the_last_one_fires_when_it_is_quiet(site: InProcess) -> None:
     trigger(site, debounce_seconds=30)
     assert [outcomes(send(site, str(n)))[0] for n in range(3)] == ["debouncing"] * 3
     assert [e["outcome"] for e in evaluations(site)] == ["debouncing", "superseded", "superseded"]
@@ -138,15 +139,15 @@ def test_of_a_burst_the_last_one_fires_when_it_is_quiet(site: Site) -> None:
     assert started["causationid"] == facts(site, "event.received.v1")[-1]["id"]
 
 
-def by_deleting(site: Site) -> None:
+def by_deleting(site: InProcess) -> None:
     assert site.client("operator").delete("/v1/triggers/on-batch").status_code == 204
 
 
-def by_disabling(site: Site) -> None:
+def by_disabling(site: InProcess) -> None:
     trigger(site, debounce_seconds=30, enabled=False)
 
 
-def by_changing_the_pipeline(site: Site) -> None:
+def by_changing_the_pipeline(site: InProcess) -> None:
     stages = {"curate": {"kind": "curate", "spec": {"dataset": "reviews"}}}
     ok(site.client("operator").put("/v1/pipelines/nightly", json={"stages": stages}))
 
@@ -160,7 +161,7 @@ def by_changing_the_pipeline(site: Site) -> None:
     ],
 )
 def test_what_waits_is_judged_again_when_it_is_due(
-    site: Site, change: Callable[[Site], None], outcome: str, reason: str
+    site: InProcess, change: Callable[[InProcess], None], outcome: str, reason: str
 ) -> None:
     trigger(site, debounce_seconds=30)
     send(site)
@@ -173,7 +174,7 @@ def test_what_waits_is_judged_again_when_it_is_due(
     assert runs(site) == []
 
 
-def test_a_pipeline_that_changed_under_its_trigger_is_recorded_as_invalid(site: Site) -> None:
+def test_a_pipeline_that_changed_under_its_trigger_is_recorded_as_invalid(site: InProcess) -> None:
     trigger(site)
     by_changing_the_pipeline(site)
     (evaluation,) = send(site)

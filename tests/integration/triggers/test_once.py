@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tests.support.releases import Site
 from tests.support.triggers import (
     evaluations,
     outcomes,
@@ -14,9 +13,10 @@ from tests.support.triggers import (
     send,
     trigger,
 )
+from tests.support.worlds.in_process import InProcess
 
 
-def test_the_same_key_at_the_same_time_fires_once(site: Site) -> None:
+def test_the_same_key_at_the_same_time_fires_once(site: InProcess) -> None:
     """Eight different events with one key, through eight connections."""
     trigger(site, dedupe_key="${event.data.batch}", params={})
     trigger(site, "paced", dedupe_key=None, params={}, daily_budget=3)
@@ -42,7 +42,7 @@ def test_the_same_key_at_the_same_time_fires_once(site: Site) -> None:
     assert len(runs(site)) == 4
 
 
-def test_one_event_at_the_same_time_by_two_doors_has_its_effect_once(site: Site) -> None:
+def test_one_event_at_the_same_time_by_two_doors_has_its_effect_once(site: InProcess) -> None:
     trigger(site)
     for n in range(10):
         start = threading.Barrier(2)
@@ -64,7 +64,7 @@ def test_one_event_at_the_same_time_by_two_doors_has_its_effect_once(site: Site)
 
 
 @pytest.mark.parametrize("prefix", [1, 4, 9])
-def test_replaying_any_prefix_of_events_changes_nothing(site: Site, prefix: int) -> None:
+def test_replaying_any_prefix_of_events_changes_nothing(site: InProcess, prefix: int) -> None:
     trigger(site, dedupe_key="${event.data.batch}", params={}, daily_budget=3)
     events = [(str(n), {"batch": n % 4}) for n in range(9)]
     first = [send(site, event_id, data=data) for event_id, data in events]

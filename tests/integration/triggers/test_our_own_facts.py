@@ -7,12 +7,13 @@ from sqlmodel import col, func, select
 from controlplane.reactions.facts import REACTIONS
 from controlplane.store.tables import JobRow
 from schemas.events import BY_TYPE
-from tests.support.releases import Site, ok
+from tests.support.answers import ok
 from tests.support.scripted_worker import Worker
 from tests.support.triggers import CREATED, PIPELINE, evaluations, facts, hear_facts, outcomes, runs, send, trigger
+from tests.support.worlds.in_process import InProcess
 
 
-def test_a_trigger_listens_to_our_own_facts_and_never_to_its_own_runs(site: Site) -> None:
+def test_a_trigger_listens_to_our_own_facts_and_never_to_its_own_runs(site: InProcess) -> None:
     trigger(site, "again", types=[CREATED], sources=["graftwork"], params={}, dedupe_key="${event.data.digest}")
     ok(site.client("operator").post("/v1/pipelines/nightly:run", json={}))
     worker = Worker(site)
@@ -28,7 +29,7 @@ def test_a_trigger_listens_to_our_own_facts_and_never_to_its_own_runs(site: Site
     assert len(runs(site)) == 2
 
 
-def test_a_loop_through_another_trigger_is_seen(site: Site) -> None:
+def test_a_loop_through_another_trigger_is_seen(site: InProcess) -> None:
     ours = {"sources": ["graftwork"], "params": {}}
     trigger(site, "ping", types=[CREATED], **ours)
     trigger(site, "pong", types=["dev.graftwork.job.succeeded.v1"], where={"data.kind": "curate"}, **ours)
@@ -48,7 +49,7 @@ def test_a_loop_through_another_trigger_is_seen(site: Site) -> None:
     assert "loop" in outcomes(evaluations(site))
 
 
-def test_a_loop_through_a_rollout_is_seen_though_only_time_moved_it(site: Site) -> None:
+def test_a_loop_through_a_rollout_is_seen_though_only_time_moved_it(site: InProcess) -> None:
     """The reconciler moves the alias and no event led to that: the move's evidence does."""
     site.deploy(gates=[])
     worker = Worker(site)
@@ -79,7 +80,7 @@ def test_a_loop_through_a_rollout_is_seen_though_only_time_moved_it(site: Site) 
     assert outcomes(evaluations(site, trigger="on-move")) == ["loop", "fired"]
 
 
-def test_an_outsider_cannot_feign_a_cause(site: Site) -> None:
+def test_an_outsider_cannot_feign_a_cause(site: InProcess) -> None:
     trigger(site)
     send(site, "1")
     (started,) = facts(site, "pipeline.run_started.v1")

@@ -10,8 +10,9 @@ from controlplane.errors import PayloadTooLarge
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import InboxRow
 from schemas.cloudevent import InboundEvent
-from tests.support.releases import Site, ok
+from tests.support.answers import ok
 from tests.support.triggers import TRIGGER, facts, send, trigger
+from tests.support.worlds.in_process import InProcess
 
 
 @pytest.mark.parametrize(
@@ -26,13 +27,13 @@ from tests.support.triggers import TRIGGER, facts, send, trigger
         ({"types": ["dev.graftwork.nothing.v1"]}, 422, "there is no fact"),
     ],
 )
-def test_a_bad_trigger_is_refused(site: Site, values: dict[str, Any], status: int, said: str) -> None:
+def test_a_bad_trigger_is_refused(site: InProcess, values: dict[str, Any], status: int, said: str) -> None:
     answer = site.client("operator").put("/v1/triggers/on-batch", json={**TRIGGER, **values})
     assert answer.status_code == status
     assert said in answer.json()["detail"], answer.text
 
 
-def test_triggers_are_listed_read_and_deleted(site: Site) -> None:
+def test_triggers_are_listed_read_and_deleted(site: InProcess) -> None:
     for name in ("b", "a"):
         trigger(site, name)
     viewer = site.client("viewer")
@@ -56,7 +57,9 @@ def test_triggers_are_listed_read_and_deleted(site: Site) -> None:
         ({"Bad_Name": "x"}, 422, "lower-case letters and digits only"),
     ],
 )
-def test_a_bad_event_is_refused_and_leaves_nothing(site: Site, event: dict[str, Any], status: int, said: str) -> None:
+def test_a_bad_event_is_refused_and_leaves_nothing(
+    site: InProcess, event: dict[str, Any], status: int, said: str
+) -> None:
     trigger(site)
     whole = {"specversion": "1.0", "id": "1", "source": "shop", "type": "batch.ready", **event}
     headers = {"content-type": "application/cloudevents+json"}
@@ -68,7 +71,7 @@ def test_a_bad_event_is_refused_and_leaves_nothing(site: Site, event: dict[str, 
     assert facts(site) == []
 
 
-def test_a_viewer_may_not_send_events(site: Site) -> None:
+def test_a_viewer_may_not_send_events(site: InProcess) -> None:
     headers = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "shop", "ce-type": "x"}
     assert site.client("viewer").post("/v1/events", headers=headers).status_code == 403
 
@@ -80,7 +83,7 @@ def test_the_door_itself_measures(database: Database) -> None:
         receive_event(uow, event)
 
 
-def test_evaluations_come_newest_first_in_pages(site: Site) -> None:
+def test_evaluations_come_newest_first_in_pages(site: InProcess) -> None:
     for n in range(5):
         send(site, str(n), type="nobody.listens")
     seen: list[str] = []

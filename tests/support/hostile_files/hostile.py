@@ -7,17 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.builders.adapters import adapter_metadata
+
 MIB = 1 << 20
-METADATA = {
-    "base_digest": "sha256:" + "1" * 64,
-    "feature_recipe": "mid-last-mean-v1",
-    "r": 0,
-    "lora_alpha": 16,
-    "use_rslora": False,
-    "target_modules": ["query"],
-    "labels": ["no", "yes"],
-    "max_length": 16,
-}
+METADATA = adapter_metadata(r=0, target_modules=("query",), labels=("no", "yes")).model_dump(mode="json")
 
 
 class Bomb:

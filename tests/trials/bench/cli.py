@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from controlplane.store.database import Database
-from tests.support.api_site import ApiSite
+from tests.support.builders.specs import CURATE
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE, Jobs
+from tests.support.jobs import Jobs
 from tests.support.processes import ROOT
+from tests.support.worlds.in_process import InProcess
 from tests.trials.bench.parts import Options
 from tests.trials.bench.report import Goal, Ratio, alternate
 
@@ -42,8 +43,8 @@ def measure(options: Options) -> list[Ratio]:
     return [Ratio.of(name, "CPU ms", pairs, against="`import httpx`", goal=GOAL, note=NOTE)]
 
 
-def _site(database: Database) -> ApiSite:
-    site, jobs = ApiSite(database), Jobs(database)
+def _site(database: Database) -> InProcess:
+    site, jobs = InProcess(database), Jobs(database)
     for _ in range(JOBS):
         jobs.request("curate", CURATE)
     return site

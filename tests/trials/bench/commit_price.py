@@ -6,8 +6,8 @@ from functools import partial
 from uuid import uuid4
 
 from controlplane.store.database import Database
-from controlplane.store.tables import RegisteredModelRow
 from schemas.events import JobRequested
+from tests.support.builders.planted import model_row
 from tests.trials.bench.parts import Options
 from tests.trials.bench.report import Ratio, alternate
 
@@ -36,7 +36,7 @@ def commits_per_second(database: Database, facts: int, commits: int) -> float:
     def write(_: int) -> None:
         for _ in range(commits):
             with database.begin("bench") as uow:
-                uow.session.add(RegisteredModelRow(name=f"m-{uuid4().hex[:20]}", created_at=uow.now()))
+                uow.session.add(model_row(uow.now(), f"m-{uuid4().hex[:20]}"))
                 for _ in range(facts):
                     uow.record(JobRequested(job_id=uuid4(), kind="train", attempt=0), f"job/{uuid4()}")
 

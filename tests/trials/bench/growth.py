@@ -20,7 +20,8 @@ from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.event_log import last_seq, read_events
 from schemas.claims import ClaimRequest, Failure
 from schemas.jobs import JOB_KINDS
-from tests.support.jobs import CURATE
+from tests.support.builders.planted import job_row
+from tests.support.builders.specs import CURATE
 from tests.trials.bench.parts import Options
 from tests.trials.bench.relay import commit_facts
 from tests.trials.bench.report import Goal, Ratio, alternate
@@ -159,13 +160,11 @@ def _copy(uow: UnitOfWork, table: str, first: int, changed: dict[str, str | None
 def _job(number: int) -> dict[str, object]:
     kinds = [kind for kind in JOB_KINDS if kind != "merge"]  # of which none waits: what `empty_claim` asks for
     waits = number % 2 == 0
-    return JobRow(
+    return job_row(
+        datetime.now(UTC),
+        kinds[number // 2 % len(kinds)],
         created_seq=number,
-        kind=kinds[number // 2 % len(kinds)],
         spec=CURATE,
         phase="Pending" if waits else "Failed",
-        refused_by=[],
-        actor="bench",
         correlationid=str(number),
-        created_at=datetime.now(UTC),
     ).model_dump()

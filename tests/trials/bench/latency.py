@@ -19,9 +19,9 @@ from schemas.cloudevent import InboundEvent
 from schemas.events import JobRequested
 from schemas.kafka_binding import inbound_to_message
 from schemas.topics import INBOUND
-from tests.support.jobs import CURATE
-from tests.support.plant import Plant
+from tests.support.builders.specs import CURATE
 from tests.support.processes import Process
+from tests.support.worlds.machine import Machine
 from tests.trials.bench.heard import Log
 from tests.trials.bench.parts import Options, Unmeasured
 from tests.trials.bench.report import Goal, Ratio, alternate, percentile
@@ -57,11 +57,11 @@ def measure(options: Options) -> list[Ratio]:
     broker = options.parts.kafka.bootstrap_servers
     found: list[Ratio] = []
     with _raw(options, broker) as raw:
-        with _plant(options, "PostgreSQL", broker) as jobs:
+        with _machine(options, "PostgreSQL", broker) as jobs:
             found += _job_starts(options, "Kafka and PostgreSQL", jobs, raw)
             with closing(KafkaProducer(bootstrap_servers=broker)) as producer:
-                found += _event_starts(options, Events(jobs.plant, jobs.log, producer), raw)
-        with _plant(options, "SQLite", None) as jobs:
+                found += _event_starts(options, Events(jobs.machine, jobs.log, producer), raw)
+        with _machine(options, "SQLite", None) as jobs:
             found += _job_starts(options, "embedded", jobs, raw)
     return found
 
@@ -126,8 +126,8 @@ def ms(nanoseconds: int) -> float:
 class Jobs:
     """Asks for jobs, and hears when the worker has them."""
 
-    def __init__(self, plant: Plant, log: Log, database: Database) -> None:
-        self.plant = plant
+    def __init__(self, machine: Machine, log: Log, database: Database) -> None:
+        self.machine = machine
         self.log = log
         self._database = database
 
@@ -145,7 +145,7 @@ class Jobs:
 
     def _start(self) -> Start:
         posted = time.time_ns()
-        job = self.plant.request("curate", CURATE)
+        job = self.machine.request("curate", CURATE)
         left, had = self.log.next(job)
         self.log.until_idle(had)
         return Start(posted, _committed(self._database, job), left, had)
@@ -161,11 +161,11 @@ def _committed(database: Database, job: str) -> int:
 class Events:
     """Publishes outside events to which a trigger listens, and hears when the worker has the job."""
 
-    def __init__(self, plant: Plant, log: Log, producer: KafkaProducer) -> None:
+    def __init__(self, machine: Machine, log: Log, producer: KafkaProducer) -> None:
         self._log = log
         self._producer = producer
-        plant.put("/v1/pipelines/bench", {"name": "bench", "stages": {"curate": {"kind": "curate", "spec": CURATE}}})
-        plant.put(
+        machine.put("/v1/pipelines/bench", {"name": "bench", "stages": {"curate": {"kind": "curate", "spec": CURATE}}})
+        machine.put(
             "/v1/triggers/bench",
             {
                 "name": "bench",
@@ -215,20 +215,20 @@ def _raw(options: Options, broker: str) -> Iterator[Callable[[], float]]:
 
 
 @contextmanager
-def _plant(options: Options, kind: str, broker: str | None) -> Iterator[Jobs]:
+def _machine(options: Options, kind: str, broker: str | None) -> Iterator[Jobs]:
     """API and worker; on Kafka also relay and reactions."""
     with ExitStack() as stack:
         database = stack.enter_context(options.parts.database(kind))
         processes = stack.enter_context(options.parts.processes())
-        plant = stack.enter_context(closing(Plant(processes, processes.folder, database.url)))
-        plant.env |= {"GRAFTWORK_WORKER_POLL_SECONDS": "60", "GRAFTWORK_JOB_LEASE_SECONDS": "60"}
+        machine = stack.enter_context(closing(Machine.apart(processes, database.url)))
+        machine.env |= {"GRAFTWORK_WORKER_POLL_SECONDS": "60", "GRAFTWORK_JOB_LEASE_SECONDS": "60"}
         if broker:
-            plant.env["GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS"] = broker
+            machine.env["GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS"] = broker
             create_topics(Settings(kafka_bootstrap_servers=broker))
-        plant.api()
+        machine.api()
         for name in ("relay", "reactions") if broker else ():
-            plant.run("-m", "controlplane", name)
-        log = stack.enter_context(_listening(plant.run("-m", "tests.trials.bench.claimer", "curate")))
-        jobs = Jobs(plant, log, database)
+            machine.start("-m", "controlplane", name)
+        log = stack.enter_context(_listening(machine.start("-m", "tests.trials.bench.claimer", "curate")))
+        jobs = Jobs(machine, log, database)
         jobs.sample()  # every process has joined in
         yield jobs

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from controlplane.store.database import Database
-from controlplane.store.tables import JobRow, ModelVersionRow, RegisteredModelRow
-from tests.support.jobs import CURATE, artifact
+from tests.support.builders.planted import plant_job, plant_model, plant_version
 from tests.support.missing import Missing
-from tests.support.plant import TOKEN, Plant
+from tests.support.worlds.machine import TOKEN, Machine
 from tests.trials.bench import mlflow
 from tests.trials.bench.http import Connection
 from tests.trials.bench.parts import Options
@@ -41,11 +40,11 @@ Work = Callable[[int, int], None]
 class Ours:
     """One kept-alive connection a client."""
 
-    def __init__(self, plant: Plant, database: Database) -> None:
+    def __init__(self, machine: Machine, database: Database) -> None:
         for model in MODELS:
             register(database, model)
         headers = {"authorization": f"Bearer {TOKEN}"}
-        url = plant.env["GRAFTWORK_API_URL"]
+        url = machine.env["GRAFTWORK_API_URL"]
         self._clients = [Connection(url, headers) for _ in MODELS]
         first = {"if-none-match": "*"}
         self._etags = [self._move(number, 1, first) for number in range(CLIENTS)]
@@ -89,26 +88,10 @@ class Theirs:
 def register(database: Database, model: str) -> None:
     """Two versions, as two jobs would have made them."""
     with database.begin("bench") as uow:
-        now = uow.now()
-        job = JobRow(
-            kind="train",
-            spec=CURATE,
-            phase="Succeeded",
-            actor="bench",
-            correlationid="b",
-            created_at=now,
-            refused_by=[],
-        )
-        uow.session.add_all([job, RegisteredModelRow(name=model, created_at=now, versions=2)])
-        uow.session.flush()
+        plant_model(uow, model, versions=2)
+        job = plant_job(uow, phase="Succeeded")
         for number in (1, 2):
-            uow.session.add(
-                ModelVersionRow(
-                    model=model, version=number, adapter=artifact("a").model_dump(), base_model="base", base_digest="d",
-                    feature_recipe="mid-last-mean-v1", target_modules=["query"], head_digest="d", labels=["a", "b"],
-                    max_length=64, parents=[], datasets=[], job_id=job.id, created_at=now, created_by="bench",
-                )
-            )  # fmt: skip
+            plant_version(uow, job, number, model=model)
 
 
 def _alias(number: int) -> str:
@@ -132,9 +115,9 @@ def measure(options: Options) -> list[Ratio]:
         with ExitStack() as stack:
             database = stack.enter_context(options.parts.database("PostgreSQL"))
             processes = stack.enter_context(options.parts.processes())
-            plant = stack.enter_context(closing(Plant(processes, processes.folder, database.url)))
-            plant.api()
-            ours = Ours(plant, database)
+            machine = stack.enter_context(closing(Machine.apart(processes, database.url)))
+            machine.api()
+            ours = Ours(machine, database)
             theirs = Theirs(stack.enter_context(mlflow.server(options.parts, workers, MODELS)))
             against = f"MLflow {mlflow.VERSION}, {workers} worker{'s' if workers > 1 else ''}"
             stack.callback(ours.close)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from schemas.views.rollouts import RolloutDetail
 from tests.support.journey import DEPLOYMENT, MODEL
 from tests.support.waiting import wait_for

@@ -12,12 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from schemas.jobs import JobKind, JobResult, JobSpec
-from schemas.jobs.attack import AttackSpec
-from schemas.jobs.curate import CurateSpec
-from schemas.jobs.evaluate import EvaluateSpec
-from schemas.jobs.export import ExportResult, ExportSpec
-from schemas.jobs.merge import MergeSpec
-from tests.support.workbench import Workbench, build_tiny_base, planted_rows, random_adapter
+from schemas.jobs.export import ExportResult
+from tests.support.builders.adapters import random_adapter
+from tests.support.builders.bases import build_tiny_base
+from tests.support.builders.rows import planted_rows
+from tests.support.builders.specs import attack_spec, curate_spec, evaluate_spec, export_spec, merge_spec, source_at
+from tests.support.workbench import Workbench
 from workers.model.base import base_digest
 from workers.runtime.messages import Said, Task
 from workers.runtime.process import JobProcess
@@ -63,17 +63,15 @@ class Jobs:
         bench, digest = self._bench, base_digest(self._bench.base)
         dataset = bench.dataset(train=planted_rows(40), test=planted_rows(8, seed=1))
         first, second = (bench.store(random_adapter(digest, r=2, seed=seed), seed) for seed in (1, 2))
-        export = ExportSpec(model_version=first)
+        export = export_spec(first)
         exported = self.run(export, lambda _: start_cold())[0]
         assert isinstance(exported, ExportResult)
-        attacked = {"model_version": first, "graph": exported.graph, "dataset": dataset}
-        yield CurateSpec.model_validate({"dataset": "reviews", "sources": [{"uri": self._file.as_uri()}]})
+        yield curate_spec(source_at(self._file))
         yield bench.train_spec(dataset, lora={"r": 2})
-        sources = [{"model_version": version, "weight": 0.5} for version in (first, second)]
-        yield MergeSpec.model_validate({"model": "merged", "sources": sources, "merge_method": "cat"})
+        yield merge_spec(first, second, weights=(0.5, 0.5))
         yield export
-        yield EvaluateSpec.model_validate(attacked)
-        yield AttackSpec.model_validate(attacked | {"rows": 2, "query_budget": 20})
+        yield evaluate_spec(first, exported.graph, dataset=dataset)
+        yield attack_spec(first, exported.graph, dataset=dataset, rows=2, query_budget=20)
 
     def run(self, spec: JobSpec, start: Start) -> tuple[JobResult, Cost]:
         """One job to its result. Its processor time is that of every process that ended meanwhile."""

@@ -14,7 +14,7 @@ from tests.support import broker, postgres_server
 from tests.support.processes import end_on_sigterm
 from tests.trials.chaos import evidence, report, tables
 from tests.trials.chaos.embedded_site import EmbeddedSite
-from tests.trials.chaos.invariants import Auditor
+from tests.trials.chaos.invariants.auditor import Auditor
 from tests.trials.chaos.kafka_site import KafkaSite
 from tests.trials.chaos.plan import TOPOLOGIES, Topology, plan_round
 from tests.trials.chaos.round import Outcome, Round

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from secrets import token_urlsafe
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from schemas.jobs import JOB_KINDS
 from tests.support.processes import Process
 from tests.support.waiting import wait_for

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, cast
 
 from tests.trials.chaos.foundation import CANARY
-from tests.trials.chaos.invariants import Cut, Pause, Trouble
+from tests.trials.chaos.invariants.expected import Cut, Pause, Trouble
 from tests.trials.chaos.plan import PARTS, Action, Fault
 from tests.trials.chaos.proofs import Prover
 from tests.trials.chaos.proxy import How

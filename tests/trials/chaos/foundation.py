@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from controlplane.domain.job import FINAL
 from schemas.events import InboundReceived, JobSucceeded
+from tests.support.builders.rows import planted_rows
+from tests.support.builders.specs import TRAIN
 from tests.support.readiness import is_ready
 from tests.support.waiting import wait_for
-from tests.support.workbench import planted_rows
 from tests.trials.chaos.caller import Caller
 from tests.trials.chaos.site import DEPLOYMENT, MODEL, START_SECONDS, ChaosSite
 
@@ -88,17 +89,8 @@ def curate_spec(site: ChaosSite, dataset: str, found: list[tuple[str, str]], nam
 
 def train_spec(site: ChaosSite, *, seed: int, frozen: bool) -> dict[str, Any]:
     """One head for all after the first, so that any two can be merged."""
-    spec: dict[str, Any] = {
-        "model": MODEL,
-        "base_model": site.base.as_uri(),
-        "dataset": "reviews@latest",
-        "lora": {"r": 2},
-        "epochs": 4,
-        "batch_size": 8,
-        "max_length": 16,
-        "checkpoint_steps": 5,
-        "seed": seed,
-    }
+    small = {"lora": {"r": 2}, "epochs": 4, "batch_size": 8, "max_length": 16, "checkpoint_steps": 5}
+    spec: dict[str, Any] = {**TRAIN, "base_model": site.base.as_uri(), "seed": seed, **small}
     return spec | ({"head": {"type": "frozen", "model_version": f"{MODEL}/1"}} if frozen else {})
 
 

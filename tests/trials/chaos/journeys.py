@@ -12,7 +12,7 @@ from controlplane.domain.rollout import FINAL
 from tests.trials.chaos import doors, foundation
 from tests.trials.chaos.caller import PATIENCE, Answer, Caller, GaveUp
 from tests.trials.chaos.foundation import EVENT_SOURCE, EVENT_TYPE, MAX_ATTEMPTS, draw
-from tests.trials.chaos.invariants import AliasMove
+from tests.trials.chaos.invariants.expected import AliasMove
 from tests.trials.chaos.ledger import Ledger
 from tests.trials.chaos.plan import Journey, RoundPlan
 from tests.trials.chaos.site import DEPLOYMENT, MODEL, ChaosSite

@@ -3,7 +3,7 @@
 from pathlib import Path
 from secrets import token_urlsafe
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
 from tests.support.broker import Broker

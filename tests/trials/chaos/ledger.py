@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from tests.trials.chaos.invariants import Answer, Expected
+from tests.trials.chaos.invariants.expected import Answer, Expected
 
 
 @dataclass

@@ -15,7 +15,7 @@ from controlplane.commands.spine.dead_letters import RELAY
 from controlplane.reconciler import LEASE as RECONCILER
 from tests.trials.chaos import foundation
 from tests.trials.chaos.caller import PATIENCE, Caller
-from tests.trials.chaos.invariants import Request
+from tests.trials.chaos.invariants.expected import Request
 from tests.trials.chaos.ledger import Ledger
 from tests.trials.chaos.site import DEPLOYMENT, ChaosSite
 

@@ -11,7 +11,7 @@ from tests.trials.chaos import burst
 from tests.trials.chaos.caller import Caller
 from tests.trials.chaos.doors import Door
 from tests.trials.chaos.faults import Recovery, Skipped, suffer
-from tests.trials.chaos.invariants import Auditor
+from tests.trials.chaos.invariants.auditor import Auditor
 from tests.trials.chaos.journeys import Traveller, travel
 from tests.trials.chaos.ledger import Ledger
 from tests.trials.chaos.plan import Fault, Journey, RoundPlan

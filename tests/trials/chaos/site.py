@@ -71,7 +71,7 @@ class ChaosSite(ABC):
 
     def _tiny_base(self) -> Path:
         """By a process of its own: this one needs no torch and has hours to live."""
-        code = "import sys, pathlib, tests.support.workbench as w; w.build_tiny_base(pathlib.Path(sys.argv[1]))"
+        code = "import sys, pathlib, tests.support.builders.bases as b; b.build_tiny_base(pathlib.Path(sys.argv[1]))"
         folder = self.data / "tiny"
         built = self.processes.python("tiny-base", "-c", code, str(folder))
         assert built.wait(START_SECONDS) == 0, built.output()

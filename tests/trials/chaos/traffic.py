@@ -7,9 +7,9 @@ from types import TracebackType
 
 import httpx
 
-from tests.support.workbench import planted_rows
+from tests.support.builders.rows import planted_rows
 from tests.trials.chaos.caller import Caller, GaveUp
-from tests.trials.chaos.invariants import Request
+from tests.trials.chaos.invariants.expected import Request
 from tests.trials.chaos.ledger import Ledger
 
 PER_SECOND = 12.0

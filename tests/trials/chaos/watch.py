@@ -5,7 +5,8 @@ from types import TracebackType
 
 from sqlalchemy.exc import InterfaceError, OperationalError, PendingRollbackError
 
-from tests.trials.chaos.invariants import Auditor, Expected
+from tests.trials.chaos.invariants.auditor import Auditor
+from tests.trials.chaos.invariants.expected import Expected
 
 GLANCE_SECONDS = 0.4
 AWAY = (OperationalError, InterfaceError, PendingRollbackError, OSError)

@@ -18,11 +18,11 @@ from controlplane.store.database import Database
 from controlplane.transport.kafka import create_topics
 from schemas.kafka_binding import KafkaMessage
 from schemas.topics import INBOUND, REACTIONS_GROUP
-from tests.support.api_site import ApiSite
 from tests.support.broker import Broker
 from tests.support.http_server import serving
 from tests.support.processes import Process, Processes
 from tests.support.waiting import wait_for
+from tests.support.worlds.in_process import InProcess
 from tests.trials.hostile.databases import fresh_database
 from tests.trials.hostile.event_judge import Spot, faults_of, faults_of_answer
 from tests.trials.hostile.event_plan import Planned, plan_events
@@ -64,7 +64,7 @@ def name_of(doors: str, database: str) -> str:
 
 
 def _plant(database: Database) -> None:
-    operator = ApiSite(database).client("operator")
+    operator = InProcess(database).client("operator")
     operator.put("/v1/pipelines/p", json=PIPELINE).raise_for_status()
     operator.put("/v1/triggers/t", json=TRIGGER).raise_for_status()
 
@@ -148,7 +148,7 @@ def _watching(broker: Broker) -> Iterator[Any]:
 
 def _by_http(database: Database, planned: list[Planned], _kills: int, _folder: Path) -> list[str]:
     """The same events in the HTTP binding: a good one is 202 and a bad one 4xx, in words."""
-    site = ApiSite(database)
+    site = InProcess(database)
     with database.begin("hostile") as uow:
         token = create_token(uow, "hostile", "operator")[1]
     statuses: Counter[str] = Counter()

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from controlplane.commands.spine.tokens import create_token
 from controlplane.continuations import open_database
-from tests.integration.serve.conftest import Site
-from tests.support.api_site import ROLES
 from tests.support.ports import free_ports
 from tests.support.processes import Process, Processes
 from tests.support.readiness import is_ready
 from tests.support.waiting import wait_for
+from tests.support.worlds.gateway import GatewayInProcess
+from tests.support.worlds.in_process import ROLES
 from tests.trials.hostile.databases import fresh_database
 from tests.trials.hostile.planted import plant
 
@@ -56,7 +56,7 @@ def api(kind: str, folder: Path) -> Iterator[Target]:
 @contextmanager
 def gateway(_kind: str, folder: Path) -> Iterator[Target]:
     """Beside a hand-written control plane, with scripted versions: what a model would answer is not the question."""
-    site = Site(folder)
+    site = GatewayInProcess(folder)
     site.start_control_plane()
     site.release(1)
     try:

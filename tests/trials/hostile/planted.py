@@ -6,8 +6,12 @@ from controlplane.commands.spine.dead_letters import Burial, bury
 from controlplane.store.database import Database
 from controlplane.transport.port import Delivery
 from schemas.kafka_binding import KafkaMessage
-from tests.support.jobs import CURATE, Jobs, curated
-from tests.support.releases import Gateway, Site, ok
+from tests.support.answers import ok
+from tests.support.builders.results import curated
+from tests.support.builders.specs import CURATE
+from tests.support.jobs import Jobs
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import InProcess
 
 PIPELINE = {"params": {"limit": 10}, "stages": {"curate": {"kind": "curate", "spec": CURATE}}}
 LETTERS = 40
@@ -15,7 +19,7 @@ LETTERS = 40
 
 def plant(database: Database) -> None:
     """Datasets, versions, a champion, rollouts, jobs of every phase, a pipeline, a trigger, dead letters."""
-    site = Site(database)
+    site = InProcess(database)
     site.deploy()
     site.first_champion()
     gateway = Gateway(site)

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from controlplane.domain.rollout import FINAL
+from tests.support.builders.specs import TRAIN
 from tests.support.downloads import downloads
 from tests.support.journey import document
-from tests.support.own_machine import OwnMachine
 from tests.support.processes import Processes
 from tests.support.users import Users
 from tests.support.waiting import wait_for
+from tests.support.worlds.machine import Machine
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 ROWS = Path(__file__).with_name("tickets.csv")
@@ -36,7 +37,7 @@ Row = tuple[str, str]
 def test_who_knows_a_class_more_is_promoted_and_who_lacks_it_is_not(processes: Processes, tmp_path: Path) -> None:
     with ROWS.open(newline="") as file:
         rows = [(row["text"], row["label"]) for row in csv.DictReader(file)]
-    machine = OwnMachine(processes, {"GRAFTWORK_SOURCES_CACHE": str(downloads())})
+    machine = Machine(processes, {"GRAFTWORK_SOURCES_CACHE": str(downloads())})
     machine.up()
     deploy(machine)
     train(machine, tmp_path / "first.csv", [row for row in rows if row[1] != "refund"])
@@ -56,7 +57,7 @@ def test_who_knows_a_class_more_is_promoted_and_who_lacks_it_is_not(processes: P
             assert machine.json("why", decision["id"])["recomputed"]
 
 
-def deploy(machine: OwnMachine, may_drop: Sequence[str] = ()) -> None:
+def deploy(machine: Machine, may_drop: Sequence[str] = ()) -> None:
     policy = {"gates": [{"gate": "parity"}], "canary": POLICY, "may_drop": list(may_drop)}
     asked = {"name": "tickets", "model": "tickets", "policy": policy}
     machine.json("deployment", "apply", machine.document("deployment", asked))
@@ -67,24 +68,24 @@ def deploy(machine: OwnMachine, may_drop: Sequence[str] = ()) -> None:
     )
 
 
-def train(machine: OwnMachine, file: Path, rows: Sequence[Row]) -> None:
+def train(machine: Machine, file: Path, rows: Sequence[Row]) -> None:
     with file.open("w", newline="") as written:
         csv.writer(written).writerows([("text", "label"), *rows])
     dataset = machine.json("dataset", "import", "tickets", str(file))["outputs"]["dataset"]
-    spec = {"model": "tickets", "base_model": document("pipeline")["params"]["base_model"], "dataset": dataset}
-    done = job(machine, "train", {**spec, "epochs": 2, "max_length": 32})
+    asked = {"model": "tickets", "base_model": document("pipeline")["params"]["base_model"], "dataset": dataset}
+    done = job(machine, "train", TRAIN | asked | {"epochs": 2, "max_length": 32})
     job(machine, "export", {"model_version": done["outputs"]["model_version"]})
 
 
-def job(machine: OwnMachine, kind: str, spec: dict[str, Any]) -> Any:
+def job(machine: Machine, kind: str, spec: dict[str, Any]) -> Any:
     return machine.json("job", "request", kind, machine.document(kind, spec), "--watch")
 
 
-def start(machine: OwnMachine, version: str) -> str:
+def start(machine: Machine, version: str) -> str:
     return str(machine.json("rollout", "start", "tickets", version, "--reason", "a test")["id"])
 
 
-def canary(machine: OwnMachine, version: str, rows: Sequence[Row]) -> Any:
+def canary(machine: Machine, version: str, rows: Sequence[Row]) -> Any:
     """True labels come back for all traffic while it is compared, and none is refused, whoever has answered."""
     rollout = start(machine, version)
     wait_for(lambda: machine.json("rollout", "get", rollout)["weight"] > 0, f"{version} gets traffic", seconds=90)
@@ -95,7 +96,7 @@ def canary(machine: OwnMachine, version: str, rows: Sequence[Row]) -> Any:
     return found
 
 
-def ended(machine: OwnMachine, rollout: str) -> Any:
+def ended(machine: Machine, rollout: str) -> Any:
     def found() -> Any:
         now = machine.json("rollout", "get", rollout)
         return now if now["phase"] in (*FINAL, "Paused") else None

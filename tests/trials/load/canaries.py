@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final
 from uuid import UUID
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from controlplane.domain.rollout import FINAL
 from tests.support.journey import DEPLOYMENT
 

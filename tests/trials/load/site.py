@@ -9,19 +9,20 @@ from typing import Any, Literal
 from uuid import UUID
 
 from controlplane.cli.demo.rows import read_rows
-from controlplane.client import Client
+from controlplane.client.client import Client
 from tests.support import broker as brokers
 from tests.support import postgres_server
 from tests.support.broker import Broker
-from tests.support.cluster import Cluster, Places
+from tests.support.builders.specs import TRAIN
 from tests.support.downloads import downloads
 from tests.support.journey import DEPLOYMENT, MODEL, document
 from tests.support.missing import Missing
-from tests.support.own_machine import OwnMachine
 from tests.support.ports import free_ports
 from tests.support.postgres_server import PostgresServer
 from tests.support.processes import Processes, descendants
 from tests.support.waiting import wait_for
+from tests.support.worlds.cluster import Cluster, Places
+from tests.support.worlds.machine import Machine
 from tests.trials.load.prepared import ROWS, cache_folder, curation, keep, plant
 
 Topology = Literal["embedded", "kafka"]
@@ -77,7 +78,7 @@ def site(
 
 def _embedded(stack: ExitStack, processes: Processes, policy: dict[str, Any], settings: dict[str, str]) -> Site:
     environment = {"GRAFTWORK_SOURCES_CACHE": str(downloads()), **settings}
-    machine = OwnMachine(processes, environment)
+    machine = Machine(processes, environment)
     up = machine.up()
     stack.callback(up.stop)
     database = f"sqlite:///{machine.home.absolute() / 'graftwork.db'}"
@@ -90,7 +91,7 @@ def _embedded(stack: ExitStack, processes: Processes, policy: dict[str, Any], se
     return opened
 
 
-def _second_gateway(opened: Site, machine: OwnMachine) -> str:
+def _second_gateway(opened: Site, machine: Machine) -> str:
     """`up` starts one; the second is started as a person would."""
     [port] = free_ports(1)
     token = machine.home / "tokens" / "gateway.token"
@@ -170,7 +171,7 @@ def _train(making: Site) -> None:
     with making.client() as client:
         dataset = _done(client, "curate", curation(ROWS))["dataset"]
         for seed in (1, 2):
-            spec = {"model": MODEL, "base_model": base, "dataset": dataset, "seed": seed}
+            spec = TRAIN | {"base_model": base, "dataset": dataset, "seed": seed}
             _done(client, "export", {"model_version": _done(client, "train", spec)["model_version"]})
 
 

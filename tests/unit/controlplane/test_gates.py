@@ -6,12 +6,14 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import ValidationError
 
-from controlplane.domain.canonical import digest
 from controlplane.domain.evidence import Attachment, Evidence, Learnt
 from controlplane.domain.gates import judge, passed, summarize, waive
-from schemas.evidence import Interval, Paired
+from schemas.evidence import Paired
 from schemas.rollouts import ExportParity, Gate, GateVerdict, MaxAttackSuccess, MinAccuracy
-from tests.support.releases import LABELS, attack, evaluation, export, graph_of, paired
+from tests.support.builders import results
+from tests.support.builders.artifacts import digest
+from tests.support.builders.models import LABELS, graph_ref
+from tests.support.builders.results import NO_ROWS, interval, paired
 
 VERSION, CHAMPION, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
 ROWS, EASIER = digest("rows of reviews/1 test"), digest("easier rows")
@@ -35,16 +37,19 @@ def attack_gate(**fields: Any) -> MaxAttackSuccess:
 
 
 def exported(max_abs_diff: float = 1e-5, version: UUID = VERSION, rows: int = 16) -> Attachment[Any]:
-    return Attachment(digest=digest([str(version), max_abs_diff]), result=export(version, max_abs_diff, rows))
+    return Attachment(
+        digest=digest(f"export of {version}: {max_abs_diff}"),
+        result=results.exported(version, max_abs_diff=max_abs_diff, rows=rows),
+    )
 
 
 def evaluated(score: float, /, rows: str | None = ROWS, dataset: str = "reviews/1", **said: Any) -> Attachment[Any]:
-    result = evaluation(VERSION, score).model_copy(update=said)
+    result = results.evaluated(VERSION, score).model_copy(update=said)
     return Attachment(digest=digest(str(uuid4())), dataset=dataset, rows=rows, result=result)
 
 
 def attacked(success: float, /, rows: str = ROWS, **said: Any) -> Attachment[Any]:
-    result = attack(VERSION, success).model_copy(update=said)
+    result = results.attacked(VERSION, success).model_copy(update=said)
     return Attachment(digest=digest(str(uuid4())), dataset="reviews/1", rows=rows, result=result)
 
 
@@ -81,7 +86,7 @@ def test_no_evidence_never_passes() -> None:
     ids=["lower end above", "lower end at it", "interval across", "upper end at it", "upper end below"],
 )
 def test_accuracy_is_judged_by_its_interval(accuracy: float, status: str) -> None:
-    bounds = Interval(value=accuracy, low=round(accuracy - 0.02, 9), high=round(accuracy + 0.02, 9), n=1000)
+    bounds = interval(accuracy, low=round(accuracy - 0.02, 9), high=round(accuracy + 0.02, 9), n=1000)
     assert statuses(accuracy_gate(), candidate(evaluated(accuracy, accuracy=bounds))) == [status]
 
 
@@ -96,7 +101,7 @@ def test_attack_success_is_judged_by_its_interval(success: float, status: str) -
 
 def test_rows_out_of_budget_count_as_broken() -> None:
     """10.7 % were reported where nine in ten break."""
-    worst = Interval(value=0.9, low=0.85, high=0.95, n=1000)
+    worst = interval(0.9, low=0.85, high=0.95, n=1000)
     found = attacked(0.1, out_of_budget=800, failed=100, worst_success_rate=worst)
     [verdict] = verdicts(attack_gate(), candidate(found))
     assert verdict.status == "Failed"
@@ -125,9 +130,9 @@ def test_parity_is_asked_of_the_export_that_would_be_served() -> None:
         (evaluated(0.99, EASIER, "reviews/7"), "reviews/7 test: other rows than reviews/1 test"),
         (evaluated(0.99, split="validation"), "reviews/1 validation: other rows"),
         (evaluated(0.99, split="train"), "reviews/1 train: other rows"),
-        (evaluated(0.99, accuracy=Interval(value=1, low=0.99, high=1, n=999)), "999 rows, at least 1000"),
-        (evaluated(0.99, accuracy=Interval(value=0, low=0, high=1, n=0)), "0 rows, at least 1000"),
-        (evaluated(0.99, graph=graph_of(OTHER)), "another graph than the one that would be served"),
+        (evaluated(0.99, accuracy=interval(1, low=0.99, high=1, n=999)), "999 rows, at least 1000"),
+        (evaluated(0.99, accuracy=NO_ROWS), "0 rows, at least 1000"),
+        (evaluated(0.99, graph=graph_ref(OTHER)), "another graph than the one that would be served"),
         (evaluated(0.99, rows_trained_on=1), "the version was trained on 1 of these rows"),
     ],
     ids=["an easier version", "another split", "training rows", "too few rows", "no rows", "another graph", "learnt"],
@@ -148,8 +153,8 @@ def test_an_evaluation_that_the_gate_does_not_name_is_no_evidence(found: Attachm
         (attacked(0.0, recipe="nothing"), "recipe nothing, deepwordbug is asked"),
         (attacked(0.0, EASIER), "other rows than reviews/1 test"),
         (attacked(0.0, split="validation"), "other rows"),
-        (attacked(0.0, success_rate=Interval(value=0, low=0, high=1, n=0)), "0 rows attacked, at least 1000"),
-        (attacked(0.0, graph=graph_of(OTHER)), "another graph"),
+        (attacked(0.0, success_rate=NO_ROWS), "0 rows attacked, at least 1000"),
+        (attacked(0.0, graph=graph_ref(OTHER)), "another graph"),
         (attacked(0.0, rows_trained_on=7), "the version was trained on 7 of these rows"),
     ],
     ids=["weaker", "capped", "lucky seed", "recipe", "dataset", "split", "nothing left to attack", "graph", "learnt"],
@@ -244,17 +249,7 @@ def test_attacks_are_compared_by_the_interval_of_the_paired_difference(differenc
     assert statuses(gate, learnt, SERVING) == ["Passed", status]
 
 
-NO_ROWS = Paired(
-    against=CHAMPION,
-    graph=graph_of(CHAMPION),
-    both=0,
-    only_this=0,
-    only_other=0,
-    neither=0,
-    difference=0,
-    low=0,
-    high=0,
-)
+NOTHING_COMPARED = paired(CHAMPION, 0, 0, both=0, neither=0)
 
 
 @pytest.mark.parametrize(
@@ -262,8 +257,8 @@ NO_ROWS = Paired(
     [
         (None, "not made `against` another version"),
         (paired(OTHER, 0.5), "which does not serve"),
-        (paired(CHAMPION, 0.5).model_copy(update={"graph": graph_of(OTHER)}), "another graph of the champion"),
-        (NO_ROWS, "no row could be compared"),
+        (paired(CHAMPION, 0.5).model_copy(update={"graph": graph_ref(OTHER)}), "another graph of the champion"),
+        (NOTHING_COMPARED, "no row could be compared"),
     ],
     ids=["alone", "another version", "another graph", "no rows"],
 )
@@ -481,10 +476,10 @@ def test_what_does_not_pass_is_summed_up_and_waived_in_the_same_words() -> None:
 
 
 def test_each_result_that_does_not_count_is_told_with_its_reason() -> None:
-    few = Interval(value=1, low=0.99, high=1, n=999)
+    few = interval(1, low=0.99, high=1, n=999)
     evaluations = (
         evaluated(0.9, EASIER, "reviews/7"),
-        evaluated(0.9, graph=graph_of(OTHER)),
+        evaluated(0.9, graph=graph_ref(OTHER)),
         evaluated(0.9, accuracy=few),
     )
     [verdict] = verdicts(accuracy_gate(), candidate(*evaluations))
@@ -494,7 +489,7 @@ def test_each_result_that_does_not_count_is_told_with_its_reason() -> None:
         "reviews/1 test: it ran on another graph than the one that would be served; "
         "reviews/1 test: 999 rows, at least 1000 are asked"
     )
-    none = Interval(value=0, low=0, high=1, n=0)
+    none = NO_ROWS
     weak: list[dict[str, Any]] = [
         {"queries_per_word": 1},
         {"query_budget": 5},
@@ -516,7 +511,12 @@ def test_each_result_that_does_not_count_is_told_with_its_reason() -> None:
 
 
 def test_each_result_that_compares_nothing_is_told_with_its_reason() -> None:
-    beside = (None, paired(OTHER, 0.5), paired(CHAMPION, 0.5).model_copy(update={"graph": graph_of(OTHER)}), NO_ROWS)
+    beside = (
+        None,
+        paired(OTHER, 0.5),
+        paired(CHAMPION, 0.5).model_copy(update={"graph": graph_ref(OTHER)}),
+        NOTHING_COMPARED,
+    )
     learnt = candidate(*(evaluated(0.9, paired=one) for one in beside))
     _, verdict = verdicts(accuracy_gate(not_below_champion_by=1), learnt, SERVING)
     assert verdict.reason == (

@@ -10,113 +10,66 @@ from pydantic import ValidationError
 from controlplane.domain.claims import Claim
 from controlplane.domain.privacy import gaussian_delta
 from controlplane.kinds import KINDS, contradiction
-from schemas.artifacts import DatasetRef, GraphRef, ModelRef, Split
-from schemas.evidence import Finding, Interval, Paired
+from schemas.artifacts import Split
+from schemas.evidence import Finding
 from schemas.jobs import JOB_KINDS, JobResult, JobSpec
 from schemas.jobs.attack import AttackResult, AttackSpec
-from schemas.jobs.curate import CurateSpec, Source
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
-from schemas.jobs.export import ExportResult, ExportSpec
-from schemas.jobs.merge import MergeResult, MergeSource, MergeSpec
-from schemas.jobs.results import PrivacyLabel
-from schemas.jobs.train import FrozenHead, Privacy, TrainSpec
-from tests.support.jobs import artifact, curated, digest_of, trained
+from schemas.jobs.train import FrozenHead, Privacy
+from tests.support.builders.artifacts import digest
+from tests.support.builders.datasets import dataset_ref
+from tests.support.builders.models import LABELS, graph_ref, identified_as, model_ref
+from tests.support.builders.results import (
+    TEST_ROWS,
+    attacked,
+    curated,
+    evaluated,
+    exported,
+    interval,
+    merged,
+    paired,
+    privacy_label,
+    trained,
+)
+from tests.support.builders.specs import (
+    attack_spec,
+    curate_spec,
+    evaluate_spec,
+    export_spec,
+    merge_spec,
+    train_spec,
+)
 
-VERSION, OTHER, DATASET = UUID(int=1), UUID(int=2), UUID(int=3)
-GRAPH = GraphRef(
-    base_graph=artifact("1"),
-    adapter=artifact("2"),
-    tokenizer=artifact("3"),
-    base_digest=digest_of("c"),
-    feature_recipe="mid-last-mean-v1",
-    target_modules=("query", "value"),
-    labels=("bad", "good"),
-    max_length=64,
-)
-MODEL = ModelRef(
-    id=VERSION,
-    model="sentiment",
-    version=1,
-    adapter=artifact("b"),
-    base_model="file:///base",
-    base_digest=digest_of("c"),
-    feature_recipe="mid-last-mean-v1",
-    head_digest=digest_of("d"),
-    labels=("bad", "good"),
-    max_length=64,
-)
-LONGER = MODEL.model_copy(
-    update={"id": OTHER, "version": 2, "base_model": "file:///mirror-of-the-base", "max_length": 128}
-)
-ROWS = DatasetRef(id=DATASET, dataset="reviews", version=1, digest=digest_of("a"), manifest=artifact("a"))
-LABEL = PrivacyLabel(
-    epsilon=7.99, delta=1e-5, noise_multiplier=3.804, max_grad_norm=0.5, steps=40, sample_rate=1.0,
-    accountant="prv", not_charged=("the choice of steps",),
-)  # fmt: skip
-HALF = Interval(value=0.5, low=0.4, high=0.6, n=40)
-SCORE: dict[str, Any] = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 20}
-TRAIN: dict[str, Any] = {"model": "sentiment", "base_model": "file:///base", "dataset": ROWS}
+MODEL, LONGER = model_ref(1), model_ref(2, base_model="file:///mirror-of-the-base", max_length=128)
+VERSION, OTHER = MODEL.id, LONGER.id
+GRAPH, ROWS = graph_ref(VERSION), dataset_ref()
+LABEL = privacy_label()
+HALF = interval(0.5, 0.1, n=40)
+BROKEN = interval(0.5, 0.1, n=30)
 
-CURATED = (CurateSpec(dataset="reviews", sources=(Source(uri="file:///rows.csv"),)), curated())
-TRAINED = (TrainSpec(**TRAIN, max_rows=8), trained())
-PRIVATE = (
-    TrainSpec(**TRAIN, privacy=Privacy(epsilon=8, delta=1e-5)),
-    trained(steps=40, privacy=LABEL),
-)
-FROZEN = (TrainSpec(**TRAIN, head=FrozenHead(model_version=MODEL)), trained())
-MERGED = (
-    MergeSpec(model="both", sources=(MergeSource(model_version=MODEL), MergeSource(model_version=LONGER))),
-    MergeResult(
-        **trained(model="both", max_length=128, r=16).model_dump(include=set(MergeResult.model_fields) - {"kind"})
-    ),
-)
-EXPORTED = (
-    ExportSpec(model_version=MODEL, base_graph=artifact("1")),
-    ExportResult(model_version=VERSION, graph=GRAPH, max_abs_diff=1e-3, label_agreement=1.0, rows=16),
-)
-BESIDE = Paired(
-    against=OTHER, graph=GRAPH, both=20, only_this=0, only_other=0, neither=20, difference=0, low=-0.1, high=0.1
-)
-EVALUATED = (
-    EvaluateSpec(model_version=MODEL, graph=GRAPH, dataset=ROWS, against=LONGER, against_graph=GRAPH),
-    EvaluateResult.model_validate(
-        {
-            "model_version": VERSION,
-            "dataset": DATASET,
-            "split": "test",
-            "graph": GRAPH,
-            "rows_digest": digest_of("7"),
-            "rows_trained_on": 0,
-            "accuracy": HALF,
-            "macro_f1": 0.5,
-            "per_class": {"bad": SCORE, "good": SCORE},
-            "outcomes": artifact("8"),
-            "paired": BESIDE,
-        }
-    ),
-)
+CURATED = (curate_spec(), curated())
+TRAINED = (train_spec(max_rows=8), trained())
+PRIVATE = (train_spec(privacy=Privacy(epsilon=8, delta=1e-5)), trained(steps=40, privacy=LABEL))
+FROZEN = (train_spec(head=FrozenHead(model_version=MODEL)), trained())
+MERGED = (merge_spec(MODEL, LONGER, model="both"), merged(model="both", max_length=128))
+EXPORTED = (export_spec(MODEL, base_graph=GRAPH.base_graph), exported(VERSION, max_abs_diff=1e-3))
+BESIDE = paired(OTHER, 0, 0.1, graph=GRAPH, both=20, neither=20)
+COMPARED = {"against": LONGER, "against_graph": GRAPH}
+EVALUATED = (evaluate_spec(MODEL, GRAPH, **COMPARED), evaluated(VERSION, HALF, paired=BESIDE))
 ATTACKED = (
-    AttackSpec(model_version=MODEL, graph=GRAPH, dataset=ROWS, rows=40, against=LONGER, against_graph=GRAPH),
-    AttackResult(
-        model_version=VERSION,
-        dataset=DATASET,
-        split="test",
-        graph=GRAPH,
-        recipe="deepwordbug",
-        rows_digest=digest_of("7"),
-        rows_trained_on=0,
-        queries_per_word=10,
-        seed=0,
+    attack_spec(MODEL, GRAPH, rows=40, **COMPARED),
+    attacked(
+        VERSION,
+        0.5,
         succeeded=15,
         failed=14,
         out_of_budget=1,
         skipped=10,
-        success_rate=HALF.model_copy(update={"n": 30}),
-        worst_success_rate=HALF.model_copy(update={"n": 30}),
+        success_rate=BROKEN,
+        worst_success_rate=BROKEN,
         clean_accuracy=HALF,
         accuracy_under_attack=HALF,
         mean_queries=30,
-        examples=artifact("9"),
         paired=BESIDE.model_copy(update={"neither": 5}),
     ),
 )
@@ -124,8 +77,7 @@ CAPPED = (
     ATTACKED[0].model_copy(update={"query_budget": 200}),
     ATTACKED[1].model_copy(update={"query_budget": 200}),
 )
-OTHER_GRAPH = GRAPH.model_copy(update={"max_length": 32})
-
+OTHER_GRAPH = identified_as(GRAPH, max_length=32)
 
 MODULES = {VERSION: frozenset({"query", "value"}), OTHER: frozenset({"value", "query"})}
 
@@ -140,7 +92,7 @@ class Registered:
         return {VERSION: 10, OTHER: 6}[model_version]
 
     def rows_digest(self, dataset_version: UUID, split: Split) -> str | None:
-        return digest_of("7") if (dataset_version, split) == (DATASET, "test") else None
+        return digest(TEST_ROWS) if (dataset_version, split) == (ROWS.id, "test") else None
 
 
 def mismatch(spec: JobSpec, result: JobResult) -> Claim | None:
@@ -199,25 +151,25 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("private", "privacy.accountant", "rdp"),
         ("private", "privacy.sample_rate", 0.1),
         ("private", "privacy.noise_multiplier", 3.6),
-        ("frozen", "head_digest", digest_of("e")),
-        ("frozen", "labels", ("good", "bad")),
-        ("frozen", "base_digest", digest_of("e")),
+        ("frozen", "head_digest", digest("another")),
+        ("frozen", "labels", LABELS[::-1]),
+        ("frozen", "base_digest", digest("another")),
         ("merge", "model", "other"),
         ("merge", "base_model", "file:///other"),
-        ("merge", "base_digest", digest_of("e")),
+        ("merge", "base_digest", digest("another")),
         ("merge", "feature_recipe", "other"),
-        ("merge", "head_digest", digest_of("e")),
-        ("merge", "labels", ("good", "bad")),
+        ("merge", "head_digest", digest("another")),
+        ("merge", "labels", LABELS[::-1]),
         ("merge", "max_length", 64),
         ("merge", "privacy", LABEL),
         ("merge", "r", 8),
         ("merge", "target_modules", ("query",)),
         ("export", "model_version", OTHER),
-        ("export", "graph.base_digest", digest_of("e")),
+        ("export", "graph.base_digest", digest("another")),
         ("export", "graph.feature_recipe", "other"),
-        ("export", "graph.labels", ("good", "bad")),
+        ("export", "graph.labels", LABELS[::-1]),
         ("export", "graph.max_length", 128),
-        ("export", "graph.base_graph.digest", digest_of("9")),
+        ("export", "graph.base_graph.digest", digest("another graph")),
         ("export", "graph.target_modules", ("query", "dense")),
         ("export", "rows", 2),
         ("export", "max_abs_diff", 1.1e-3),
@@ -225,9 +177,9 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("evaluate", "model_version", OTHER),
         ("evaluate", "dataset", OTHER),
         ("evaluate", "split", "train"),
-        ("evaluate", "per_class", {"good": EVALUATED[1].per_class["good"]}),
+        ("evaluate", "per_class", {LABELS[1]: EVALUATED[1].per_class[LABELS[1]]}),
         ("evaluate", "accuracy.n", 41),
-        ("evaluate", "rows_digest", digest_of("e")),
+        ("evaluate", "rows_digest", digest("another")),
         ("evaluate", "graph", OTHER_GRAPH),
         ("evaluate", "paired", None),
         ("evaluate", "paired.against", VERSION),
@@ -295,8 +247,8 @@ SAID: dict[tuple[str, str], str] = {
     ("merge", "target_modules"): "['query', 'value'], as registered",
     ("export", "graph.target_modules"): "['query', 'value'], as registered",
     ("export", "max_abs_diff"): f"at most 0.001{SAYS}",
-    ("evaluate", "rows_digest"): f"{digest_of('7')}, as registered",
-    ("evaluate", "per_class"): f"['bad', 'good']{SAYS}",
+    ("evaluate", "rows_digest"): f"{digest(TEST_ROWS)}, as registered",
+    ("evaluate", "per_class"): f"['negative', 'positive']{SAYS}",
     ("evaluate", "accuracy.n"): f"41{SAYS}",
     ("attack", "failed"): f"9{SAYS}",
     ("attack", "success_rate.value"): f"at most 0.5{SAYS}",
@@ -365,7 +317,7 @@ def test_no_more_rows_were_learnt_than_were_asked_and_none_of_no_dataset(kind: s
 
 def test_an_interval_holds_its_value() -> None:
     with pytest.raises(ValidationError, match="outside its interval"):
-        Interval(value=0.5, low=0.9, high=0.95, n=40)
+        interval(0.5, low=0.9, high=0.95, n=40)
 
 
 @pytest.mark.parametrize(
@@ -388,4 +340,4 @@ def changed(model: Any, path: list[str], value: object) -> Any:
 )
 def test_a_paired_difference_is_that_of_its_counts(lie: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="difference"):
-        Paired.model_validate(BESIDE.model_dump() | lie)
+        type(BESIDE).model_validate(BESIDE.model_dump() | lie)

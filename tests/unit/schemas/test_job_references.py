@@ -6,10 +6,12 @@ import pytest
 
 from schemas.artifacts import DatasetRef, ModelRef, Reference
 from schemas.jobs import JOB_KINDS, SPECS
-from schemas.jobs.merge import MergeSource, MergeSpec
+from schemas.jobs.merge import MergeSpec
 from schemas.jobs.references import Filled, GraphOf, OtherThan, TrainedOn, marked, references, with_references
-from schemas.jobs.train import FrozenHead, TrainSpec
-from tests.support.whole_references import DATASET, MODEL
+from schemas.jobs.train import FrozenHead
+from tests.support.builders.datasets import dataset_ref
+from tests.support.builders.models import model_ref
+from tests.support.builders.specs import merge_spec, train_spec
 
 Place = tuple[type[Reference], Any, str]
 
@@ -76,13 +78,10 @@ def test_what_is_put_there_takes_the_name_s_place_and_nothing_else_changes() -> 
 
 
 def test_the_references_of_a_spec_come_in_the_order_of_its_fields() -> None:
-    dataset, model = DatasetRef.model_validate(DATASET), ModelRef.model_validate(MODEL)
-    trained = TrainSpec(
-        model="m", base_model="file:///base", dataset=dataset, head=FrozenHead(model_version=model)
-    )  # fmt: skip
+    dataset, model = dataset_ref(), model_ref()
+    trained = train_spec(dataset=dataset, head=FrozenHead(model_version=model))
     assert list(references(trained)) == [dataset, model]
-    sources = (MergeSource(model_version=model), MergeSource(model_version=model))
-    assert list(references(MergeSpec(model="m", sources=sources))) == [model, model]
+    assert list(references(merge_spec(model, model))) == [model, model]
 
 
 @pytest.mark.parametrize("kind", JOB_KINDS)

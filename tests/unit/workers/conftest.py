@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.workbench import Workbench, build_tiny_base
+from tests.support.builders.bases import build_tiny_base
+from tests.support.workbench import Workbench
 
 
 @pytest.fixture(scope="session")

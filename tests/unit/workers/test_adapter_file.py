@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tests.support.builders.adapters import small_adapter
 from workers.model.adapter import (
-    Adapter,
-    AdapterMetadata,
-    Factors,
     Head,
     head_digest,
     read_adapter,
@@ -20,39 +18,22 @@ from workers.model.adapter import (
 from workers.runtime.errors import JobError
 
 
-def adapter(r: int = 2) -> Adapter:
-    generator = np.random.default_rng(0)
-    metadata = AdapterMetadata(
-        base_digest=f"sha256:{1:064x}",
-        feature_recipe="mid-last-mean-v1",
-        r=r,
-        lora_alpha=16,
-        use_rslora=False,
-        target_modules=("query",),
-        labels=("no", "yes"),
-        max_length=16,
-    )
-    a, b = generator.normal(size=(r, 6)).astype(np.float32), generator.normal(size=(4, r)).astype(np.float32)
-    head = Head(generator.normal(size=(2, 8)).astype(np.float32), np.zeros(2, np.float32))
-    return Adapter(metadata, {"layer.0.query": Factors(a, b)} if r else {}, head)
-
-
 @pytest.mark.parametrize("r", [0, 2])
 def test_what_is_written_is_read(tmp_path: Path, r: int) -> None:
-    write_adapter(adapter(r), tmp_path / "adapter")
+    write_adapter(small_adapter(r), tmp_path / "adapter")
     found = read_adapter(tmp_path / "adapter")
-    assert found.metadata == adapter(r).metadata
-    assert serialize_adapter(found) == serialize_adapter(adapter(r))
+    assert found.metadata == small_adapter(r).metadata
+    assert serialize_adapter(found) == serialize_adapter(small_adapter(r))
 
 
 def test_scaling_follows_peft() -> None:
-    metadata = adapter(4).metadata
+    metadata = small_adapter(4).metadata
     assert metadata.scaling == 4
     assert metadata.model_copy(update={"use_rslora": True}).scaling == 8
 
 
 def test_a_head_digest_covers_numbers_labels_and_their_order() -> None:
-    head = adapter().head
+    head = small_adapter().head
     other = Head(head.weight, head.bias + 1)
     digests = {head_digest(head, ("no", "yes")), head_digest(head, ("yes", "no")), head_digest(other, ("no", "yes"))}
     assert len(digests) == 3
@@ -68,7 +49,7 @@ def test_a_file_of_someone_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_factors_of_another_rank_are_refused(tmp_path: Path) -> None:
-    wrong = adapter()
+    wrong = small_adapter()
     wrong = replace(wrong, metadata=wrong.metadata.model_copy(update={"r": 3}))
     write_adapter(wrong, tmp_path / "adapter")
     with pytest.raises(JobError, match="expected rank 3"):

@@ -9,8 +9,13 @@ import pytest
 import torch
 
 from schemas.artifacts import ModelRef
-from schemas.jobs.export import ExportResult, ExportSpec
-from tests.support.workbench import Workbench, planted_rows, random_adapter
+from schemas.jobs.export import ExportResult
+from tests.support.builders.adapters import random_adapter
+from tests.support.builders.artifacts import digest
+from tests.support.builders.models import identified_as, registered
+from tests.support.builders.rows import planted_rows
+from tests.support.builders.specs import export_spec
+from tests.support.workbench import Workbench
 from workers.export.handler import handle
 from workers.export.parity import ServedGraph, measure_parity, random_texts
 from workers.model.adapter import Adapter, Head
@@ -53,8 +58,7 @@ class Served:
             self.exports[name] = self.export(name, base_graph=self.exports["first"].graph.base_graph)
 
     def export(self, name: str, **fields: object) -> ExportResult:
-        spec = ExportSpec.model_validate({"model_version": self.refs[name]} | fields)
-        return handle(spec, self.workbench.context())
+        return handle(export_spec(self.refs[name], **fields), self.workbench.context())
 
     def session(self) -> GraphSession:
         graph = self.exports["first"].graph
@@ -71,7 +75,7 @@ class Served:
 
 def _three_labels(adapter: Adapter) -> Adapter:
     weight = np.concatenate([adapter.head.weight, -adapter.head.weight[:1]])
-    metadata = adapter.metadata.model_copy(update={"labels": ("negative", "positive", "neither")})
+    metadata = identified_as(adapter.metadata, labels=("negative", "positive", "neither"))
     return replace(adapter, metadata=metadata, head=Head(weight, np.ones(3, np.float32)))
 
 
@@ -141,9 +145,9 @@ def test_what_was_trained_is_what_is_served(served: Served) -> None:
     """From rows to answers through every part, with nothing of PyTorch in the last step."""
     bench = served.workbench
     spec = bench.train_spec(bench.dataset(train=planted_rows(240)), lora={"r": 3}, learning_rate=1e-2, epochs=2)
-    ref = bench.version(train(spec, bench.context()))
+    ref = registered(train(spec, bench.context()))
     base_graph = served.exports["first"].graph.base_graph
-    graph = handle(ExportSpec(model_version=ref, base_graph=base_graph), bench.context()).graph
+    graph = handle(export_spec(ref, base_graph=base_graph), bench.context()).graph
     session = served.session()
     session.load("trained", bench.artifacts.fetch(graph.adapter))
     rows = planted_rows(100, seed=2)
@@ -177,7 +181,7 @@ def test_logits_that_are_no_numbers_are_no_parity(served: Served) -> None:
     adapter = served.adapters["first"]
     huge = np.full_like(adapter.head.weight, 3e38)
     ref = served.workbench.store(replace(adapter, head=replace(adapter.head, weight=huge)))
-    spec = ExportSpec(model_version=ref, base_graph=served.exports["first"].graph.base_graph)
+    spec = export_spec(ref, base_graph=served.exports["first"].graph.base_graph)
     with np.errstate(invalid="ignore"), pytest.raises(JobError, match="differ from PyTorch's by nan"):
         handle(spec, served.workbench.context())
 
@@ -190,12 +194,12 @@ def test_a_difference_above_the_bound_is_refused(served: Served) -> None:
 
 def test_a_graph_of_other_target_modules_is_refused(served: Served) -> None:
     other = random_adapter(base_digest(served.workbench.base), r=2, seed=1, target_modules=("query",))
-    spec = ExportSpec(model_version=served.workbench.store(other), base_graph=served.exports["first"].graph.base_graph)
+    spec = export_spec(served.workbench.store(other), base_graph=served.exports["first"].graph.base_graph)
     with pytest.raises(JobError, match=r"exported for target_modules \['query', 'value'\]"):
         handle(spec, served.workbench.context())
 
 
 def test_an_adapter_of_another_base_is_refused(served: Served) -> None:
-    foreign: ModelRef = served.workbench.store(random_adapter(f"sha256:{7:064x}", r=2, seed=1))
-    with pytest.raises(JobError, match="made for base sha256:0000"):
-        handle(ExportSpec(model_version=foreign), served.workbench.context())
+    foreign: ModelRef = served.workbench.store(random_adapter(digest("another base"), r=2, seed=1))
+    with pytest.raises(JobError, match=f"made for base {foreign.base_digest}"):
+        handle(export_spec(foreign), served.workbench.context())

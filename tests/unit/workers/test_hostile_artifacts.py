@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.builders.bases import build_tiny_base
 from tests.support.confined import HEADROOM, Confined
 from tests.support.hostile_files import adapters, archives, bases, graphs, rows
 from tests.support.hostile_files.hostile import Hostile, written
-from tests.support.workbench import build_tiny_base
 
 LOADERS = "tests.support.hostile_loaders"
 PRELOADED = (LOADERS, "transformers.models.bert.modeling_bert")
@@ -103,7 +103,7 @@ def test_a_good_one_of_each_is_taken(confined: Confined, loader: str, good_base:
     path = {
         "adapter": lambda: written("adapter", adapters.good_adapter())(tmp_path),
         "graph": lambda: good.write_graph(tmp_path / "graph.onnx"),
-        "onnx_adapter": lambda: good.write_onnx_adapter(tmp_path / "x.onnx_adapter"),
+        "onnx_adapter": lambda: good.write_onnx_adapter(tmp_path / "x.onnx_adapter", head=[[0, 0], [0, 0]]),
         "tokenizer": lambda: good.write_tokenizer(tmp_path / "tokenizer.json"),
         "base": lambda: good_base,
     }[loader]()

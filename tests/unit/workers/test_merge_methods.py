@@ -9,15 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.jobs.merge import MergeMethod, MergeSpec
-from tests.support.workbench import Workbench, random_adapter
+from schemas.jobs.merge import MergeMethod
+from tests.support.builders.adapters import random_adapter
+from tests.support.builders.artifacts import digest
+from tests.support.builders.specs import merge_spec
+from tests.support.workbench import Workbench
 from workers.merge.handler import handle
 from workers.merge.methods import METHODS
 from workers.model.adapter import Adapter, read_adapter
 from workers.model.base import base_digest
 from workers.runtime.errors import JobError
 
-BASE = f"sha256:{1:064x}"
+BASE = digest("a base")
 Update = npt.NDArray[np.float64]
 
 
@@ -37,11 +40,8 @@ def weighted_sum(adapters: list[Adapter], weights: list[float]) -> dict[str, Upd
 
 
 def merge(workbench: Workbench, adapters: list[Adapter], weights: list[float]) -> Adapter:
-    sources = [
-        {"model_version": workbench.store(adapter, number), "weight": weight}
-        for number, (adapter, weight) in enumerate(zip(adapters, weights, strict=True), start=1)
-    ]
-    result = handle(MergeSpec.model_validate({"model": "merged", "sources": sources}), workbench.context())
+    versions = [workbench.store(adapter, number) for number, adapter in enumerate(adapters, start=1)]
+    result = handle(merge_spec(*versions, weights=tuple(weights), model="merged"), workbench.context())
     merged = read_adapter(workbench.artifacts.fetch(result.adapter))
     assert (result.r, result.max_length) == (merged.metadata.r, merged.metadata.max_length)
     return merged
@@ -114,21 +114,20 @@ def test_linear_is_refused_and_why_is_true(workbench: Workbench) -> None:
     b = (first.factors[path].b + second.factors[path].b) / 2
     linear = first.metadata.scaling * (b @ a)
     assert np.abs(linear - weighted_sum([first, second], [0.5, 0.5])[path]).max() > 0.1
-    sources = [{"model_version": workbench.store(adapter)} for adapter in (first, second)]
+    versions = [workbench.store(adapter) for adapter in (first, second)]
     with pytest.raises(ValidationError, match="use `cat`"):
-        MergeSpec.model_validate({"model": "merged", "merge_method": "linear", "sources": sources})
+        merge_spec(*versions, merge_method="linear")
 
 
 def test_versions_with_heads_of_their_own_are_refused_with_advice(workbench: Workbench) -> None:
     refs = [workbench.store(random_adapter(BASE, r=2, seed=1, head_seed=seed)) for seed in (0, 1)]
     with pytest.raises(ValidationError, match="frozen"):
-        MergeSpec.model_validate({"model": "merged", "sources": [{"model_version": ref} for ref in refs]})
+        merge_spec(*refs)
 
 
 def test_a_file_that_is_not_what_its_registration_says_is_refused(workbench: Workbench) -> None:
     digest = base_digest(workbench.base)
     honest = workbench.store(random_adapter(digest, r=2, seed=1))
     forged = honest.model_copy(update={"adapter": workbench.store(random_adapter(digest, 2, 1, head_seed=9)).adapter})
-    spec = MergeSpec.model_validate({"model": "merged", "sources": [{"model_version": m} for m in (honest, forged)]})
     with pytest.raises(JobError, match="its registration says"):
-        handle(spec, workbench.context())
+        handle(merge_spec(honest, forged), workbench.context())

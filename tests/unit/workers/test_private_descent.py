@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from schemas.jobs.train import Privacy, TrainResult
-from tests.support.workbench import Row, Workbench, planted_rows
+from tests.support.builders.rows import Row, planted_rows
+from tests.support.workbench import Workbench
 from tests.unit.workers.test_train_privacy import spent_delta
 from workers.model.adapter import read_adapter
 from workers.model.base import load_base

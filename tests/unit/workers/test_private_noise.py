@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from schemas.jobs.train import Privacy
-from tests.support.workbench import Workbench, planted_rows
+from tests.support.builders.rows import planted_rows
+from tests.support.workbench import Workbench
 from workers.model.adapter import read_adapter
 from workers.model.features import SCALE
 from workers.train.handler import handle

@@ -7,8 +7,11 @@ import torch
 
 from schemas.claims import Checkpoint
 from schemas.jobs.train import Lora, TrainResult
-from tests.support.workbench import Row, Workbench, planted_rows
-from workers.model.adapter import Adapter, AdapterMetadata, read_adapter
+from tests.support.builders.adapters import adapter_metadata
+from tests.support.builders.models import registered
+from tests.support.builders.rows import Row, planted_rows
+from tests.support.workbench import Workbench
+from workers.model.adapter import Adapter, read_adapter
 from workers.model.base import load_base
 from workers.model.head import Classifier, merged_classifier
 from workers.model.tokenize import TextTokenizer
@@ -93,7 +96,7 @@ def test_a_checkpoint_of_another_job_is_refused(workbench: Workbench) -> None:
 def test_a_frozen_head_stays_as_it_is(workbench: Workbench) -> None:
     dataset = workbench.dataset(train=planted_rows(40))
     first = handle(workbench.train_spec(dataset, **SMALL | {"lora": {"r": 0}}), workbench.context())
-    head = {"type": "frozen", "model_version": workbench.version(first)}
+    head = {"type": "frozen", "model_version": registered(first)}
     second = handle(workbench.train_spec(dataset, **SMALL, head=head), workbench.context())
     assert second.head_digest == first.head_digest
     assert second.adapter.digest != first.adapter.digest
@@ -117,16 +120,8 @@ def test_our_factors_say_what_peft_computes(tiny_base: Path, use_rslora: bool) -
     trained = Classifier(base.encoder, base.feature_size, 2).eval()
     with torch.no_grad():
         trained.head.weight.normal_()
-    metadata = AdapterMetadata(
-        base_digest=base.digest,
-        feature_recipe="mid-last-mean-v1",
-        r=3,
-        lora_alpha=5,
-        use_rslora=use_rslora,
-        target_modules=lora.target_modules,
-        labels=("negative", "positive"),
-        max_length=16,
-    )
+    said = {"r": 3, "lora_alpha": 5, "use_rslora": use_rslora, "target_modules": lora.target_modules}
+    metadata = adapter_metadata(base_digest=base.digest, **said)
     adapter = Adapter(metadata, extract_factors(base.encoder, paths), trained.head.dump())
     merged = merged_classifier(load_base(tiny_base), adapter)
     ids, mask = torch.randint(4, 20, (4, 9)), torch.ones(4, 9, dtype=torch.int64)
@@ -180,6 +175,6 @@ def test_a_diverging_run_fails_with_its_reason(workbench: Workbench) -> None:
 def test_nothing_to_train_is_refused(workbench: Workbench) -> None:
     dataset = workbench.dataset(train=planted_rows(8))
     head = handle(workbench.train_spec(dataset, lora={"r": 0}), workbench.context())
-    frozen = {"type": "frozen", "model_version": workbench.version(head)}
+    frozen = {"type": "frozen", "model_version": registered(head)}
     with pytest.raises(JobError, match="nothing is left to train"):
         handle(workbench.train_spec(dataset, lora={"r": 0}, head=frozen), workbench.context())

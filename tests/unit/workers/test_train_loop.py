@@ -10,7 +10,8 @@ from torch.nn.functional import mse_loss
 
 from schemas.claims import Checkpoint, Progress
 from schemas.jobs.train import TrainResult, TrainSpec
-from tests.support.workbench import Row, Workbench, planted_rows
+from tests.support.builders.rows import Row, planted_rows
+from tests.support.workbench import Workbench
 from tests.unit.workers.test_train_handler import accuracy
 from workers.model.adapter import Floats, read_adapter
 from workers.train.data import Examples, draw, epoch_batches

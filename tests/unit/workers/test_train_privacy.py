@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from schemas.jobs.train import Privacy, TrainResult
-from tests.support.workbench import Workbench, planted_rows
+from tests.support.builders.rows import planted_rows
+from tests.support.workbench import Workbench
 from workers.model.adapter import read_adapter
 from workers.model.base import load_base
 from workers.model.features import SCALE

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from schemas.jobs.train import TrainResult
-from tests.support.workbench import Workbench, planted_rows
+from tests.support.builders.rows import planted_rows
+from tests.support.workbench import Workbench
 from workers.train.handler import handle
 from workers.train.record import CURVE_POINTS, LOG_LINES, TrainingRecord
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from schemas.claims import Checkpoint, CurvePoint, Progress
-from tests.support.jobs import artifact
+from tests.support.builders.artifacts import artifact
 from workers.runtime.child import ReportPipe, describe
 from workers.runtime.files import scratch_folder, sweep_scratch
 from workers.runtime.messages import Said

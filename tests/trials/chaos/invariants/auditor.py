@@ -5,7 +5,7 @@ from typing import Any, Final, Protocol
 
 from sqlmodel import Session, col, func, select
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from controlplane.commands.automation.inbound import INBOUND_CONSUMER
 from controlplane.commands.spine.cursors import FACTS
 from controlplane.domain.job import FINAL

@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy import create_engine, text
 from sqlmodel import Session, col, select
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.store.unit_of_work import database_time

@@ -18,7 +18,8 @@ from tests.trials.chaos import evidence, report
 from tests.trials.chaos.__main__ import SITES
 from tests.trials.chaos.caller import Caller
 from tests.trials.chaos.foundation import live_gateways
-from tests.trials.chaos.invariants import Auditor, Expected
+from tests.trials.chaos.invariants.auditor import Auditor
+from tests.trials.chaos.invariants.expected import Expected
 from tests.trials.chaos.ledger import Ledger
 from tests.trials.chaos.mutations.mutation import Mutation
 from tests.trials.chaos.parts import KafkaBroker, OwnProcess, Postgres, run

@@ -9,7 +9,7 @@ import pytest
 
 from controlplane.continuations import open_database
 from controlplane.store.database import Database
-from tests.support.audited_site import AuditedSite, audited
+from tests.trials.chaos.tests.audited import AuditedWorld, audited
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return folder
 
 
-def repr_expected(site: AuditedSite) -> str:
+def repr_expected(site: AuditedWorld) -> str:
     return "\n".join(sorted(str(job) for job in site.expected.jobs))
 
 
@@ -43,14 +43,14 @@ def opened(folder: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def site(opened: Database, folder: Path) -> Iterator[AuditedSite]:
+def site(opened: Database, folder: Path) -> Iterator[AuditedWorld]:
     with audited(opened, folder / "artifacts") as one:
         one.expected.jobs |= {UUID(line) for line in (folder / "expected.txt").read_text().splitlines()}
         yield one
 
 
 @pytest.fixture
-def told(opened: Database, folder: Path) -> Iterator[AuditedSite]:
+def told(opened: Database, folder: Path) -> Iterator[AuditedWorld]:
     """With topics, on which every fact is."""
     with audited(opened, folder / "artifacts", bootstrap_servers="in memory") as one:
         one.expected.jobs |= {UUID(line) for line in (folder / "expected.txt").read_text().splitlines()}

@@ -4,8 +4,8 @@ from contextlib import closing
 from pathlib import Path
 
 from controlplane.store.database import Database
-from tests.support.audited_site import audited
-from tests.trials.chaos.invariants import Auditor
+from tests.trials.chaos.invariants.auditor import Auditor
+from tests.trials.chaos.tests.audited import audited
 
 
 def test_nothing_is_wrong_with_a_good_history(database: Database, tmp_path: Path) -> None:

@@ -30,32 +30,32 @@ from controlplane.store.tables import (
 from schemas.events import (
     JobSucceeded,
 )
-from tests.support.audited_site import DEPLOYMENT, SOURCE, AuditedSite
-from tests.support.plants import NOBODY, Plant, clone, first, found_by, now
-from tests.trials.chaos.invariants import Answer, Cut, Expected, Pause, Request, Trouble
+from tests.trials.chaos.invariants.expected import Answer, Cut, Expected, Pause, Request, Trouble
+from tests.trials.chaos.tests.audited import DEPLOYMENT, SOURCE, AuditedWorld
+from tests.trials.chaos.tests.plants import NOBODY, Plant, clone, first, found_by, now
 
 
-def event_is_lost(site: AuditedSite) -> None:
+def event_is_lost(site: AuditedWorld) -> None:
     site.expected.events.add((SOURCE, "never came"))
 
 
-def trigger_answers_twice(site: AuditedSite) -> None:
+def trigger_answers_twice(site: AuditedWorld) -> None:
     row = first(site, TriggerEvaluationRow, TriggerEvaluationRow.outcome == "condition_not_met")
     site.add(TriggerEvaluationRow(**{**row.model_dump(), "seq": None}))
 
 
-def fact_was_never_heard(site: AuditedSite) -> None:
+def fact_was_never_heard(site: AuditedWorld) -> None:
     """Reactions passed it, as when a cursor moves before its effect."""
     fact = site.facts(EventRow.type == JobSucceeded.TYPE)[0]
     site.change(EventRow, EventRow.seq == fact.seq, time=now(site) + timedelta(hours=1))
     site.remove(TriggerEvaluationRow, TriggerEvaluationRow.event_id == str(fact.id))
 
 
-def run_that_nothing_fired(site: AuditedSite) -> None:
+def run_that_nothing_fired(site: AuditedWorld) -> None:
     site.change(TriggerEvaluationRow, TriggerEvaluationRow.outcome == "fired", run_id=uuid4())
 
 
-def good_event_is_buried(site: AuditedSite) -> None:
+def good_event_is_buried(site: AuditedWorld) -> None:
     letter: dict[str, Any] = {
         "consumer": "inbound",
         "topic": "graftwork.inbound",
@@ -66,11 +66,11 @@ def good_event_is_buried(site: AuditedSite) -> None:
     site.add(DeadLetterRow(**letter, headers=[["ce_id", "eA=="]], at=now(site)))
 
 
-def fact_is_parked(site: AuditedSite) -> None:
+def fact_is_parked(site: AuditedWorld) -> None:
     site.add(ParkedEventRow(seq=3, subject="job/x", reason="too large", at=now(site)))
 
 
-def key_is_answered_twice(site: AuditedSite) -> None:
+def key_is_answered_twice(site: AuditedWorld) -> None:
     row = first(site, IdempotencyRow)
     other = row.body.replace('"', "'") or "another"
     site.expected.answers += [
@@ -79,41 +79,41 @@ def key_is_answered_twice(site: AuditedSite) -> None:
     ]
 
 
-def answer_was_not_stored(site: AuditedSite) -> None:
+def answer_was_not_stored(site: AuditedWorld) -> None:
     site.expected.answers.append(Answer("POST /v1/jobs", "a key", 201, "{}"))
 
 
-def job_without_a_key(site: AuditedSite) -> None:
+def job_without_a_key(site: AuditedWorld) -> None:
     """As when a repeat did it again."""
     site.jobs.request()
 
 
-def user_is_failed(site: AuditedSite) -> None:
+def user_is_failed(site: AuditedWorld) -> None:
     site.expected.requests.append(Request("gateway-1", 1.0, 2.0, 500))
 
 
-def user_is_told_that_a_good_request_is_not(site: AuditedSite) -> None:
+def user_is_told_that_a_good_request_is_not(site: AuditedWorld) -> None:
     site.expected.requests.append(Request("gateway-1", 1.0, 2.0, 422))
 
 
-def user_is_turned_away_by_a_gateway_that_nobody_hurt(site: AuditedSite) -> None:
+def user_is_turned_away_by_a_gateway_that_nobody_hurt(site: AuditedWorld) -> None:
     site.expected.troubles += [Trouble("gateway-2", 0.0, 9.0), Trouble("gateway-1", 3.0, 9.0)]
     site.expected.requests.append(Request("gateway-1", 1.0, 2.0, 503))
 
 
-def user_is_hung_up_on_by_a_gateway_that_nobody_hurt(site: AuditedSite) -> None:
+def user_is_hung_up_on_by_a_gateway_that_nobody_hurt(site: AuditedWorld) -> None:
     site.expected.troubles.append(Trouble("gateway-1", 0.0, 0.9))
     site.expected.requests.append(Request("gateway-1", 1.0, 9.0, None))
 
 
-def user_of_a_later_round_is_failed(site: AuditedSite) -> None:
+def user_of_a_later_round_is_failed(site: AuditedWorld) -> None:
     """The rounds before had as many requests."""
     site.expected.requests += [Request("gateway-1", 1.0, 2.0, 200)] * 3
     assert site.look() == []
     site.expected = Expected(requests=[*[Request("gateway-1", 3.0, 4.0, 200)] * 2, Request("gateway-1", 3.0, 4.0, 500)])
 
 
-def unit_is_counted_twice(site: AuditedSite) -> None:
+def unit_is_counted_twice(site: AuditedWorld) -> None:
     """As when a journal is told again as what was lost."""
     row = first(site, ObservationRow)
     units = sum(entry[arm]["units"] for entry in row.generations for arm in ("stable", "canary"))
@@ -123,54 +123,54 @@ def unit_is_counted_twice(site: AuditedSite) -> None:
     clone(site, ObservationRow, boot=uuid4(), second=row.second, lost=True)
 
 
-def event_was_received_and_nobody_asked(site: AuditedSite) -> None:
+def event_was_received_and_nobody_asked(site: AuditedWorld) -> None:
     site.arrive("unasked")
     assert site.look() == []
     site.expected.events.add((SOURCE, "only received"))
     clone(site, InboxRow, event_id="only received", source=SOURCE)
 
 
-def version_of_a_job_is_missing(site: AuditedSite) -> None:
+def version_of_a_job_is_missing(site: AuditedWorld) -> None:
     """Its success was committed, the version would have been next."""
     site.change(JobRow, JobRow.kind == "train", outputs={"model_version": str(uuid4())})
 
 
-def version_is_another_jobs(site: AuditedSite) -> None:
+def version_is_another_jobs(site: AuditedWorld) -> None:
     job = first(site, JobRow, JobRow.kind == "train")
     other = first(site, ModelVersionRow, ModelVersionRow.job_id != job.id)
     site.change(JobRow, JobRow.id == job.id, outputs={"model_version": str(other.id)})
 
 
-def export_without_its_graph(site: AuditedSite) -> None:
+def export_without_its_graph(site: AuditedWorld) -> None:
     site.remove(AttachmentRow, AttachmentRow.kind == "export")
 
 
-def run_is_lost(site: AuditedSite) -> None:
+def run_is_lost(site: AuditedWorld) -> None:
     site.expected.runs.add(NOBODY)
 
 
-def rollback_is_lost(site: AuditedSite) -> None:
+def rollback_is_lost(site: AuditedWorld) -> None:
     site.expected.rollbacks.add(NOBODY)
 
 
-def run_without_a_key(site: AuditedSite) -> None:
+def run_without_a_key(site: AuditedWorld) -> None:
     """As when a repeat started it again."""
     clone(site, PipelineRunRow, id=uuid4(), trigger=None)
 
 
-def rollback_without_a_key(site: AuditedSite) -> None:
+def rollback_without_a_key(site: AuditedWorld) -> None:
     version = first(site, ModelVersionRow).id
     said: dict[str, Any] = {"deployment": DEPLOYMENT, "target": version, "previous": version, "phase": "Succeeded"}
     moments = {"deadline": now(site), "created_at": now(site), "finished_at": now(site)}
     site.add(RollbackRow(**said, **moments, probe=uuid4(), unconfirmed=[], reason="again", actor="twice"))
 
 
-def user_waits_for_a_gateway_that_nobody_stopped(site: AuditedSite) -> None:
+def user_waits_for_a_gateway_that_nobody_stopped(site: AuditedWorld) -> None:
     site.expected.pauses += [Pause("gateway-2", 1.5), Pause("gateway-1", 0.5), Pause("gateway-1", 7.0)]
     site.expected.requests.append(Request("gateway-1", 1.0, 6.5, 504))
 
 
-def canary_without_a_lease(site: AuditedSite) -> None:
+def canary_without_a_lease(site: AuditedWorld) -> None:
     site.expected.cuts.append(Cut("gateway-1", 100.0, 130.0, 4.0))
     site.expected.requests += [
         Request("gateway-1", 104.0, 104.1, 200, "canary", "r"),
@@ -178,11 +178,11 @@ def canary_without_a_lease(site: AuditedSite) -> None:
     ]
 
 
-def label_is_lost(site: AuditedSite) -> None:
+def label_is_lost(site: AuditedWorld) -> None:
     site.expected.feedback["an accepted prediction id"] = True
 
 
-def label_was_answered_otherwise(site: AuditedSite) -> None:
+def label_was_answered_otherwise(site: AuditedWorld) -> None:
     site.remove(LabelRow)
     site.arrive("again")
     prediction = "p"
@@ -191,29 +191,29 @@ def label_was_answered_otherwise(site: AuditedSite) -> None:
     clone(site, LabelRow, seq=None, prediction_digest=digest, unit="other", counted=False)
 
 
-def unit_has_two_labels(site: AuditedSite) -> None:
+def unit_has_two_labels(site: AuditedWorld) -> None:
     clone(site, LabelRow, seq=None, prediction_digest="0" * 64, counted=False)
 
 
-def more_weight_than_desired(site: AuditedSite) -> None:
+def more_weight_than_desired(site: AuditedWorld) -> None:
     row = first(site, ObservationRow)
     entry = {**row.generations[0], "applied_weight": 0.9}
     site.change(ObservationRow, ObservationRow.second == row.second, generations=[entry])
 
 
-def weight_of_no_generation(site: AuditedSite) -> None:
+def weight_of_no_generation(site: AuditedWorld) -> None:
     boot = first(site, GatewayBootRow)
     said: dict[str, Any] = {"deployment": DEPLOYMENT, "gateway": "gateway-1", "generation": 99, "applied_weight": 0.0}
     site.add(AppliedRow(**said, boot=boot.boot, at=now(site)))
 
 
-def canary_units_without_weight(site: AuditedSite) -> None:
+def canary_units_without_weight(site: AuditedWorld) -> None:
     row = first(site, ObservationRow)
     entry = {**row.generations[0], "applied_weight": 0.0, "canary": {"units": 3, "error": 0}}
     site.change(ObservationRow, ObservationRow.second == row.second, generations=[entry])
 
 
-def two_lives_of_one_gateway(site: AuditedSite) -> None:
+def two_lives_of_one_gateway(site: AuditedWorld) -> None:
     clone(site, GatewayBootRow, boot=uuid4())
 
 
@@ -254,26 +254,26 @@ PLANTS: dict[Plant, str] = {
 
 
 @pytest.mark.parametrize("plant", list(PLANTS), ids=lambda plant: plant.__name__)
-def test_what_was_planted_is_found(plant: Plant, site: AuditedSite) -> None:
+def test_what_was_planted_is_found(plant: Plant, site: AuditedWorld) -> None:
     plant(site)
     found_by(site.look, PLANTS[plant])
     assert site.look() == [], "said once is enough"
 
 
-def test_an_event_that_was_meant_to_be_buried_may_be(site: AuditedSite) -> None:
+def test_an_event_that_was_meant_to_be_buried_may_be(site: AuditedWorld) -> None:
     good_event_is_buried(site)
     site.expected.poison.add(("", "x"))
     assert site.look() == []
 
 
-def test_a_gateway_that_was_killed_may_be_away_until_it_serves_again(site: AuditedSite) -> None:
+def test_a_gateway_that_was_killed_may_be_away_until_it_serves_again(site: AuditedWorld) -> None:
     site.expected.troubles.append(Trouble("gateway-1", 1.5, 5.0))
     for asked, answered, status in ((1.0, 2.0, None), (2.0, 2.1, 503), (4.9, 13.0, None)):
         site.expected.requests.append(Request("gateway-1", asked, answered, status))
     assert site.look() == []
 
 
-def test_a_request_that_was_in_a_stopped_gateways_hands_may_pass_its_deadline(site: AuditedSite) -> None:
+def test_a_request_that_was_in_a_stopped_gateways_hands_may_pass_its_deadline(site: AuditedWorld) -> None:
     site.expected.pauses.append(Pause("gateway-1", 1.5))
     site.expected.requests.append(Request("gateway-1", 1.0, 6.5, 504))
     assert site.look() == []

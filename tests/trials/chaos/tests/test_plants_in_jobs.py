@@ -22,127 +22,128 @@ from schemas.events import (
     JobSucceeded,
     ModelVersionCreated,
 )
-from tests.support.audited_site import MODEL, SOURCE, AuditedSite
-from tests.support.plants import NOBODY, YEARS, Plant, clone, first, found_by, job, now, record, started
+from tests.support.builders.models import MODEL
+from tests.trials.chaos.tests.audited import SOURCE, AuditedWorld
+from tests.trials.chaos.tests.plants import NOBODY, YEARS, Plant, clone, first, found_by, job, now, record, started
 
 
-def fact_is_gone(site: AuditedSite) -> None:
+def fact_is_gone(site: AuditedWorld) -> None:
     site.remove(EventRow, EventRow.seq == 3)
 
 
-def cause_is_unknown(site: AuditedSite) -> None:
+def cause_is_unknown(site: AuditedWorld) -> None:
     site.change(EventRow, EventRow.seq == 5, causationid=str(uuid4()))
 
 
-def cause_comes_later(site: AuditedSite) -> None:
+def cause_comes_later(site: AuditedWorld) -> None:
     site.change(EventRow, EventRow.seq == 5, causationid=str(site.facts()[-1].id))
 
 
-def token_in_a_fact(site: AuditedSite) -> None:
+def token_in_a_fact(site: AuditedWorld) -> None:
     site.expected.secrets.add(site.admin_token)
     row = first(site, EventRow)
     site.change(EventRow, EventRow.seq == row.seq, data={**row.data, "note": f"by {site.admin_token}"})
 
 
-def text_in_a_log_line(site: AuditedSite) -> None:
+def text_in_a_log_line(site: AuditedWorld) -> None:
     site.expected.secrets.add("a dreadful film")
     site.change(JobLogRow, line="row 3: a dreadful film")
 
 
-def token_in_a_jobs_reason(site: AuditedSite) -> None:
+def token_in_a_jobs_reason(site: AuditedWorld) -> None:
     site.expected.secrets.add(site.admin_token)
     site.change(JobRow, JobRow.id == job(site).id, reason=f"401 with {site.admin_token}")
 
 
-def text_in_a_decisions_reason(site: AuditedSite) -> None:
+def text_in_a_decisions_reason(site: AuditedWorld) -> None:
     site.expected.secrets.add("50%_off: a dreadful film")
     site.change(DecisionRow, reason="users say 50%_off: a dreadful film")
 
 
-def version_without_a_fact(site: AuditedSite) -> None:
+def version_without_a_fact(site: AuditedWorld) -> None:
     clone(site, ModelVersionRow, id=uuid4(), version=9)
 
 
-def fact_without_a_version(site: AuditedSite) -> None:
+def fact_without_a_version(site: AuditedWorld) -> None:
     said = {"model": MODEL, "model_version_id": NOBODY, "version": 9, "adapter_digest": "x", "job_id": NOBODY}
     record(site, ModelVersionCreated, f"model/{MODEL}", **said)
 
 
-def fact_told_twice(site: AuditedSite) -> None:
+def fact_told_twice(site: AuditedWorld) -> None:
     row = first(site, EventRow, EventRow.type == ModelVersionCreated.TYPE)
     site.add(EventRow(**{**row.model_dump(), "seq": None, "id": uuid4()}))
 
 
-def event_received_without_a_fact(site: AuditedSite) -> None:
+def event_received_without_a_fact(site: AuditedWorld) -> None:
     site.add(InboxRow(consumer="inbound", source=SOURCE, event_id="99", at=now(site)))
 
 
-def job_ends_twice(site: AuditedSite) -> None:
+def job_ends_twice(site: AuditedWorld) -> None:
     row = job(site)
     record(site, JobSucceeded, f"job/{row.id}", job_id=row.id, kind="curate", attempt=row.attempt)
 
 
-def two_hold_the_lease(site: AuditedSite) -> None:
+def two_hold_the_lease(site: AuditedWorld) -> None:
     row = started(site)
     record(site, JobStarted, f"job/{row.id}", job_id=row.id, kind="curate", attempt=2, owner="another")
     site.change(JobRow, JobRow.id == row.id, attempt=2)
 
 
-def reclaimed_under_the_same_fence(site: AuditedSite) -> None:
+def reclaimed_under_the_same_fence(site: AuditedWorld) -> None:
     row = started(site)
     record(site, JobRequested, f"job/{row.id}", job_id=row.id, kind="curate", attempt=1)
     record(site, JobStarted, f"job/{row.id}", job_id=row.id, kind="curate", attempt=1, owner="another")
 
 
-def ended_by_a_stale_fence(site: AuditedSite) -> None:
+def ended_by_a_stale_fence(site: AuditedWorld) -> None:
     row = started(site)
     record(site, JobRequested, f"job/{row.id}", job_id=row.id, kind="curate", attempt=1)
     record(site, JobStarted, f"job/{row.id}", job_id=row.id, kind="curate", attempt=2, owner="another")
     record(site, JobSucceeded, f"job/{row.id}", job_id=row.id, kind="curate", attempt=1)
 
 
-def ended_while_nobody_held_it(site: AuditedSite) -> None:
+def ended_while_nobody_held_it(site: AuditedWorld) -> None:
     job_id = site.request()
     record(site, JobSucceeded, f"job/{job_id}", job_id=job_id, kind="curate", attempt=0)
 
 
-def state_and_facts_differ(site: AuditedSite) -> None:
+def state_and_facts_differ(site: AuditedWorld) -> None:
     site.change(JobRow, JobRow.id == started(site).id, attempt=7)
 
 
-def accepted_job_is_lost(site: AuditedSite) -> None:
+def accepted_job_is_lost(site: AuditedWorld) -> None:
     site.expected.jobs.add(NOBODY)
 
 
-def accepted_job_never_ends(site: AuditedSite) -> None:
+def accepted_job_never_ends(site: AuditedWorld) -> None:
     site.request()
 
 
-def two_datasets_of_one_job(site: AuditedSite) -> None:
+def two_datasets_of_one_job(site: AuditedWorld) -> None:
     clone(site, DatasetVersionRow, id=uuid4(), version=9)
 
 
-def dataset_of_a_job_that_runs(site: AuditedSite) -> None:
+def dataset_of_a_job_that_runs(site: AuditedWorld) -> None:
     clone(site, DatasetVersionRow, id=uuid4(), version=9, job_id=started(site).id)
 
 
-def success_without_outputs(site: AuditedSite) -> None:
+def success_without_outputs(site: AuditedWorld) -> None:
     site.change(JobRow, JobRow.id == job(site).id, outputs=None)
 
 
-def line_of_a_stale_attempt(site: AuditedSite) -> None:
+def line_of_a_stale_attempt(site: AuditedWorld) -> None:
     site.add(JobLogRow(job_id=job(site).id, attempt=1, at=now(site) + timedelta(seconds=5), line="still here"))
 
 
-def lease_of_the_workers_clock(site: AuditedSite) -> None:
+def lease_of_the_workers_clock(site: AuditedWorld) -> None:
     site.change(JobRow, JobRow.id == started(site).id, lease_until=now(site) + YEARS)
 
 
-def finished_job_holds_a_lease(site: AuditedSite) -> None:
+def finished_job_holds_a_lease(site: AuditedWorld) -> None:
     site.change(JobRow, JobRow.id == job(site).id, claim_id=uuid4())
 
 
-def running_job_that_nobody_holds(site: AuditedSite) -> None:
+def running_job_that_nobody_holds(site: AuditedWorld) -> None:
     site.change(JobRow, JobRow.id == started(site).id, lease_until=None)
 
 
@@ -177,7 +178,7 @@ PLANTS: dict[Plant, str] = {
 
 
 @pytest.mark.parametrize("plant", list(PLANTS), ids=lambda plant: plant.__name__)
-def test_what_was_planted_is_found(plant: Plant, site: AuditedSite) -> None:
+def test_what_was_planted_is_found(plant: Plant, site: AuditedWorld) -> None:
     plant(site)
     found_by(site.look, PLANTS[plant])
     assert site.look() == [], "said once is enough"
@@ -186,7 +187,7 @@ def test_what_was_planted_is_found(plant: Plant, site: AuditedSite) -> None:
 @pytest.mark.parametrize(
     "plant", [lease_of_the_workers_clock, running_job_that_nobody_holds], ids=lambda plant: plant.__name__
 )
-def test_a_glance_is_enough_for_what_lasts_a_moment(plant: Plant, site: AuditedSite) -> None:
+def test_a_glance_is_enough_for_what_lasts_a_moment(plant: Plant, site: AuditedWorld) -> None:
     assert site.glance() == []
     plant(site)
     found_by(site.glance, PLANTS[plant])

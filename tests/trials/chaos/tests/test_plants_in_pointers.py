@@ -30,38 +30,39 @@ from schemas.events import (
     RolloutAdvanced,
     RolloutFinished,
 )
-from tests.support.audited_site import DEPLOYMENT, MODEL, AuditedSite
-from tests.support.plants import NOBODY, YEARS, Plant, first, found_by, now, record, started
-from tests.trials.chaos.invariants import AliasMove
+from tests.support.builders.models import MODEL
+from tests.trials.chaos.invariants.expected import AliasMove
+from tests.trials.chaos.tests.audited import DEPLOYMENT, AuditedWorld
+from tests.trials.chaos.tests.plants import NOBODY, YEARS, Plant, first, found_by, now, record, started
 
 
-def fact_moves_from_elsewhere(site: AuditedSite) -> None:
+def fact_moves_from_elsewhere(site: AuditedWorld) -> None:
     last = site.facts(EventRow.type == AliasMoved.TYPE)[-1]
     site.change(EventRow, EventRow.seq == last.seq, data={**last.data, "previous": str(NOBODY)})
 
 
-def history_is_broken(site: AuditedSite) -> None:
+def history_is_broken(site: AuditedWorld) -> None:
     site.change(AliasHistoryRow, col(AliasHistoryRow.previous).is_not(None), previous=NOBODY)
 
 
-def history_lost_a_move(site: AuditedSite) -> None:
+def history_lost_a_move(site: AuditedWorld) -> None:
     site.remove(AliasHistoryRow, AliasHistoryRow.alias == "challenger")
 
 
-def pointer_is_elsewhere(site: AuditedSite) -> None:
+def pointer_is_elsewhere(site: AuditedWorld) -> None:
     moves = first(site, AliasHistoryRow, AliasHistoryRow.alias == "challenger")
     site.change(AliasRow, AliasRow.alias == "challenger", model_version_id=moves.model_version_id)
 
 
-def pointer_is_gone(site: AuditedSite) -> None:
+def pointer_is_gone(site: AuditedWorld) -> None:
     site.remove(AliasRow, AliasRow.alias == "challenger")
 
 
-def accepted_move_is_lost(site: AuditedSite) -> None:
+def accepted_move_is_lost(site: AuditedWorld) -> None:
     site.expected.moves.add(AliasMove(NOBODY, MODEL, "challenger", None, None))
 
 
-def two_moves_on_one_etag(site: AuditedSite) -> None:
+def two_moves_on_one_etag(site: AuditedWorld) -> None:
     """As without compare-and-swap: both were accepted on top of the same move."""
     version = first(site, ModelVersionRow).id
     base = site.point("challenger", version)
@@ -71,11 +72,11 @@ def two_moves_on_one_etag(site: AuditedSite) -> None:
     assert winner.expected == base.id
 
 
-def generation_is_missing(site: AuditedSite) -> None:
+def generation_is_missing(site: AuditedWorld) -> None:
     site.remove(GenerationRow, GenerationRow.generation == 2)
 
 
-def serves_another_than_the_champion(site: AuditedSite) -> None:
+def serves_another_than_the_champion(site: AuditedWorld) -> None:
     current = first(site, DeploymentRow).generation
     earlier = first(site, GenerationRow, GenerationRow.generation == 1)
     other = first(site, ModelVersionRow, ModelVersionRow.id != earlier.probe_version).id
@@ -84,39 +85,39 @@ def serves_another_than_the_champion(site: AuditedSite) -> None:
     site.change(GenerationRow, GenerationRow.generation == current, stable=earlier.probe_version)
 
 
-def canary_without_a_rollout(site: AuditedSite) -> None:
+def canary_without_a_rollout(site: AuditedWorld) -> None:
     current = first(site, DeploymentRow).generation
     site.change(GenerationRow, GenerationRow.generation == current, weight=0.5)
 
 
-def rollout_goes_on_after_its_end(site: AuditedSite) -> None:
+def rollout_goes_on_after_its_end(site: AuditedWorld) -> None:
     row = first(site, RolloutRow)
     said = {"rollout_id": row.id, "deployment": DEPLOYMENT, "phase": "Progressing", "step": 1, "weight": 0.5}
     record(site, RolloutAdvanced, f"rollout/{row.id}", **said, reason="a ghost")
 
 
-def rollout_is_lost(site: AuditedSite) -> None:
+def rollout_is_lost(site: AuditedWorld) -> None:
     site.expected.rollouts.add(NOBODY)
 
 
-def rollout_ended_otherwise(site: AuditedSite) -> None:
+def rollout_ended_otherwise(site: AuditedWorld) -> None:
     last = site.facts(EventRow.type == RolloutFinished.TYPE)[-1]
     site.change(EventRow, EventRow.seq == last.seq, data={**last.data, "phase": "Aborted"})
 
 
-def nobody_folds_it(site: AuditedSite) -> None:
+def nobody_folds_it(site: AuditedWorld) -> None:
     site.change(RolloutRow, phase="Progressing", folded_at=now(site) - YEARS)
 
 
-def verification_has_no_end(site: AuditedSite) -> None:
+def verification_has_no_end(site: AuditedWorld) -> None:
     site.change(RolloutRow, phase="Verifying", probe_deadline=now(site) - YEARS)
 
 
-def queue_does_not_move(site: AuditedSite) -> None:
+def queue_does_not_move(site: AuditedWorld) -> None:
     site.change(RolloutRow, phase="Queued")
 
 
-def rollback_has_no_end(site: AuditedSite) -> None:
+def rollback_has_no_end(site: AuditedWorld) -> None:
     at = now(site) - YEARS
     version = first(site, ModelVersionRow).id
     wanted: dict[str, Any] = {
@@ -129,35 +130,35 @@ def rollback_has_no_end(site: AuditedSite) -> None:
     site.add(RollbackRow(**wanted, unconfirmed=[], reason="", actor="", created_at=at))
 
 
-def run_without_work(site: AuditedSite) -> None:
+def run_without_work(site: AuditedWorld) -> None:
     site.change(PipelineRunRow, phase="Running")
 
 
-def decision_was_changed(site: AuditedSite) -> None:
+def decision_was_changed(site: AuditedWorld) -> None:
     row = first(site, DecisionRow, DecisionRow.kind == "gates")
     site.change(DecisionRow, DecisionRow.id == row.id, inputs={**row.inputs, "gates": []})
 
 
-def stored(site: AuditedSite, digest: str) -> Path:
+def stored(site: AuditedWorld, digest: str) -> Path:
     name = digest.removeprefix("sha256:")
     return site.artifacts / "sha256" / name[:2] / name
 
 
-def adapter_is_gone(site: AuditedSite) -> None:
+def adapter_is_gone(site: AuditedWorld) -> None:
     stored(site, first(site, ModelVersionRow).adapter["digest"]).unlink()
 
 
-def part_of_a_dataset_is_gone(site: AuditedSite) -> None:
+def part_of_a_dataset_is_gone(site: AuditedWorld) -> None:
     stored(site, site.put("rows of first").digest).unlink()
 
 
-def graph_is_half_written(site: AuditedSite) -> None:
+def graph_is_half_written(site: AuditedWorld) -> None:
     path = stored(site, first(site, AttachmentRow).data["graph"]["adapter"]["digest"])
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:3])
 
 
-def checkpoint_was_never_stored(site: AuditedSite) -> None:
+def checkpoint_was_never_stored(site: AuditedWorld) -> None:
     reference = {"digest": "sha256:" + "9" * 64, "size": 1, "media_type": "x"}
     site.change(JobRow, JobRow.id == started(site).id, checkpoint={"artifact": reference, "step": 1})
 
@@ -190,7 +191,7 @@ PLANTS: dict[Plant, str] = {
 
 
 @pytest.mark.parametrize("plant", list(PLANTS), ids=lambda plant: plant.__name__)
-def test_what_was_planted_is_found(plant: Plant, site: AuditedSite) -> None:
+def test_what_was_planted_is_found(plant: Plant, site: AuditedWorld) -> None:
     plant(site)
     found_by(site.look, PLANTS[plant])
     assert site.look() == [], "said once is enough"
@@ -207,7 +208,7 @@ def test_what_was_planted_is_found(plant: Plant, site: AuditedSite) -> None:
     ],
     ids=lambda plant: plant.__name__,
 )
-def test_a_glance_is_enough_for_what_lasts_a_moment(plant: Plant, site: AuditedSite) -> None:
+def test_a_glance_is_enough_for_what_lasts_a_moment(plant: Plant, site: AuditedWorld) -> None:
     assert site.glance() == []
     plant(site)
     found_by(site.glance, PLANTS[plant])

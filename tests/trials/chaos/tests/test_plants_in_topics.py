@@ -19,57 +19,57 @@ from controlplane.store.spine_tables import (
 from controlplane.store.tables import (
     ModelVersionRow,
 )
-from tests.support.audited_site import SOURCE, AuditedSite, audited
-from tests.support.plants import Plant, first, found_by, job, now
-from tests.trials.chaos.invariants import Auditor
+from tests.trials.chaos.invariants.auditor import Auditor
+from tests.trials.chaos.tests.audited import SOURCE, AuditedWorld, audited
+from tests.trials.chaos.tests.plants import Plant, first, found_by, job, now
 
 
-def of_one_job(site: AuditedSite) -> list[int]:
+def of_one_job(site: AuditedWorld) -> list[int]:
     """Where the records of one job are on the board: requested, started, succeeded."""
     key = f"job/{job(site).id}"
     return [place for place, one in enumerate(site.board.records) if one.key == key]
 
 
-def two_records_are_swapped(site: AuditedSite) -> None:
+def two_records_are_swapped(site: AuditedWorld) -> None:
     one, two, _ = of_one_job(site)
     records = site.board.records
     records[one], records[two] = records[two], records[one]
 
 
-def record_is_missing(site: AuditedSite) -> None:
+def record_is_missing(site: AuditedWorld) -> None:
     del site.board.records[4]
 
 
-def record_of_no_fact(site: AuditedSite) -> None:
+def record_of_no_fact(site: AuditedWorld) -> None:
     headers = {**site.board.records[0].headers, "ce_id": str(uuid4())}
     site.board.records.append(replace(site.board.records[0], headers=headers))
 
 
-def record_says_other_data(site: AuditedSite) -> None:
+def record_says_other_data(site: AuditedWorld) -> None:
     site.board.records[2] = replace(site.board.records[2], value=b"{}")
 
 
-def record_has_another_envelope(site: AuditedSite) -> None:
+def record_has_another_envelope(site: AuditedWorld) -> None:
     site.board.records[2] = replace(site.board.records[2], key="job/another")
 
 
-def token_in_a_records_header(site: AuditedSite) -> None:
+def token_in_a_records_header(site: AuditedWorld) -> None:
     site.expected.secrets.add(site.admin_token)
     record = site.board.records[2]
     site.board.records[2] = replace(record, headers={**record.headers, "authorization": f"Bearer {site.admin_token}"})
 
 
-def token_in_a_records_key(site: AuditedSite) -> None:
+def token_in_a_records_key(site: AuditedWorld) -> None:
     site.expected.secrets.add(site.admin_token)
     site.board.records[2] = replace(site.board.records[2], key=f"token/{site.admin_token}")
 
 
-def key_is_in_two_partitions(site: AuditedSite) -> None:
+def key_is_in_two_partitions(site: AuditedWorld) -> None:
     place = of_one_job(site)[1]
     site.board.records[place] = replace(site.board.records[place], partition=3)
 
 
-def repeat_without_a_reason(site: AuditedSite) -> None:
+def repeat_without_a_reason(site: AuditedWorld) -> None:
     site.expected.relay_disturbed = False
     site.board.records.append(site.board.records[1])
 
@@ -88,16 +88,16 @@ TOPIC_PLANTS: dict[Plant, str] = {
 
 
 @pytest.mark.parametrize("plant", list(TOPIC_PLANTS), ids=lambda plant: plant.__name__)
-def test_what_was_planted_on_a_topic_is_found(plant: Plant, told: AuditedSite) -> None:
+def test_what_was_planted_on_a_topic_is_found(plant: Plant, told: AuditedWorld) -> None:
     plant(told)
     found_by(told.look, TOPIC_PLANTS[plant])
 
 
-def test_the_untouched_site_is_good(told: AuditedSite) -> None:
+def test_the_untouched_site_is_good(told: AuditedWorld) -> None:
     assert told.look() == []
 
 
-def test_topics_may_repeat_what_they_have_said_when_the_relay_was_killed(told: AuditedSite) -> None:
+def test_topics_may_repeat_what_they_have_said_when_the_relay_was_killed(told: AuditedWorld) -> None:
     """A batch again from any place, and a stale record in between; later looks go on where they were."""
     records = told.board.records
     records[3:3] = records[1:3]
@@ -109,13 +109,13 @@ def test_topics_may_repeat_what_they_have_said_when_the_relay_was_killed(told: A
     assert told.look() == []
 
 
-def test_a_fact_that_goes_after_it_was_read_is_missed(site: AuditedSite) -> None:
+def test_a_fact_that_goes_after_it_was_read_is_missed(site: AuditedWorld) -> None:
     assert site.look() == []
     site.remove(EventRow, EventRow.seq == 3)
     found_by(site.look, "facts up to seq")
 
 
-def test_a_fact_that_commits_below_a_reader_is_seen(site: AuditedSite) -> None:
+def test_a_fact_that_commits_below_a_reader_is_seen(site: AuditedWorld) -> None:
     row = first(site, EventRow, EventRow.seq == 4)
     site.remove(EventRow, EventRow.seq == 4)
     site.look()
@@ -131,7 +131,7 @@ def test_a_fact_that_commits_below_a_reader_is_seen(site: AuditedSite) -> None:
         ({"until": timedelta(days=900)}, "long after now"),
     ],
 )
-def test_a_named_lease_is_one_owners(values: dict[str, Any], said: str, site: AuditedSite) -> None:
+def test_a_named_lease_is_one_owners(values: dict[str, Any], said: str, site: AuditedWorld) -> None:
     site.add(LeaseRow(name="relay", owner="one", fence=7, until=now(site)))
     assert site.look() == []
     if "until" in values:
@@ -140,7 +140,7 @@ def test_a_named_lease_is_one_owners(values: dict[str, Any], said: str, site: Au
     found_by(site.look, said)
 
 
-def test_a_lease_may_be_given_back_and_taken_again(site: AuditedSite) -> None:
+def test_a_lease_may_be_given_back_and_taken_again(site: AuditedWorld) -> None:
     site.add(LeaseRow(name="relay", owner="one", fence=7, until=now(site)))
     assert site.look() == []
     site.change(LeaseRow, LeaseRow.name == "relay", owner="")
@@ -149,7 +149,7 @@ def test_a_lease_may_be_given_back_and_taken_again(site: AuditedSite) -> None:
     assert site.look() == []
 
 
-def test_a_cursor_never_goes_back_and_moves_under_a_fence_that_was_given(site: AuditedSite) -> None:
+def test_a_cursor_never_goes_back_and_moves_under_a_fence_that_was_given(site: AuditedWorld) -> None:
     assert site.look() == []
     site.change(CursorRow, CursorRow.name == FACTS, seq=1)
     found_by(site.look, "it went back")
@@ -157,7 +157,7 @@ def test_a_cursor_never_goes_back_and_moves_under_a_fence_that_was_given(site: A
     found_by(site.look, "which nobody was given")
 
 
-def test_what_still_goes_on_is_named(site: AuditedSite) -> None:
+def test_what_still_goes_on_is_named(site: AuditedWorld) -> None:
     assert site.auditor.pending(site.expected) == []
     job_id = site.request()
     site.expected.events.add((SOURCE, "late"))
@@ -181,6 +181,6 @@ def test_an_api_that_says_otherwise_than_the_database_is_found(folder: Path, ope
     assert any("the API says" in said for said in found)
 
 
-def replace_url(site: AuditedSite, url: str, token: str) -> AuditedSite:
+def replace_url(site: AuditedWorld, url: str, token: str) -> AuditedWorld:
     site.api_url, site.admin_token = url, token
     return site

@@ -9,8 +9,9 @@ import pytest
 from controlplane.api.app import create_app
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from tests.support.api_site import ApiSite, Operation, operations
-from tests.support.jobs import CURATE
+from tests.support.builders.specs import CURATE
+from tests.support.operations import Operation, operations
+from tests.support.worlds.in_process import InProcess
 
 OPERATIONS = operations(create_app(Settings(), Database("sqlite:///never-opened.db")))
 CHANGING = [operation for operation in OPERATIONS if operation.changes]
@@ -51,8 +52,8 @@ MEANT: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def site(database: Database) -> ApiSite:
-    return ApiSite(database)
+def site(database: Database) -> InProcess:
+    return InProcess(database)
 
 
 def refused(answer: Any) -> str | None:
@@ -64,13 +65,13 @@ def refused(answer: Any) -> str | None:
     return None
 
 
-def send(site: ApiSite, operation: Operation, body: bytes, media_type: str = "application/json") -> Any:
+def send(site: InProcess, operation: Operation, body: bytes, media_type: str = "application/json") -> Any:
     client = site.client("admin", raise_server_exceptions=False)
     headers = {"content-type": media_type, "if-none-match": "*"}
     return client.request(operation.method, operation.url, content=body, headers=headers)
 
 
-def fields_of(site: ApiSite, operation: Operation) -> list[str]:
+def fields_of(site: InProcess, operation: Operation) -> list[str]:
     """The fields of its body's schema."""
     content = operation.document.get("requestBody", {}).get("content", {})
     schema = content.get("application/json", {}).get("schema", {})
@@ -78,7 +79,7 @@ def fields_of(site: ApiSite, operation: Operation) -> list[str]:
     return [*site.app.openapi()["components"]["schemas"].get(name, {}).get("properties", {}), "unknown"]
 
 
-def test_bodies_that_are_no_json_objects_are_refused_everywhere(site: ApiSite) -> None:
+def test_bodies_that_are_no_json_objects_are_refused_everywhere(site: InProcess) -> None:
     wrong = {}
     for operation in CHANGING:
         bodyless = "requestBody" not in operation.document
@@ -89,7 +90,7 @@ def test_bodies_that_are_no_json_objects_are_refused_everywhere(site: ApiSite) -
     assert wrong == {}
 
 
-def test_a_value_that_no_database_holds_is_refused_in_every_field(site: ApiSite) -> None:
+def test_a_value_that_no_database_holds_is_refused_in_every_field(site: InProcess) -> None:
     wrong = {}
     for operation in CHANGING:
         meant = MEANT.get(str(operation), {})
@@ -104,7 +105,7 @@ def test_a_value_that_no_database_holds_is_refused_in_every_field(site: ApiSite)
 
 
 @pytest.mark.parametrize("hidden", [VALUES["NUL"], VALUES["half a surrogate pair"], VALUES["NaN"], HUGE])
-def test_such_a_value_is_refused_deep_within_a_document_and_its_place_is_named(site: ApiSite, hidden: Any) -> None:
+def test_such_a_value_is_refused_deep_within_a_document_and_its_place_is_named(site: InProcess, hidden: Any) -> None:
     body = {"kind": "curate", "spec": {**CURATE, "labels": {"inner": [1, {"x": hidden}]}}}
     answer = site.client("operator").post("/v1/jobs", content=json.dumps(body).encode(),
                                           headers={"content-type": "application/json"})  # fmt: skip
@@ -127,7 +128,7 @@ def test_such_a_value_is_refused_deep_within_a_document_and_its_place_is_named(s
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/pipelines/x", "/v1/triggers/x"])
-def test_yaml_with_tricks_is_refused(site: ApiSite, path: str, text: str) -> None:
+def test_yaml_with_tricks_is_refused(site: InProcess, path: str, text: str) -> None:
     answer = site.client("operator").put(path, content=text.encode(), headers={"content-type": "application/yaml"})
     assert refused(answer) is None, text
 
@@ -136,7 +137,7 @@ def test_yaml_with_tricks_is_refused(site: ApiSite, path: str, text: str) -> Non
     "value", ['"a\\u0000b"', '"\\ud800"', "NaN", "1e999", "{" * 2000, '{"a":' * 100 + "1" + "}" * 100]
 )
 @pytest.mark.parametrize("mode", ["structured", "binary"])
-def test_an_event_with_tricks_is_refused(site: ApiSite, mode: str, value: str) -> None:
+def test_an_event_with_tricks_is_refused(site: InProcess, mode: str, value: str) -> None:
     attributes = {"specversion": "1.0", "id": "1", "source": "//s", "type": "com.example.x"}
     if mode == "binary":
         headers = {f"ce-{name}": text for name, text in attributes.items()} | {"content-type": "application/json"}
@@ -149,7 +150,7 @@ def test_an_event_with_tricks_is_refused(site: ApiSite, mode: str, value: str) -
 
 
 @pytest.mark.parametrize("part", ["%00", "a%00b", "%ED%A0%80", "x" * 5000, "..%2F..%2Fetc", "%F0%9F%98%80"])
-def test_no_path_brings_a_server_down(site: ApiSite, part: str) -> None:
+def test_no_path_brings_a_server_down(site: InProcess, part: str) -> None:
     client = site.client("admin", raise_server_exceptions=False)
     wrong = {}
     for operation in OPERATIONS:
@@ -166,7 +167,7 @@ def test_no_path_brings_a_server_down(site: ApiSite, part: str) -> None:
 @pytest.mark.parametrize(
     "value", ["\0", "a\0b", str(HUGE), "-1", "", "x" * 5000, "nan", "é", "0001-01-01T00:00:00+14:00"]
 )
-def test_no_query_brings_a_server_down(site: ApiSite, value: str) -> None:
+def test_no_query_brings_a_server_down(site: InProcess, value: str) -> None:
     client = site.client("admin", raise_server_exceptions=False)
     wrong = {}
     for operation in OPERATIONS:
@@ -187,7 +188,7 @@ POSITIONS: list[Any] = [
 
 
 @pytest.mark.parametrize("position", POSITIONS)
-def test_a_cursor_that_we_never_gave_out_is_refused(site: ApiSite, position: Any) -> None:
+def test_a_cursor_that_we_never_gave_out_is_refused(site: InProcess, position: Any) -> None:
     cursor = base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
     taken = set()
     for operation in OPERATIONS:
@@ -202,7 +203,7 @@ def test_a_cursor_that_we_never_gave_out_is_refused(site: ApiSite, position: Any
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "é", "====", "W10", "WzFd!", "[1]", "\ud7ff"])
-def test_a_cursor_that_is_no_base64_of_json_is_refused(site: ApiSite, cursor: str) -> None:
+def test_a_cursor_that_is_no_base64_of_json_is_refused(site: InProcess, cursor: str) -> None:
     for path in ("/v1/jobs", "/v1/models", "/v1/rollouts", "/v1/dead-letters", "/v1/pipeline-runs"):
         answer = site.client("viewer").get(path, params={"cursor": cursor})
         assert (answer.status_code, answer.json()["field"]) == (422, "cursor")

@@ -12,8 +12,8 @@ import pytest
 
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import CursorRow
-from controlplane.store.tables import JobRow
 from schemas.marked import with_part
+from tests.support.builders.planted import plant_job
 from tests.support.processes import ROOT
 from tests.trials.load.finding import Finding, Work
 from tests.trials.load.judged_processes import slope
@@ -194,10 +194,7 @@ def test_rows_and_bytes_are_the_databases_own(database: Database) -> None:
     with database.begin("test") as uow:
         uow.session.add(CursorRow(name="one"))
         for phase in phases:
-            at = uow.now()
-            uow.session.add(
-                JobRow(kind="curate", phase=phase, actor="a", correlationid="c", spec={}, refused_by=[], created_at=at)
-            )
+            plant_job(uow, "curate", phase=phase)
     rows, sizes, jobs_done = measure_database(database.url)
     assert (rows["cursor"], rows["event"]) == (1, 0)
     assert (rows["job"], rows[MADE_NOTHING], jobs_done) == (6, 3, 2)

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from controlplane.store.database import Database
 from tests.support.waiting import wait_for
 from tests.trials.load.canaries import Canaries

@@ -8,9 +8,10 @@ import pytest
 from controlplane.cli.models import words
 from schemas.evidence import Finding
 from schemas.views.models import AttachmentView
-from tests.support.releases import attack, evaluation, export, paired
+from tests.support.builders.artifacts import digest
+from tests.support.builders.results import attacked, evaluated, exported, paired
 
-VERSION, OTHER, DIGEST = UUID(int=1), UUID(int=2), "sha256:" + "d" * 64
+VERSION, OTHER, DIGEST = UUID(int=1), UUID(int=2), digest("an attachment")
 
 
 def attached(kind: str, result: Finding) -> AttachmentView:
@@ -28,13 +29,16 @@ def attached(kind: str, result: Finding) -> AttachmentView:
 @pytest.mark.parametrize(
     ("attachment", "said"),
     [
-        (attached("export", export(VERSION, 0.00123)), "largest difference of a logit 0.0012 over 16 rows"),
         (
-            attached("evaluate", evaluation(VERSION, 0.8).model_copy(update={"rows_trained_on": 3})),
+            attached("export", exported(VERSION, max_abs_diff=0.00123)),
+            "largest difference of a logit 0.0012 over 16 rows",
+        ),
+        (
+            attached("evaluate", evaluated(VERSION, 0.8, rows_trained_on=3)),
             "test: accuracy 0.8000 [0.7800, 0.8200], macro-F1 0.8000, 1000 rows, 3 of them trained on",
         ),
         (
-            attached("attack", attack(VERSION, 0.2, paired=paired(OTHER, 0.05), out_of_budget=7)),
+            attached("attack", attacked(VERSION, 0.2, paired=paired(OTHER, 0.05), out_of_budget=7)),
             "deepwordbug on test: 200 succeeded, 800 failed, 7 out of budget, 100 skipped; success rate 0.20, at worst "
             f"0.20 [0.10, 0.30], 20 queries a row; +0.0500 [+0.0400, +0.0600] against {OTHER}",
         ),
@@ -45,4 +49,4 @@ def test_a_finding_is_one_line(attachment: AttachmentView, said: str) -> None:
 
 
 def test_of_a_kind_that_this_client_does_not_know_the_digest_is_shown() -> None:
-    assert words(attached("benchmark", export(VERSION, 0.1))) == DIGEST
+    assert words(attached("benchmark", exported(VERSION, max_abs_diff=0.1))) == DIGEST

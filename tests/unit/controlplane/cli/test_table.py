@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from controlplane.cli.jobs import COLUMNS
 from controlplane.cli.output import Terminal
-from controlplane.cli.table import LEAST, SHORT_ID, table
+from controlplane.cli.table import LEAST, table
+from controlplane.domain.waits import SHORT_ID
 from controlplane.settings import Settings
 
 IDS = ("92367760-6ef5-4e73-8c6e-1d9144a71f18", "639c3964-042d-436d-8a68-8200a69dd78c")

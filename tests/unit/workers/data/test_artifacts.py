@@ -4,13 +4,13 @@ import hashlib
 import os
 import threading
 from pathlib import Path
-from typing import Any
 
 import fsspec
 import pytest
 
-from schemas.artifacts import ArtifactRef
 from schemas.claims import Checkpoint, Progress
+from tests.support.builders.artifacts import artifact
+from tests.support.workbench import Workbench
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.errors import ArtifactError
 
@@ -37,8 +37,8 @@ def test_what_was_put_is_fetched_by_its_digest(store: ArtifactStore, tmp_path: P
 
 
 def test_a_missing_artifact_is_named(store: ArtifactStore) -> None:
-    ref = ArtifactRef(digest="sha256:" + "a" * 64, size=1, media_type="text/plain")
-    with pytest.raises(ArtifactError, match=r"sha256:aaaa.* is not in the store"):
+    ref = artifact("missing")
+    with pytest.raises(ArtifactError, match=rf"{ref.digest}.* is not in the store"):
         store.fetch(ref)
 
 
@@ -92,18 +92,18 @@ def test_a_store_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
         ArtifactStore("nosuch://x", tmp_path)
 
 
-def test_a_context_reports_progress_checkpoints_and_lines(bench: Any) -> None:
+def test_a_context_reports_progress_checkpoints_and_lines(bench: Workbench) -> None:
     path = bench.root / "state"
     path.write_bytes(b"state")
-    bench.context.progress(1, 2, "x" * 900, loss=0.5)
-    bench.context.save_checkpoint(path, 7)
-    bench.context.log("a line")
+    bench.context().progress(1, 2, "x" * 900, loss=0.5)
+    bench.context().save_checkpoint(path, 7)
+    bench.context().log("a line")
     progress, checkpoint, line = bench.reports
     assert isinstance(progress, Progress)
     assert (progress.step, progress.total, len(progress.message), progress.metrics) == (1, 2, 500, {"loss": 0.5})
     assert isinstance(checkpoint, Checkpoint)
     assert checkpoint.step == 7
-    assert bench.store.read(checkpoint.artifact) == b"state"
+    assert bench.artifacts.read(checkpoint.artifact) == b"state"
     assert line == "a line"
 
 

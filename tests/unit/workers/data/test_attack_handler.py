@@ -1,15 +1,18 @@
 """The attack, whole: TextAttack in its own process, without a network, against a tiny served graph."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, get_args
 from uuid import UUID
 
 import pytest
 
 from schemas.claims import Progress
-from schemas.jobs.attack import AttackRecipe, AttackResult, AttackSpec
+from schemas.jobs.attack import AttackRecipe, AttackResult
+from tests.support.builders.models import identified_as
+from tests.support.builders.specs import attack_spec
 from tests.support.warm_attacks import WarmAttacks, warm_attacks
+from tests.support.workbench import Workbench
 from workers.attack import handler
 from workers.attack.handler import handle
 from workers.runtime.errors import JobError
@@ -38,18 +41,16 @@ def warm(attacks: WarmAttacks, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_same_seed_gives_the_same_attack(
-    bench: Any,
-    serve: Callable[..., Any],
-    save_dataset: Callable[..., Any],
+    bench: Workbench,
     attacks: WarmAttacks,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """In a process of its own, and in one that has attacked other rows before."""
-    served = serve(bench.store, bench.root)
-    dataset = save_dataset(bench.store, {"test": ROWS})
-    spec = AttackSpec(model_version=served.model, graph=served.graph, dataset=dataset, rows=5, seed=3)
-    result = handle(spec, bench.context)
-    examples = [json.loads(line) for line in bench.store.read(result.examples).splitlines()]
+    served = bench.served()
+    dataset = bench.dataset(test=ROWS)
+    spec = attack_spec(served.model, served.graph, dataset=dataset, rows=5, seed=3)
+    result = handle(spec, bench.context())
+    examples = [json.loads(line) for line in bench.artifacts.read(result.examples).splitlines()]
     assert sorted(example["outcome"] for example in examples).count("skipped") == 1
     assert result.clean_accuracy.value == 0.8
     # A typo makes a known word unknown to a bag of words, so most attacks succeed.
@@ -68,24 +69,22 @@ def test_the_same_seed_gives_the_same_attack(
     steps = [report for report in bench.reports if isinstance(report, Progress) and report.total]
     assert [step.step for step in steps] == [0, 1, 2, 3, 4, 5]
     monkeypatch.setattr(handler, "run_isolated", attacks.run)
-    handle(spec.model_copy(update={"seed": 4}), bench.context)
-    assert handle(spec, bench.context) == result
+    handle(spec.model_copy(update={"seed": 4}), bench.context())
+    assert handle(spec, bench.context()) == result
 
 
 LONG = [(" ".join(["good", *["plot"] * 20, "acting"]), "positive"), (" ".join(["bad", *["music"] * 24]), "negative")]
 
 
-def attacked(bench: Any, served: Any, dataset: Any, **fields: Any) -> tuple[AttackResult, list[dict[str, Any]]]:
+def attacked(bench: Workbench, served: Any, dataset: Any, **fields: Any) -> tuple[AttackResult, list[dict[str, Any]]]:
     graph = fields.pop("graph", served.graph)
-    result = handle(AttackSpec(model_version=served.model, graph=graph, dataset=dataset, **fields), bench.context)
-    return result, [json.loads(line) for line in bench.store.read(result.examples).splitlines()]
+    result = handle(attack_spec(served.model, graph, dataset=dataset, **fields), bench.context())
+    return result, [json.loads(line) for line in bench.artifacts.read(result.examples).splitlines()]
 
 
 @pytest.mark.usefixtures("warm")
-def test_a_row_that_runs_out_of_budget_is_neither_broken_nor_safe(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served, dataset = serve(bench.store, bench.root), save_dataset(bench.store, {"test": LONG})
+def test_a_row_that_runs_out_of_budget_is_neither_broken_nor_safe(bench: Workbench) -> None:
+    served, dataset = bench.served(), bench.dataset(test=LONG)
     starved, examples = attacked(bench, served, dataset, query_budget=5)
     assert [example["queries"] for example in examples] == [5, 5]
     assert (starved.out_of_budget, starved.failed, starved.succeeded) == (2, 0, 0)
@@ -97,28 +96,24 @@ def test_a_row_that_runs_out_of_budget_is_neither_broken_nor_safe(
 
 
 @pytest.mark.usefixtures("warm")
-def test_queries_grow_with_the_words_that_the_model_reads(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served, dataset = serve(bench.store, bench.root), save_dataset(bench.store, {"test": LONG})
+def test_queries_grow_with_the_words_that_the_model_reads(bench: Workbench) -> None:
+    served, dataset = bench.served(), bench.dataset(test=LONG)
     _, examples = attacked(bench, served, dataset, queries_per_word=1)
     words = {example["text"]: len(example["text"].split()) for example in examples}
     assert {example["text"]: example["queries"] for example in examples} == words
     assert all(example["outcome"] == "out of budget" for example in examples)
-    short = served.graph.model_copy(update={"max_length": 8})
+    short = identified_as(served.graph, max_length=8)
     _, examples = attacked(bench, served, dataset, queries_per_word=1, graph=short)
     assert {example["queries"] for example in examples} == {8}
 
 
 @pytest.mark.usefixtures("warm")
-def test_words_that_the_model_never_reads_are_not_attacked(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
+def test_words_that_the_model_never_reads_are_not_attacked(bench: Workbench) -> None:
     """Two hundred more words cost nothing, and stay as they are."""
-    served = serve(bench.store, bench.root)
+    served = bench.served()
     head, tail = "plot plot music good", " ".join(["wonderful"] * 200)
-    long, short = (save_dataset(bench.store, {"test": [(text, "positive")]}) for text in (f"{head} {tail}", head))
-    cut = served.graph.model_copy(update={"max_length": 4})
+    long, short = (bench.dataset(test=[(text, "positive")]) for text in (f"{head} {tail}", head))
+    cut = identified_as(served.graph, max_length=4)
     result, [found] = attacked(bench, served, long, graph=cut)
     _, [alone] = attacked(bench, served, short, graph=cut)
     assert result.succeeded == 1
@@ -128,32 +123,26 @@ def test_words_that_the_model_never_reads_are_not_attacked(
 
 
 @pytest.mark.usefixtures("warm")
-def test_the_same_rows_are_drawn_however_they_lie(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served = serve(bench.store, bench.root)
+def test_the_same_rows_are_drawn_however_they_lie(bench: Workbench) -> None:
+    served = bench.served()
     digests = {
-        attacked(bench, served, save_dataset(bench.store, {"test": rows}), rows=2, seed=seed)[0].rows_digest
+        attacked(bench, served, bench.dataset(test=rows), rows=2, seed=seed)[0].rows_digest
         for rows, seed in ((ROWS, 0), (ROWS[::-1], 0), (ROWS, 1))
     }
     assert len(digests) == 2  # another seed draws others
 
 
 @pytest.mark.usefixtures("warm")
-def test_attacked_rows_that_the_version_was_trained_on_are_counted(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served, dataset = serve(bench.store, bench.root), save_dataset(bench.store, {"test": ROWS})
-    cheat = save_dataset(bench.store, {"train": ROWS})
+def test_attacked_rows_that_the_version_was_trained_on_are_counted(bench: Workbench) -> None:
+    served, dataset = bench.served(), bench.dataset(test=ROWS)
+    cheat = bench.dataset(train=ROWS)
     assert attacked(bench, served, dataset, rows=2)[0].rows_trained_on == 0
     assert attacked(bench, served, dataset, rows=2, trained_on=(cheat,))[0].rows_trained_on == 2
 
 
 @pytest.mark.usefixtures("warm")
-def test_two_versions_are_attacked_on_the_same_rows(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served, dataset = serve(bench.store, bench.root), save_dataset(bench.store, {"test": ROWS})
+def test_two_versions_are_attacked_on_the_same_rows(bench: Workbench) -> None:
+    served, dataset = bench.served(), bench.dataset(test=ROWS)
     other = served.model.model_copy(update={"id": UUID(int=9)})
     result, _ = attacked(bench, served, dataset, against=other, against_graph=served.graph)
     paired = result.paired
@@ -161,7 +150,7 @@ def test_two_versions_are_attacked_on_the_same_rows(
     assert (paired.against, paired.both, paired.neither) == (other.id, result.succeeded, result.failed)
     assert (paired.only_this, paired.only_other, paired.difference) == (0, 0, 0)
     # a label that the other version does not know: nothing there was right before the attack
-    unknown = served.graph.model_copy(update={"labels": ("negative", "joyful")})
+    unknown = identified_as(served.graph, labels=("negative", "joyful"))
     found = attacked(bench, served, dataset, against=other, against_graph=unknown)[0].paired
     assert found is not None
     assert 0 < found.n < paired.n
@@ -171,13 +160,11 @@ def test_every_recipe_of_the_contract_has_its_composition(attacks: WarmAttacks) 
     assert set(attacks.recipes) == set(get_args(AttackRecipe))
 
 
-def test_an_attack_that_fails_says_where_and_quotes_no_row(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served = serve(bench.store, bench.root)
+def test_an_attack_that_fails_says_where_and_quotes_no_row(bench: Workbench) -> None:
+    served = bench.served()
     broken = served.graph.model_copy(update={"base_graph": served.graph.tokenizer})
-    dataset = save_dataset(bench.store, {"test": ROWS})
-    spec = AttackSpec(model_version=served.model, graph=broken, dataset=dataset)
+    dataset = bench.dataset(test=ROWS)
+    spec = attack_spec(served.model, broken, dataset=dataset)
     with pytest.raises(JobError, match=r"the attack failed: \w+ at \w+\.py:\d+") as caught:
-        handle(spec, bench.context)
+        handle(spec, bench.context())
     assert "wonderful" not in str(caught.value)

@@ -3,21 +3,21 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.jobs.curate import Source
+from tests.support.builders.specs import source_at
 from tests.support.curation import NO_SPLIT, curate, rejects_of, rows, splits_of
+from tests.support.workbench import Workbench
 from workers.curate.formats import lines
 from workers.curate.operators import validity
 from workers.curate.rows import digest_of
 from workers.runtime.errors import JobError
 
 
-def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validity, "MAX_CHARACTERS", 3000)
     bad: list[tuple[bytes, str]] = [
         (b'{"text": "caf\xe9", "label": "positive"}', "undecodable"),
@@ -48,7 +48,7 @@ def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Any, monkeypatch: p
     content = b"\xef\xbb\xbf" + b"\n".join([*good[:2], *(line for line, _ in bad), b"", *good[2:]])
     result = curate(
         bench,
-        Source(uri=bench.write("r.jsonl", content)),
+        source_at(bench.write("r.jsonl", content)),
         labels=("negative", "positive"),
         min_words=2,
         max_words=20,
@@ -64,17 +64,17 @@ def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Any, monkeypatch: p
     assert rejects[-1]["text_digest"] == digest_of("x y")
 
 
-def test_an_endless_line_is_one_reject(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_line_is_one_reject(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.curate.formats.jsonl.MAX_LINE", 1000)
     monkeypatch.setattr(lines, "MAX_LINE", 1000)
     good = [json.dumps(row).encode() for row in rows(4)]
     content = b"\n".join([*good[:2], b"x" * 10_000, *good[2:]])
-    result = curate(bench, Source(uri=bench.write("r.jsonl", content)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("r.jsonl", content)), splits=NO_SPLIT)
     assert (result.rows["train"], result.rejected) == (4, {"too_long": 1})
     assert [reject["line"] for reject in rejects_of(bench, result)] == [3]
 
 
-def test_csv_quotes_and_bad_rows(bench: Any) -> None:
+def test_csv_quotes_and_bad_rows(bench: Workbench) -> None:
     content = (
         b"label,text,extra\r\n"
         b'positive,"a ""quoted"", and\nbroken line",1\r\n'
@@ -83,17 +83,17 @@ def test_csv_quotes_and_bad_rows(bench: Any) -> None:
         b"negative,a,b,c,d\r\n"
         b"positive,caf\xe9,1\r\n"
     )
-    result = curate(bench, Source(uri=bench.write("r.csv", content)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("r.csv", content)), splits=NO_SPLIT)
     assert sorted(row["text"] for row in splits_of(bench, result)["train"]) == ['a "quoted", and\nbroken line', "plain"]
     assert result.rejected == {"malformed": 1, "missing_column": 1, "undecodable": 1}
 
 
-def test_tsv_takes_quotes_as_characters_and_thresholds_make_labels(bench: Any) -> None:
+def test_tsv_takes_quotes_as_characters_and_thresholds_make_labels(bench: Workbench) -> None:
     content = (
         'a_1\t-2.5\tan "unbalanced quote\na_2\t0.1\tneither\nb_1\t0.5\tfine\nc_1\tx\tno number\nnone\t1\tno group\n'
     )
-    source = Source(
-        uri=bench.write("r.txt", content),
+    source = source_at(
+        bench.write("r.txt", content),
         format="tsv",
         header=False,
         text="2",
@@ -112,17 +112,17 @@ def test_tsv_takes_quotes_as_characters_and_thresholds_make_labels(bench: Any) -
     }
 
 
-def test_parquet_rows_are_read(bench: Any) -> None:
-    path = bench.root / "files" / "r.parquet"
+def test_parquet_rows_are_read(bench: Workbench) -> None:
+    path = bench.files / "r.parquet"
     table = pa.table({"body": ["one good", None, "two bad"], "stars": [5, 3, 1], "unused": [b"x", b"y", b"z"]})
     pq.write_table(table, path)
-    source = Source(uri=path.as_uri(), text="body", label="stars", label_thresholds=(2, 4))
+    source = source_at(path.as_uri(), text="body", label="stars", label_thresholds=(2, 4))
     result = curate(bench, source, labels=("negative", "positive"), splits=NO_SPLIT)
     assert (result.rows["train"], result.rejected) == (2, {"empty_text": 1})
 
 
-def test_a_parquet_string_that_is_not_utf8_costs_its_own_row(bench: Any) -> None:
-    path = bench.root / "files" / "r.parquet"
+def test_a_parquet_string_that_is_not_utf8_costs_its_own_row(bench: Workbench) -> None:
+    path = bench.files / "r.parquet"
     bad = pa.Array.from_buffers(pa.string(), 1, pa.array([b"caf\xe9 x"], pa.binary()).buffers())
     table = pa.table(
         {
@@ -131,34 +131,34 @@ def test_a_parquet_string_that_is_not_utf8_costs_its_own_row(bench: Any) -> None
         }
     )
     pq.write_table(table, path)
-    result = curate(bench, Source(uri=path.as_uri()), splits=NO_SPLIT)
+    result = curate(bench, source_at(path.as_uri()), splits=NO_SPLIT)
     assert (result.rows["train"], result.rejected) == (2, {"undecodable": 1})
 
 
-def test_a_quote_that_never_closes_costs_its_own_line_at_most(bench: Any) -> None:
+def test_a_quote_that_never_closes_costs_its_own_line_at_most(bench: Workbench) -> None:
     good = "".join(f"good row {index},{'ab'[index % 2]}\n" for index in range(1000))
     content = f'text,label\n"never closed, really,a\n{good}nul \0 here,a\n'
-    result = curate(bench, Source(uri=bench.write("r.csv", content)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("r.csv", content)), splits=NO_SPLIT)
     assert result.rejected == {"nul_character": 1, "stray_quote": 1}
     assert result.rows["train"] == 1000
     assert [reject["line"] for reject in rejects_of(bench, result)] == [2, 1003]
 
 
-def test_a_column_of_free_text_is_no_label(bench: Any) -> None:
+def test_a_column_of_free_text_is_no_label(bench: Workbench) -> None:
     free = [{"text": f"row {index}", "label": f"label {index}"} for index in range(101)]
     with pytest.raises(JobError, match="found 101 different labels; expected at most 100"):
-        curate(bench, Source(uri=bench.jsonl("r.jsonl", free)), splits=NO_SPLIT)
+        curate(bench, source_at(bench.jsonl("r.jsonl", free)), splits=NO_SPLIT)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
-def test_a_column_that_no_row_has_is_named_with_those_that_there_are(bench: Any, suffix: str) -> None:
-    path = bench.root / "files" / f"r.{suffix}"
+def test_a_column_that_no_row_has_is_named_with_those_that_there_are(bench: Workbench, suffix: str) -> None:
+    path = bench.files / f"r.{suffix}"
     if suffix == "parquet":
         pq.write_table(pa.table({"text": ["a"], "stars": ["b"]}), path)
     else:
         path.write_text('{"text": "a", "stars": "b"}\n' if suffix == "jsonl" else "text,stars\na,b\n")
     with pytest.raises(JobError, match="field label names column 'label', which no row has"):
-        curate(bench, Source(uri=path.as_uri()))
+        curate(bench, source_at(path.as_uri()))
 
 
 @pytest.mark.parametrize(
@@ -172,24 +172,24 @@ def test_a_column_that_no_row_has_is_named_with_those_that_there_are(bench: Any,
         ("r.csv", b"text,label,text\na,b,c\n", "names column 'text' twice"),
     ],
 )
-def test_a_source_that_gives_nothing_is_refused(bench: Any, name: str, content: bytes, message: str) -> None:
+def test_a_source_that_gives_nothing_is_refused(bench: Workbench, name: str, content: bytes, message: str) -> None:
     with pytest.raises(JobError, match=message):
-        curate(bench, Source(uri=bench.write(name, content)))
+        curate(bench, source_at(bench.write(name, content)))
 
 
-def test_a_missing_file_and_a_folder_are_refused(bench: Any) -> None:
+def test_a_missing_file_and_a_folder_are_refused(bench: Workbench) -> None:
     with pytest.raises(JobError, match="no such file"):
-        curate(bench, Source(uri=f"file://{bench.root}/files/none.csv"))
+        curate(bench, source_at(f"file://{bench.root}/files/none.csv"))
     with pytest.raises(JobError, match="expected one file"):
-        curate(bench, Source(uri=f"file://{bench.root}/files", format="csv"))
+        curate(bench, source_at(f"file://{bench.root}/files", format="csv"))
 
 
-def test_the_text_of_a_rejected_row_is_nowhere(bench: Any, tmp_path: Path) -> None:
+def test_the_text_of_a_rejected_row_is_nowhere(bench: Workbench, tmp_path: Path) -> None:
     secret = "a very private complaint"
     planted = [{"text": secret, "label": "positive"}, {"text": secret, "label": "negative"}, *rows(4)]
-    result = curate(bench, Source(uri=bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
     assert result.rejects is not None
-    assert secret.encode() not in bench.store.read(result.rejects)
-    assert secret.encode() not in bench.store.read(result.manifest)
+    assert secret.encode() not in bench.artifacts.read(result.rejects)
+    assert secret.encode() not in bench.artifacts.read(result.manifest)
     assert secret not in repr(bench.reports)
     assert {reject["text_digest"] for reject in rejects_of(bench, result)} == {digest_of(secret)}

@@ -8,14 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.jobs.curate import CurateSpec, Source, Splits
-from tests.support.curation import NO_SPLIT, curate, manifest_of, ref_of, rejects_of, rows, splits_of
+from schemas.jobs.curate import Splits
+from tests.support.builders.datasets import registered_dataset
+from tests.support.builders.specs import curate_spec, source_at
+from tests.support.curation import NO_SPLIT, curate, manifest_of, rejects_of, rows, splits_of
+from tests.support.workbench import Workbench
 from workers.curate.handler import handle
 from workers.runtime.errors import JobError
 
 
-def test_each_row_lands_in_one_split(bench: Any) -> None:
-    result = curate(bench, Source(uri=bench.jsonl("r.jsonl", rows(100))), splits=Splits(validation=0.1, test=20))
+def test_each_row_lands_in_one_split(bench: Workbench) -> None:
+    result = curate(bench, source_at(bench.jsonl("r.jsonl", rows(100))), splits=Splits(validation=0.1, test=20))
     found = splits_of(bench, result)
     assert result.rows == {"train": 70, "validation": 10, "test": 20}
     texts = [row["text"] for split in found.values() for row in split]
@@ -28,7 +31,7 @@ def test_each_row_lands_in_one_split(bench: Any) -> None:
     assert manifest.digest == result.digest
 
 
-def test_planted_duplicates_leave_one_row(bench: Any) -> None:
+def test_planted_duplicates_leave_one_row(bench: Workbench) -> None:
     planted = [
         {"text": "A fine film.", "label": "positive"},
         {"text": "A fine film.", "label": "positive"},
@@ -39,32 +42,32 @@ def test_planted_duplicates_leave_one_row(bench: Any) -> None:
         {"text": "a fine film :)", "label": "positive"},
         {"text": "dull", "label": "negative"},
     ]
-    result = curate(bench, Source(uri=bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
     assert result.rejected == {"duplicate": 4}
     assert result.rows["train"] == 4
 
 
-def test_texts_of_punctuation_alone_are_told_apart(bench: Any) -> None:
+def test_texts_of_punctuation_alone_are_told_apart(bench: Workbench) -> None:
     planted = [{"text": "!!!", "label": "positive"}, {"text": "?", "label": "negative"}]
-    assert curate(bench, Source(uri=bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT).rows["train"] == 2
+    assert curate(bench, source_at(bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT).rows["train"] == 2
 
 
-def test_all_rows_of_a_text_whose_labels_disagree_are_rejected(bench: Any) -> None:
+def test_all_rows_of_a_text_whose_labels_disagree_are_rejected(bench: Workbench) -> None:
     planted = [
         {"text": "so so", "label": "positive"},
         {"text": "So so.", "label": "negative"},
         {"text": "so so", "label": "positive"},
         *rows(4),
     ]
-    result = curate(bench, Source(uri=bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
     assert result.rejected == {"conflicting_label": 3}
     assert "so so" not in [row["text"] for row in splits_of(bench, result)["train"]]
 
 
-def test_two_sources_that_disagree_on_a_text_both_lose_it(bench: Any) -> None:
+def test_two_sources_that_disagree_on_a_text_both_lose_it(bench: Workbench) -> None:
     first = bench.jsonl("a.jsonl", [{"text": "so so", "label": "positive"}, *rows(4)])
     second = bench.jsonl("b.jsonl", [{"text": "so so", "label": "negative"}, *rows(4)])
-    result = curate(bench, Source(uri=first), Source(uri=second), splits=NO_SPLIT)
+    result = curate(bench, source_at(first), source_at(second), splits=NO_SPLIT)
     assert result.rejected == {"conflicting_label": 2, "duplicate": 4}
     assert {reject["source"] for reject in rejects_of(bench, result) if reject["reason"] == "conflicting_label"} == {
         0,
@@ -86,38 +89,37 @@ def test_two_sources_that_disagree_on_a_text_both_lose_it(bench: Any) -> None:
     ],
 )
 def test_a_spec_that_cannot_be_met_is_refused(
-    bench: Any, fields: dict[str, Any], spec: dict[str, Any], message: str
+    bench: Workbench, fields: dict[str, Any], spec: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(JobError, match=message):
-        curate(bench, Source(uri=bench.jsonl("r.jsonl", rows(20)), **fields), **spec)
+        curate(bench, source_at(bench.jsonl("r.jsonl", rows(20)), **fields), **spec)
 
 
-def test_the_same_rows_in_another_order_and_format_make_the_same_digest(bench: Any) -> None:
+def test_the_same_rows_in_another_order_and_format_make_the_same_digest(bench: Workbench) -> None:
     planted = [
         *rows(60),
         {"text": "Twice.", "label": "positive", "id": "z_1"},
         {"text": "twice", "label": "positive", "id": "y_1"},
     ]
-    path = bench.root / "files" / "r.parquet"
-    spec = CurateSpec(
-        dataset="reviews",
-        sources=(Source(uri=path.as_uri(), group="id", group_pattern="^(.*)_", limit=40),),
+    path = bench.files / "r.parquet"
+    spec = curate_spec(
+        source_at(path, group="id", group_pattern="^(.*)_", limit=40),
         splits=Splits(validation=0.1, test=0.2, balanced=True),
     )
     digests = set()
     for seed in range(3):
         random.Random(seed).shuffle(planted)
         pq.write_table(pa.Table.from_pylist(planted), path, row_group_size=7 + seed)
-        result = handle(spec, bench.context)
+        result = handle(spec, bench.context())
         digests.add((result.digest, result.manifest.digest))
     assert len(digests) == 1
-    assert handle(spec.model_copy(update={"seed": 1}), bench.context).digest not in {digest for digest, _ in digests}
+    assert handle(spec.model_copy(update={"seed": 1}), bench.context()).digest not in {digest for digest, _ in digests}
     pq.write_table(pa.Table.from_pylist([{**row, "text": f"{row['text']}x"} for row in planted]), path)
-    assert handle(spec, bench.context).digest not in {digest for digest, _ in digests}
+    assert handle(spec, bench.context()).digest not in {digest for digest, _ in digests}
 
 
-def test_a_group_never_lies_in_two_splits(bench: Any) -> None:
-    source = Source(uri=bench.jsonl("r.jsonl", rows(300)), group="id", group_pattern="^(.*)_")
+def test_a_group_never_lies_in_two_splits(bench: Workbench) -> None:
+    source = source_at(bench.jsonl("r.jsonl", rows(300)), group="id", group_pattern="^(.*)_")
     result = curate(bench, source, splits=Splits(validation=0.2, test=0.3))
     found = splits_of(bench, result)
     groups = {split: {row["group"] for row in found[split]} for split in found}
@@ -127,10 +129,10 @@ def test_a_group_never_lies_in_two_splits(bench: Any) -> None:
     assert result.rows == {"train": 150, "validation": 60, "test": 90}
 
 
-def test_two_batches_of_one_source_do_not_overlap_and_the_parents_splits_stay(bench: Any) -> None:
+def test_two_batches_of_one_source_do_not_overlap_and_the_parents_splits_stay(bench: Workbench) -> None:
     uri = bench.jsonl("r.jsonl", rows(200))
-    first = curate(bench, Source(uri=uri, limit=80), splits=Splits(validation=10, test=20, balanced=True))
-    second = curate(bench, Source(uri=uri, offset=80), parent=ref_of(first))
+    first = curate(bench, source_at(uri, limit=80), splits=Splits(validation=10, test=20, balanced=True))
+    second = curate(bench, source_at(uri, offset=80), parent=registered_dataset(first))
     before, after = splits_of(bench, first), splits_of(bench, second)
     assert after["validation"] == before["validation"]
     assert after["test"] == before["test"]
@@ -140,22 +142,24 @@ def test_two_batches_of_one_source_do_not_overlap_and_the_parents_splits_stay(be
     assert manifest_of(bench, second).parts[: len(manifest_of(bench, first).parts)] == manifest_of(bench, first).parts
 
 
-def test_new_rows_that_the_parent_has_are_rejected_whatever_their_split(bench: Any) -> None:
-    first = curate(bench, Source(uri=bench.jsonl("a.jsonl", rows(40))), splits=Splits(validation=10, test=10))
+def test_new_rows_that_the_parent_has_are_rejected_whatever_their_split(bench: Workbench) -> None:
+    first = curate(bench, source_at(bench.jsonl("a.jsonl", rows(40))), splits=Splits(validation=10, test=10))
     again = [{**row, "text": f"{str(row['text']).upper()}!"} for row in rows(40)]
     again[3]["label"] = "positive" if again[3]["label"] == "negative" else "negative"
-    second = curate(bench, Source(uri=bench.jsonl("b.jsonl", [*again, *rows(6, start=40)])), parent=ref_of(first))
+    second = curate(
+        bench, source_at(bench.jsonl("b.jsonl", [*again, *rows(6, start=40)])), parent=registered_dataset(first)
+    )
     assert second.rejected == {"conflicting_label": 1, "duplicate": 39}
     assert second.rows == {"train": 26, "validation": 10, "test": 10}
     with pytest.raises(JobError, match="no row was accepted; rejected: conflicting_label 1, duplicate 39"):
-        curate(bench, Source(uri=bench.jsonl("c.jsonl", again)), parent=ref_of(first))
+        curate(bench, source_at(bench.jsonl("c.jsonl", again)), parent=registered_dataset(first))
 
 
-def test_new_rows_of_a_held_out_group_never_train(bench: Any) -> None:
+def test_new_rows_of_a_held_out_group_never_train(bench: Workbench) -> None:
     fields: dict[str, Any] = {"group": "id", "group_pattern": "^(.*)_"}
-    first = curate(bench, Source(uri=bench.jsonl("a.jsonl", rows(60)), **fields), splits=Splits(validation=6, test=12))
+    first = curate(bench, source_at(bench.jsonl("a.jsonl", rows(60)), **fields), splits=Splits(validation=6, test=12))
     more = [{**row, "text": f"more of {row['text']}"} for row in rows(60)]
-    second = curate(bench, Source(uri=bench.jsonl("b.jsonl", more), **fields), parent=ref_of(first))
+    second = curate(bench, source_at(bench.jsonl("b.jsonl", more), **fields), parent=registered_dataset(first))
     assert second.rejected == {"group_is_held_out": 18}
     found = splits_of(bench, second)
     assert not {row["group"] for row in found["train"]} & {
@@ -163,12 +167,12 @@ def test_new_rows_of_a_held_out_group_never_train(bench: Any) -> None:
     }
 
 
-def test_a_parent_without_test_rows_gets_them_from_new_rows_only(bench: Any) -> None:
-    first = curate(bench, Source(uri=bench.jsonl("a.jsonl", rows(20))), splits=NO_SPLIT)
+def test_a_parent_without_test_rows_gets_them_from_new_rows_only(bench: Workbench) -> None:
+    first = curate(bench, source_at(bench.jsonl("a.jsonl", rows(20))), splits=NO_SPLIT)
     second = curate(
         bench,
-        Source(uri=bench.jsonl("b.jsonl", rows(20, start=20))),
-        parent=ref_of(first),
+        source_at(bench.jsonl("b.jsonl", rows(20, start=20))),
+        parent=registered_dataset(first),
         splits=Splits(validation=0, test=0.5),
     )
     old = {row["text"] for row in rows(20)}
@@ -176,18 +180,18 @@ def test_a_parent_without_test_rows_gets_them_from_new_rows_only(bench: Any) -> 
     assert not old & {row["text"] for row in splits_of(bench, second)["test"]}
 
 
-def test_the_parents_labels_keep_their_order(bench: Any) -> None:
-    first = curate(
-        bench, Source(uri=bench.jsonl("a.jsonl", rows(10))), labels=("positive", "negative"), splits=NO_SPLIT
+def test_the_parents_labels_keep_their_order(bench: Workbench) -> None:
+    first = curate(bench, source_at(bench.jsonl("a.jsonl", rows(10))), labels=("positive", "negative"), splits=NO_SPLIT)
+    second = curate(
+        bench, source_at(bench.jsonl("b.jsonl", rows(10, 10))), parent=registered_dataset(first), splits=NO_SPLIT
     )
-    second = curate(bench, Source(uri=bench.jsonl("b.jsonl", rows(10, 10))), parent=ref_of(first), splits=NO_SPLIT)
     assert manifest_of(bench, second).labels == ("positive", "negative")
 
 
-def test_a_balanced_split_of_a_rare_label_leaves_it_rows_to_train_on(bench: Any) -> None:
+def test_a_balanced_split_of_a_rare_label_leaves_it_rows_to_train_on(bench: Workbench) -> None:
     skewed = [{"text": f"row {index}", "label": "rare" if index < 20 else "common"} for index in range(400)]
     result = curate(
-        bench, Source(uri=bench.jsonl("r.jsonl", skewed)), splits=Splits(validation=0.2, test=0.2, balanced=True)
+        bench, source_at(bench.jsonl("r.jsonl", skewed)), splits=Splits(validation=0.2, test=0.2, balanced=True)
     )
     found = splits_of(bench, result)
     for split in ("validation", "test"):

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.jobs.curate import CurateSpec, Source, Splits
+from schemas.jobs.curate import Splits
+from tests.support.builders.specs import curate_spec, source_at
 from workers.curate.manifest import dataset_digest, resolved_operators
 from workers.curate.operators.deduplicate import deduplicate
 from workers.curate.operators.draw import draw
@@ -192,8 +193,8 @@ def test_of_one_label_alone_every_split_is_balanced() -> None:
 
 
 def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
-    source = Source(uri="file:///rows.csv")
-    spec = CurateSpec(dataset="reviews", sources=(source,))
+    source = source_at("file:///rows.csv")
+    spec = curate_spec(source)
     rows = [Row(f"t {index}", "a", str(index), f"t {index}") for index in range(9)]
     digest = dataset_digest({"train": rows[:5], "test": rows[5:]}, ("a", "b"), spec)
     assert dataset_digest({"test": rows[:4:-1], "train": rows[4::-1]}, ("a", "b"), spec) == digest
@@ -218,8 +219,8 @@ def test_rejects_are_told_one_a_line_as_they_are_found(tmp_path: Path) -> None:
 
 def test_the_digest_of_a_dataset_is_what_it_was() -> None:
     """A version is found again by it: another digest of the same rows would make every curation a new version."""
-    spec = CurateSpec(dataset="reviews", sources=(Source(uri="file:///rows.csv", limit=7),), seed=3)
+    spec = curate_spec(source_at("file:///rows.csv", limit=7), seed=3)
     rows = {"train": [Row("tä", "a", "g", "tä"), Row("t", "b", None, "t")], "test": [Row("u", "a", None, "u")]}
     assert dataset_digest(rows, ("a", "b"), spec) == DIGEST  # type: ignore[arg-type]
     assert resolved_operators(spec) == {"seed": 3, "sources": [{"limit": 7}]}
-    assert resolved_operators(CurateSpec(dataset="other", sources=(Source(uri="file:///a"),))) == {}
+    assert resolved_operators(curate_spec(source_at("file:///a"), dataset="other")) == {}

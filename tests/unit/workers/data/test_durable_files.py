@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from schemas.serving import Generation
+from tests.support.builders.models import served_version
 from tests.support.disk import Disk
-from tests.support.planted_versions import planted_version
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.files import publish_folder
 from workers.serve.files import GatewayFiles
@@ -44,7 +44,7 @@ def test_the_generation_that_a_gateway_keeps_is_on_disk(tmp_path: Path, monkeypa
     disk = Disk(files.folder / "desired.json")
     disk.watch(monkeypatch)
     try:
-        files.keep("desired", Generation(deployment="d", generation=1, stable=planted_version(1), signing_key=""))
+        files.keep("desired", Generation(deployment="d", generation=1, stable=served_version(1), signing_key=""))
     finally:
         files.close()
     assert disk.holds_bytes_before_the_name(disk.target)

@@ -1,27 +1,25 @@
 """Evaluation of a served graph: what it counts, and what it refuses."""
 
 import json
-from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import pytest
 
 from schemas.claims import Progress
-from schemas.jobs.evaluate import EvaluateSpec
+from tests.support.builders.models import identified_as, model_ref
+from tests.support.builders.specs import evaluate_spec
+from tests.support.workbench import Workbench
 from workers.evaluate.handler import handle
 from workers.model.dataset import row_digest
 from workers.runtime.errors import JobError
 
 
-def test_an_evaluation_counts_what_the_graph_answers(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served = serve(bench.store, bench.root)
+def test_an_evaluation_counts_what_the_graph_answers(bench: Workbench) -> None:
+    served = bench.served()
     rows = [("good plot", "positive"), ("awful plot", "negative"), ("great scene", "negative"), ("bad", "negative")]
-    dataset = save_dataset(bench.store, {"test": rows, "train": [("good", "positive")]})
-    spec = EvaluateSpec(model_version=served.model, graph=served.graph, dataset=dataset, batch_size=3)
-    result = handle(spec, bench.context)
+    dataset = bench.dataset(test=rows, train=[("good", "positive")])
+    spec = evaluate_spec(served.model, served.graph, dataset=dataset, batch_size=3)
+    result = handle(spec, bench.context())
     assert (result.accuracy.value, result.accuracy.n) == (0.75, 4)
     assert result.per_class["negative"].recall == pytest.approx(2 / 3)
     assert result.per_class["negative"].precision == 1
@@ -32,16 +30,14 @@ def test_an_evaluation_counts_what_the_graph_answers(
     assert [(step.step, step.total, step.message) for step in steps] == [(3, 4, "split test"), (4, 4, "split test")]
 
 
-def test_an_evaluation_says_which_rows_it_asked_whatever_their_order(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served = serve(bench.store, bench.root)
+def test_an_evaluation_says_which_rows_it_asked_whatever_their_order(bench: Workbench) -> None:
+    served = bench.served()
     rows = [("good plot", "positive"), ("awful plot", "negative")]
 
     def digest_of(split: list[Any]) -> str | None:
-        dataset = save_dataset(bench.store, {"test": split})
-        spec = EvaluateSpec(model_version=served.model, graph=served.graph, dataset=dataset)
-        return handle(spec, bench.context).rows_digest
+        dataset = bench.dataset(test=split)
+        spec = evaluate_spec(served.model, served.graph, dataset=dataset)
+        return handle(spec, bench.context()).rows_digest
 
     assert digest_of(rows) == digest_of(rows[::-1]) is not None
     assert digest_of(rows) != digest_of([*rows, ("fine", "positive")])
@@ -49,16 +45,12 @@ def test_an_evaluation_says_which_rows_it_asked_whatever_their_order(
     assert digest_of(rows) != digest_of([("fine plot", "positive"), rows[1]])
 
 
-def test_an_evaluation_keeps_which_rows_were_right_and_no_text(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served = serve(bench.store, bench.root)
+def test_an_evaluation_keeps_which_rows_were_right_and_no_text(bench: Workbench) -> None:
+    served = bench.served()
     rows = [("good plot", "positive"), ("great scene", "negative")]
-    spec = EvaluateSpec(
-        model_version=served.model, graph=served.graph, dataset=save_dataset(bench.store, {"test": rows})
-    )
-    result = handle(spec, bench.context)
-    kept = bench.store.read(result.outcomes).decode()
+    spec = evaluate_spec(served.model, served.graph, dataset=bench.dataset(test=rows))
+    result = handle(spec, bench.context())
+    kept = bench.artifacts.read(result.outcomes).decode()
     right = {line["row"]: line["right"] for line in map(json.loads, kept.splitlines())}
     assert right == {row_digest(*rows[0]): True, row_digest(*rows[1]): False}
     assert kept == "".join(sorted(kept.splitlines(keepends=True)))
@@ -67,38 +59,32 @@ def test_an_evaluation_keeps_which_rows_were_right_and_no_text(
     assert (result.graph, result.paired) == (served.graph, None)
 
 
-def test_rows_that_the_version_was_trained_on_are_counted_whatever_their_dataset_is_called(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
+def test_rows_that_the_version_was_trained_on_are_counted_whatever_their_dataset_is_called(bench: Workbench) -> None:
     """As curation tells equal texts: a capital letter or a full stop makes no other row."""
-    served = serve(bench.store, bench.root)
+    served = bench.served()
     rows = [("good", "positive"), ("very great", "positive"), ("awful", "negative"), ("so bad", "negative")]
-    dataset = save_dataset(bench.store, {"train": [("never asked", "positive")], "test": rows})
-    cheat = save_dataset(bench.store, {"train": [("Very GREAT.", "positive")], "test": [("good", "positive")]})
-    other = save_dataset(bench.store, {"train": [("awful", "negative"), ("so bad", "positive"), ("so", "positive")]})
+    dataset = bench.dataset(train=[("never asked", "positive")], test=rows)
+    cheat = bench.dataset(train=[("Very GREAT.", "positive")], test=[("good", "positive")])
+    other = bench.dataset(train=[("awful", "negative"), ("so bad", "positive"), ("so", "positive")])
 
     def counted(*trained_on: Any, split: str = "test") -> int:
-        asked = {"model_version": served.model, "graph": served.graph, "dataset": dataset, "split": split}
-        return handle(EvaluateSpec.model_validate(asked | {"trained_on": trained_on}), bench.context).rows_trained_on
+        spec = evaluate_spec(served.model, served.graph, dataset=dataset, split=split, trained_on=trained_on)
+        return handle(spec, bench.context()).rows_trained_on
 
     assert counted() == counted(dataset) == 0
     assert counted(dataset, split="train") == 1
     assert (counted(cheat), counted(other), counted(dataset, cheat, other)) == (1, 2, 3)
 
 
-def test_two_versions_are_asked_the_same_rows_one_by_one(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served = serve(bench.store, bench.root)
+def test_two_versions_are_asked_the_same_rows_one_by_one(bench: Workbench) -> None:
+    served = bench.served()
     # The same graph with its labels in the other order answers the opposite: right where this version is wrong.
-    other = served.graph.model_copy(update={"labels": served.graph.labels[::-1]})
-    against = served.model.model_copy(update={"id": UUID(int=9), "version": 2, "labels": other.labels})
+    other = identified_as(served.graph, labels=served.graph.labels[::-1])
+    against = model_ref(2, labels=other.labels)
     rows = [("good", "positive"), ("great", "positive"), ("awful", "negative"), ("bad", "positive")]
-    dataset = save_dataset(bench.store, {"test": rows})
-    spec = EvaluateSpec(
-        model_version=served.model, graph=served.graph, dataset=dataset, against=against, against_graph=other
-    )
-    paired = handle(spec, bench.context).paired
+    dataset = bench.dataset(test=rows)
+    spec = evaluate_spec(served.model, served.graph, dataset=dataset, against=against, against_graph=other)
+    paired = handle(spec, bench.context()).paired
     assert paired is not None
     assert (paired.against, paired.graph) == (against.id, other)
     assert (paired.both, paired.only_this, paired.only_other, paired.neither) == (0, 3, 1, 0)
@@ -110,10 +96,10 @@ def test_two_versions_are_asked_the_same_rows_one_by_one(
         "loading the graph by the other version",
         "split test by the other version",
     ]
-    assert handle(spec.model_copy(update={"against_graph": None}), bench.context).paired is None
-    unknown = other.model_copy(update={"labels": ("negative", "joyful")})
+    assert handle(spec.model_copy(update={"against_graph": None}), bench.context()).paired is None
+    unknown = identified_as(other, labels=("negative", "joyful"))
     spec = spec.model_copy(update={"against_graph": unknown})
-    found = handle(spec, bench.context).paired
+    found = handle(spec, bench.context()).paired
     assert found is not None
     assert (found.only_this, found.neither) == (2, 1)  # a label that the other does not know is one that it gets wrong
     assert found.both == 1
@@ -129,22 +115,16 @@ def test_two_versions_are_asked_the_same_rows_one_by_one(
         ),
     ],
 )
-def test_a_split_that_cannot_be_scored_is_refused(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any], rows: list[Any], message: str
-) -> None:
-    served = serve(bench.store, bench.root)
-    spec = EvaluateSpec(
-        model_version=served.model, graph=served.graph, dataset=save_dataset(bench.store, {"test": rows})
-    )
+def test_a_split_that_cannot_be_scored_is_refused(bench: Workbench, rows: list[Any], message: str) -> None:
+    served = bench.served()
+    spec = evaluate_spec(served.model, served.graph, dataset=bench.dataset(test=rows))
     with pytest.raises(JobError) as refused:
-        handle(spec, bench.context)
+        handle(spec, bench.context())
     assert str(refused.value) == message
 
 
-def test_a_version_without_an_export_is_refused(
-    bench: Any, serve: Callable[..., Any], save_dataset: Callable[..., Any]
-) -> None:
-    served = serve(bench.store, bench.root)
-    dataset = save_dataset(bench.store, {"test": [("good", "positive")]})
+def test_a_version_without_an_export_is_refused(bench: Workbench) -> None:
+    served = bench.served()
+    dataset = bench.dataset(test=[("good", "positive")])
     with pytest.raises(JobError, match=r"^graph: expected the version's export; export it first$"):
-        handle(EvaluateSpec(model_version=served.model, dataset=dataset), bench.context)
+        handle(evaluate_spec(served.model, dataset=dataset), bench.context())

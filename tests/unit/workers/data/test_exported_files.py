@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from schemas.jobs.curate import CurateSpec, Source
+from tests.support.builders.specs import curate_spec, source_at
 from tests.support.curation import NO_SPLIT, curate, rejects_of
+from tests.support.workbench import Workbench
 from workers.curate.advice import ADVICE
 from workers.curate.formats.reading import read_records
 from workers.curate.operators.validity import Validity
@@ -144,8 +145,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 
 def rows_of(path: Path) -> list[Row | str]:
     """Rows as curation takes them, and for each other record its reason."""
-    source = Source(uri=path.as_uri())
-    validity = Validity.of(CurateSpec(dataset="any", sources=(source,)), 0)
+    source = source_at(path.as_uri())
+    validity = Validity.of(curate_spec(source), 0)
     read = [validity.row(one) if isinstance(one, Record) else one for one in read_records(path, source)]
     return [one if isinstance(one, Row) else one.reason for one in read]
 
@@ -178,8 +179,8 @@ def test_every_row_comes_back_and_what_is_no_row_is_counted(tmp_path: Path, name
 )
 def test_a_line_that_rules_a_table_off_is_no_row(tmp_path: Path, data: bytes, others: int) -> None:
     path = file_of(tmp_path, "drawn.txt", data)
-    source = Source(uri=path.as_uri(), delimiter=":" if b"::" in data else None)
-    validity = Validity.of(CurateSpec(dataset="any", sources=(source,)), 0)
+    source = source_at(path.as_uri(), delimiter=":" if b"::" in data else None)
+    validity = Validity.of(curate_spec(source), 0)
     read = [validity.row(one) if isinstance(one, Record) else one for one in read_records(path, source)]
     assert [(one.text, one.label) for one in read if isinstance(one, Row)] == PLAIN
     assert len([one for one in read if not isinstance(one, Row)]) == others
@@ -199,11 +200,11 @@ def test_texts_with_many_carriage_returns_do_not_make_a_file_a_macs(tmp_path: Pa
     assert [one.text for one in found if isinstance(one, Row)] == [text for text, _ in rows]
 
 
-def test_a_key_with_two_values_costs_its_own_row_and_is_named(bench: Any) -> None:
+def test_a_key_with_two_values_costs_its_own_row_and_is_named(bench: Workbench) -> None:
     lines = [json.dumps(one) for one in OBJECTS]
     lines[7] = '{"text": "which of them?", "label": "pos", "label": "neg"}'
     for data in ("\n".join(lines), "[" + ",".join(lines) + "]"):
-        result = curate(bench, Source(uri=bench.write("twice.json", data.encode())), splits=NO_SPLIT)
+        result = curate(bench, source_at(bench.write("twice.json", data.encode())), splits=NO_SPLIT)
         assert (result.rejected, result.rows["train"]) == ({"repeated_key": 1}, len(TABLE) - 1)
 
 
@@ -226,9 +227,9 @@ def test_decimal_commas_of_a_semicolon_file_are_those_of_other_files(tmp_path: P
     assert labels(rows[:4]) == ["1,0", "0,0", "2,5", "3"]
 
 
-def test_labels_that_may_mean_none_are_kept_and_told(bench: Any) -> None:
+def test_labels_that_may_mean_none_are_kept_and_told(bench: Workbench) -> None:
     rows = [*TABLE, ("one more text", "NA"), ("and another one", "NA"), ("a third", "None"), ("a fourth", "NaN")]
-    source = Source(uri=bench.write("missing.csv", delimited(rows)))
+    source = source_at(bench.write("missing.csv", delimited(rows)))
     result = curate(bench, source, splits=NO_SPLIT)
     assert result.rejected == {"empty_label": 1}
     assert result.warnings == (
@@ -241,18 +242,18 @@ def test_labels_that_may_mean_none_are_kept_and_told(bench: Any) -> None:
     }
 
 
-def test_a_file_without_rows_says_so(bench: Any) -> None:
+def test_a_file_without_rows_says_so(bench: Workbench) -> None:
     for data in (b"", b"text,label\n"):
         with pytest.raises(JobError, match="no row was read"):
-            curate(bench, Source(uri=bench.write("nothing.csv", data)))
+            curate(bench, source_at(bench.write("nothing.csv", data)))
 
 
-def test_rows_that_lack_a_column_of_the_header_are_told_as_such(bench: Any) -> None:
+def test_rows_that_lack_a_column_of_the_header_are_told_as_such(bench: Workbench) -> None:
     """Each line in quotes as a whole, as some programs write a table that they have read wrongly."""
     lines = [f'"{line}"' for line in delimited(PLAIN, ()).decode().splitlines()]
     data = "text,label\n" + "\n".join(lines)
     with pytest.raises(JobError, match="missing_column 60"):
-        curate(bench, Source(uri=bench.write("lines.csv", data.encode())))
+        curate(bench, source_at(bench.write("lines.csv", data.encode())))
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -275,7 +276,7 @@ def test_a_carriage_return_inside_a_text_divides_no_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quote", ["'", '"'])
 def test_a_header_is_read_with_the_quote_that_is_given(tmp_path: Path, quote: str) -> None:
     path = file_of(tmp_path, "given.csv", delimited(quotechar=quote, quoting=csv.QUOTE_ALL))
-    source = Source(uri=path.as_uri(), quote=quote)
+    source = source_at(path.as_uri(), quote=quote)
     assert [one.fields for one in read_records(path, source) if isinstance(one, Record)] == OBJECTS
 
 
@@ -295,7 +296,9 @@ def test_one_damaged_line_does_not_end_the_reading_of_the_others(tmp_path: Path)
                 assert sum(isinstance(one, Row) for one in found) == len(TABLE)
 
 
-def test_rejects_are_written_as_they_are_found_and_none_is_held(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rejects_are_written_as_they_are_found_and_none_is_held(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Ten thousand bad rows: what is alive of them at the same time is bounded."""
     alive: Counter[str] = Counter()
     most = 0
@@ -313,7 +316,7 @@ def test_rejects_are_written_as_they_are_found_and_none_is_held(bench: Any, monk
     monkeypatch.setattr("workers.curate.handler.Reject", Watched)
     monkeypatch.setattr("workers.curate.operators.validity.Reject", Watched)
     bad = b"".join(b"text %d\n" % n for n in range(10_000))
-    result = curate(bench, Source(uri=bench.write("bad.csv", delimited() + bad)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("bad.csv", delimited() + bad)), splits=NO_SPLIT)
     assert result.rejected == {"missing_column": 10_000}
     assert [one["line"] for one in rejects_of(bench, result)] == list(range(62, 10_062))
     assert most < 10

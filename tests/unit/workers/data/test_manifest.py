@@ -1,30 +1,30 @@
 """The parts of a dataset version: every row once, in its order, in files of a bounded size."""
 
 from itertools import chain
-from typing import Any
 
 import pyarrow.parquet as pq
 
+from tests.support.workbench import Workbench
 from workers.curate.manifest import PART_ROWS, write_parts
 from workers.curate.rows import Row
 
 
-def test_a_split_is_written_in_parts_of_so_many_rows(bench: Any) -> None:
+def test_a_split_is_written_in_parts_of_so_many_rows(bench: Workbench) -> None:
     rows = [Row(str(number), "a", None, str(number)) for number in range(PART_ROWS + 1)]
     grouped = [Row("t", "b", "g", "t")]
-    parts = write_parts({"validation": [], "test": grouped, "train": rows}, bench.store, bench.root)
+    parts = write_parts({"validation": [], "test": grouped, "train": rows}, bench.artifacts, bench.root)
     assert [(part.split, part.rows) for part in parts] == [
         ("train", PART_ROWS),
         ("train", 1),
         ("test", 1),
     ]
     assert {part.artifact.media_type for part in parts} == {"application/vnd.apache.parquet"}
-    *train, test = (pq.read_table(bench.store.fetch(part.artifact)) for part in parts)
+    *train, test = (pq.read_table(bench.artifacts.fetch(part.artifact)) for part in parts)
     assert list(chain(*(part["text"].to_pylist() for part in train))) == [row.text for row in rows]
     assert test.to_pylist() == [{"text": "t", "label": "b", "group": "g"}]
 
 
-def test_a_split_that_just_fills_its_parts_has_no_empty_one(bench: Any) -> None:
+def test_a_split_that_just_fills_its_parts_has_no_empty_one(bench: Workbench) -> None:
     rows = [Row("t", "a", None, "t")] * PART_ROWS
-    parts = write_parts({"train": rows, "validation": [], "test": []}, bench.store, bench.root)
+    parts = write_parts({"train": rows, "validation": [], "test": []}, bench.artifacts, bench.root)
     assert [part.rows for part in parts] == [PART_ROWS]

@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.jobs.curate import Source
+from tests.support.builders.specs import source_at
 from tests.support.curation import NO_SPLIT, curate, manifest_of, rejects_of, splits_of
+from tests.support.workbench import Workbench
 from workers.curate.advice import ADVICE
 from workers.curate.formats.reading import read_records
 from workers.curate.rows import Reason, Record, Unreadable
@@ -32,11 +34,11 @@ WHOLE = {
 
 
 def source_of(name: str, **fields: Any) -> Source:
-    return Source(uri=(FILES / name).as_uri(), **fields)
+    return source_at((FILES / name).as_uri(), **fields)
 
 
 def read(path: Path, **fields: Any) -> list[Record | Unreadable]:
-    return list(read_records(path, Source(uri=path.as_uri(), **fields)))
+    return list(read_records(path, source_at(path.as_uri(), **fields)))
 
 
 def reason_for(path: Path, **fields: Any) -> str:
@@ -58,31 +60,31 @@ def test_every_row_of_a_real_file_is_read_with_its_label(name: str) -> None:
     assert max(len(str(one.fields[column])) for one in records if isinstance(one, Record)) < 80
 
 
-def imported(bench: Any, name: str, **fields: Any) -> Any:
+def imported(bench: Workbench, name: str, **fields: Any) -> Any:
     uri = bench.write(name, (FILES / name).read_bytes())
-    return curate(bench, Source(uri=uri, **fields), splits=NO_SPLIT)
+    return curate(bench, source_at(uri, **fields), splits=NO_SPLIT)
 
 
 @pytest.mark.parametrize(("stem", "labels"), [("05_float_label", ("0", "1")), ("17_bool", ("false", "true"))])
-def test_one_table_has_the_same_labels_and_digest_in_every_format(bench: Any, stem: str, labels: Any) -> None:
+def test_one_table_has_the_same_labels_and_digest_in_every_format(bench: Workbench, stem: str, labels: Any) -> None:
     results = [imported(bench, f"{stem}.{form}") for form in ("csv", "jsonl", "parquet")]
     assert {manifest_of(bench, result).labels for result in results} == {labels}
     assert len({result.digest for result in results}) == 1
 
 
-def test_labels_that_differ_in_unicode_form_are_one(bench: Any) -> None:
+def test_labels_that_differ_in_unicode_form_are_one(bench: Workbench) -> None:
     assert manifest_of(bench, imported(bench, "10_nfc_nfd.csv")).labels == ("merci", "r\u00e9clamation")
 
 
-def test_mixed_json_types_are_one_label_or_a_reason(bench: Any) -> None:
+def test_mixed_json_types_are_one_label_or_a_reason(bench: Workbench) -> None:
     result = imported(bench, "18_mixed.jsonl")
     assert set(manifest_of(bench, result).labels) == {"0", "1", "false", "true"}
     assert set(result.rejected) == {"not_a_label"}
 
 
-def test_texts_that_differ_by_a_sign_only_are_kept_apart_and_lie_in_one_split(bench: Any) -> None:
+def test_texts_that_differ_by_a_sign_only_are_kept_apart_and_lie_in_one_split(bench: Workbench) -> None:
     uri = bench.write("signs.csv", (FILES / "11_signs.csv").read_bytes())
-    result = curate(bench, Source(uri=uri))
+    result = curate(bench, source_at(uri))
     assert (sum(result.rows.values()), result.rejected) == (90, {})
     where: dict[str, set[str]] = {}
     for split, rows in splits_of(bench, result).items():
@@ -92,15 +94,15 @@ def test_texts_that_differ_by_a_sign_only_are_kept_apart_and_lie_in_one_split(be
     assert all(len(found) == 1 for found in where.values())
 
 
-def test_rare_labels_stay_in_train_and_are_listed_in_one_line(bench: Any) -> None:
-    result = curate(bench, Source(uri=bench.write("tail.csv", (FILES / "13_long_tail.csv").read_bytes())))
+def test_rare_labels_stay_in_train_and_are_listed_in_one_line(bench: Workbench) -> None:
+    result = curate(bench, source_at(bench.write("tail.csv", (FILES / "13_long_tail.csv").read_bytes())))
     assert len({row["label"] for row in splits_of(bench, result)["train"]}) == 22
     (line,) = [warning for warning in result.warnings if "without a row in test" in warning]
     assert "topic-0 1" in line
     assert "topic-3 1" in line
 
 
-def test_a_trailing_header_is_read_and_another_encoding_is_named(bench: Any) -> None:
+def test_a_trailing_header_is_read_and_another_encoding_is_named(bench: Workbench) -> None:
     result = imported(bench, "03_trailing.csv", text="v2", label="v1")
     assert result.rejected == {"undecodable": 23}
     assert "23 of 200 rows were rejected, 23 of them as undecodable" in result.warnings[0]
@@ -210,31 +212,31 @@ def test_random_bytes_are_read_or_refused_in_our_own_words(tmp_path: Path, data:
     assert reason_for(tmp_path / "x", format=form).startswith(("read", "source file:///"))
 
 
-def test_long_texts_are_kept_cut_or_rejected_as_asked(bench: Any) -> None:
+def test_long_texts_are_kept_cut_or_rejected_as_asked(bench: Workbench) -> None:
     rows = [{"text": f"{word} " * 40 + str(index), "label": word} for index, word in enumerate("abab")]
     uri = bench.jsonl("long.jsonl", rows)
-    kept = curate(bench, Source(uri=uri), splits=NO_SPLIT)
+    kept = curate(bench, source_at(uri), splits=NO_SPLIT)
     assert (kept.rows["train"], kept.truncated) == (4, 0)
     short = [{**row, "text": f"{index} {row['text']}"} for index, row in enumerate(rows)]
-    cut = curate(bench, Source(uri=bench.jsonl("s.jsonl", short)), max_words=3, long_texts="truncate", splits=NO_SPLIT)
+    cut = curate(bench, source_at(bench.jsonl("s.jsonl", short)), max_words=3, long_texts="truncate", splits=NO_SPLIT)
     assert (cut.rows["train"], cut.truncated) == (4, 4)
     assert {len(row["text"].split()) for row in splits_of(bench, cut)["train"]} == {3}
     with pytest.raises(JobError, match="4 of 4 rows were rejected, 4 of them as too_many_words: raise max_words"):
-        curate(bench, Source(uri=uri), max_words=3, long_texts="reject", splits=NO_SPLIT)
+        curate(bench, source_at(uri), max_words=3, long_texts="reject", splits=NO_SPLIT)
 
 
-def test_the_same_rows_by_another_path_and_delimiter_are_the_same_dataset(bench: Any) -> None:
+def test_the_same_rows_by_another_path_and_delimiter_are_the_same_dataset(bench: Workbench) -> None:
     comma = "".join(f"row {index},{'ab'[index % 2]}\n" for index in range(40))
-    first = curate(bench, Source(uri=bench.write("a.csv", "text,label\n" + comma)))
+    first = curate(bench, source_at(bench.write("a.csv", "text,label\n" + comma)))
     other = bench.write("deep/b.txt", ("body;kind\n" + comma.replace(",", ";")).encode("utf-16"))
-    second = curate(bench, Source(uri=other, text="body", label="kind", delimiter=";", encoding="utf-16"))
+    second = curate(bench, source_at(other, text="body", label="kind", delimiter=";", encoding="utf-16"))
     assert first.digest == second.digest
-    assert curate(bench, Source(uri=other, text="body", label="kind"), seed=1).digest != first.digest
+    assert curate(bench, source_at(other, text="body", label="kind"), seed=1).digest != first.digest
 
 
-def test_the_digest_of_a_dataset_is_golden(bench: Any) -> None:
+def test_the_digest_of_a_dataset_is_golden(bench: Workbench) -> None:
     lines = [json.dumps({"text": f"row {index}", "label": "ab"[index % 2]}) for index in range(20)]
-    result = curate(bench, Source(uri=bench.write("g.jsonl", "\n".join(lines))))
+    result = curate(bench, source_at(bench.write("g.jsonl", "\n".join(lines))))
     assert result.digest == "sha256:957cfcea0616dded86278a284ae77f47541ad6e6831553fc8d104b61a1de869b"
 
 
@@ -242,9 +244,9 @@ def test_every_reason_has_advice() -> None:
     assert set(ADVICE) == set(Reason.__args__)  # type: ignore[attr-defined]
 
 
-def test_each_rejected_line_has_its_number(bench: Any) -> None:
+def test_each_rejected_line_has_its_number(bench: Workbench) -> None:
     content = 'text,label\ngood one,a\n"two\nlines",b\nshort\ngood two,b\na,b,c\n'
-    result = curate(bench, Source(uri=bench.write("n.csv", content)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("n.csv", content)), splits=NO_SPLIT)
     assert [(one["line"], one["reason"]) for one in rejects_of(bench, result)] == [
         (5, "missing_column"),
         (7, "malformed"),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from schemas.serving import Generation
-from tests.support.planted_versions import planted_version
+from tests.support.builders.models import served_version
 from workers.serve.admission import Admission
 from workers.serve.batcher import MAX_WAITING_ROWS, Batcher
 from workers.serve.costs import weigh
@@ -17,7 +17,7 @@ from workers.serve.metrics import Metrics
 from workers.serve.problems import Problem
 from workers.serve.sessions import Logits
 
-STABLE, CANARY = planted_version(1), planted_version(2)
+STABLE, CANARY = served_version(1), served_version(2)
 SECONDS = {STABLE.id: 0.01, CANARY.id: 0.1}
 """Of a short row: the canary is ten times slower."""
 ROW = "four"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.planted_versions import planted_version
+from tests.support.builders.models import served_version
 from workers.serve import batcher
 from workers.serve.batcher import MAX_BATCH, Batcher, Lane
 from workers.serve.costs import weigh
@@ -16,7 +16,7 @@ from workers.serve.sessions import Logits
 
 MAX_LENGTH = 64
 LONG = "word " * 60
-A, B = planted_version(1), planted_version(2)
+A, B = served_version(1), served_version(2)
 
 
 class Model:

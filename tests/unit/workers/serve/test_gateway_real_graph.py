@@ -9,13 +9,15 @@ import httpx
 import numpy as np
 import pytest
 
-from schemas.jobs.export import ExportSpec
 from schemas.serving import ServedVersion
+from tests.support.builders.adapters import random_adapter
+from tests.support.builders.models import LABELS, served_version
+from tests.support.builders.specs import export_spec
 from tests.support.gateway_control_plane import FakeControlPlane
 from tests.support.http_server import serving
 from tests.support.scripted_engine import generation_of
 from tests.support.waiting import wait_for
-from tests.support.workbench import Workbench, random_adapter
+from tests.support.workbench import Workbench
 from workers.export.handler import handle
 from workers.model.base import base_digest
 from workers.model.session import GraphSession
@@ -25,7 +27,6 @@ from workers.serve.sessions import Sessions
 from workers.serve.settings import GatewaySettings
 
 TEXTS = ["a superb film", "", "\0 dull \u202e plot 😀", "weak " * 3_000, "it was fine", "ﷺ" * 1_000]
-LABELS = ("negative", "positive")
 TOLERANCE = 1e-4
 """float32 logits, padded beside longer rows."""
 
@@ -37,8 +38,8 @@ def export(workbench: Workbench) -> list[ServedVersion]:
     for number, seed in ((1, 1), (2, 5)):
         ref = workbench.store(random_adapter(digest, r=2, seed=seed, head_seed=seed), number)
         base_graph = versions[0].graph.base_graph if versions else None
-        graph = handle(ExportSpec(model_version=ref, base_graph=base_graph), workbench.context()).graph
-        versions.append(ServedVersion(id=ref.id, model="sentiment", version=number, graph=graph))
+        graph = handle(export_spec(ref, base_graph=base_graph), workbench.context()).graph
+        versions.append(served_version(number, graph))
     return versions
 
 

@@ -3,15 +3,15 @@
 from uuid import UUID
 
 from schemas.serving import Generation
-from tests.support.planted_versions import planted_version
+from tests.support.builders.models import served_version
 from workers.serve.lease import Lease, applied_weight, counts
 
 ROLLOUT = UUID(int=3)
 CANARY = Generation(
     deployment="d",
     generation=5,
-    stable=planted_version(1),
-    canary=planted_version(2),
+    stable=served_version(1),
+    canary=served_version(2),
     weight=0.25,
     rollout_id=ROLLOUT,
     signing_key="",

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.artifacts import ArtifactRef
 from schemas.serving import GatewayBoot, Generation, ObservationAnswer
-from tests.support.planted_versions import planted_version
+from tests.support.builders.models import served_version
 from workers.serve.batcher import Batcher
 from workers.serve.clock import BootClock
 from workers.serve.journal import Arrival, Journal, read_lost_units
@@ -24,7 +24,7 @@ from workers.serve.state import State
 from workers.serve.uplink import Uplink
 
 BOOT, ROLLOUT = UUID(int=1), UUID(int=2)
-STABLE, CANARY = planted_version(1), planted_version(2)
+STABLE, CANARY = served_version(1), served_version(2)
 GENERATION = Generation(
     deployment="d", generation=3, stable=STABLE, canary=CANARY, weight=1.0, rollout_id=ROLLOUT, salt="s", signing_key=""
 )
@@ -128,7 +128,7 @@ def test_a_request_that_the_server_gives_up_is_an_error_of_its_arm(bench: Bench)
     [observation] = bench.state.ledger.seal(3, 0.0)
     [cell] = observation.generations
     assert (cell.stable.units, cell.stable.error) == (1, 1)
-    labels = {"variant": "stable", "version": "m/1", "outcome": "abandoned"}
+    labels = {"variant": "stable", "version": "sentiment/1", "outcome": "abandoned"}
     assert metrics.registry.get_sample_value("graftwork_gateway_requests_total", labels) == 1
 
 

@@ -1,37 +1,40 @@
-"""A small site with a history of every kind, served by the real API: what the auditor must find nothing wrong with."""
+"""A control plane in this process with a history of every kind: what the auditor must find nothing wrong with."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID
 
 from sqlmodel import SQLModel, col, select
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from controlplane.duties.rollouts import fold_rollouts
 from controlplane.reactions.loop import build
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.transport.event_log import to_feed_event
-from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetPart, GraphRef
+from schemas.artifacts import ArtifactRef
 from schemas.claims import Checkpoint
 from schemas.events import JobSucceeded
 from schemas.jobs.curate import CurateResult
-from schemas.jobs.export import ExportResult
 from schemas.kafka_binding import to_message
 from schemas.topics import topic_of
-from tests.support.api_site import ApiSite
+from tests.support.builders.datasets import manifest, part
+from tests.support.builders.models import MODEL, graph_ref
+from tests.support.builders.results import curated, exported, trained
+from tests.support.builders.specs import CURATE, TRAIN
 from tests.support.http_server import serving
-from tests.support.jobs import CURATE, LEASE, Jobs, curated, digest_of, trained
-from tests.support.releases import CANARY, Gateway
-from tests.support.releases import Site as ReleaseSite
-from tests.trials.chaos.invariants import AliasMove, Auditor, Expected
+from tests.support.jobs import LEASE, Jobs
+from tests.support.scripted_gateway import Gateway
+from tests.support.worlds.in_process import CANARY, InProcess
+from tests.trials.chaos.invariants.auditor import Auditor
+from tests.trials.chaos.invariants.expected import AliasMove, Expected
 from tests.trials.chaos.invariants.view import Record
 from workers.runtime.artifacts import ArtifactStore
 
-MODEL, DEPLOYMENT, SOURCE = "sentiment", "reviews", "//example.com/shop"
+DEPLOYMENT, SOURCE = "reviews", "//example.com/shop"
 PIPELINE: Final[dict[str, Any]] = {"name": "rows", "stages": {"curate": {"kind": "curate", "spec": CURATE}}}
 ON_EVENTS: Final[dict[str, Any]] = {
     "name": "on-events",
@@ -71,10 +74,10 @@ class Board:
 
 
 @dataclass
-class AuditedSite:
+class AuditedWorld:
     """Satisfies the auditor's protocol; everything is done by the commands and the API that the product has."""
 
-    api: ApiSite
+    api: InProcess
     api_url: str
     artifacts: Path
     bootstrap_servers: str | None = None
@@ -138,30 +141,18 @@ class AuditedSite:
         self.jobs.complete(claim, self.rows(name))
 
     def rows(self, name: str) -> CurateResult:
-        part = DatasetPart(split="train", rows=1, artifact=self.put(f"rows of {name}"))
-        digest = part.artifact.digest
-        manifest = DatasetManifest(digest=digest, columns={}, labels=("bad", "good"), parts=(part,), operators=())
-        return curated(manifest=self.put(manifest.model_dump_json()), digest=digest)
+        document = manifest([part("train", 1, self.put(f"rows of {name}"))])
+        return curated(manifest=self.put(document.model_dump_json()), digest=document.digest)
 
     def version(self) -> UUID:
         """A trained and exported model version."""
-        spec = {"model": MODEL, "base_model": "file:///base", "dataset": "reviews@latest"}
-        job_id = self.request("train", spec)
+        job_id = self.request("train", TRAIN)
         self.jobs.complete(self.jobs.claimed("train"), trained(adapter=self.put(f"adapter {job_id}")))
         version = UUID((self.client.get_job(job_id).outputs or {})["model_version"])
         self.request("export", {"model_version": str(version)})
-        graph = GraphRef(
-            base_graph=self.put("base graph"),
-            adapter=self.put(f"graph of {version}"),
-            tokenizer=self.put("tokenizer"),
-            base_digest=digest_of("c"),
-            feature_recipe="mid-last-mean-v1",
-            target_modules=("query", "value"),
-            labels=("bad", "good"),
-            max_length=64,
-        )
-        result = ExportResult(model_version=version, graph=graph, max_abs_diff=1e-5, label_agreement=1.0, rows=16)
-        self.jobs.complete(self.jobs.claimed("export"), result)
+        files = {"base_graph": "base graph", "adapter": f"graph of {version}", "tokenizer": "tokenizer"}
+        graph = graph_ref(version, **{name: self.put(content) for name, content in files.items()})
+        self.jobs.complete(self.jobs.claimed("export"), exported(version, graph=graph))
         return version
 
     def release(self, version: UUID) -> None:
@@ -180,14 +171,14 @@ class AuditedSite:
 
     def canary(self, version: UUID) -> UUID:
         """Some traffic, two labels, and a person who promotes it."""
-        gateway = Gateway(cast(ReleaseSite, self.api))
+        gateway = Gateway(self.api)
         rollout = self.rollout(version)
         gateway.report()
         self.turn()
         for _ in range(3):
             gateway.observe(40)
-        for arm, label in (("stable", "good"), ("canary", "bad")):
-            prediction = gateway.prediction(arm, "good")  # type: ignore[arg-type]
+        for arm, label in (("stable", "positive"), ("canary", "negative")):
+            prediction = gateway.prediction(arm, "positive")  # type: ignore[arg-type]
             self.expected.feedback[prediction] = self.client.give_feedback(prediction, label).counted
         self.turn()
         self.client.act_on_rollout(rollout, "promote", "it is good")
@@ -253,10 +244,10 @@ class AuditedSite:
 
 
 @contextmanager
-def audited(database: Database, artifacts: Path, **options: Any) -> Iterator[AuditedSite]:
-    api = ApiSite(database)
+def audited(database: Database, artifacts: Path, **options: Any) -> Iterator[AuditedWorld]:
+    api = InProcess(database)
     with serving(api.app) as url:
-        site = AuditedSite(api, url, artifacts, **options)
+        site = AuditedWorld(api, url, artifacts, **options)
         try:
             yield site
         finally:

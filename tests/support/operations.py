@@ -1,23 +1,15 @@
-"""The real API on a database of its test, with a token for each role."""
+"""Every route of an API: as its OpenAPI document tells it, and as the application answers it."""
 
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 from uuid import UUID
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from fastapi.testclient import TestClient
 from starlette.routing import Route
 
-from controlplane.api.app import create_app
-from controlplane.commands.spine.tokens import create_token
-from controlplane.settings import Settings
-from controlplane.store.database import Database
-from schemas.roles import Role
-
-ROLES: tuple[Role, ...] = get_args(Role)
 NOBODY = UUID(int=0)
 
 
@@ -64,18 +56,3 @@ def _walk(found: Iterable[Any], prefix: str) -> Iterator[tuple[str, str]]:
                 yield method, prefix + route.path_format
         else:  # a mount or a web socket: a new kind of door, which somebody has to think about first
             raise AssertionError(f"what may whom call here: {route!r}")
-
-
-class ApiSite:
-    """`client(role)` calls it in this process; `app` can be served on a socket."""
-
-    def __init__(self, database: Database, **settings: Any) -> None:
-        self.database = database
-        self.settings = Settings(**{"failed_logins_per_minute": 1000, **settings})
-        self.app = create_app(self.settings, database)
-        with database.begin("test") as uow:
-            self.tokens = {role: create_token(uow, role, role)[1] for role in ROLES}
-
-    def client(self, role: Role | None, **options: Any) -> TestClient:
-        headers = {"authorization": f"Bearer {self.tokens[role]}"} if role else {}
-        return TestClient(self.app, headers=headers, **options)

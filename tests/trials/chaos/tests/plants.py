@@ -10,32 +10,32 @@ from sqlmodel import SQLModel, select
 from controlplane.store.tables import (
     JobRow,
 )
-from tests.support.audited_site import AuditedSite
+from tests.trials.chaos.tests.audited import AuditedWorld
 
-Plant = Callable[[AuditedSite], None]
+Plant = Callable[[AuditedWorld], None]
 YEARS = timedelta(days=1000)
 NOBODY = UUID(int=0)
 
 
-def record(site: AuditedSite, fact: type[Any], subject: str, **data: Any) -> None:
+def record(site: AuditedWorld, fact: type[Any], subject: str, **data: Any) -> None:
     """A fact that the control plane never announced."""
     with site.database.begin("intruder") as uow:
         uow.record(fact(**data), subject)
 
 
-def job(site: AuditedSite, phase: str = "Succeeded") -> JobRow:
+def job(site: AuditedWorld, phase: str = "Succeeded") -> JobRow:
     with site.database.read() as session:
         return session.exec(select(JobRow).where(JobRow.phase == phase, JobRow.kind == "curate")).first()  # type: ignore[return-value]
 
 
-def started(site: AuditedSite) -> JobRow:
+def started(site: AuditedWorld) -> JobRow:
     """A job that runs, as it should."""
     site.request()
     site.jobs.claimed()
     return job(site, "Running")
 
 
-def clone(site: AuditedSite, row_type: type[SQLModel], **changes: Any) -> None:
+def clone(site: AuditedWorld, row_type: type[SQLModel], **changes: Any) -> None:
     with site.database.read() as session:
         row = session.exec(select(row_type)).first()
         assert row is not None
@@ -43,14 +43,14 @@ def clone(site: AuditedSite, row_type: type[SQLModel], **changes: Any) -> None:
     site.add(row_type(**values))
 
 
-def first(site: AuditedSite, row_type: type[Any], *where: Any) -> Any:
+def first(site: AuditedWorld, row_type: type[Any], *where: Any) -> Any:
     with site.database.read() as session:
         found = session.exec(select(row_type).where(*where)).first()
         assert found is not None
         return found
 
 
-def now(site: AuditedSite) -> Any:
+def now(site: AuditedWorld) -> Any:
     with site.database.begin("test") as uow:
         return uow.now()
 

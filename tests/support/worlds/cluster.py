@@ -10,7 +10,7 @@ from secrets import token_urlsafe
 
 import httpx
 
-from controlplane.client import Client
+from controlplane.client.client import Client
 from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
 from tests.support.ports import free_ports
