@@ -7,7 +7,7 @@ import pytest
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, MetricState, enter
-from controlplane.domain.analysis.verdict import Assessment, assess, e_value, next_step
+from controlplane.domain.analysis.verdict import Assessment, assess, e_value, invalid_for_good, next_step
 from schemas.rollouts import CanaryPolicy
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started
 
@@ -211,6 +211,19 @@ def test_silence_is_counted_from_the_start_when_nothing_was_ever_heard():
     assert assess(ERRORS, state, now=1059.0, last_heard=None).verdict is None
     assert assess(ERRORS, state, now=1060.0, last_heard=None).rule == "provider_silence"
     assert assess(ERRORS, state, now=1059.0, last_heard=10.0).verdict is None
+
+
+def test_only_what_no_new_evidence_can_mend_is_invalid_for_good():
+    """It is asked of counts, never of the clock: silence ends as soon as a gateway speaks."""
+    silent = started(BOTH)
+    assert assess(BOTH, silent, now=60.0, last_heard=None).rule == "provider_silence"
+    assert not invalid_for_good(BOTH, silent)
+    state = at_last_step(BOTH)
+    assert not invalid_for_good(BOTH, state)
+    assert invalid_for_good(BOTH, state.model_copy(update={"sample_ratio_peak": log(1000.0)}))
+    assert invalid_for_good(BOTH, fold(BOTH, state, Batch(59, lost_boots=["a", "b"])))
+    assert invalid_for_good(BOTH, labelled_with(state, peak=log(1000.0)))
+    assert not invalid_for_good(ERRORS, labelled_with(at_first_step(ERRORS, 9), peak=log(1000.0)))
 
 
 def test_the_maximum_duration_is_inconclusive():
