@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -147,7 +148,9 @@ def test_centring_folds_into_the_bias(columns: int) -> None:
     weights = torch.randn(8, columns, generator=generator, dtype=torch.float64)
     centre, inputs = torch.randn(8, generator=generator), torch.randn(5, 8, generator=generator)
     head = LinearHead(8, max(2, columns))
-    head.load(fold_centre(weights, centre))
+    folded = fold_centre(weights, centre)
+    assert (folded.weight.dtype, folded.bias.dtype) == (np.float32, np.float32), "as every other head is kept"
+    head.load(folded)
     logits = head(inputs * SCALE)
     scores = (inputs - centre) @ weights.float()
     found = logits[:, 1:] - logits[:, :1] if columns == 1 else logits
