@@ -48,12 +48,40 @@ def test_the_fold_waits_for_the_slowest_boot_that_speaks() -> None:
     assert (control.state.horizon, units(control)) == (0, [(18, 2)])
 
 
+def test_a_boot_that_has_said_nothing_yet_is_waited_for_up_to_its_first_second() -> None:
+    control = begun(ONE, policy=STANDING)
+    for at in range(9):
+        control.observe(second(at, ONE), now=at + 1)
+    control.register(OTHER, 5, 5)
+    control.turn(9)
+    assert control.state.horizon == 4
+
+
+def test_a_boot_is_waited_for_until_it_was_silent_for_as_long_as_the_policy_says() -> None:
+    control = begun(ONE, OTHER, policy=STANDING)
+    control.observe(second(0, OTHER), now=1)
+    for at in range(16):
+        control.observe(second(at, ONE), now=at + 1)
+        control.turn(at + 1)
+        assert control.state.horizon == (0 if at < 15 else 15)
+
+
+def test_one_second_is_enough_to_be_heard() -> None:
+    control = begun(ONE)
+    control.observe(second(0, ONE), now=30)
+    control.turn(89)
+    assert not control.invalid_once
+    control.turn(90)
+    assert control.invalid_once
+
+
 def test_only_a_canary_with_weight_and_a_second_that_counts_renew_the_lease() -> None:
     control = begun(ONE)
     assert control.observe(second(0, ONE), now=1) == POLICY.lease_seconds
     control.turn(1)
-    assert control.observe(second(0, ONE), now=2) == 0.0
-    assert control.late_units == 10, "refused, because the fold had passed their second"
+    for refused in (10, 20):
+        assert control.observe(second(0, ONE), now=2) == 0.0
+        assert control.late_units == refused, "the fold had passed their second"
     control.desired.append(Desired(2, 0, 0.0, 2))
     assert control.observe(second(1, ONE), now=2) == 0.0
 

@@ -122,6 +122,28 @@ def test_a_lease_ends_when_no_answer_renews_it() -> None:
     assert len(heard.observed) == 1
 
 
+def test_an_answer_without_a_lease_gives_none_and_takes_none() -> None:
+    world, heard = Planted(), Heard(lease=0.0)
+    played = gateway(world, heard)
+    play(played, 3)
+    assert [weight for _, weight, _ in world.asked] == [0.0] * 3
+    heard.lease = 0.5
+    play(played, 5, since=3)
+    heard.lease = 0.0
+    play(played, 8, since=5)
+    # the answer at second 5 was the last one that gave a lease, of half a second
+    assert [weight for _, weight, _ in world.asked[3:]] == [0.0, 0.1, 0.1, 0.0, 0.0]
+
+
+def test_a_running_lease_outlasts_an_answer_that_does_not_renew_it() -> None:
+    world, heard = Planted(), Heard(lease=3.0)
+    played = gateway(world, heard)
+    play(played, 1)
+    heard.lease = 0.0
+    play(played, 7, since=1)
+    assert [weight for _, weight, _ in world.asked] == [0.0, 0.1, 0.1, 0.1, 0.1, 0.0, 0.0]
+
+
 def test_an_outage_of_another_gateway_is_none_of_this_one() -> None:
     heard = Heard()
     play(gateway(Planted(), heard, replace(PLAIN, outages=(Outage(0, 99, gateway=1),))), 3)

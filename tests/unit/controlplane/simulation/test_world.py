@@ -5,10 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from controlplane.domain.simulation.draws import Draws
 from controlplane.domain.simulation.drifts import step_change
 from controlplane.domain.simulation.fates import ArmSecond
+from controlplane.domain.simulation.lanes import Lanes
 from controlplane.domain.simulation.scenario import LabelChances, Late, Scenario
-from controlplane.domain.simulation.world import World
+from controlplane.domain.simulation.world import World, base_rates
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
 from schemas.serving import Arm, SessionUnit
 
@@ -124,3 +126,28 @@ def test_where_requests_are_rare_each_gets_its_fate_by_one_draw(
     )
     # stable: 0.1 without a label, 0.3 right, 0.1 wrong; canary: 0.125 right, 0.125 failed, 0.25 hanging
     assert planted(scenario, drawn, lambda rate: 1).second(0, 0.5, 1.0) == fate
+
+
+@pytest.mark.parametrize(("drawn", "wrong"), [(0.59, True), (0.61, False)])
+@pytest.mark.parametrize(("unknown", "arm"), [((0.5, 0.0), "stable"), ((0.0, 0.5), "canary")])
+def test_an_answer_of_a_class_that_its_arm_does_not_know_is_wrong(
+    unknown: tuple[float, float], arm: Arm, drawn: float, wrong: bool
+) -> None:
+    """Half of the rows are of such a class, and of the others a fifth is wrong: 0.6 in all, of this arm alone."""
+    world = planted(replace(NO_FAULT, wrong=(0.2, 0.2), unknown=unknown), drawn)
+    assert world.session_labels(0, unit(arm)) == (wrong, 0.0)
+    other: Arm = "canary" if arm == "stable" else "stable"
+    assert world.session_labels(0, unit(other)) == (False, 0.0)
+
+
+def test_margins_are_the_policy_s_and_none_where_it_has_no_such_metric() -> None:
+    asked = replace(NO_FAULT, error=(0.01, 0.02), wrong=(0.1, 0.2), error_margins=1.0, wrong_margins=2.0)
+    assert base_rates(asked, BY_SESSION) == pytest.approx(((0.01, 0.03), (0.1, 0.3)))
+    assert base_rates(asked, CanaryPolicy()) == pytest.approx(((0.01, 0.03), (0.1, 0.2)))
+    labels_alone = CanaryPolicy(metrics=(WrongMetric(name="wrong", margin=0.05),))
+    assert base_rates(asked, labels_alone) == pytest.approx(((0.01, 0.02), (0.1, 0.3)))
+
+
+@pytest.mark.parametrize(("every", "group", "matter"), [(0, 1, False), (1, 1, True), (0, 2, True), (2000, 5, True)])
+def test_lanes_matter_where_they_stall_or_errors_come_together(every: int, group: int, matter: bool) -> None:
+    assert Lanes(replace(NO_FAULT, stall_every=every, group=group), Draws("planted")).matter == matter

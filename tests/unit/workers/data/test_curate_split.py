@@ -230,7 +230,12 @@ def test_of_a_group_that_is_not_even_the_remainder_is_rejected_and_goes_nowhere(
     """It is held out, and so it may not train either. The last group of a label stays in train, for either label."""
     mixed, three, many = grouped("mixed", "aaab"), grouped("three", "bbb"), grouped("many", "aaaaaa")
     seed = seed_that_draws(mixed[0], [mixed[0], three[0]])
-    division = divide([*mixed, *three, *many, *grouped("more", "bbbbbb")], Splits(validation=0, test=6, balanced=True), ("a", "b"), seed)
+    division = divide(
+        [*mixed, *three, *many, *grouped("more", "bbbbbb")],
+        Splits(validation=0, test=6, balanced=True),
+        ("a", "b"),
+        seed,
+    )
     of_a = [row for row in draw(mixed, seed, 0, None) if row.label == "a"]
     assert sorted(row.key for row in division.rows["test"]) == sorted([of_a[0].key, "mixed 3"])
     assert [(reject.place, reject.reason) for reject in division.rejects] == [
@@ -285,4 +290,7 @@ def test_the_digest_of_a_dataset_is_what_it_was() -> None:
     rows = {"train": [Row("tä", "a", "g", "tä"), Row("t", "b", None, "t")], "test": [Row("u", "a", None, "u")]}
     assert dataset_digest(rows, ("a", "b"), spec) == DIGEST  # type: ignore[arg-type]
     assert resolved_operators(spec) == {"seed": 3, "sources": [{"limit": 7}]}
+    rated = Source(uri="file:///rows.csv", label_thresholds=(2, 4))
+    thresholds = CurateSpec(dataset="reviews", sources=(rated,), labels=("bad", "good"))
+    assert resolved_operators(thresholds) == {"sources": [{"label_thresholds": [2, 4]}]}
     assert resolved_operators(CurateSpec(dataset="other", sources=(Source(uri="file:///a"),))) == {}
