@@ -311,6 +311,29 @@ def test_the_same_step_may_get_weight_again_under_a_new_generation():
     assert [step.step for step in state.steps] == [0]
 
 
+def test_a_key_that_its_step_has_met_does_not_count_again_under_a_new_generation():
+    met = observed(0, cell(1, 0.05, sessions=[("a", "canary", True)]))
+    state = enter(folded(ERRORS, started(ERRORS), 0, [met]), 2, 0, 0.05)
+    again = observed(1, cell(2, 0.05, sessions=[("a", "canary", True), ("b", "canary", False)]))
+    state = folded(ERRORS, state, 1, [again])
+    assert error_of(state).in_step(0) == Counts(0, 0, 2, 1)
+    assert state.steps[0].first_second == 0
+
+
+def test_a_generation_is_over_though_its_successor_was_met_in_an_earlier_fold():
+    both = observed(0, cell(1, 0.05, (3, 0), (1, 0)), cell(2, 0.10, (2, 0), (1, 0)))
+    state = folded(ERRORS, folded(ERRORS, started(ERRORS, 0.05, 0.10), 0, [both]), 1)
+    assert closed(error_of(state)) == [(1, 0, 1, Counts(3, 0, 1, 0))]
+    assert open_blocks(state) == [(2, 0, Counts(2, 0, 1, 0))]
+
+
+def test_the_wait_for_labels_goes_on_where_no_metric_needs_them():
+    """Thirty seconds behind what was stored, and never ahead of the observations."""
+    state = fold(ERRORS, started(ERRORS), Batch(horizon=40, labels_until=50))
+    assert state.labels_horizon == 20
+    assert fold(ERRORS, state, Batch(horizon=41, labels_until=99)).labels_horizon == 41
+
+
 def random_traffic(seed: int) -> tuple[list[Observation], list[Label]]:
     """Two gateways, three generations, users, lapsed leases, seconds without traffic, labels that come late."""
     random = Random(seed)

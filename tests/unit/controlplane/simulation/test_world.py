@@ -141,11 +141,11 @@ def test_an_answer_of_a_class_that_its_arm_does_not_know_is_wrong(
 
 
 def test_margins_are_the_policy_s_and_none_where_it_has_no_such_metric() -> None:
-    asked = replace(NO_FAULT, error=(0.01, 0.02), wrong=(0.1, 0.2), error_margins=1.0, wrong_margins=2.0)
-    assert base_rates(asked, BY_SESSION) == pytest.approx(((0.01, 0.03), (0.1, 0.3)))
-    assert base_rates(asked, CanaryPolicy()) == pytest.approx(((0.01, 0.03), (0.1, 0.2)))
-    labels_alone = CanaryPolicy(metrics=(WrongMetric(name="wrong", margin=0.05),))
-    assert base_rates(asked, labels_alone) == pytest.approx(((0.01, 0.02), (0.1, 0.3)))
+    asked = replace(NO_FAULT, error=(0.01, 0.25), wrong=(0.125, 0.5), error_margins=1.0, wrong_margins=2.0)
+    error, wrong = ErrorMetric(margin=0.0625), WrongMetric(name="wrong", margin=0.125)
+    assert base_rates(asked, CanaryPolicy(metrics=(error, wrong))) == ((0.01, 0.3125), (0.125, 0.75))
+    assert base_rates(asked, CanaryPolicy(metrics=(error,))) == ((0.01, 0.3125), (0.125, 0.5))
+    assert base_rates(asked, CanaryPolicy(metrics=(wrong,))) == ((0.01, 0.25), (0.125, 0.75))
 
 
 @pytest.mark.parametrize(("every", "group", "matter"), [(0, 1, False), (1, 1, True), (0, 2, True), (2000, 5, True)])
