@@ -191,6 +191,26 @@ def test_the_canary_gets_its_step_s_weight_again_once_a_gateway_speaks() -> None
     assert control.desired[3:] == [Desired(generation=4, step=1, weight=0.5, since=400)]
 
 
+def test_a_canary_that_gets_weight_again_is_in_the_step_that_it_was_in() -> None:
+    control = ControlPlane(POLICY.model_copy(update={"steps": (0.1, 0.25, 0.5)}), fold_seconds=1)
+    control.register(ONE, 0, 0)
+    for at in range(3):
+        late = control.desired[-1]
+        control.observe(second(at, ONE, late.generation, late.weight), now=at + 1)
+        control.turn(at + 1)
+    for now in (63, 363):
+        control.turn(now)
+    control.observe(second(399, ONE, 4, 0.0), now=400)
+    control.turn(400)
+    assert [(entry.step, entry.weight) for entry in control.desired] == [
+        (0, 0.1),
+        (1, 0.25),
+        (2, 0.5),
+        (2, 0.0),
+        (2, 0.5),
+    ]
+
+
 def test_a_silence_within_its_grace_changes_no_weight_and_its_end_lets_the_ladder_climb_again() -> None:
     control = begun(ONE)
     control.turn(60)

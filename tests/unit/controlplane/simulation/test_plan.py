@@ -152,21 +152,21 @@ def test_an_answer_is_bad_by_an_error_or_where_anybody_looks_by_being_wrong(poli
 
 def test_the_worlds_of_a_plan_are_its_traffic_with_one_rate_changed() -> None:
     """Their names differ, for a world is drawn from its name and a seed."""
-    traffic = Traffic(2, stable_error=0.01, stable_wrong=0.18, labelled=0.4)
+    traffic = Traffic(2, stable_error=0.02, stable_wrong=0.3, labelled=0.4)
     healthy = Scenario(
         name="plan",
         description="a healthy canary",
         kind="healthy",
-        error=(0.01, 0.01),
-        wrong=(0.18, 0.18),
+        error=(0.02, 0.02),
+        wrong=(0.3, 0.3),
         requests_per_second=2,
         labels=LabelChances(0.4, 0.4, 0.4, 0.4),
         seconds=4 * 3600,
         fold_seconds=5,
     )
     assert healthy_world(BOTH, traffic) == healthy
-    assert harmful_world(BOTH, traffic, "error", 0.05) == replace(healthy, name="plan/error", error=(0.01, 0.05))
-    assert harmful_world(BOTH, traffic, "wrong", 0.25) == replace(healthy, name="plan/wrong", wrong=(0.18, 0.25))
+    assert harmful_world(BOTH, traffic, "error", 0.05) == replace(healthy, name="plan/error", error=(0.02, 0.05))
+    assert harmful_world(BOTH, traffic, "wrong", 0.25) == replace(healthy, name="plan/wrong", wrong=(0.3, 0.25))
 
 
 @pytest.mark.parametrize(("rate", "seconds"), [(50, 5), (1, 5), (0.9, 6), (0.5, 10), (0.25, 20), (0.01, 60)])
