@@ -101,7 +101,7 @@ def _harm_alternative(block: Counts, rate: float, ratio: float) -> float:
 
 def _safe_alternative(block: Counts, rate: float, margin: float) -> float:
     """The point of the null's edge that is nearest to the forecast: a bisection on an increasing function."""
-    low, high = 1e-12, min(rate, 1 - margin - 1e-9)
+    low, high = 1e-12, rate
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         shifted = middle + margin

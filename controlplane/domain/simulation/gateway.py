@@ -47,7 +47,7 @@ class Gateway:
         self._ahead = scenario.clocks[number] if scenario.clocks else 0
         self._deaths = {second for gateway, second in scenario.deaths if gateway == number}
         self._outages = [one for one in scenario.outages if one.gateway in (None, number)]
-        self._lease_until = -1.0
+        self._lease_until: float
         self._lives, self._down_until, self._lost = 0, 0, list[LostUnits]()
         self.served = Served()
         self._boot(0)
@@ -80,7 +80,7 @@ class Gateway:
             self._lease_until = now + lease if lease > 0 else self._lease_until
 
     def reboot(self, now: int) -> None:
-        if self._down_until == now and self._lives and now > 0:
+        if self._down_until == now:
             self._boot(now)
 
     def _boot(self, now: int) -> None:

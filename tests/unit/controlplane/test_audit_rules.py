@@ -17,6 +17,7 @@ from controlplane.domain.audit import (
     difference,
     entry_digest,
     legible,
+    not_in,
 )
 from controlplane.domain.canonical import canonical_json, digest
 from schemas.views.audit import AuditEntry, Change
@@ -204,3 +205,19 @@ def test_a_field_that_the_log_gets_later_changes_no_digest_of_before() -> None:
     assert entry_digest(entry) == digest(
         {field: value for field, value in said.items() if field in entry.model_fields_set}
     )
+
+
+def test_an_export_that_the_log_holds_has_no_fault_however_far_the_log_goes_on() -> None:
+    entries = chain(4)
+    assert not_in(follow(entries), follow(entries)) == []
+    assert not_in(follow(entries), follow(entries[:2])) == []
+    assert not_in(follow(entries), follow([])) == []
+
+
+def test_what_an_export_holds_in_another_way_than_the_log_is_told_entry_by_entry() -> None:
+    entries = chain(4)
+    changed = entries[1].model_copy(update={"digest": "sha256:" + "e" * 64})
+    assert not_in(follow(entries[:3]), follow([entries[0], changed, *entries[2:]])) == [
+        "entry 2 of the file has another digest in the log",
+        "entry 4 of the file is not in the log",
+    ]

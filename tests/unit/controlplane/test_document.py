@@ -40,11 +40,15 @@ UNREADABLE = "not readable as YAML or JSON: "
         (b"no", "expected an object with keys, found text", "body"),
         (b"3.5", "expected an object with keys, found a number", "body"),
         (b"1: x", f"{UNREADABLE}key 1: expected text; put it in quotes at line 1, column 1", "body"),
+        (b"? [1, 2]\n: x", f"{UNREADABLE}key [1, 2]: expected text; put it in quotes at line 1, column 3", "body"),
         (b"name: other", "the body's name is 'other', expected 'p' as in the path", "name"),
         (b"a: {b: [.nan]}", "nan is not JSON, expected a finite number", "body.a.b.0"),
         (b"a: -.inf", "-inf is not JSON, expected a finite number", "body.a"),
         (b"a: 1e999", "inf is not JSON, expected a finite number", "body.a"),
         (b"a: 9223372036854775808", TOO_LARGE, "body.a"),
+        (b"a: -9223372036854775808", TOO_LARGE, "body.a"),
+        (b"a: " + b"9" * 20, TOO_LARGE, "body.a"),
+        (b"a: " + b"9" * 21, f"{UNREADABLE}an integer beyond 64 bits at line 1, column 4", "body"),
         (b"a: " + b"9" * 5000, f"{UNREADABLE}an integer beyond 64 bits at line 1, column 4", "body"),
         (b'a: "\\0"', NO_TEXT, "body.a"),
         (b'a: "\\ud800"', NO_TEXT, "body.a"),
@@ -78,6 +82,7 @@ def test_what_json_writes_is_read_as_json_means_it(value: object) -> None:
         ("1:30", "1:30"), ("1_000", "1_000"), ("010", 10), ("0o10", 8), ("0x10", 16), ("+3", 3),
         ("5e-5", 5e-5), ("1E3", 1000.0), (".5", 0.5), ("1.", 1.0), ("-1.5e+3", -1500.0), ("1e", "1e"),
         ("~", None), ("", None), ("Null", None), ("2024-01-01", "2024-01-01"), ("'5'", "5"), ("=", "="),
+        ("-9223372036854775807", 1 - 2**63),
     ],
 )  # fmt: skip
 def test_a_word_without_quotes_means_what_yaml_1_2_says(written: str, value: object) -> None:
@@ -148,10 +153,31 @@ def test_what_a_database_can_hold_passes(value: object) -> None:
     refuse_unstorable(value, "data")
 
 
-@pytest.mark.parametrize("value", ["\0", "\\\0", {"\0": 1}, "\ud800", float("inf"), [float("nan")]])
-def test_what_a_database_cannot_hold_is_refused(value: object) -> None:
-    with pytest.raises(Invalid, match="data holds"):
+A_NUL = "data holds the character U+0000, which a database cannot store"
+NOT_JSON = "data holds NaN, an infinity or too deep a nesting, expected plain JSON"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("\0", A_NUL),
+        ("\\\0", A_NUL),
+        ({"\0": 1}, A_NUL),
+        ("\ud800", r"data holds a lone surrogate (\ud800 to \udfff), expected Unicode text"),
+        (float("inf"), NOT_JSON),
+        ([float("nan")], NOT_JSON),
+    ],
+)
+def test_what_a_database_cannot_hold_is_refused(value: object, said: str) -> None:
+    with pytest.raises(Invalid) as refused:
         json_bytes(value, "data")
+    assert (refused.value.detail, refused.value.field) == (said, "data")
+
+
+def test_what_is_nested_too_deeply_to_be_written_is_refused() -> None:
+    with pytest.raises(Invalid) as refused:
+        json_bytes(nested(9999), "data")
+    assert (refused.value.detail, refused.value.field) == (NOT_JSON, "data")
 
 
 def test_json_is_written_without_spaces_and_as_it_reads() -> None:

@@ -348,6 +348,7 @@ def test_a_run_that_was_cancelled_without_a_word_is_cancelled_all_the_same() -> 
     [
         ("Failed", "", "stage 'curate' failed"),
         ("Failed", "no rows: none", "stage 'curate' failed: no rows: none"),
+        ("Failed", "no GPU is an RTX", "stage 'curate' failed: no GPU is an RTX"),
         ("Cancelled", "", "stage 'curate' cancelled"),
     ],
 )

@@ -276,7 +276,7 @@ def test_every_kind_is_known_here_and_every_finding_in_a_line() -> None:
 def test_a_result_of_another_kind_is_named_by_its_kind() -> None:
     found = mismatch(TRAINED[0], EXPORTED[1])
     assert found is not None
-    assert (found.field, found.found) == ("kind", "export")
+    assert (found.field, found.found, found.expected) == ("kind", "export", f"'train'{SAYS}")
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])

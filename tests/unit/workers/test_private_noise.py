@@ -55,6 +55,13 @@ def test_the_noise_of_every_step_is_its_own(steps: int) -> None:
     assert float(noise_alone(steps).std()) == pytest.approx(averaged_walk(steps), rel=WITHIN)
 
 
+def test_the_rarest_draw_is_as_large_as_53_bits_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All bits zero: four times sqrt(2 · 53 · ln 2), of a sum that is halved."""
+    monkeypatch.setattr(os, "urandom", bytes)
+    drawn = gaussian_noise((2, 3), 0.5)
+    assert drawn.tolist() == [[pytest.approx(0.5 * 2 * math.sqrt(2 * 53 * math.log(2)))] * 3] * 2
+
+
 def test_no_step_repeats_the_noise_of_another() -> None:
     """Each prefix of a run ends in noise that does not tell where the next one goes."""
     shape = (FEATURES, 1)

@@ -1,7 +1,9 @@
 """A private head learns, costs what it says, is noisy as much as it says, and tells nothing on the way."""
 
 import math
+import warnings
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +16,7 @@ from workers.model.features import SCALE
 from workers.model.head import LinearHead, merged_classifier
 from workers.model.tokenize import TextTokenizer
 from workers.runtime.errors import JobError
+from workers.train import privacy as privacy_of_training
 from workers.train.handler import handle
 from workers.train.privacy import (
     fit_private_head,
@@ -45,6 +48,19 @@ def test_the_noise_pays_for_the_epsilon_and_is_not_wasteful(epsilon: float, delt
     # 5 % less noise would not do: the accountant's grid wastes less than that at epsilon 1 and above.
     if epsilon >= 1:
         assert spent_delta(epsilon, 0.95 * budget.noise_multiplier, 40) > delta
+
+
+def test_only_the_accountant_s_own_warnings_are_silenced(monkeypatch: pytest.MonkeyPatch) -> None:
+    def accounted(**_: object) -> float:
+        for category in (RuntimeWarning, UserWarning, DeprecationWarning):
+            warnings.warn("planted", category, stacklevel=2)
+        return 3.8
+
+    monkeypatch.setattr(privacy_of_training, "get_noise_multiplier", accounted)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert plan_budget(EPSILON_8).noise_multiplier == 3.8
+    assert [warning.category for warning in told] == [DeprecationWarning]
 
 
 def train(workbench: Workbench, **fields: object) -> TrainResult:
@@ -142,13 +158,22 @@ def test_several_labels_are_learnt() -> None:
     assert accuracy > 0.9  # a constant answer: 0.33
 
 
+def test_a_label_without_a_row_has_weights_too() -> None:
+    """The set of labels is public, and so is its size: it does not tell which of them occur."""
+    weights = fit_private_head(torch.eye(5), torch.arange(5) % 3, 4, EPSILON_8, 1.0)
+    assert weights.shape == (5, 4)
+    assert bool(weights.abs().min() > 0)
+
+
 @pytest.mark.parametrize("columns", [1, 3])
 def test_centring_folds_into_the_bias(columns: int) -> None:
     generator = torch.Generator().manual_seed(3)
     weights = torch.randn(8, columns, generator=generator, dtype=torch.float64)
     centre, inputs = torch.randn(8, generator=generator), torch.randn(5, 8, generator=generator)
     head = LinearHead(8, max(2, columns))
-    head.load(fold_centre(weights, centre))
+    folded = fold_centre(weights, centre)
+    assert (folded.weight.dtype, folded.bias.dtype) == (np.float32, np.float32), "as every other head is kept"
+    head.load(folded)
     logits = head(inputs * SCALE)
     scores = (inputs - centre) @ weights.float()
     found = logits[:, 1:] - logits[:, :1] if columns == 1 else logits

@@ -2,8 +2,11 @@
 
 import pytest
 
+from controlplane.domain.analysis.blocks import add_block, add_share, block_of
 from controlplane.domain.analysis.dispersion import Dispersion, Sums, dispersion_of
 from controlplane.domain.analysis.eprocess import Counts
+from controlplane.domain.analysis.state import LabelledShare, MetricState
+from schemas.rollouts import CanaryPolicy
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,19 @@ def test_windows_are_summed_arm_by_arm_and_those_without_units_are_none() -> Non
     found = dispersion_of([Counts(10, 4, 0, 0), Counts(30, 2, 5, 1)])
     assert found == Dispersion(Sums(2, 40, 6, 1000, 100, 20), Sums(1, 5, 1, 25, 5, 1))
     assert found.plus(Dispersion()) == found
+
+
+def test_the_index_of_a_block_is_of_all_windows_up_to_it() -> None:
+    """Each block by itself has an even rate; beside the other one it does not."""
+    blocks = [
+        block_of(1, (0, 9), [Counts(10, 4, 10, 0), Counts(10, 4, 10, 0)]),
+        block_of(1, (10, 19), [Counts(10, 0, 10, 0), Counts(10, 0, 10, 0)]),
+    ]
+    # rate 1/5: four times 2² / (0.16 · 40) · 4 / 3
+    uneven = 16 / 6.4 * 4 / 3
+    metric, share = MetricState(name="error"), LabelledShare()
+    for block in blocks:
+        metric, share = add_block(CanaryPolicy(), metric, block), add_share(CanaryPolicy(), share, block)
+    for state in (metric, share):
+        assert [block.phi for block in state.closed] == [1.0, pytest.approx(uneven)]
+        assert state.dispersion == Dispersion(Sums(4, 40, 8, 400, 80, 32), Sums(4, 40, 0, 400, 0, 0))

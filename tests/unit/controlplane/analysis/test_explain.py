@@ -61,6 +61,40 @@ def test_the_peak_of_the_sample_ratio_is_made_again_from_the_counts_that_had_it(
     assert recompute(forged).rule == "sample_ratio"
 
 
+def test_what_is_stored_is_plain_json_and_nothing_else():
+    inputs = decision_inputs(BOTH, bad_canary(), 31.0, 30.0)
+    assert json.loads(json.dumps(inputs)) == inputs
+    assert (inputs["now"], inputs["last_heard"]) == (31.0, 30.0)
+    assert (inputs["policy"], stored_policy(inputs)) == (json.loads(BOTH.model_dump_json()), BOTH)
+
+
+def test_a_decision_long_after_the_start_is_made_again_with_what_was_heard_last():
+    state = started(ERRORS)
+    for last_heard, rule in ((990.0, "none"), (900.0, "provider_silence"), (None, "provider_silence")):
+        inputs = json.loads(json.dumps(decision_inputs(ERRORS, state, 1000.0, last_heard)))
+        assert recompute(inputs) == assess(ERRORS, state, 1000.0, last_heard)
+        assert recompute(inputs).rule == rule
+
+
+def test_a_wrong_split_is_found_again_in_the_present_counts_too():
+    """Whatever counts are said to have had the peak: those that fit the weight are evidence of nothing."""
+    split = [observed(second, cell(1, 0.05, (45, 0), (5, 0))) for second in range(60)]
+    state = folded(ERRORS, started(ERRORS), 59, split)
+    inputs = json.loads(json.dumps(decision_inputs(ERRORS, state, 60.0, 60.0)))
+    for at_peak in ([], [[1, 0, 0.05, 1900, 100]]):
+        inputs["analysis"] |= {"sample_ratio_peak": 0.0, "sample_ratio_at_peak": at_peak}
+        assert recompute(inputs).rule == "sample_ratio"
+        assert recompute(inputs).sample_ratio == pytest.approx(state.sample_ratio_log_e())
+
+
+def test_counts_that_fit_the_weight_are_no_evidence_against_the_split():
+    fits = [observed(second, cell(1, 0.05, (19, 0), (1, 0))) for second in range(60)]
+    state = folded(ERRORS, started(ERRORS), 59, fits)
+    inputs = json.loads(json.dumps(decision_inputs(ERRORS, state, 60.0, 60.0)))
+    inputs["analysis"]["sample_ratio_at_peak"] = [[1, 0, 0.05, 1900, 100]]
+    assert recompute(inputs).sample_ratio == 0.0
+
+
 def test_the_keys_of_sessions_are_not_stored_with_a_decision():
     inputs = json.dumps(decision_inputs(BOTH, bad_canary(), 31.0, 30.0))
     assert "a" * 32 not in inputs

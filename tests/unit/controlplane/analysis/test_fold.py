@@ -103,6 +103,15 @@ def test_a_generation_is_not_over_while_another_gateway_still_serves_it():
     assert [block.generation for block in state.open] == [1, 2]
 
 
+def test_a_generation_is_over_though_an_older_one_is_still_served():
+    three = started(ERRORS, 0.05, 0.10, 0.25)
+    first = observed(0, cell(1, 0.05, (1, 0), (1, 0)), cell(2, 0.10, (2, 0), (2, 1)), cell(3, 0.25, (3, 0), (3, 0)))
+    second = observed(1, cell(1, 0.05, (1, 0), (1, 0)), cell(3, 0.25, (3, 0), (3, 0)))
+    state = folded(ERRORS, three, 1, [first, second])
+    assert closed(error_of(state)) == [(2, 0, 1, Counts(2, 0, 2, 1))]
+    assert open_blocks(state) == [(1, 0, Counts(2, 0, 2, 0)), (3, 0, Counts(6, 0, 6, 0))]
+
+
 def test_units_at_another_weight_are_recorded_and_never_folded():
     lapsed = [observed(second, cell(1, 0.0, (20, 2), sessions=[("a", "canary", True)])) for second in range(10)]
     state = folded(ERRORS, started(ERRORS), 9, lapsed)
@@ -113,6 +122,13 @@ def test_units_at_another_weight_are_recorded_and_never_folded():
 def test_generations_that_were_not_entered_are_none_of_its_business():
     state = folded(ERRORS, started(ERRORS), 9, steady(range(10), generation=7))
     assert state == folded(ERRORS, started(ERRORS), 9)
+
+
+def test_labels_of_another_rollout_s_generation_do_not_hide_those_behind_them():
+    labels = [*labels_of(99, 5, (3, 1), (3, 1)), *labels_of(1, 5, (2, 1), (2, 0))]
+    state = folded(BOTH, started(BOTH), 9, steady(range(10)), labels)
+    assert closed(wrong_of(state)) == [(1, 0, 9, Counts(2, 1, 2, 0))]
+    assert state.late_labels == Counts()
 
 
 def test_a_key_counts_once_per_step_at_its_first_exposure():
@@ -293,6 +309,29 @@ def test_the_same_step_may_get_weight_again_under_a_new_generation():
     state = folded(ERRORS, state, 19, steady(range(10, 20), 5))
     assert error_of(state).in_step(0) == Counts(380, 20, 20, 0)
     assert [step.step for step in state.steps] == [0]
+
+
+def test_a_key_that_its_step_has_met_does_not_count_again_under_a_new_generation():
+    met = observed(0, cell(1, 0.05, sessions=[("a", "canary", True)]))
+    state = enter(folded(ERRORS, started(ERRORS), 0, [met]), 2, 0, 0.05)
+    again = observed(1, cell(2, 0.05, sessions=[("a", "canary", True), ("b", "canary", False)]))
+    state = folded(ERRORS, state, 1, [again])
+    assert error_of(state).in_step(0) == Counts(0, 0, 2, 1)
+    assert state.steps[0].first_second == 0
+
+
+def test_a_generation_is_over_though_its_successor_was_met_in_an_earlier_fold():
+    both = observed(0, cell(1, 0.05, (3, 0), (1, 0)), cell(2, 0.10, (2, 0), (1, 0)))
+    state = folded(ERRORS, folded(ERRORS, started(ERRORS, 0.05, 0.10), 0, [both]), 1)
+    assert closed(error_of(state)) == [(1, 0, 1, Counts(3, 0, 1, 0))]
+    assert open_blocks(state) == [(2, 0, Counts(2, 0, 1, 0))]
+
+
+def test_the_wait_for_labels_goes_on_where_no_metric_needs_them():
+    """Thirty seconds behind what was stored, and never ahead of the observations."""
+    state = fold(ERRORS, started(ERRORS), Batch(horizon=40, labels_until=50))
+    assert state.labels_horizon == 20
+    assert fold(ERRORS, state, Batch(horizon=41, labels_until=99)).labels_horizon == 41
 
 
 def random_traffic(seed: int) -> tuple[list[Observation], list[Label]]:

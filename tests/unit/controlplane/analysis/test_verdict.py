@@ -6,8 +6,8 @@ import pytest
 
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.fold import Batch, fold
-from controlplane.domain.analysis.state import AnalysisState, MetricState, enter
-from controlplane.domain.analysis.verdict import Assessment, assess, e_value, next_step
+from controlplane.domain.analysis.state import AnalysisState, MetricState, begin, enter
+from controlplane.domain.analysis.verdict import Assessment, assess, e_value, invalid_for_good, next_step
 from schemas.rollouts import CanaryPolicy
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started
 
@@ -110,6 +110,8 @@ def test_nothing_is_promoted_while_labels_may_be_chosen(direction: str):
     assert (held.verdict, held.ladder.may_leave) == (None, False)
     assert "labels may not come equally often for both arms" in held.reason
     assert judged(BOTH, labelled_with(ready, **{direction: (log(38.0),) * 6})).verdict == "SAFE"
+    just = labelled_with(ready, more=(log(20.0),) * 6, fewer=(log(20.0),) * 6)
+    assert judged(BOTH, just).verdict is None, "as much as may be is too much"
     fallen = labelled_with(ready, peak=log(900.0))
     assert judged(BOTH, fallen).verdict == "SAFE", "it is asked of the present evidence"
 
@@ -132,7 +134,9 @@ def test_a_wrong_sample_ratio_is_invalid_and_promotes_nothing():
 def test_as_much_evidence_as_is_needed_is_enough_against_a_split():
     state = at_last_step(BOTH)
     assert judged(BOTH, state.model_copy(update={"sample_ratio_peak": log(999.9)})).verdict is None
-    assert judged(BOTH, state.model_copy(update={"sample_ratio_peak": log(1000.0)})).rule == "sample_ratio"
+    found = judged(BOTH, state.model_copy(update={"sample_ratio_peak": log(1000.0)}))
+    assert found.rule == "sample_ratio"
+    assert found.reason == ("units did not reach the arms in the ratio of the applied weight (1e+03 to 1 against it)")
 
 
 def labelled_in_part(stable: int, canary: int) -> AnalysisState:
@@ -213,6 +217,25 @@ def test_silence_is_counted_from_the_start_when_nothing_was_ever_heard():
     assert assess(ERRORS, state, now=1059.0, last_heard=10.0).verdict is None
 
 
+def test_only_what_no_new_evidence_can_mend_is_invalid_for_good():
+    """It is asked of counts, never of the clock: silence ends as soon as a gateway speaks."""
+    silent = started(BOTH)
+    assert assess(BOTH, silent, now=60.0, last_heard=None).rule == "provider_silence"
+    assert not invalid_for_good(BOTH, silent)
+    state = at_last_step(BOTH)
+    assert not invalid_for_good(BOTH, state)
+    assert invalid_for_good(BOTH, state.model_copy(update={"sample_ratio_peak": log(1000.0)}))
+    assert invalid_for_good(BOTH, fold(BOTH, state, Batch(59, lost_boots=["a", "b"])))
+    assert invalid_for_good(BOTH, labelled_with(state, peak=log(1000.0)))
+    assert not invalid_for_good(ERRORS, labelled_with(at_first_step(ERRORS, 9), peak=log(1000.0)))
+
+
+def test_the_maximum_duration_is_counted_from_the_start():
+    state = started(ERRORS).model_copy(update={"started_at": 1000.0})
+    assert judged(ERRORS, state, now=1000.0 + ERRORS.max_seconds - 1).rule == "none"
+    assert judged(ERRORS, state, now=1000.0 + ERRORS.max_seconds).rule == "max_duration"
+
+
 def test_the_maximum_duration_is_inconclusive():
     state = at_last_step(BOTH)
     assert judged(BOTH, state, now=BOTH.max_seconds - 1).verdict is None
@@ -230,6 +253,18 @@ def test_a_step_may_be_left_after_its_seconds_and_units():
     assert not next_step(BOTH, at_first_step(BOTH, 59)).may_leave
     ladder = next_step(BOTH, at_first_step(BOTH, 60))
     assert (ladder.may_leave, ladder.last, ladder.step, ladder.weight) == (True, False, 0, 0.05)
+    assert ladder.reason == "the step may be left"
+
+
+def test_before_its_first_generation_a_rollout_is_in_its_first_step():
+    ladder = next_step(ERRORS, begin(ERRORS, started_at=0.0))
+    assert (ladder.step, ladder.weight, ladder.may_leave) == (0, 0.05, False)
+    assert ladder.reason == ("step 1 of 4 waits: 0 of 60 s are observed; `error` has 0 of 30 units on its smaller arm")
+
+
+def test_a_step_behind_the_ladder_s_end_is_its_last():
+    ladder = next_step(ERRORS, enter(at_first_step(ERRORS, 60), 2, 4, 0.5))
+    assert (ladder.step, ladder.weight, ladder.last) == (4, 0.5, True)
 
 
 def test_a_step_waits_for_units_on_the_smaller_arm_of_every_metric():
@@ -292,5 +327,6 @@ def test_the_dispersion_shown_is_the_last_and_the_largest():
 def test_e_values_beyond_floats_can_be_read():
     assert e_value(log(50)) == "50"
     assert e_value(log(999_000)) == "9.99e+05"
+    assert e_value(log(1e6)) == "10^6.0"
     assert e_value(log(2e6)) == "10^6.3"
     assert e_value(5000.0) == "10^2171.5"

@@ -1,15 +1,26 @@
 """The baselines do what their manuals and textbooks say of them."""
 
+from dataclasses import dataclass, replace
 from random import Random
+from typing import cast
 
 import pytest
 
 from controlplane.domain.analysis.eprocess import Counts
-from controlplane.domain.simulation.baselines import Argo, Baseline, Flagger, Limits, ZTest, run_baseline, z_score
+from controlplane.domain.simulation.baselines import (
+    BASELINES,
+    Argo,
+    Baseline,
+    Flagger,
+    Limits,
+    ZTest,
+    run_baseline,
+    z_score,
+)
 from controlplane.domain.simulation.scenario import Outage, Result, Scenario
 from controlplane.domain.simulation.scenarios import SCENARIOS
-from controlplane.domain.simulation.stream import PACE, Stream
-from controlplane.domain.simulation.world import World
+from controlplane.domain.simulation.stream import PACE, Stream, Window
+from controlplane.domain.simulation.world import World, stable_rates
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
 
 BOTH = CanaryPolicy(metrics=(ErrorMetric(), WrongMetric(name="wrong", margin=0.05)))
@@ -57,6 +68,143 @@ def test_argo_aborts_when_it_measures_nothing_five_times_in_a_row() -> None:
 
 def test_a_success_rate_of_nothing_is_a_failure() -> None:
     assert play(argo(), always((0.0, 0.0), rate=0.0)) == ("HARM", 1500)
+
+
+@dataclass
+class Shown:
+    """A stream that shows one window after another; None: a gap."""
+
+    windows: list[Window | None]
+
+    def last(self, seconds: int) -> Window | None:
+        return self.windows.pop(0)
+
+    def all(self) -> Window:
+        return self.windows[0] or Window(Counts(), Counts())
+
+
+def window(units: int, errors: int, wrong: int = 0) -> Window:
+    """Of the canary, every answer labelled; the stable version has a hundred of which ten are bad."""
+    return Window(Counts(100, 10, units, errors), Counts(100, 10, units, wrong))
+
+
+def shown(*windows: Window | None) -> Stream:
+    return cast(Stream, Shown(list(windows)))
+
+
+def test_argo_is_aborted_by_gaps_in_a_row_only() -> None:
+    good, baseline = window(100, 0), argo(interval=5, starting_step=0, failure_limit=0)
+    stream = shown(*[None] * 4, good, *[None] * 5)
+    assert [baseline.look(now, stream) for now in range(5, 50, 5)] == [None] * 9
+    assert baseline.look(50, stream) == "HARM"
+
+
+def test_argo_measures_nothing_at_the_start() -> None:
+    baseline = argo(interval=5, starting_step=0, failure_limit=0)
+    assert baseline.look(0, shown(window(100, 100))) is None
+    assert baseline.look(5, shown(window(100, 100))) == "HARM"
+
+
+def test_a_limit_is_kept_by_just_so_many_and_by_no_canary_without_requests() -> None:
+    limits = Limits(error=0.05, wrong=0.2)
+    assert limits.kept(window(100, 5, 20))
+    assert not limits.kept(window(100, 6, 20))
+    assert not limits.kept(window(100, 5, 21))
+    assert Limits(error=0.05).kept(window(100, 5, 100)), "nobody looks at wrong answers"
+    assert limits.kept(window(1, 0, 0))
+    assert not limits.kept(window(0, 0, 0))
+
+
+def test_a_z_test_asks_for_more_than_its_critical_value() -> None:
+    baseline, found = ZTest((0.5,), 60, 10, 0.05), window(100, 20)
+    baseline.critical = z_score(found.error)
+    assert baseline.look(10, shown(found)) is None
+    baseline.critical -= 1e-9
+    assert baseline.look(15, shown(found)) is None, "between two ticks"
+    assert baseline.look(20, shown(found)) == "HARM"
+
+
+LABELS_ALONE = CanaryPolicy(metrics=(WrongMetric(name="wrong", margin=0.05),))
+WORLD = Scenario(
+    name="planted", description="", kind="other", error=(0.02, 0.5), wrong=(0.18, 0.5), hanging=(0.01, 0.0)
+)
+
+
+def test_argo_and_flagger_are_set_up_as_their_manuals_show_them() -> None:
+    assert BASELINES["argo"](WORLD, BOTH) == Argo(
+        steps=(0.2, 0.4, 0.6, 0.8),
+        step_seconds=600,
+        starting_step=1,
+        interval=300,
+        window=15,
+        failure_limit=3,
+        limits=Limits(0.05),
+    )
+    assert BASELINES["flagger"](WORLD, BOTH) == Flagger(
+        interval=60, threshold=10, step_weight=5, max_weight=50, limits=Limits(0.01)
+    )
+
+
+def test_the_tuned_ones_have_our_ladder_or_ten_percent_a_minute_and_one_margin_above_the_stable_rates() -> None:
+    allowed = Limits(pytest.approx(0.04), pytest.approx(0.23))  # type: ignore[arg-type]
+    assert BASELINES["argo-tuned"](WORLD, BOTH) == Argo(
+        steps=BOTH.steps,
+        step_seconds=60,
+        starting_step=0,
+        interval=20,
+        window=60,
+        failure_limit=3,
+        limits=allowed,
+    )
+    assert BASELINES["flagger-tuned"](WORLD, BOTH) == Flagger(
+        interval=60, threshold=5, step_weight=10, max_weight=50, limits=allowed
+    )
+
+
+def tuned_limits(policy: CanaryPolicy) -> Limits:
+    baseline = BASELINES["flagger-tuned"](WORLD, policy)
+    assert isinstance(baseline, Flagger)
+    return baseline.limits
+
+
+def test_a_metric_that_the_policy_does_not_have_is_allowed_a_point_or_not_looked_at() -> None:
+    assert (tuned_limits(LABELS_ALONE).error, tuned_limits(LABELS_ALONE).wrong) == pytest.approx((0.04, 0.23))
+    assert tuned_limits(ERRORS).wrong is None
+    broad = ERRORS.model_copy(update={"metrics": (ErrorMetric(margin=0.1),)})
+    assert tuned_limits(broad).error == pytest.approx(0.13)
+
+
+def test_the_stable_rates_are_those_that_its_owner_would_have_measured() -> None:
+    users = replace(WORLD, failing_users=0.1)
+    assert stable_rates(users) == pytest.approx((0.02 + 0.1 + 0.01, 0.18))
+    assert stable_rates(replace(users, error=(0.95, 0.0))) == (1.0, 0.18)
+
+
+@pytest.mark.parametrize(("seconds", "paced"), [(0, 5), (2, 5), (7, 5), (8, 10), (60, 60)])
+def test_the_z_tests_climb_our_ladder_at_the_pace_of_the_stream(seconds: float, paced: int) -> None:
+    policy = BOTH.model_copy(update={"step_seconds": seconds, "tick_seconds": max(seconds, 1)})
+    every_tick = BASELINES["z-test"](WORLD, policy)
+    assert isinstance(every_tick, ZTest)
+    assert (every_tick.steps, every_tick.step_seconds, every_tick.tick) == (BOTH.steps, paced, paced)
+    assert every_tick.alpha == 0.05
+
+
+def test_the_corrected_z_test_shares_its_error_among_all_looks_and_metrics() -> None:
+    corrected = BASELINES["z-corrected"](WORLD, BOTH)
+    assert isinstance(corrected, ZTest)
+    # four steps of a minute, a look every ten seconds, two metrics
+    assert corrected.alpha == pytest.approx(0.05 / 24 / 2)
+    cut = BASELINES["z-corrected"](replace(WORLD, seconds=120), BOTH)
+    assert isinstance(cut, ZTest)
+    assert cut.alpha == pytest.approx(0.05 / 12 / 2)
+
+
+def test_a_world_that_is_cut_at_so_many_units_ends_undecided_as_soon_as_they_are_there() -> None:
+    equal = replace(SCENARIOS["equal"], seconds=50)
+    seen = run_baseline("flagger", BOTH, equal, 1)
+    assert (seen.result, seen.second) == ("UNDECIDED", 50)
+    cut = run_baseline("flagger", BOTH, replace(equal, seconds=500, stop_at_units=seen.canary_units), 1)
+    assert cut == seen
 
 
 def test_flagger_rolls_back_at_the_check_after_its_threshold() -> None:

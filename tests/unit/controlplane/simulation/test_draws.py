@@ -37,6 +37,9 @@ def test_binomial_counts_have_the_mean_of_their_rate(rate: float) -> None:
 def test_the_interval_is_clopper_and_pearson_s() -> None:
     assert interval(0, 100) == pytest.approx((0.0, 0.0362), abs=1e-4)
     assert interval(100, 100) == pytest.approx((0.9638, 1.0), abs=1e-4)
+    assert interval(0, 100)[0] == 0.0
+    assert interval(100, 100)[1] == 1.0
+    assert interval(1, 100)[0] == pytest.approx(1 - 0.975 ** (1 / 100))
     assert interval(8, 200) == pytest.approx((0.0174, 0.0773), abs=1e-4)
     assert upper_limit(0, 100) == pytest.approx(0.0295, abs=1e-4)
     assert upper_limit(2, 150) == pytest.approx(0.0414, abs=1e-4)

@@ -1,5 +1,6 @@
 """Properties of deduplication, the draw and the splits, for any rows."""
 
+import itertools
 import random
 from collections import Counter
 from dataclasses import replace
@@ -192,6 +193,73 @@ def test_of_one_label_alone_every_split_is_balanced() -> None:
     assert {split: len(found) for split, found in division.rows.items()} == {"train": 34, "validation": 6, "test": 20}
 
 
+def numbered(labels: str) -> list[Row]:
+    """One row for each letter."""
+    return [Row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate(labels)]
+
+
+def test_no_rows_are_divided_into_empty_splits_whatever_the_labels() -> None:
+    for balanced, labels in itertools.product((False, True), ((), ("a", "b"))):
+        division = divide([], Splits(validation=0, test=0, balanced=balanced), labels, seed=0)
+        assert (division.rows, division.rejects) == ({"train": [], "validation": [], "test": []}, [])
+
+
+def test_a_size_of_one_is_one_row_and_not_all_of_them() -> None:
+    for balanced in (False, True):
+        division = divide(numbered("a" * 9), Splits(validation=0, test=1, balanced=balanced), ("a",), seed=0)
+        assert {split: len(found) for split, found in division.rows.items()} == {
+            "train": 8,
+            "validation": 0,
+            "test": 1,
+        }
+
+
+def grouped(group: str, labels: str) -> list[Row]:
+    """One group that no split divides."""
+    texts = [f"{group} {index}" for index in range(len(labels))]
+    return [
+        Row(text, label, group, text, Place(0, index))
+        for index, (text, label) in enumerate(zip(texts, labels, strict=True))
+    ]
+
+
+def seed_that_draws(first: Row, rows: list[Row]) -> int:
+    return next(seed for seed in range(99) if draw(rows, seed, 0, 1) == [first])
+
+
+def test_of_a_group_that_is_not_even_the_remainder_is_rejected_and_goes_nowhere() -> None:
+    """It is held out, and so it may not train either. The last group of a label stays in train, for either label."""
+    mixed, three, many = grouped("mixed", "aaab"), grouped("three", "bbb"), grouped("many", "aaaaaa")
+    seed = seed_that_draws(mixed[0], [mixed[0], three[0]])
+    division = divide(
+        [*mixed, *three, *many, *grouped("more", "bbbbbb")],
+        Splits(validation=0, test=6, balanced=True),
+        ("a", "b"),
+        seed,
+    )
+    of_a = [row for row in draw(mixed, seed, 0, None) if row.label == "a"]
+    assert sorted(row.key for row in division.rows["test"]) == sorted([of_a[0].key, "mixed 3"])
+    assert [(reject.place, reject.reason) for reject in division.rejects] == [
+        (of_a[1].place, "unbalanced_remainder"),
+        (of_a[2].place, "unbalanced_remainder"),
+    ]
+    assert {row.group for row in division.rows["train"]} == {"three", "many", "more"}
+
+
+def test_what_an_even_split_gives_back_goes_to_the_next_one_in_its_order() -> None:
+    """Of five rows of a label in test three stay beside the three of the other one, and two are the first elsewhere."""
+    alone, groups = numbered("a" * 20), [grouped(name, "bbb") for name in ("one", "two", "three")]
+    for seed in range(5):
+        rows = [*alone, *(row for group in groups for row in group)]
+        division = divide(rows, Splits(validation=6, test=10, balanced=True), ("a", "b"), seed)
+        of_a, of_b = draw(alone, seed, 0, None), draw([row for group in groups for row in group], seed, 0, None)
+        for name, place in (("test", 0), ("validation", 3)):
+            found = division.rows[name]  # type: ignore[index]
+            assert [row for row in found if row.label == "a"] == of_a[place : place + 3]
+            assert [row for row in found if row.label == "b"] == of_b[place : place + 3]
+        assert division.rows["train"] == draw([*of_a[6:], *of_b[6:]], seed, 0, None)
+
+
 def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
     source = source_at("file:///rows.csv")
     spec = curate_spec(source)
@@ -223,4 +291,6 @@ def test_the_digest_of_a_dataset_is_what_it_was() -> None:
     rows = {"train": [Row("tä", "a", "g", "tä"), Row("t", "b", None, "t")], "test": [Row("u", "a", None, "u")]}
     assert dataset_digest(rows, ("a", "b"), spec) == DIGEST  # type: ignore[arg-type]
     assert resolved_operators(spec) == {"seed": 3, "sources": [{"limit": 7}]}
+    thresholds = curate_spec(source_at("file:///rows.csv", label_thresholds=(2, 4)), labels=("bad", "good"))
+    assert resolved_operators(thresholds) == {"sources": [{"label_thresholds": [2, 4]}]}
     assert resolved_operators(curate_spec(source_at("file:///a"), dataset="other")) == {}
