@@ -12,7 +12,7 @@ REPORT_SECONDS: Final = 5.0
 
 
 class Progress:
-    """Of one consumer."""
+    """Notes from time to time how far one consumer has read each of its partitions."""
 
     def __init__(self, database: Database, consumer: str, source: Source) -> None:
         self._database = database

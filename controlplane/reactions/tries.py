@@ -10,7 +10,8 @@ from controlplane.transport.port import Delivery
 
 
 class Tries:
-    """Of one consumer. A batch is noted in one write; what was noted and never put down is begun alone from then on."""
+    """How often one consumer has begun each delivery. A batch is noted in one write before its first effect; what was
+    noted and never put down is begun alone from then on."""
 
     def __init__(self, database: Database, consumer: str) -> None:
         self._database = database

@@ -28,7 +28,7 @@ class ServerGone(Exception):
 
 
 class Starter:
-    """Of one worker. It owns its process's children: what it adopted and what has ended, it lets go."""
+    """Starts one worker's attempts. It owns its process's children: what it adopted and what has ended, it lets go."""
 
     def __init__(self, warm_seconds: float) -> None:
         """Libraries stay in memory for so long after the last job; 0: every job starts cold."""
