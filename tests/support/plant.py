@@ -135,7 +135,7 @@ class Plant:
 
 
 def job_pid(worker: Process, job_id: str | UUID) -> int:
-    """Of the process that runs that job, as its worker's log says."""
+    """The pid of the process that runs a job, as its worker's log says."""
     pattern = re.compile(rf"job {job_id} .*: pid (\d+)")
     return int(wait_for(lambda: pattern.findall(worker.output()), "the worker says the job's pid")[-1])
 

@@ -74,7 +74,7 @@ class Learnt:
     against: UUID | None = None
     """The version that it was measured beside."""
     difference: float = 0.0
-    """Of its accuracy from that version's, on the same rows."""
+    """The difference of its accuracy from that version's, on the same rows."""
 
 
 class Site:
@@ -226,7 +226,7 @@ class Site:
         return ok(self.client("viewer").get(f"/v1/rollouts/{rollout_id}"))
 
     def phases(self) -> list[str]:
-        """Of every rollout, oldest first."""
+        """The phase of every rollout, oldest first."""
         return [item["phase"] for item in reversed(ok(self.client("viewer").get("/v1/rollouts"))["items"])]
 
     def deployment(self) -> dict[str, Any]:
@@ -236,7 +236,7 @@ class Site:
         return ok(self.client("viewer").get("/v1/models/sentiment/aliases/champion"))
 
     def moves(self) -> list[dict[str, Any]]:
-        """Of the alias, newest first."""
+        """The moves of the champion alias, newest first."""
         return ok(self.client("viewer").get("/v1/models/sentiment/aliases/champion/history"))["items"]  # type: ignore[no-any-return]
 
     def decisions(self, rollout_id: str) -> list[dict[str, Any]]:
@@ -419,7 +419,7 @@ def export(version: UUID, max_abs_diff: float, rows: int = 16) -> ExportResult:
 
 
 def paired(against: UUID, difference: float, spread: float = 0.01) -> Paired:
-    """Of 1,000 rows, on half of which something happened to both."""
+    """A comparison on 1,000 rows, on half of which something happened to both."""
     happened = round(1000 * difference)
     return Paired(
         against=against,

@@ -73,7 +73,7 @@ def _unlike_sent(letters: Sequence[DeadLetterRow], bad: Mapping[Spot, KafkaMessa
 
 
 def _as_read(name: str) -> str:
-    """Of a header: bytes that are no UTF-8 are spelled out."""
+    """A header's text as it is read: bytes that are no UTF-8 are spelled out."""
     return name.encode().decode(errors="backslashreplace")
 
 
