@@ -33,7 +33,7 @@ class Settings(Environment):
     """Where clients find the API; None: this host and port, and for verbs what `api.url` in `home` says instead of
     their defaults."""
     token: GivenSecret = None
-    """The caller's own."""
+    """The caller's own token, with which it signs in to the API."""
     token_file: Path | None = None
     """Where the token is when it is not in the environment; None for the CLI: `admin.token` in `home`."""
     bootstrap_token: ChosenSecret = None
@@ -72,7 +72,7 @@ class Settings(Environment):
     trusted_proxies: str | None = None
     """Addresses, separated by commas, whose X-Forwarded-For says who calls; None: nobody's does."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """To stderr."""
+    """The least severe messages that a process logs, to stderr."""
 
     @field_validator("token_file")
     @classmethod

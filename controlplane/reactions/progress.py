@@ -8,7 +8,7 @@ from controlplane.store.database import Database
 from controlplane.transport.port import Source
 
 REPORT_SECONDS: Final = 5.0
-"""So often a consumer notes how far it is, for `/metrics` and `/readyz`."""
+"""How often a consumer notes how far it is, in seconds, for `/metrics` and `/readyz`."""
 
 
 class Progress:

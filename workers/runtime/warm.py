@@ -111,7 +111,7 @@ class ForkServer:
 
 
 class Fork:
-    """A child that the fork server begot and we adopted. As `subprocess.Popen`, as far as a worker needs it."""
+    """A child that the fork server forked and we adopted. As `subprocess.Popen`, as far as a worker needs it."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
