@@ -27,13 +27,13 @@ class Settings(Environment):
     host: str = "127.0.0.1"
     """Where the API listens."""
     port: int = Field(default=8700, ge=0, le=65535)
-    """Of the API."""
+    """The TCP port on which the API listens."""
 
     api_url: str | None = None
     """Where clients find the API; None: this host and port, and for verbs what `api.url` in `home` says instead of
     their defaults."""
     token: GivenSecret = None
-    """The caller's own."""
+    """The caller's own token, with which it signs in to the API."""
     token_file: Path | None = None
     """Where the token is when it is not in the environment; None for the CLI: `admin.token` in `home`."""
     bootstrap_token: ChosenSecret = None
@@ -50,20 +50,21 @@ class Settings(Environment):
     kafka_ssl_certfile: Path | None = None
     kafka_ssl_keyfile: Path | None = None
     kafka_replication_factor: int = Field(default=1, ge=1)
-    """Of the topics that we create."""
+    """Copies that the broker keeps of each partition of the topics that we create."""
 
     job_lease_seconds: float = Field(default=30, gt=0)
     """A worker that is silent for so long has lost its job."""
     singleton_lease_seconds: float = Field(default=10, gt=0)
-    """Of the active relay, fact reader and reconciler."""
+    """After so long without renewal another process may become the active relay, fact reader or reconciler."""
     gateway_silence_seconds: float = Field(default=10, gt=0)
     """A gateway that has not reported for so long is not live."""
     retention_days: float = Field(default=14, gt=0)
-    """Of events, inbox, observations, labels, idempotency keys, logs, curves, fruitless jobs, closed dead letters."""
+    """How long events, inbox, observations, labels, idempotency keys, logs, curves, fruitless jobs and closed dead
+    letters are kept."""
     prune_seconds: float = Field(default=600, gt=0)
-    """So often the reconciler looks for what is older than that."""
+    """How often the reconciler deletes what is older than `retention_days`."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
-    """Of one request."""
+    """Bytes of the body of one request to the API, at most."""
     feed_subscribers: int = Field(default=200, ge=1)
     """So many requests may wait for events at once, in one process of the API."""
     failed_logins_per_minute: int = Field(default=30, ge=1)
@@ -71,7 +72,7 @@ class Settings(Environment):
     trusted_proxies: str | None = None
     """Addresses, separated by commas, whose X-Forwarded-For says who calls; None: nobody's does."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """To stderr."""
+    """The least severe messages that a process logs, to stderr."""
 
     @field_validator("token_file")
     @classmethod

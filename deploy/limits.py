@@ -44,7 +44,7 @@ def _in(tree: ast.Module) -> Iterator[tuple[str, int | float, str]]:
 
 
 def _number(value: ast.expr) -> Any:
-    """Of an expression of numbers alone."""
+    """The value of an expression of numbers alone."""
     match value:
         case ast.Constant(value=int() | float() as number):
             return number
@@ -67,7 +67,7 @@ def constants_table() -> str:
 
 
 def fields_table() -> str:
-    """Of every body that the API takes, of every job's spec and of somebody else's event."""
+    """The bounds of every body that the API takes, of every job's spec and of somebody else's event."""
     lines = ["| field | at most |", "|---|---|"]
     for name, schema in sorted(taken().items()):
         for field, inner in schema.get("properties", {}).items():

@@ -63,10 +63,10 @@ def roles_table() -> str:
 FIELDS_COLUMNS: Final = "| field | type | default | unit | range | means |"
 FIELDS_HEAD: Final = """# Every field
 
-Of each document that a person writes: `graftwork job spec KIND`, `graftwork pipeline spec`, `graftwork trigger spec`
-and `graftwork deployment spec` show the same, and with `--example` a document to start from. `[]` is each item of a
-list, `[wrong]` each of that choice, `<name>` each name of an object; in parentheses stands the choice that a field is
-of. This page is written by `make generate`."""
+Every document that a person writes, field by field: `graftwork job spec KIND`, `graftwork pipeline spec`,
+`graftwork trigger spec` and `graftwork deployment spec` show the same, and with `--example` a document to start from.
+`[]` is each item of a list, `[wrong]` each of that choice, `<name>` each name of an object; in parentheses stands the
+choice that a field is of. This page is written by `make generate`."""
 TABLES: Final = {"roles": roles_table, "settings": settings_table, "events": events_table}
 
 

@@ -47,7 +47,7 @@ def applies(requirement: Requirement, extras: Iterable[str]) -> bool:
 
 
 def edges(roots: Iterable[Requirement], requires: Callable[[str], Iterable[Requirement]]) -> Mapping[str, set[str]]:
-    """Of every package that the roots lead to, the names that it needs, with the extras that anybody asks it for."""
+    """The names that every package that the roots lead to needs, with the extras that anybody asks it for."""
     asked: dict[str, set[str]] = {}
     found: defaultdict[str, set[str]] = defaultdict(set)
     waiting = list(roots)

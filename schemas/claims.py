@@ -80,7 +80,7 @@ class Usage(Tolerant):
 
     cpu_seconds: float = Field(ge=0)
     peak_rss_bytes: int = Field(ge=0)
-    """Of the largest process among them."""
+    """The peak resident set size of the largest process among them."""
 
 
 class Completion(Strict):

@@ -22,7 +22,7 @@ from schemas.base import Described, Moment, Tolerant
 
 OUR_PREFIX = "dev.graftwork."
 MAX_EVENT_BYTES = 256 * 1024
-"""Of an event's data, whoever sends it."""
+"""Bytes of an event's data, whoever sends it."""
 MAX_DEPTH = 64
 """Levels of nesting in somebody else's data."""
 

@@ -20,13 +20,13 @@ BATCH: Final = "application/cloudevents-batch+json"
 MAX_BATCH_EVENTS: Final = 1000
 """In one batch of other people's events."""
 CHARSETS: Final = ("utf-8", "us-ascii", "iso-8859-1", "windows-1252", "utf-16", "utf-16le", "utf-16be")
-"""Of text and JSON, where a content type names one."""
+"""The character sets that a content type of text or JSON may name."""
 JSON_MEDIA: Final = re.compile(r"^[a-z0-9.+-]+/([a-z0-9.+-]+\+)?json$")
 TEXT_MEDIA: Final = re.compile(
     r"^(text/.+|application/(xml|yaml|x-yaml|x-ndjson|x-www-form-urlencoded)|[a-z0-9.+-]+/[a-z0-9.+-]+\+(xml|yaml))$"
 )
 MAX_DIGITS: Final = 1000
-"""Of an integer: it is refused as one that is too large, by its place, up to here."""
+"""Digits of an integer that is refused as too large by its place; one with more is refused unread, without it."""
 Fields = dict[str, Any]
 
 

@@ -72,7 +72,7 @@ class FindingOnRows(Finding):
     graph: GraphRef
     """What was run."""
     rows_digest: Digest
-    """Of the rows that were asked, in whatever order: versions of a dataset that share a split share it."""
+    """The digest of the rows that were asked, in whatever order: dataset versions that share a split share it."""
     rows_trained_on: int = Field(ge=0)
     """Those of them whose texts the version was trained on: no gate believes what is said of them."""
     paired: Paired | None = None

@@ -15,7 +15,7 @@ CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
 SECRET: Final = re.compile(r"(token|secret|password)(?!_file)")
 """A field whose value is shown to nobody."""
 SHOWN_CHARACTERS: Final = 80
-"""Of a refused value."""
+"""How many characters of a refused value are shown."""
 FAULTS_OF_A_LINE: Final = 5
 UNION_MEMBER: Final = re.compile(
     r"^(int|float|str|bool|none|bytes|datetime|uuid|any|nullable|[A-Z].*|.*\[.*|constrained-.*|function-.*|is-instance.*)$"

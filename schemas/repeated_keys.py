@@ -5,7 +5,7 @@ from typing import Any
 
 
 class JsonObject(dict[str, Any]):
-    """Of several values of one key it holds the last."""
+    """A JSON object that knows which of its keys were repeated. Where one has several values, it holds the last."""
 
     repeated: Sequence[str] = ()
     """Written more than once, with different values."""

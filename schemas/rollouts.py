@@ -195,7 +195,7 @@ class CanaryPolicy(Strict):
         return self
 
     def margin_of(self, metric: Metric) -> float:
-        """Of what is observed: wrong labels hide a part of every true difference."""
+        """The metric's margin in what is observed: wrong labels hide a part of every true difference."""
         return metric.margin * (1 - 2 * self.label_noise) if metric.name == "wrong" else metric.margin
 
     def metric_names(self) -> tuple[MetricName, ...]:

@@ -39,13 +39,14 @@ class Generation(Tolerant):
     """The place in the policy's `steps`, from 0: people are told one more."""
     randomize: Randomize = "request"
     salt: str = ""
-    """Of (rollout id, step index): a new step draws afresh."""
+    """Made from rollout id and step index, so that a new step draws arms afresh; empty without a canary."""
     deadline_seconds: float = 5.0
     lease_seconds: float = 15.0
     signing_key: str
     """Base64; signs prediction ids. Never logged, never in an event."""
     probe: UUID | None = None
-    """Of a version to load and smoke-test besides (first release, rollback); answered in `GatewayReport.probed`."""
+    """The id under which gateways answer in `GatewayReport.probed` whether `probe_version` loads and passes its smoke
+    test: before a rollout's first step, and before a rollback."""
     probe_version: ServedVersion | None = None
 
 

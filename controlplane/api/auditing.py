@@ -108,7 +108,7 @@ EXACT: Final = 2**53
 """Beyond it, and for NaN, a number is kept as text: JSON's readers disagree."""
 REQUEST_ID: Final = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 NEVER_NOTED: Final = frozenset({429})
-"""Of a guesser: his first refusals have entries."""
+"""Statuses whose refusals have no audit entry: who guesses tokens has entries of his first refusals already."""
 
 
 class RefusalPace:
@@ -256,7 +256,7 @@ def _asked(request: Request) -> dict[str, Any]:
 
 
 def _asked_in_text(request: Request) -> dict[str, str]:
-    """Of those members of the body that an entry repeats, the ones that may name its subject."""
+    """Those members of the body that an audit entry repeats and that are texts: they may name its subject."""
     asked = _asked(request)
     return {name: asked[name] for name in TOLD & asked.keys() if isinstance(asked[name], str) and asked[name]}
 

@@ -18,7 +18,7 @@ from schemas.processes.request_encoding import BodyRefused
 
 logger = logging.getLogger(__name__)
 METHODS = ("GET", "PUT", "POST", "DELETE")
-"""Of any route."""
+"""Every method that a route of the API may have."""
 
 
 def problem(status: int, slug: str, title: str, detail: str, *, retry_after: int = 1, **members: Any) -> Response:

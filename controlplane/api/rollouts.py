@@ -36,8 +36,8 @@ def post_rollout(body: RolloutRequest, call: Operator) -> Response:
 
     def effect(uow: UnitOfWork) -> RolloutView:
         version = find_version(uow.session, body.model_version)
-        wish = operations.StartRollout(body.deployment, version.id, body.reason, body.waive_gates)
-        return _view(call, uow.session, operations.start_rollout(uow, wish))
+        request = operations.StartRollout(body.deployment, version.id, body.reason, body.waive_gates)
+        return _view(call, uow.session, operations.start_rollout(uow, request))
 
     return call.write(effect, status=201)
 

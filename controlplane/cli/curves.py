@@ -8,7 +8,7 @@ from schemas.views.jobs import Curve
 BARS: Final = "▁▂▃▄▅▆▇█"
 MOST_COLUMNS: Final = 60
 ROWS: Final = 12
-"""Of the points: the first, the last, and those evenly between."""
+"""How many points of a curve are listed: the first, the last, and those evenly between."""
 
 
 def picture(curve: Curve, width: int | None) -> str:

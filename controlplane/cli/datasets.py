@@ -29,7 +29,7 @@ def _name_rejects(screen: Terminal, client: Client, ended: JobView) -> None:
 
 
 def _kind(path: Path) -> str:
-    """Of one that is no file."""
+    """What a path names that exists and is no file, in words."""
     return (
         "a folder"
         if path.is_dir()

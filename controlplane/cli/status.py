@@ -16,7 +16,7 @@ from schemas.views.rollouts import RolloutView
 ACTIVE = ("Queued", "Gating", "Verifying", "Progressing", "Paused")
 UNFINISHED = ("Running", "Pending")
 AT_MOST = 20
-"""Of each kind: it is one screen."""
+"""How many rollouts of a phase, jobs of a phase and dead letters are asked for: it is one screen."""
 
 
 def register(app: typer.Typer) -> None:

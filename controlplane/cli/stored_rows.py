@@ -16,7 +16,7 @@ Row = dict[str, str | None]
 
 
 class StoredRows:
-    """Of one artifact store. What is read has been checked against its digest."""
+    """Reads manifests and rows from one artifact store. What is read has been checked against its digest."""
 
     def __init__(self, artifacts_url: str) -> None:
         self._url = artifacts_url.rstrip("/")

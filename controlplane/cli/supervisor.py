@@ -239,7 +239,7 @@ def _is_ready(url: str) -> bool:
 
 
 def address(port: int) -> str:
-    """Of a gateway: they listen on loopback."""
+    """The URL of a gateway on this machine: gateways listen on loopback."""
     return f"http://127.0.0.1:{port}"
 
 

@@ -12,7 +12,7 @@ LEAST = 8
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 SHORT_TIME = slice(5, 16)
-"""Of a time where the whole has no place: month, day, hour and minute."""
+"""The part of a time that is shown where the whole has no place: month, day, hour and minute."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:

@@ -9,7 +9,7 @@ from controlplane.domain.analysis.state import AnalysisState, MetricState
 from controlplane.domain.simulation.plan import Traffic
 
 LATEST_ROLLOUTS = 20
-"""Of those, the newest one that was analysed is read."""
+"""How many of a deployment's newest rollouts are looked through for one whose canary was analysed."""
 
 
 def observed_traffic(client: Client, deployment: str) -> tuple[Traffic, datetime] | None:
@@ -38,7 +38,7 @@ def _of(client: Client, decision_id: str) -> Traffic | None:
 
 
 def _observed_seconds(metric: MetricState) -> int:
-    """Of its closed blocks; what lies between two belongs to none."""
+    """How many seconds the closed blocks of a metric cover; what lies between two blocks belongs to none."""
     return sum(block.closed - block.opened + 1 for block in metric.closed)
 
 

@@ -16,7 +16,7 @@ MAX_TEXT: Final = 500
 MAX_FIELDS: Final = 100
 """Changed fields of one audit entry; with more, or more bytes, whole documents stand there by their digest."""
 MAX_CHANGE_BYTES: Final = 32 * 1024
-"""Of all changes of one audit entry as JSON, before documents are replaced by their digest."""
+"""Bytes of all changes of one audit entry as JSON; with more, whole documents stand there by their digest."""
 TOKEN: Final = re.compile(r"gw_[\w-]{16,}")
 
 
@@ -49,8 +49,8 @@ def difference(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 
 
 def entry_digest(entry: AuditEntry) -> str:
-    """Of everything but the digest itself. Fields at their default are left out, so that a field that the log gets
-    later does not change what older entries say."""
+    """The digest of an audit entry without the digest itself. Fields at their default are left out, so that a field
+    that the log gets later does not change what older entries say."""
     return digest(entry.model_dump(mode="json", exclude={"digest"}, exclude_defaults=True))
 
 
@@ -65,7 +65,7 @@ class ChainCheck:
         self._told = told
         self.entries = 0
         self.digests: dict[int, str] = {}
-        """Of each entry that was followed, by its seq."""
+        """The digest of each entry that was followed, by its seq."""
         self._last: AuditEntry | None = None
 
     def add(self, entry: AuditEntry) -> None:

@@ -11,7 +11,7 @@ from controlplane.errors import Invalid
 from schemas.faults import CREDENTIALS, kind_of
 
 MAX_NODES: Final = 20_000
-"""Of a pipeline, trigger or other document, counted after its aliases are followed."""
+"""Values in a pipeline, trigger or other document, counted after its aliases are followed."""
 MAX_DEPTH: Final = 64
 """Levels of nesting in a document."""
 MAX_INTEGER: Final = 2**63 - 1

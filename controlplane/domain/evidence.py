@@ -34,7 +34,7 @@ class Attachment(_Frozen, Generic[Found]):
     dataset: str = ""
     """`reviews/2`, whose rows it is about; empty: it is about none."""
     rows: Digest | None = None
-    """Of the whole split that the rows are of, as the dataset version registered it."""
+    """The digest of the whole split that the finding's rows are of, as the dataset version registered it."""
     result: Found
 
 
@@ -127,7 +127,7 @@ def sift_pairs(sifted: Sifted[Judged], champion: Learnt) -> Sifted[Judged]:
 
 
 def pair_of(one: Attachment[Judged]) -> Paired:
-    """Of a result that `sift_pairs` let through."""
+    """The paired comparison in a result that `sift_pairs` let through."""
     assert one.result.paired is not None
     return one.result.paired
 

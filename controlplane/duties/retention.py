@@ -120,7 +120,7 @@ def prune_dead_letters(uow: UnitOfWork, before: datetime) -> int:
 
 
 def prune_in_hand(uow: UnitOfWork, before: datetime) -> int:
-    """Of a topic that is gone, or of a consumer that is."""
+    """Deliveries taken long ago and never finished: their topic is gone, or the consumer that took them is."""
     return _delete(uow, InHandRow, col(InHandRow.at) < before)
 
 

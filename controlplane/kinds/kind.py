@@ -18,11 +18,11 @@ class Registry(Protocol):
     def target_modules(self, model_version: UUID) -> frozenset[str]: ...
 
     def rank(self, model_version: UUID) -> int:
-        """Of the version's update of each target module; 0: it is a head alone."""
+        """The rank of a version's update of each target module; 0: the version is a head alone."""
         ...
 
     def rows_digest(self, dataset_version: UUID, split: Split) -> Digest | None:
-        """Of the rows of one split; None: the version has no such split."""
+        """The digest of the rows of one split of a dataset version; None: the version has no such split."""
         ...
 
 

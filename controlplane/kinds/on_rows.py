@@ -18,7 +18,7 @@ def asked(spec: OnRowsSpec, result: FindingOnRows) -> Iterator[Claim]:
 
 
 def learnt(spec: OnRowsSpec, result: FindingOnRows, rows: int) -> Claim:
-    """Of a version that learnt from no dataset that we know no row was learnt."""
+    """At most `rows` rows were trained on, and none when the version learnt from no dataset that we know."""
     return at_most("rows_trained_on", result.rows_trained_on, rows if spec.trained_on else 0)
 
 

@@ -10,7 +10,7 @@ from controlplane.errors import Invalid, NotFound
 
 BEGINNING = re.compile(r"[0-9a-f]{4}[0-9a-f-]{0,32}")
 MOST_CANDIDATES = 5
-"""Of an ambiguous beginning, so many are named."""
+"""How many of the ids that share an ambiguous beginning are named, at most."""
 
 
 def as_uuid(text: str) -> UUID | None:

@@ -53,7 +53,7 @@ class PartitionProgress:
 
 
 def progress_of_partitions(session: Session) -> list[PartitionProgress]:
-    """Of every partition that a consumer group of ours has ever read."""
+    """How far each partition has been read that a consumer group of ours has ever read."""
     now = database_time(session)
     rows = session.exec(select(PartitionRow).order_by(col(PartitionRow.topic), col(PartitionRow.partition)))
     return [PartitionProgress(row, now) for row in rows]

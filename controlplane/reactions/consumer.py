@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 PASSING: Final = (Busy, Unavailable, OperationalError, InterfaceError)
 """Faults that pass by themselves: never a dead letter, however long they last."""
 MAX_TRIES: Final = 5
-"""Of an unexpected exception, or of a death of the process, before the dead letter."""
+"""Tries that may end in an unexpected exception, or in the death of the process, before a delivery is a dead letter."""
 DEADLY: Final = "the process ended in each of {} tries: it was killed, or ran out of memory"
 Place = tuple[str, int]
 

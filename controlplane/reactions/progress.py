@@ -8,11 +8,11 @@ from controlplane.store.database import Database
 from controlplane.transport.port import Source
 
 REPORT_SECONDS: Final = 5.0
-"""So often a consumer notes how far it is, for `/metrics` and `/readyz`."""
+"""How often a consumer notes how far it is, in seconds, for `/metrics` and `/readyz`."""
 
 
 class Progress:
-    """Of one consumer."""
+    """Notes from time to time how far one consumer has read each of its partitions."""
 
     def __init__(self, database: Database, consumer: str, source: Source) -> None:
         self._database = database

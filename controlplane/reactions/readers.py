@@ -38,7 +38,7 @@ class InboundRecord:
 
     @property
     def id(self) -> str:
-        """Of the one event; a batch has none: each of its events is remembered by its own."""
+        """The id of a single event; empty for a batch, each of whose events is remembered by its own."""
         return self.events[0].id if len(self.events) == 1 else ""
 
 

@@ -8,7 +8,7 @@ from schemas.kafka_binding import KafkaMessage
 CHUNK_BYTES: Final = 256 * 1024
 """Half of a batch, which is half of what a broker takes by default."""
 OVERHEAD_BYTES: Final = 100
-"""Of a record beside its key, value and headers, at most."""
+"""Bytes that a record takes beside its key, value and headers, at most."""
 Records = Sequence[tuple[str, KafkaMessage]]
 
 

@@ -9,7 +9,7 @@ import zstandard
 from kafka.codec import snappy_decode
 
 MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
-"""Of a batch of records after decompression; a larger one is a dead letter."""
+"""Bytes of a batch of records after decompression, at most; a larger one is a dead letter."""
 ZSTD_PART_BYTES: Final = 1024
 GZIP: Final = 16 + zlib.MAX_WBITS
 
@@ -35,7 +35,7 @@ def decompressed(codec: int, data: bytes) -> bytes:
 
 
 def _gzip(data: bytes) -> bytes:
-    """Of one member or of several, as the format allows."""
+    """Decompress gzip data of one member or of several, as the format allows."""
     found = bytearray()
     while data and len(found) <= MAX_BATCH_BYTES:
         member = zlib.decompressobj(GZIP)

@@ -52,7 +52,7 @@ def _batch(raw: bytes) -> Any:
 
 
 def _last_offset(raw: bytes, following: memoryview | None) -> int:
-    """Of a batch whose header may be as wrong as the rest of it: believed only where something else agrees."""
+    """The last offset of an unreadable batch. Its header may be as wrong: believed only where something else agrees."""
     base = int.from_bytes(raw[:OFFSET_BYTES], "big", signed=True)
     if following is not None and (end := int.from_bytes(following[:OFFSET_BYTES], "big", signed=True)) > base:
         return end - 1
@@ -120,7 +120,7 @@ class _Guarded:
 
 
 class _LegacyBatch(_Guarded, LegacyRecordBatch):  # type: ignore[misc]
-    """Of the formats before Kafka 0.11."""
+    """A batch in a format from before Kafka 0.11."""
 
 
 class _Batch(_Guarded, DefaultRecordBatch):  # type: ignore[misc]

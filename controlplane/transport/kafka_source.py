@@ -33,9 +33,9 @@ NOT_MINE_ANY_MORE: Final = (
 )
 """The group has moved on: others get what was not committed again, and the inbox makes that harmless."""
 MAX_POLL_RECORDS: Final = 100
-"""Of one poll of a consumer."""
+"""Records that one poll of a consumer returns, at most."""
 ANSWER_MS: Final = 5_000
-"""Of a question about offsets."""
+"""Milliseconds that a question to a broker about offsets may take, and leaving the group."""
 
 
 class KafkaSource:

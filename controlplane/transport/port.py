@@ -38,7 +38,7 @@ class Standing:
     position: int
     """The offset that is read next."""
     end: int
-    """Of what may be read: the oldest open transaction is there, or `high_watermark`."""
+    """The offset where what may be read ends: at the oldest open transaction, else at `high_watermark`."""
     high_watermark: int
     """Where the next record goes."""
 
@@ -72,6 +72,6 @@ class Source(Protocol):
         """Remember for good what is done. A crash before this means redelivery, never loss. Raises Unavailable."""
 
     def standings(self) -> list[Standing]:
-        """Of the partitions that are this reader's now; none where nobody else writes. Raises Unavailable."""
+        """How far each partition is that is this reader's now; none where nobody else writes. Raises Unavailable."""
 
     def close(self) -> None: ...

@@ -49,7 +49,7 @@ class AttackResult(FindingOnRows):
     skipped: int = Field(ge=0)
     """Rows that were answered wrong before any attack."""
     success_rate: Interval
-    """Of the rows that were answered right before the attack; those out of budget count as not broken."""
+    """Share of the rows answered right before the attack that it turned; those out of budget count as not broken."""
     worst_success_rate: Interval
     """The same with every row out of budget counted as broken: what gates ask."""
     clean_accuracy: Interval

@@ -34,7 +34,7 @@ class DatasetResult(Tolerant):
     rows: dict[str, int]
     """Rows per split."""
     split_digests: dict[str, Digest]
-    """Of the rows of each split, in whatever order: versions that share a split share its digest."""
+    """The digest of each split's rows, in whatever order: versions that share a split share its digest."""
     rejected: dict[str, int]
     """Rows per reason."""
     rejects: ArtifactRef | None = None

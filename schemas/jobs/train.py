@@ -57,8 +57,8 @@ class Privacy(Strict):
     steps: int = Field(default=40, ge=1, le=1000)
     """Noisy gradients over all rows; more steps mean more noise in each. Unit: steps."""
     learning_rate: float | None = Field(default=None, gt=0, examples=[10000])
-    """Of the head, on its noisy mean gradient; null: 10,000 at epsilon 3 and above, 3,000 below. Divided by
-    steps and max_grad_norm at each step. Unit: none."""
+    """The head's learning rate, on its noisy mean gradient; null: 10,000 at epsilon 3 and above, 3,000 below. Divided
+    by steps and max_grad_norm at each step. Unit: none."""
     sampler: Literal["full_batch"] = "full_batch"
     """Which rows a step reads: all of them."""
     accountant: Literal["prv"] = "prv"
@@ -104,7 +104,7 @@ class TrainSpec(Strict):
     checkpoint_steps: int = Field(default=20, ge=1)
     """After so many a checkpoint is kept, from which another worker can go on. Unit: steps."""
     seed: Seed = 0
-    """Of the order of rows, of dropout and of a new adapter's weights. Unit: none."""
+    """Seeds the order of rows, dropout and a new adapter's weights. Unit: none."""
 
     @model_validator(mode="after")
     def _a_private_run_trains_a_head(self) -> Self:

@@ -6,7 +6,7 @@ import platform
 from typing import Final
 
 M_ARENA_MAX: Final = -8
-"""Of glibc's malloc.h (`man 3 mallopt`)."""
+"""The parameter's number in glibc's malloc.h (`man 3 mallopt`): how many arenas there may be."""
 ARENAS: Final = 2
 
 

@@ -61,6 +61,6 @@ def network_of(address: str | None) -> str:
 
 
 def _begin(token: str) -> str:
-    """Of a token's first characters; hashed, because it may be half of somebody's password."""
+    """A token's first characters, hashed, because they may be half of somebody's password."""
     begin = token.removeprefix("gw_")[:PREFIX_CHARACTERS]
     return hashlib.sha256(begin.encode("utf-8", "surrogatepass")).hexdigest()[:16]

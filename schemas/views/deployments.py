@@ -21,7 +21,7 @@ class DesiredView(View):
     weight: float
     rollout_id: UUID | None
     step: int
-    """Of the rollout, counted from 1; 0 without a canary."""
+    """The step that the rollout is at, counted from 1; 0 without a canary."""
     reason: str
     actor: str
     created_at: datetime
@@ -32,7 +32,7 @@ class DeploymentView(View):
     model: str
     alias: str
     revision: int
-    """Of the policy, as its history counts them."""
+    """The revision of the policy, as the deployment's history counts them."""
     generation: int
     frozen: bool
     frozen_reason: str | None

@@ -47,7 +47,7 @@ class JobView(View):
     correlationid: str
     created_at: datetime
     started_at: datetime | None
-    """Of its first attempt."""
+    """When the job's first attempt began; null: none has."""
     finished_at: datetime | None
 
 

@@ -60,7 +60,7 @@ class Ancestor(View):
 class LineageView(View):
     parents: list[UUID]
     datasets: list[UUID]
-    """Of this version itself; the lists below go all the way back."""
+    """The dataset versions that this version itself learnt from; those of its parents are in `dataset_versions`."""
     model_versions: list[Ancestor]
     dataset_versions: list[Ancestor]
 

@@ -1,7 +1,12 @@
-"""What README.md and docs/ say is so: commands exist with their options, tables are generated, links lead somewhere."""
+"""What README.md and docs/ say is so: commands exist with their options, tables are generated, links lead somewhere.
 
+And what the code says of itself stands alone: the tables and the OpenAPI document are made of its docstrings.
+"""
+
+import ast
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +24,7 @@ from workers.runtime.settings import WorkerSettings
 from workers.serve.settings import GatewaySettings
 
 ROOT = Path(__file__).parents[2]
+PACKAGES = ("controlplane", "schemas", "workers")
 DOCUMENTS = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 REFERENCE = DOCUMENTS[DOCUMENT]
 TEXT = "\n".join(DOCUMENTS.values()).replace("\\\n", " ")
@@ -105,3 +111,38 @@ def test_the_policy_is_shown_whole_with_its_defaults() -> None:
 def test_every_file_that_it_links_to_is_there(document: Path) -> None:
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)]+)\)", DOCUMENTS[document]) if "://" not in link]
     assert [link for link in links if link and not (document.parent / link).exists()] == []
+
+
+def dangling(source: str) -> Iterator[int]:
+    """The lines of docstrings, of attributes' too, that begin with "Of": they mean nothing without the name above."""
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Expr(value=ast.Constant(value=str(text))) if text.split(maxsplit=1)[:1] == ["Of"]:
+                yield node.lineno
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_docstring_stands_alone(package: str) -> None:
+    files = sorted((ROOT / package).rglob("*.py"))
+    assert files
+    assert [f"{file.relative_to(ROOT)}:{line}" for file in files for line in dangling(file.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"""Of a module."""',
+        'def rows() -> int:\n    """Of one batch."""\n    return 1',
+        'class Batch:\n    rows: int\n    """\n    Of one batch.\n    """',
+        'def __init__(self):\n    self.rows = 1\n    """Of\n    one batch."""',
+    ],
+)
+def test_one_that_begins_with_of_is_found_wherever_it_stands(source: str) -> None:
+    assert len(list(dangling(source))) == 1
+
+
+@pytest.mark.parametrize(
+    "source", ['"""Offsets of a batch."""', '"""Rows. Of one batch."""', 'text = "Of one batch."', "# Of"]
+)
+def test_one_that_does_not_is_let_through(source: str) -> None:
+    assert list(dangling(source)) == []

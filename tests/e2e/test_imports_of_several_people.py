@@ -18,7 +18,7 @@ def rows_of(person: str) -> str:
 
 
 def labels_of(machine: Machine, job: str) -> set[str]:
-    """Of every row of the dataset version that the import made, and that each text is of its label's owner."""
+    """The labels of all rows of the dataset version that the import made; each text is of its label's owner."""
     ended = machine.json("job", "get", job)
     assert ended["phase"] == "Succeeded", ended
     rows = machine.json("dataset", "head", ended["outputs"]["dataset"], "-n", str(ROWS))

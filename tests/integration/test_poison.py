@@ -42,10 +42,10 @@ def test_each_consumer_has_its_own_hands(database: Database) -> None:
         assert in_flight.take(uow, "b", [one, other]) == set()
         tries = [in_flight.begin(uow, consumer, one) for consumer in ("a", "a", "b")]
         assert tries == [1, 2, 1]
-        assert in_flight.take(uow, "a", [one, other]) == {in_flight.spot(one)}
+        assert in_flight.take(uow, "a", [one, other]) == {in_flight.topic_partition_offset(one)}
         in_flight.put_down(uow, "a", one)
-        assert in_flight.take(uow, "a", [one, other]) == {in_flight.spot(other)}
-        assert in_flight.take(uow, "b", [one]) == {in_flight.spot(one)}
+        assert in_flight.take(uow, "a", [one, other]) == {in_flight.topic_partition_offset(other)}
+        assert in_flight.take(uow, "b", [one]) == {in_flight.topic_partition_offset(one)}
 
 
 @pytest.mark.e2e

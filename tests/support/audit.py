@@ -28,9 +28,9 @@ class Findings:
 
     jobs: list[JobView]
     moves: list[Move]
-    """Of the champion, oldest first."""
+    """Moves of the champion alias, oldest first."""
     verdicts: dict[UUID, list[str]]
-    """Of each rollout, oldest first."""
+    """The verdicts on each rollout, oldest first."""
 
 
 def judge(client: Client, kcat: Kcat, database_url: str, model: str) -> Findings:

@@ -97,5 +97,5 @@ class Jobs:
             return list(session.exec(select(EventRow).order_by(EventRow.seq)))  # type: ignore[arg-type]
 
     def types(self) -> list[str]:
-        """Of the facts, in order, without what they have in common: `job.requested`."""
+        """The types of the facts, in order, without what they have in common: `job.requested`."""
         return [fact.type.removeprefix("dev.graftwork.").removesuffix(".v1") for fact in self.facts()]

@@ -34,7 +34,7 @@ def shortened(name: str) -> Scenario:
 
 
 def outcomes(name: str) -> dict[str, list[Any]]:
-    """Of our own policy and of the baselines that it is compared with, the fields of each outcome in their order."""
+    """The fields of each outcome in their order, for our own policy and the baselines that it is compared with."""
     ours = {"graftwork": run(POLICY, shortened(name), SEED)}
     theirs = {baseline: run_baseline(baseline, POLICY, shortened(name), SEED) for baseline in BASELINES}
     return {contender: list(found) for contender, found in (ours | theirs).items()}

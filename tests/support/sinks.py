@@ -82,7 +82,7 @@ def files(folder: Path) -> Sinks:
 
 
 def answers(api: httpx.Client) -> Sinks:
-    """Of every list that the API has, and of each job, run and rollout."""
+    """What the API answers for every list that it has, and for each job, run and rollout."""
     paths: Mapping[str, Mapping[str, Any]] = api.get("/openapi.json").raise_for_status().json()["paths"]
     found = {}
     for path in (one for one, methods in paths.items() if "get" in methods and "{" not in one):

@@ -76,7 +76,7 @@ def _attack_other(
 
 
 def _broken_pairs(mine: Sequence[Example], theirs: Sequence[Example | None]) -> list[tuple[bool, bool]]:
-    """Of the rows that both answer right: whether each was broken. What nobody knows counts against this version."""
+    """For each row that both answer right: was this broken, was the other. The unknown counts against this version."""
     return [
         (this.outcome != "failed", other.outcome == "succeeded")
         for this, other in zip(mine, theirs, strict=True)

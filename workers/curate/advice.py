@@ -9,7 +9,7 @@ from schemas.labels import MAY_MEAN_NONE
 from workers.curate.rows import Row
 
 WORTH_A_WARNING: Final = 0.1
-"""Of the rows that were read."""
+"""The share of the rows that were read which, when rejected, is worth a line of advice."""
 ADVICE: Final[dict[str, str]] = {
     "undecodable": "the file is not in the encoding that it was read in: set encoding, such as windows-1252",
     "malformed": "these lines have more fields than the header, or are no JSON object: set delimiter, quote or format",

@@ -22,7 +22,7 @@ from workers.runtime.errors import JobError
 
 REPORT_EVERY = 10_000
 MAX_ROWS = 5_000_000
-"""Of one source: they are held in memory."""
+"""Rows of one source: they are held in memory."""
 MAX_LABELS = 100
 """As many as `CurateSpec.labels` may name."""
 

@@ -13,7 +13,7 @@ def accuracy(true: Sequence[str], predicted: Sequence[str]) -> Interval:
 
 
 def per_class(true: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> dict[str, ClassScore]:
-    """Of every label of the model; a ratio without a denominator is 0."""
+    """Precision, recall, F1 and support of every label of the model; a ratio without a denominator is 0."""
     hits = Counter(a for a, b in zip(true, predicted, strict=True) if a == b)
     support, guessed = Counter(true), Counter(predicted)
     return {

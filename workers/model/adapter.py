@@ -26,9 +26,9 @@ _METADATA_KEY: Final = "graftwork.adapter.v1"
 
 
 MAX_BYTES: Final = 1 << 30
-"""Of an adapter file: rank 256 on every linear layer of a large encoder stays below."""
+"""Bytes of an adapter file: rank 256 on every linear layer of a large encoder stays below."""
 MAX_RANK: Final = 4096
-"""Of a merge: 16 adapters of rank 256."""
+"""The rank of an adapter: a merge of 16 adapters of rank 256 has it."""
 
 
 class AdapterMetadata(Strict):

@@ -8,13 +8,13 @@ from typing import Any, Final
 from workers.runtime.errors import JobError
 
 MAX_CONFIG_BYTES: Final = 1 << 20
-"""Of a base's config.json."""
+"""Bytes of a base's config.json."""
 MAX_INDEX_BYTES: Final = 16 << 20
-"""Of a base's list of weight files."""
+"""Bytes of a base's list of weight files, model.safetensors.index.json."""
 MAX_WEIGHT_BYTES: Final = 16 << 30
-"""Of all its weight files together."""
+"""Bytes of all weight files of a base together."""
 MAX_SIZE: Final = 1 << 24
-"""Of any number in the configuration: the largest vocabularies have 300,000 entries."""
+"""The size of any number in a base's config.json: the largest vocabularies have 300,000 entries."""
 MAX_LAYERS: Final = 1024
 """The library builds as many before it looks at the weights."""
 REFUSED_KEYS: Final = ("auto_map", "custom_pipelines", "quantization_config")

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final
 
 MAX_ROWS: Final = 32
-"""Of one batch."""
+"""Rows of one batch."""
 MAX_TOKENS: Final = 1024
-"""Of one batch: larger ones leave the processor's caches (32 rows of 64 tokens: 20 % more time a token)."""
+"""Tokens of one batch: larger ones leave the processor's caches (32 rows of 64 tokens: 20 % more time a token)."""
 BATCH_TOKENS: Final = 10
 """One more batch costs as much as so many tokens (MiniLM on one AVX-512 core: 2.3 ms, and 0.23 ms a token)."""
 

@@ -52,7 +52,7 @@ def count_trained_on(artifacts: ArtifactStore, texts: Iterable[str], trained_on:
 
 
 def rows_digest(rows: Iterable[tuple[str, str]]) -> str:
-    """Of texts with their labels, in whatever order: who is asked the same is asked under the same digest."""
+    """The digest of texts with their labels, in whatever order: who is asked the same has the same digest."""
     sha256 = hashlib.sha256()
     for row in sorted(rows):
         sha256.update(_canonical(row))
@@ -60,7 +60,7 @@ def rows_digest(rows: Iterable[tuple[str, str]]) -> str:
 
 
 def row_digest(text: str, label: str) -> str:
-    """Of one row: it names the row to who has it, and tells nobody what it says."""
+    """The digest of one row with its label: it names the row to who has it, and tells nobody what it says."""
     return "sha256:" + hashlib.sha256(_canonical((text, label))).hexdigest()
 
 

@@ -12,7 +12,7 @@ from typing import Final
 from workers.runtime.errors import JobError
 
 MAX_BYTES: Final = (2 << 30) - 1
-"""Of an ONNX graph, as protobuf itself allows for one message."""
+"""Bytes of an ONNX graph, as protobuf itself allows for one message."""
 MAX_DEPTH: Final = 64
 """Levels of nesting in an ONNX graph."""
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5

@@ -48,5 +48,5 @@ def normalize(text: str) -> str:
 
 
 def loosely(key: str) -> str:
-    """Of a normal form."""
+    """A normalised text without punctuation characters; unchanged where nothing else is in it."""
     return " ".join(key.translate(_LOOSE).split()) or key

@@ -14,7 +14,7 @@ from workers.runtime.errors import JobError
 Ids = npt.NDArray[np.int64]
 
 MAX_BYTES: Final = 256 << 20
-"""Of a tokenizer.json; those of the largest vocabularies have 35 million."""
+"""Bytes of a tokenizer.json; those of the largest vocabularies have 35 million."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from workers.runtime.errors import ArtifactError
 from workers.runtime.files import CHUNK, HashingWriter, discard_staged, publish, sha256_of, staged
 
 MAX_DOCUMENT_BYTES = 64 << 20
-"""Of an artifact that is read in one piece, such as a dataset's manifest."""
+"""Bytes of an artifact that is read in one piece, such as a dataset's manifest."""
 ABANDONED_SECONDS = 86_400.0
 """Nobody pauses so long between two writes: whoever began that file was killed."""
 

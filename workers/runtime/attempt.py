@@ -33,7 +33,7 @@ MAX_REASON = 2000
 """Characters of a reason that a worker reports."""
 LOADING = Progress(step=0, total=0, message="loading libraries")
 MAX_LAST_BATCHES = 20
-"""Of log lines that are still sent after a job's end."""
+"""Batches of log lines and curve points that are still sent when a job has ended, before its end is told."""
 
 Ending = Literal["ended", "lost", "cancelled", "stopping"]
 

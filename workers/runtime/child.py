@@ -84,7 +84,7 @@ def run(task: Task, pipe: ReportPipe) -> Said:
 
 
 def usage() -> Usage:
-    """Of this process and of those that it waited for. Linux counts ru_maxrss in KiB, macOS in bytes."""
+    """What this process and those that it waited for have used. Linux counts ru_maxrss in KiB, macOS in bytes."""
     both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return Usage(
         cpu_seconds=sum(one.ru_utime + one.ru_stime for one in both),

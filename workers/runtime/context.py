@@ -30,7 +30,7 @@ class Context:
         self.sources = sources
         self.workdir = workdir
         self.checkpoint = checkpoint
-        """Of an earlier attempt, to go on from; None: begin at the beginning."""
+        """The checkpoint of an earlier attempt, to go on from; None: begin at the beginning."""
         self._report = report
         self._counted = (0, 0)
 

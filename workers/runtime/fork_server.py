@@ -23,7 +23,7 @@ from workers.runtime.messages import ForkAnswer, ForkOrder
 ORDER_BYTES: Final = 4096
 BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS"
 DESCRIPTORS: Final = 3
-"""Of an attempt: standard input, output, reports."""
+"""How many file descriptors an order to fork an attempt brings along: standard input, output, reports."""
 
 
 def main(descriptor: int, worker_pid: int, idle_seconds: float) -> None:

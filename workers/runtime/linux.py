@@ -24,5 +24,5 @@ def reap_orphans() -> None:
 
 
 def thread_count() -> int:
-    """Of this process, native ones too."""
+    """How many threads this process has, native ones too."""
     return len(list(TASKS.iterdir()))

@@ -13,9 +13,9 @@ MAX_LINE_LENGTH = 2000
 MAX_KEPT_LINES = 5_000
 """While the control plane is away; then the oldest are dropped, and the count of them is said."""
 MAX_KEPT_POINTS = 5_000
-"""Of a curve, while the control plane is away; then the oldest are dropped."""
+"""Points of curves that are kept while the control plane is away; then the oldest are dropped."""
 MAX_BATCH_POINTS = 400
-"""Of a curve in one heartbeat."""
+"""Points of curves in one heartbeat."""
 MAX_BATCH_LINES = 400
 """Lines of one heartbeat."""
 MAX_BATCH_CHARACTERS = 100_000

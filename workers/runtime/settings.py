@@ -16,7 +16,7 @@ class WorkerSettings(Environment):
 
     api_url: str = "http://127.0.0.1:8700"
     token: GivenSecret = None
-    """Of role worker. No job's process ever sees it."""
+    """The worker's token, of role worker. No job's process ever sees it."""
     token_file: Path | None = None
     home: Path = Path(".graftwork")
     artifacts_url: str | None = None

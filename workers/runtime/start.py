@@ -48,7 +48,7 @@ class Started:
 
 
 def environment() -> dict[str, str]:
-    """Of a process that runs handlers."""
+    """The environment of a process that runs handlers: this one's without its secrets, and with unbuffered output."""
     return {**{name: value for name, value in os.environ.items() if name not in SECRETS}, "PYTHONUNBUFFERED": "1"}
 
 

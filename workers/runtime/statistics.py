@@ -57,7 +57,7 @@ def _side(mine: float, theirs: float, phi: float) -> float:
 
 
 def _correlation(counts: Counts) -> float:
-    """Of the two outcomes of a row, with Newcombe's correction for continuity where it is positive."""
+    """The phi coefficient of a row's two outcomes, with Newcombe's correction for continuity where it is positive."""
     a, b, c, d = counts.both, counts.only_this, counts.only_other, counts.neither
     margins = (a + b) * (c + d) * (a + c) * (b + d)
     if margins == 0:

@@ -19,7 +19,7 @@ from workers.runtime.errors import SourceError
 from workers.runtime.files import CHUNK
 
 MAX_BYTES = 4 << 30
-"""Of one unpacking with all that is nested in it, counted as it comes out: an archive's own header is not believed."""
+"""Bytes of one unpacking with all that is nested in it, counted as they come out: no archive's header is believed."""
 MAX_ENTRIES = 50_000
 """Files and folders of one unpacking with all that is nested in it."""
 MAX_RATIO = 200
@@ -27,9 +27,9 @@ MAX_RATIO = 200
 FREE_OF_RATIO = 64 << 20
 """So much may come out of a small archive at whatever ratio."""
 MAX_HEADER_BYTES = 1 << 20
-"""Of one name or extended header of a tar, which is read into memory."""
+"""Bytes of one name or extended header of a tar, which is read into memory."""
 MAX_DIRECTORY_BYTES = 32 << 20
-"""Of a zip's directory, which is read into memory."""
+"""Bytes of a zip's directory, which is read into memory."""
 XZ_MEMORY_BYTES = 256 << 20
 """A stream that names a larger dictionary is refused."""
 

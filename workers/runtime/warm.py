@@ -28,7 +28,7 @@ class ServerGone(Exception):
 
 
 class Starter:
-    """Of one worker. It owns its process's children: what it adopted and what has ended, it lets go."""
+    """Starts one worker's attempts. It owns its process's children: what it adopted and what has ended, it lets go."""
 
     def __init__(self, warm_seconds: float) -> None:
         """Libraries stay in memory for so long after the last job; 0: every job starts cold."""
@@ -111,7 +111,7 @@ class ForkServer:
 
 
 class Fork:
-    """A child that the fork server begot and we adopted. As `subprocess.Popen`, as far as a worker needs it."""
+    """A child that the fork server forked and we adopted. As `subprocess.Popen`, as far as a worker needs it."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid

@@ -15,7 +15,7 @@ from workers.serve.metrics import Metrics
 from workers.serve.problems import Problem
 
 MAX_RETRY_SECONDS = 60
-"""Of `Retry-After`: a load changes sooner than a forecast knows."""
+"""Seconds that `Retry-After` says, at most: a load changes sooner than a forecast knows."""
 
 
 class Admission:
@@ -35,7 +35,7 @@ class Admission:
             self._check(lane, texts, paces[0], generation.deadline_seconds)
 
     def check_room(self, texts: Sequence[str], version: ServedVersion) -> None:
-        """Of the lane that was drawn: what it holds is bounded in memory, whoever is slow."""
+        """Whether the lane that was drawn can hold the rows: what waits in it is bounded in memory, whoever is slow."""
         if not self._batcher.lane(version).has_room(len(texts)):
             detail = f"{MAX_WAITING_ROWS} rows wait already; try again shortly"
             raise self._refused("queue", "overloaded", "Too many rows wait", detail)

@@ -141,5 +141,5 @@ def _bearer(settings: GatewaySettings) -> Callable[[Request], Awaitable[None]]:
 
 
 def _digest(token: str) -> bytes:
-    """Of one length, whatever somebody sends: comparing takes a time that depends on neither."""
+    """A token's digest, of one length whatever somebody sends: comparing takes a time that depends on neither."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

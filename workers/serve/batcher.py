@@ -15,17 +15,18 @@ from workers.serve.threads import deliver
 MAX_BATCH = 32
 """Rows that are computed together."""
 MAX_WAITING_ROWS = 2048
-"""Of one version: what a lane may hold in memory. Their deadlines refuse requests long before."""
+"""Rows that wait for one version: what a lane may hold in memory. Their deadlines refuse requests long before."""
 BATCH_SECONDS = 0.02
 """A batch begins with no more than this is expected to take (but for a single row): whoever comes waits so long.
 Shorter ones gain little: a row of 64 tokens takes 16 ms of a core by itself, and each batch 2 ms of its own."""
 LARGE_PRICE = 4
-"""Of a token in a request that takes several batches: beside small ones without end it has a fifth of the lane."""
+"""The price of a token in a request that takes several batches: beside small ones without end it has a fifth of the
+lane."""
 UNMEASURED_TOKENS = 128
-"""Of a batch, while nobody knows how long a token takes."""
+"""Tokens of a batch, while nobody knows how long a token takes."""
 STALE_SECONDS = 10.0
 BUSY_SHARE = 0.9
-"""Of a lane, at most, that smaller requests are thought to keep from a larger one."""
+"""The share of a lane, at most, that a forecast lets smaller requests keep from a larger one."""
 
 Run = Callable[[Sequence[str]], Logits]
 

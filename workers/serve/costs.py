@@ -8,13 +8,14 @@ from statistics import median
 ROW_TOKENS = 10
 """What a row costs beyond its own tokens, as `workers.model.batching.BATCH_TOKENS` was measured."""
 BYTES_PER_TOKEN = 4
-"""Of UTF-8, about: nobody's text is tokenised on arrival. Other texts cost more a byte, and so does then a token."""
+"""Bytes of UTF-8 that are taken for one token, about: nobody's text is tokenised on arrival. Other texts cost more a
+byte, and so does then a token."""
 CHARACTERS_READ = 350
 """Tokenising so many characters takes as long as computing one token; all are read, however few tokens count."""
 REMEMBERED = 16
 """Batches. Their median forgets one that stalled, and follows a machine that has become slower."""
 RATE_SECONDS = 2.0
-"""Of arrivals: longer tells less of the next seconds, shorter is ruled by chance."""
+"""The time over which arrivals are averaged: longer tells less of the next seconds, shorter is ruled by chance."""
 
 
 def weigh(texts: Sequence[str], max_length: int) -> tuple[int, ...]:

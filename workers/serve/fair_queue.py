@@ -22,9 +22,9 @@ class Flow:
 
     texts: Sequence[str]
     weights: Sequence[int]
-    """Of each row, in tokens."""
+    """The cost of each row, in tokens."""
     price: int = 1
-    """Of a token: a flow of four times the price has a quarter of the share."""
+    """What a token costs: a flow of four times the price has a quarter of the share."""
     finish: int = 0
     """The finish tag of its last row that was taken."""
     remaining: int = field(init=False)
@@ -143,6 +143,6 @@ class FairQueue:
         return self._heap[0][-1] if self._heap else None
 
     def _push(self, flow: Flow) -> None:
-        """Of two that finish at one time, the one that has had fewer rows is first, and then the older one."""
+        """Queue a flow: of two that finish at one time, the one that had fewer rows is first, then the older one."""
         self._added += 1
         heapq.heappush(self._heap, (flow.next_finish, flow.taken_rows, self._added, flow))

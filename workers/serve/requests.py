@@ -11,13 +11,13 @@ from workers.serve import binary_tensors
 from workers.serve.problems import INVALID, Problem, invalid
 
 MAX_BODY_BYTES = 1_048_576
-"""Of one request to a gateway, as it comes and once it is unpacked."""
+"""Bytes of the body of one request to a gateway, as it comes and once it is unpacked."""
 MAX_ROWS = 64
-"""Of one request to a gateway."""
+"""Rows of one request to a gateway."""
 MAX_CHARACTERS = 20_000
-"""Of one row; the version's tokenizer reads the first `max_length` tokens of it."""
+"""Characters of one row; the version's tokenizer reads the first `max_length` tokens of it."""
 MAX_KEY_CHARACTERS = 256
-"""Of a session key."""
+"""Characters of a session key."""
 
 Text = Annotated[str, Field(max_length=MAX_CHARACTERS)]
 Texts = Annotated[tuple[Text, ...], Field(min_length=1, max_length=MAX_ROWS)]
@@ -108,7 +108,7 @@ class OutputChoice(_NullIsAbsent):
 class InferParameters(_NullIsAbsent):
     session_key: SessionKey | None = None
     binary_data_output: bool = False
-    """Of every output that does not say otherwise."""
+    """Whether outputs come as binary data; it applies to every output that does not say otherwise."""
 
 
 class InferRequest(_NullIsAbsent):

@@ -7,13 +7,13 @@ from typing import Final
 from workers.runtime.context import Context
 
 CURVE_POINTS: Final = 500
-"""Of one run, however long: each stands for the steps since the one before."""
+"""Points of the curve of one run, however long: each stands for the steps since the one before."""
 LOG_LINES: Final = 50
 
 
 @dataclass
 class _Mean:
-    """Of the losses since it was last taken."""
+    """The mean of the losses since it was last taken."""
 
     total: float = 0.0
     steps: int = 0
@@ -33,7 +33,7 @@ class TrainingRecord:
 
     context: Context
     steps: int
-    """Of the whole run."""
+    """Optimizer steps of the whole run."""
     epochs: int
     _point: _Mean = field(default_factory=_Mean)
     _line: _Mean = field(default_factory=_Mean)

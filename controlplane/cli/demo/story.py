@@ -45,7 +45,7 @@ class Size:
     second: int = 3000
     per_second: float = 40
     minimum_accuracy: float = 0.80
-    """Of the final champion on the test rows: the demo fails below it."""
+    """The accuracy that the final champion must reach on the test rows; below it the demo fails."""
 
 
 SHORT = Size(second=1500, per_second=50, minimum_accuracy=0.78)
@@ -61,7 +61,7 @@ class Story:
     artifacts: Path
     gateway: str = ""
     users_token: str = ""
-    """Of role feedback: they label answers, and can do nothing else."""
+    """A token of role feedback: those who hold it label answers, and can do nothing else."""
     runs: list[RunView] = field(default_factory=list)
     rollouts: list[RolloutDetail] = field(default_factory=list)
     traffic: list[Tally] = field(default_factory=list)

@@ -217,14 +217,14 @@ def _request(uow: UnitOfWork, row: PipelineRunRow, action: RequestJob) -> StageS
 
 
 def _release(uow: UnitOfWork, row: PipelineRunRow, action: StartRollout) -> StageState:
-    wish = operations.StartRollout(
+    request = operations.StartRollout(
         deployment=action.deployment,
         model_version_id=find_version(uow.session, action.model_version).id,
         reason=f"stage {action.stage!r} of run {row.id} of pipeline {row.pipeline!r}",
         pipeline=row.pipeline,
         run_id=row.id,
     )
-    rollout = operations.start_rollout(uow, wish)
+    rollout = operations.start_rollout(uow, request)
     state = StageState(phase="Running", rollout_id=str(rollout.id), outputs={"rollout": str(rollout.id)})
     return state if rollout.finished_at is None else _released(state, rollout)
 

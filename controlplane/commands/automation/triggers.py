@@ -58,7 +58,7 @@ class Incoming:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Evaluation:
     """One trigger's recorded answer; `spec` is None when no trigger listens to that type."""
 
     spec: TriggerSpec | None
@@ -90,13 +90,13 @@ def delete_trigger(uow: UnitOfWork, name: str, reason: str | None = None) -> Non
     keep_revision(uow, "trigger", name, None, reason)
 
 
-def ask_triggers(uow: UnitOfWork, incoming: Incoming) -> list[Asked]:
+def ask_triggers(uow: UnitOfWork, incoming: Incoming) -> list[Evaluation]:
     """The recorded answer of every trigger that listens to the event's type. Nothing starts yet: `let_fire` does."""
-    asked = []
+    evaluations = []
     for spec in _listeners(uow, incoming.type):
         seen = replace(incoming, document=with_deferred(incoming.document, _held_back(uow, spec.name)))
-        asked.append(_keep(uow, spec, seen, _judge(uow, spec, seen)))
-    return asked
+        evaluations.append(_keep(uow, spec, seen, _judge(uow, spec, seen)))
+    return evaluations
 
 
 def listened_types(session: Session) -> frozenset[str]:
@@ -105,7 +105,7 @@ def listened_types(session: Session) -> frozenset[str]:
     return frozenset(name for spec in specs for name in spec.types)
 
 
-def note_unmatched(uow: UnitOfWork, incoming: Incoming) -> Asked:
+def note_unmatched(uow: UnitOfWork, incoming: Incoming) -> Evaluation:
     """Nobody listens to that type: no error, and recorded so."""
     answer = Answer(
         "no_trigger_matched",
@@ -113,18 +113,18 @@ def note_unmatched(uow: UnitOfWork, incoming: Incoming) -> Asked:
     )
     row = _row(uow, None, incoming, answer)
     insert_once(uow, row)
-    return Asked(None, answer, row)
+    return Evaluation(None, answer, row)
 
 
-def let_fire(uow: UnitOfWork, asked: list[Asked], cause: Cause) -> list[TriggerEvaluationRow]:
+def let_fire(uow: UnitOfWork, evaluations: list[Evaluation], cause: Cause) -> list[TriggerEvaluationRow]:
     """Start the runs of those that fired, and give those that wait their cause; answers all evaluations."""
-    for one in asked:
+    for one in evaluations:
         if one.spec is not None and one.row.outcome == "fired":
-            _fire(uow, one.spec, one.row, _wish(one.spec, one.answer, one.document, cause))
+            _fire(uow, one.spec, one.row, _run_request(one.spec, one.answer, one.document, cause))
         elif one.row.outcome in WAITING:
             kept = {"document": dict(one.document), "cause": [cause.correlationid, cause.causationid]}
             _set(uow, one.row, event=kept)
-    return [one.row for one in asked]
+    return [one.row for one in evaluations]
 
 
 def fire_due(uow: UnitOfWork, seq: int) -> None:
@@ -155,7 +155,7 @@ def fire_due(uow: UnitOfWork, seq: int) -> None:
         return _defer(uow, spec, row, answer)
     _set(uow, row, outcome=answer.outcome, reason=answer.reason, due_at=None, event=None, at=uow.now())
     if answer.outcome == "fired":
-        _fire(uow, spec, row, _wish(spec, answer, document, Cause(correlationid, causationid)))
+        _fire(uow, spec, row, _run_request(spec, answer, document, Cause(correlationid, causationid)))
 
 
 # --- one answer -------------------------------------------------------------------------------------------------------
@@ -205,7 +205,7 @@ def _impossible(uow: UnitOfWork, spec: TriggerSpec, answer: Answer) -> Answer | 
     return None
 
 
-def _keep(uow: UnitOfWork, spec: TriggerSpec, incoming: Incoming, answer: Answer) -> Asked:
+def _keep(uow: UnitOfWork, spec: TriggerSpec, incoming: Incoming, answer: Answer) -> Evaluation:
     """The unique index, not a look beforehand, says whether a key has fired."""
     pace = _pace(uow, spec.name)
     row = _row(uow, spec, incoming, answer)
@@ -220,7 +220,7 @@ def _keep(uow: UnitOfWork, spec: TriggerSpec, incoming: Incoming, answer: Answer
         _refuse(uow, spec, row, refusal)
     elif row.outcome in ("fired", *WAITING):
         _supersede(uow, spec, row)
-    return Asked(spec, answer, row, incoming.document)
+    return Evaluation(spec, answer, row, incoming.document)
 
 
 def _refuse(uow: UnitOfWork, spec: TriggerSpec, row: TriggerEvaluationRow, refusal: Refusal) -> None:
@@ -294,7 +294,7 @@ def _pace(uow: UnitOfWork, trigger: str) -> Pace:
     return Pace(now, uow.session.exec(fired).one(), uow.session.exec(recent).one())
 
 
-def _wish(spec: TriggerSpec, answer: Answer, document: Mapping[str, Any], cause: Cause) -> RunRequest:
+def _run_request(spec: TriggerSpec, answer: Answer, document: Mapping[str, Any], cause: Cause) -> RunRequest:
     return RunRequest(
         pipeline=spec.pipeline,
         params=answer.params,
@@ -305,8 +305,8 @@ def _wish(spec: TriggerSpec, answer: Answer, document: Mapping[str, Any], cause:
     )
 
 
-def _fire(uow: UnitOfWork, spec: TriggerSpec, row: TriggerEvaluationRow, wish: RunRequest) -> None:
-    run = start_run(uow, wish)
+def _fire(uow: UnitOfWork, spec: TriggerSpec, row: TriggerEvaluationRow, request: RunRequest) -> None:
+    run = start_run(uow, request)
     _set(uow, row, run_id=run.id, reason=f"started run {run.id} of pipeline {spec.pipeline!r}")
 
 

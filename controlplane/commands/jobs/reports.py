@@ -14,9 +14,9 @@ from controlplane.store.unit_of_work import UnitOfWork
 from schemas.claims import CurvePoint, Heartbeat, Progress
 
 MAX_LOG_LINES = 20_000
-"""Of one job: later ones are dropped, and the last kept line says so."""
+"""Lines of one job's log that are kept; later ones are dropped, and the last kept line says so."""
 MAX_CURVE_POINTS = 20_000
-"""Of one job: later ones are dropped."""
+"""Points of one job's curves that are kept; later ones are dropped."""
 MAX_LINE_LENGTH = 2000
 """Characters of a line of a job's log; the rest is cut."""
 PRIVATE: Final = (
@@ -45,7 +45,7 @@ def finite(progress: Progress) -> dict[str, Any]:
 
 
 def keep_logs(uow: UnitOfWork, job_id: UUID, beat: Heartbeat, before: int) -> None:
-    """Of a job that has `before` lines already."""
+    """Keep the heartbeat's lines of a job whose log has `before` lines already, up to MAX_LOG_LINES in all."""
     now = uow.now()
     room = MAX_LOG_LINES - before
     lines = [clean(line) for line in beat.logs[: max(room, 0)]]
@@ -55,7 +55,7 @@ def keep_logs(uow: UnitOfWork, job_id: UUID, beat: Heartbeat, before: int) -> No
 
 
 def keep_curve(uow: UnitOfWork, job_id: UUID, beat: Heartbeat, before: int) -> None:
-    """Of a job that has `before` points already."""
+    """Keep the heartbeat's points of a job that has `before` points already, up to MAX_CURVE_POINTS in all."""
     now = uow.now()
     points: tuple[CurvePoint, ...] = beat.curve[: max(MAX_CURVE_POINTS - before, 0)]
     uow.session.add_all(

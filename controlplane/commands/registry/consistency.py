@@ -20,7 +20,7 @@ class Registered:
         return frozenset(self._version(model_version).target_modules)
 
     def rank(self, model_version: UUID) -> int:
-        """Of the version's update, as the job said that made it."""
+        """The rank of a registered version's update, as the job that made the version reported it."""
         made_by = self._version(model_version).job_id
         job = self.session.exec(select(JobRow).where(JobRow.id == made_by)).one()
         return int((job.result or {})["r"])

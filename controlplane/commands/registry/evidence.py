@@ -23,7 +23,7 @@ def gather(session: Session, gates: Sequence[Gate], candidate: UUID, champion: U
 
 
 def split_digest(session: Session, dataset: DatasetVersionRow, split: str) -> Digest | None:
-    """Of the rows of one split, as the job counted them that made the version; None: it has no such split."""
+    """The digest of one split's rows, as the job that made the version reported it; None: it has no such split."""
     result = session.exec(select(JobRow.result).where(JobRow.id == dataset.job_id)).one()
     return DatasetResult.model_validate(result).split_digests.get(split)
 

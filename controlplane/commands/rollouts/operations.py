@@ -36,7 +36,7 @@ from schemas.rollouts import OperatorRequest, RolloutPhase, RolloutPolicy
 
 @dataclass(frozen=True)
 class StartRollout:
-    """A wish to release a version. Whoever waives gates has been asked for the role already."""
+    """A request to release a version. Whoever waives gates has been asked for the role already."""
 
     deployment: str
     model_version_id: UUID
@@ -46,17 +46,17 @@ class StartRollout:
     run_id: UUID | None = None
 
 
-def start_rollout(uow: UnitOfWork, wish: StartRollout) -> RolloutRow:
+def start_rollout(uow: UnitOfWork, request: StartRollout) -> RolloutRow:
     """Start it, or queue it behind the active one. It may have ended already when this returns: gates are judged first.
 
     Raises NotFound, Invalid for a version of another model, Conflict for one that serves or is on its way already.
     """
-    deployment = lock_deployment(uow, wish.deployment)
+    deployment = lock_deployment(uow, request.deployment)
     _replace_invalid(uow, deployment)
-    _check_version(uow, deployment, wish.model_version_id)
-    _supersede(uow, deployment, wish)
+    _check_version(uow, deployment, request.model_version_id)
+    _supersede(uow, deployment, request)
     waits = deployment.frozen or find_active(uow, deployment.name) is not None
-    row = _record(uow, deployment, wish, "Queued" if waits else "Gating")
+    row = _record(uow, deployment, request, "Queued" if waits else "Gating")
     if not waits:
         activate(uow, deployment, row)
     return row
@@ -150,27 +150,27 @@ def keep_word(uow: UnitOfWork, row: RolloutRow, verb: Verb, reason: str) -> Deci
     return keep_decision(uow, row, decision_of("operator", verb, reason, inputs))
 
 
-def _record(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout, phase: RolloutPhase) -> RolloutRow:
+def _record(uow: UnitOfWork, deployment: DeploymentRow, request: StartRollout, phase: RolloutPhase) -> RolloutRow:
     rollout_id = uuid4()
     correlationid = uow.cause.correlationid if uow.cause else str(rollout_id)
     fact = RolloutStarted(
         rollout_id=rollout_id,
         deployment=deployment.name,
-        model_version_id=wish.model_version_id,
+        model_version_id=request.model_version_id,
         phase=phase,
     )
     asked_by = Cause(correlationid, uow.cause.causationid if uow.cause else None)
     row = RolloutRow(
         id=rollout_id,
         deployment=deployment.name,
-        model_version_id=wish.model_version_id,
-        pipeline=wish.pipeline,
-        run_id=wish.run_id,
+        model_version_id=request.model_version_id,
+        pipeline=request.pipeline,
+        run_id=request.run_id,
         policy=deployment.policy,
         policy_revision=deployment.revision,
-        waived_gates=wish.waive_gates,
+        waived_gates=request.waive_gates,
         gates=[],
-        reason=wish.reason,
+        reason=request.reason,
         actor=uow.actor,
         correlationid=correlationid,
         started_event=uow.record(fact, f"rollout/{rollout_id}", asked_by),
@@ -221,16 +221,16 @@ def _replace_invalid(uow: UnitOfWork, deployment: DeploymentRow) -> None:
         start_next(uow, deployment)  # not only before the commit: whoever waits comes before the new one
 
 
-def _supersede(uow: UnitOfWork, deployment: DeploymentRow, wish: StartRollout) -> None:
+def _supersede(uow: UnitOfWork, deployment: DeploymentRow, request: StartRollout) -> None:
     """A newer version from the same pipeline replaces one that still waits; two releases of one run both stay."""
-    if wish.pipeline is None:
+    if request.pipeline is None:
         return
     waiting = select(RolloutRow).where(
         RolloutRow.deployment == deployment.name,
         RolloutRow.phase == "Queued",
-        RolloutRow.pipeline == wish.pipeline,
+        RolloutRow.pipeline == request.pipeline,
     )
     for row in list(uow.session.exec(waiting)):
-        if wish.run_id is not None and row.run_id == wish.run_id:
+        if request.run_id is not None and row.run_id == request.run_id:
             continue  # its run has not recorded it yet, and would wait for it for ever
-        finish(uow, deployment, row, "Superseded", f"pipeline {wish.pipeline!r} made a newer version")
+        finish(uow, deployment, row, "Superseded", f"pipeline {request.pipeline!r} made a newer version")

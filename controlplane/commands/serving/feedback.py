@@ -97,7 +97,7 @@ def _is_wrong(uow: UnitOfWork, claims: PredictionClaims, label: str) -> bool:
 
 
 def _labels(uow: UnitOfWork, claims: PredictionClaims) -> Iterator[str]:
-    """Of the version that answered, and of both versions of the rollout that it answered in."""
+    """The labels of the version that answered, and of both versions of the rollout in which it answered."""
     versions: set[UUID | None] = {claims.v}
     if claims.r is not None and (rollout := uow.session.get(RolloutRow, claims.r)) is not None:
         versions |= {rollout.model_version_id, rollout.previous}

@@ -11,22 +11,22 @@ from controlplane.store.spine_tables import InHandRow
 from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.port import Delivery
 
-Spot = tuple[str, int, int]
-"""Topic, partition and offset."""
+TopicPartitionOffset = tuple[str, int, int]
+"""Where a record stands in Kafka: topic, partition and offset."""
 
 
-def spot(delivery: Delivery) -> Spot:
+def topic_partition_offset(delivery: Delivery) -> TopicPartitionOffset:
     return delivery.topic, delivery.partition, delivery.offset
 
 
-def take(uow: UnitOfWork, consumer: str, deliveries: Sequence[Delivery]) -> set[Spot]:
+def take(uow: UnitOfWork, consumer: str, deliveries: Sequence[Delivery]) -> set[TopicPartitionOffset]:
     """Note a batch before its first effect; answers those that were noted already.
 
     Somebody took those before and did not bring them to an exit: perhaps one of them ended the process. Which one is
     known only when each is begun alone.
     """
-    spots = [spot(delivery) for delivery in deliveries]
-    where = tuple_(col(InHandRow.topic), col(InHandRow.partition), col(InHandRow.offset)).in_(spots)
+    places = [topic_partition_offset(delivery) for delivery in deliveries]
+    where = tuple_(col(InHandRow.topic), col(InHandRow.partition), col(InHandRow.offset)).in_(places)
     query = select(InHandRow.topic, InHandRow.partition, InHandRow.offset)
     found = uow.session.exec(query.where(InHandRow.consumer == consumer, where))
     known = {(topic, partition, offset) for topic, partition, offset in found}
@@ -35,7 +35,7 @@ def take(uow: UnitOfWork, consumer: str, deliveries: Sequence[Delivery]) -> set[
         uow,
         [
             InHandRow(consumer=consumer, topic=topic, partition=partition, offset=offset, at=now)
-            for topic, partition, offset in spots
+            for topic, partition, offset in places
             if (topic, partition, offset) not in known
         ],
     )

@@ -42,7 +42,7 @@ class Sums(NamedTuple):
 
 
 class Dispersion(NamedTuple):
-    """Of both arms."""
+    """The sums of both arms from which the dispersion index follows."""
 
     stable: Sums = Sums()
     canary: Sums = Sums()

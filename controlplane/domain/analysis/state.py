@@ -21,7 +21,7 @@ class Window(NamedTuple):
     """Half a tick of a block, by the second of arrival."""
 
     number: int
-    """Of the half ticks since the block was opened."""
+    """Which half tick it is since the block was opened, counted from 0."""
     arrived: Counts
     """Units, and errors among them."""
     labelled: Counts
@@ -53,7 +53,7 @@ class Block(NamedTuple):
     closed: int
     counts: Counts
     dispersion: Dispersion
-    """Of its own windows."""
+    """The sums from which the dispersion index of this block's own windows follows."""
     phi: float = 1.0
     """The dispersion index of all blocks so far: what its evidence was divided by, if it was more than 1."""
 
@@ -105,7 +105,7 @@ class MetricState(_State):
     """The largest log E so far: harm, once shown, stays shown however many blocks one fold closes."""
     safe: float = 0.0
     waiting: tuple[Block, ...] = ()
-    """Of `wrong`: cohorts whose labels were waited for and in which an arm has none; the next ones are added."""
+    """For the metric `wrong`: blocks of mature cohorts in which an arm has no label yet; later cohorts are added."""
     closed: tuple[Block, ...] = ()
     steps: tuple[StepUnits, ...] = ()
 

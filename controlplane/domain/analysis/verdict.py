@@ -33,7 +33,7 @@ class MetricEvidence(_Frozen):
     safe: float
     safe_needed: float
     counts: Counts
-    """Of the closed blocks."""
+    """Units of the closed blocks, and events among them, in each arm."""
     blocks: int
     in_step: Counts
     phi: float

@@ -148,7 +148,7 @@ class ZTest:
 
 
 def z_score(counts: Counts) -> float:
-    """Of the difference of two shares; 0 where there is nothing to compare."""
+    """The z score of the difference between the two arms' shares; 0 where there is nothing to compare."""
     if not counts.both_arms:
         return 0.0
     pooled = (counts.stable_events + counts.canary_events) / counts.units

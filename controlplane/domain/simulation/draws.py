@@ -45,7 +45,7 @@ class Draws:
 
 @lru_cache(maxsize=2**16)
 def poisson_table(rate: float) -> PoissonTable:
-    """Of a positive rate."""
+    """The cumulative Poisson distribution for a rate above 0, `TAIL` standard deviations to either side."""
     width = TAIL * sqrt(rate) + 10
     low = max(0, int(rate - width))
     chances = [exp(low * log(rate) - rate - lgamma(low + 1))]

@@ -18,7 +18,7 @@ Held = Literal["yes", "no", "unclear"]
 
 @dataclass(frozen=True)
 class Share:
-    """Of all runs, with its two-sided 95 % Clopper-Pearson interval."""
+    """How many of all runs, and what share of them, with its two-sided 95 % Clopper-Pearson interval."""
 
     count: int
     share: float
@@ -54,7 +54,7 @@ class Row:
     held: Held | None
     """"unclear": the bound lies inside the interval."""
     curve: tuple[tuple[int, float], ...] = ()
-    """Of a harmful canary: within so many canary requests this share of the runs was rolled back."""
+    """For a harmful canary: after so many canary requests, this share of the runs had been rolled back."""
 
 
 def play(policy: CanaryPolicy, scenario: Scenario, contender: str, seeds: Sequence[int]) -> list[Outcome]:

@@ -11,7 +11,7 @@ Result = Literal["HARM", "SAFE", "INCONCLUSIVE", "INVALID", "UNDECIDED"]
 RESULTS: Final[tuple[Result, ...]] = ("HARM", "SAFE", "INCONCLUSIVE", "INVALID", "UNDECIDED")
 Kind = Literal["healthy", "margin", "harm", "invalid", "other"]
 Rates = tuple[float, float]
-"""Of stable, of canary."""
+"""A rate of the stable version and one of the canary, in this order."""
 Drift = Callable[[int, Rates], Rates]
 
 

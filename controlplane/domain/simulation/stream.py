@@ -16,7 +16,7 @@ class Window(NamedTuple):
 
     error: Counts
     wrong: Counts
-    """Of the labelled answers, under the second of the answer."""
+    """Labelled answers, and wrong ones among them, under the second of the answer."""
 
 
 class Stream:

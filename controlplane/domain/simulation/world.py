@@ -72,7 +72,7 @@ class World:
         return wrong, next(self.delays(unit.arm, wrong, 1))[0]
 
     def wrong_rate(self, at: int) -> float:
-        """Of the canary's answers, labelled or not; 0 when the policy has no such metric."""
+        """The rate at which the canary's answers are wrong, labelled or not; 0 when the policy has no such metric."""
         return self._wrong_rates(at)[1] if self._labelled else 0.0
 
     def delays(self, arm: Arm, wrong: bool, number: int) -> Iterator[tuple[float, int]]:

@@ -90,9 +90,9 @@ def test_a_newer_version_of_the_same_pipeline_supersedes_a_queued_one(site: InPr
     gateway = Gateway(site)
     site.canary(gateway)
     for pipeline in ("retrain", "other", "retrain"):
-        wish = StartRollout("reviews", site.version(), "by a pipeline", pipeline=pipeline)
+        request = StartRollout("reviews", site.version(), "by a pipeline", pipeline=pipeline)
         with site.database.begin("pipeline") as uow:
-            start_rollout(uow, wish)
+            start_rollout(uow, request)
     assert site.phases() == ["Promoted", "Progressing", "Superseded", "Queued", "Queued"]
 
 
@@ -102,7 +102,7 @@ def test_two_releases_of_one_run_both_stay_in_the_queue(site: InProcess) -> None
     site.canary(gateway)
     run = uuid4()
     for _ in range(2):
-        wish = StartRollout("reviews", site.version(), "by a pipeline", pipeline="retrain", run_id=run)
+        request = StartRollout("reviews", site.version(), "by a pipeline", pipeline="retrain", run_id=run)
         with site.database.begin("pipeline") as uow:
-            start_rollout(uow, wish)
+            start_rollout(uow, request)
     assert site.phases() == ["Promoted", "Progressing", "Queued", "Queued"]

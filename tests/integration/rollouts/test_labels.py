@@ -87,7 +87,7 @@ def test_one_label_has_one_form(site: InProcess, given: str, known: str) -> None
 
 
 def test_an_answer_that_was_not_counted_has_a_label_that_is_not(site: InProcess) -> None:
-    """Of this very rollout, but served while the canary had no weight that counts."""
+    """The answer is of this very rollout, but was served while the canary had no weight that counts."""
     gateway = under_canary(site, ("negative", "positive"), ("negative", "positive"))
     prediction = gateway.prediction("stable", "positive", counted=False)
     assert ok(gateway.feedback(prediction, "positive")) == {"counted": False}

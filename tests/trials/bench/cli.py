@@ -55,7 +55,7 @@ def _least_milliseconds(words: list[str], times: int, expected: str = "") -> flo
 
 
 def _cpu_seconds(words: list[str], expected: str) -> float:
-    """Of one process, by what the kernel says when it has ended. Raises when it did not do what is measured."""
+    """The CPU time of one process, as the kernel says when it has ended. Raises when it did not do what is measured."""
     with tempfile.TemporaryFile() as out:
         process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=out, env={**os.environ, "COLUMNS": "120"})
         _, status, usage = os.wait4(process.pid, 0)

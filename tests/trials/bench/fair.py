@@ -26,7 +26,7 @@ RATE = 50.0
 SECONDS = 20
 ROWS = 64
 WORDS = 512
-"""Of each row of the large request: no version reads more tokens, and a word is one at least."""
+"""Words in each row of the large request: no version reads more tokens, and a word is one at least."""
 WITHOUT = "without it"
 
 

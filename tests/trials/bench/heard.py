@@ -22,7 +22,7 @@ class Log:
         self._file.close()
 
     def next(self, name: str) -> tuple[int, int]:
-        """Of the line of that name, whatever else is said before it; fails with the process's last words."""
+        """The two moments in the line of that name, whatever else comes first; fails with the process's last words."""
         deadline = time.monotonic() + self._seconds
         while name not in self._lines:
             assert time.monotonic() < deadline, (

@@ -132,7 +132,7 @@ class Jobs:
         self._database = database
 
     def sample(self) -> Start:
-        """Of an idle worker, which is idle again afterwards.
+        """How an idle worker starts a job, after which it is idle again.
 
         A claim that happened to leave before the commit was not woken by it, and would count as less than nothing: such
         a job is asked for again.
@@ -178,7 +178,7 @@ class Events:
         )
 
     def sample(self) -> float:
-        """Of the job whose journey this event began: another event's late job is not it."""
+        """Milliseconds until the worker has the job whose journey this event began, not another event's late one."""
         event = InboundEvent.model_validate(
             {"specversion": "1.0", "id": str(uuid4()), "source": "/bench", "type": "com.example.rows"}
         )

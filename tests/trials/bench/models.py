@@ -39,7 +39,7 @@ class Files:
 
 
 def served_files(found: Site) -> Files:
-    """Of the version that the site's gateways serve."""
+    """The files of the version that the site's gateways serve."""
     with found.client() as client:
         detail = client.get_model_version(found.versions[0])
     [export] = [ExportResult.model_validate(one.data) for one in detail.attachments if one.kind == "export"]

@@ -30,11 +30,11 @@ class Ratio:
 
     name: str
     unit: str
-    """Of `ours` and `alternative`: `events/s`, `ms`."""
+    """The unit of `ours` and `alternative`: `events/s`, `ms`."""
     ours: tuple[float, ...]
     """One value a round."""
     alternative: tuple[float, ...] = ()
-    """Of the same rounds; none when ours stands alone."""
+    """The alternative's values in the same rounds; none when ours stands alone."""
     against: str = ""
     """What the alternative is, in a few words."""
     compare: Comparison = "ours / alternative"

@@ -30,7 +30,7 @@ Start = Callable[[JobKind], Started]
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one job, from the order to the end of its process."""
+    """What one job costs, from the order to the end of its process."""
 
     cpu_seconds: float
     wall_seconds: float

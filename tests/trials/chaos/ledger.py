@@ -35,7 +35,7 @@ class Ledger:
                 collection.add(value)
 
     def note_refusal(self, who: str, status: int, text: str) -> None:
-        """Of something that was good: no fault excuses it."""
+        """Something good was refused: no fault excuses it."""
         self.note("oddities", f"{who} was answered {status}: {text[:300]}")
 
     def note_feedback(self, prediction_id: str, *, counted: bool) -> None:

@@ -44,7 +44,7 @@ class Round:
     plan: RoundPlan
     outcome: Outcome
     auditor: Auditor
-    """Of this site, since it was opened."""
+    """The auditor of this site, since the site was opened."""
 
     def play(self) -> Outcome:
         began = time.monotonic()

@@ -63,7 +63,7 @@ class ChaosSite(ABC):
 
     @abstractmethod
     def start_gateways(self) -> None:
-        """Of the deployment, which exists now. Returns when they have been started."""
+        """Start the gateways of the deployment, which exists now. Returns when they have been started."""
 
     @abstractmethod
     def gateways(self) -> dict[str, str]:

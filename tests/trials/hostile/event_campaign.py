@@ -24,14 +24,14 @@ from tests.support.processes import Process, Processes
 from tests.support.waiting import wait_for
 from tests.support.worlds.in_process import InProcess
 from tests.trials.hostile.databases import fresh_database
-from tests.trials.hostile.event_judge import Spot, faults_of, faults_of_answer
+from tests.trials.hostile.event_judge import TopicPartitionOffset, faults_of, faults_of_answer
 from tests.trials.hostile.event_plan import Planned, plan_events
 from tests.trials.hostile.outcome import Outcome
 
 PATIENCE = 3600
 AT_ONCE = 200
 RESETS = 10
-"""So often a bad event is sent again when its answer was lost; a good one's must not be."""
+"""How often a bad event is sent again when its answer was lost; a good one's must not be."""
 PIPELINE = {"stages": {"curate": {"kind": "curate"}}}
 TRIGGER = {"pipeline": "p", "types": ["com.example.rows"], "sources": ["/nobody"]}
 """It listens, and takes none of the sources: an answer each, and no run."""
@@ -100,7 +100,7 @@ def _reactions(processes: Processes, database: Database, broker: Broker, number:
     return processes.python(f"reactions-{number}", "-m", "controlplane", "reactions", env=environment)
 
 
-def _sent(broker: Broker, planned: list[Planned]) -> dict[Spot, KafkaMessage]:
+def _sent(broker: Broker, planned: list[Planned]) -> dict[TopicPartitionOffset, KafkaMessage]:
     """The bad ones, by where they lie."""
     producer = KafkaProducer(bootstrap_servers=broker.bootstrap_servers, acks="all", delivery_timeout_ms=600_000)
     try:

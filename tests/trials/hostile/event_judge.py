@@ -18,14 +18,14 @@ from tests.trials.hostile.event_kinds import SOURCE
 from tests.trials.hostile.event_plan import Planned
 from tests.trials.hostile.refusals import lacks
 
-Spot = tuple[str, int, int]
+TopicPartitionOffset = tuple[str, int, int]
 Thing = TypeVar("Thing", bound=Hashable)
 SHOWN = 5
 NO_HTTP = (400, "Invalid HTTP request received.")
 """The HTTP server's own word for headers that it does not read, such as huge ones: they never come as far as us."""
 
 
-def faults_of(database: Database, good: Collection[str], bad: Mapping[Spot, KafkaMessage]) -> list[str]:
+def faults_of(database: Database, good: Collection[str], bad: Mapping[TopicPartitionOffset, KafkaMessage]) -> list[str]:
     """None when everything holds. `bad` are the bad events by where they were sent to; none by HTTP."""
     with database.read() as session:
         letters = list(session.exec(select(DeadLetterRow)))
@@ -57,7 +57,7 @@ def faults_of_answer(one: Planned, answer: httpx.Response) -> list[str]:
     return [f"{one.kind}: {status} {answer.text[:300]}"]
 
 
-def _unlike_sent(letters: Sequence[DeadLetterRow], bad: Mapping[Spot, KafkaMessage]) -> Iterator[str]:
+def _unlike_sent(letters: Sequence[DeadLetterRow], bad: Mapping[TopicPartitionOffset, KafkaMessage]) -> Iterator[str]:
     """A letter is kept as it came, whatever its bytes: a replay, and whoever asks, must find that."""
     for letter in letters:
         sent = bad.get((letter.topic, letter.partition, letter.offset))
@@ -73,7 +73,7 @@ def _unlike_sent(letters: Sequence[DeadLetterRow], bad: Mapping[Spot, KafkaMessa
 
 
 def _as_read(name: str) -> str:
-    """Of a header: bytes that are no UTF-8 are spelled out."""
+    """A header's text as it is read: bytes that are no UTF-8 are spelled out."""
     return name.encode().decode(errors="backslashreplace")
 
 

@@ -11,7 +11,7 @@ from schemas.kafka_binding import KafkaMessage
 
 Headers = list[tuple[str, bytes]]
 Make = Callable[[Random, str], KafkaMessage]
-"""Of a drawn event with this id; its source is `/hostile`."""
+"""Makes the message of a drawn event with this id; its source is `/hostile`."""
 
 
 class RawName(str):
@@ -27,7 +27,7 @@ TYPES: Final = ("com.example.rows", "com.example.unknown.v7", "x", "Ünïcode", 
 
 
 def attributes(draw: Random, event_id: str, **more: str | None) -> Headers:
-    """Of binary mode; None takes one away."""
+    """The attributes of an event in binary mode, as headers; None takes one away."""
     given = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": draw.choice(TYPES), **more}
     return [(f"ce_{name}", value.encode()) for name, value in given.items() if value is not None]
 

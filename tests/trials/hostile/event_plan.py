@@ -16,7 +16,7 @@ class Planned:
     kind: str
     message: KafkaMessage
     id: str | None
-    """Of a good one: it must have its effect once, however often it comes. None: it must be refused."""
+    """The id of a good event, which must have its effect once, however often it comes. None: it must be refused."""
 
 
 def plan_events(seed: int, count: int) -> list[Planned]:

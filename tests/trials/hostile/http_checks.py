@@ -24,7 +24,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 
 def _number(value: Any) -> float | None:
-    """Of a query's text, or of what schemathesis will write as one."""
+    """The number that a query's text says, or what schemathesis will write as one."""
     try:
         return None if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):

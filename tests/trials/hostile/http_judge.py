@@ -7,9 +7,9 @@ from tests.trials.hostile.http_tally import Tally, counted
 from tests.trials.hostile.outcome import Outcome
 
 REACHED_SHARE, SHORT, SHORT_SHARE = 0.5, 1_000, 0.25
-"""Of the operations that ask for a token, so many answer an admin with success at least, and fewer where fewer than so
-many cases were asked for: a server that refuses everybody teaches nothing. Runs of 10,000 cases reached 49 of 68, of
-1,000 reached 44 and of 300 reached 34; 2,000 to a gateway reached 5 of 6.
+"""The share of the operations behind a token that answer an admin with success, at least, and the lower share where
+fewer than `SHORT` cases were asked for: a server that refuses everybody teaches nothing. Runs of 10,000 cases reached
+49 of 68, of 1,000 reached 44 and of 300 reached 34; 2,000 to a gateway reached 5 of 6.
 """
 
 

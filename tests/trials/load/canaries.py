@@ -19,7 +19,8 @@ CANARY: Final[dict[str, Any]] = {
     "label_wait_seconds": 1,
     "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.3}],
 }
-"""Of two versions of one kind: each is promoted in about a minute, and then the other one is put on its way."""
+"""The policy under which two versions of one kind replace each other: one is promoted in about a minute, and then the
+other one is put on its way."""
 LONGEST_SECONDS = 180.0
 """A rollout that takes longer is an error, and is aborted so that the next one has its turn."""
 LOOK_SECONDS = 1.0

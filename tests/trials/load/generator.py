@@ -21,7 +21,7 @@ MOST_AT_ONCE = 900
 
 @dataclass
 class Tally:
-    """Of one target."""
+    """What became of the requests to one target."""
 
     latency: Histogram = field(default_factory=Histogram)
     """From the intended time to the whole answer; answers of any status, and requests that got none."""
@@ -53,7 +53,7 @@ class Result:
     """How late requests left: the generator's own fault, and part of every latency."""
     seconds: float = 0.0
     cpu_share: float = 0.0
-    """Of one core, used by the generator."""
+    """The share of one core that the generator used."""
 
 
 Watch = Callable[[Done], None]

@@ -17,7 +17,7 @@ class NoAnswer(Exception):
 @dataclass(frozen=True)
 class Request:
     url: str
-    """Of the server: scheme, host and port."""
+    """The server's URL: scheme, host and port."""
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict)

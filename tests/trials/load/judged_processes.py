@@ -20,7 +20,7 @@ DESCRIPTORS = 3
 THREADS = 2
 MOST_POINTS = 120
 LEAST_SHARE = 0.5
-"""Of the judged part that a process must have been there for a slope to be taken."""
+"""The share of the judged part that a process must have been there for a slope to be taken."""
 JOB = "job"
 """Its process lives for its job, and the server that it is forked from ends when idle or when its job is cancelled."""
 

@@ -18,7 +18,7 @@ def kept_up(result: Result) -> bool:
 
 
 def unanswered(document: dict[str, Any], targets: Iterable[str]) -> list[str]:
-    """Of these targets those of which not every request, or none at all, was answered well."""
+    """Those targets of which not every request, or none at all, was answered well."""
     found = document["targets"]
     return [name for name in targets if name not in found or not found[name]["ok"] == found[name]["sent"] > 0]
 

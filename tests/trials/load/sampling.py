@@ -35,7 +35,7 @@ class Sample:
     processes: dict[str, ProcessSample]
     """By name and pid: a process that was replaced is another one."""
     rows: dict[str, int]
-    """Of every table, and of the jobs that retention should remove."""
+    """How many rows every table has, and how many jobs there are that retention should remove."""
     sizes: dict[str, int]
     """Bytes: of the database's files, or as the server says."""
     jobs_done: int = 0

@@ -27,7 +27,7 @@ from tests.trials.load.site import Site, site
 from tests.trials.load.verdict import judge, judge_load, judge_rollouts, judge_watch
 
 RETENTIONS = 10
-"""So often the retention passes during the run."""
+"""How often the retention passes during the run."""
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,9 +11,10 @@ from tests.trials.load.report import unanswered
 from tests.trials.load.sampling import EVERY_SECONDS, Sample
 
 WARM_UP = 0.4
-"""Of the run: caches fill, pools open, allocators find their size, and the first retention passes."""
+"""The share of the run that is not judged: caches fill, pools open, allocators find their size, and the first retention
+passes."""
 SEEN_SHARE = 0.9
-"""Of the looks that were due: a watch that went blind may not call flat what it did not see."""
+"""The share of looks due that must have been taken: a watch that went blind may not call flat what it did not see."""
 SECONDS_A_ROLLOUT = 120.0
 """One rollout takes about one of the two minutes that it is given here."""
 

@@ -56,7 +56,7 @@ def module_of(mutant: Mutant) -> str:
 
 
 def seen_share(counts: Mapping[str, int]) -> float:
-    """Of the mutants that could be judged."""
+    """The share of the mutants that could be judged which the tests saw."""
     seen, missed = (sum(counts.get(name, 0) for name in names) for names in (SEEN, MISSED))
     return seen / (seen + missed) if seen + missed else 1.0
 

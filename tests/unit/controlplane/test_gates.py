@@ -63,7 +63,7 @@ SERVING = Learnt(version=CHAMPION, labels=LABELS, attachments=(exported(version=
 
 
 def verdicts(gate: Gate, learnt: Learnt, champion: Learnt | None = None) -> tuple[GateVerdict, ...]:
-    """Of the gate alone, without those that are always asked."""
+    """The verdicts on the gate alone, without those that are always asked."""
     return judge([gate], Evidence(candidate=learnt, champion=champion, splits=SPLITS))[2:]
 
 

@@ -53,7 +53,7 @@ def test_every_broken_field_is_named_once_and_in_words(model: type[BaseModel], n
 
 
 def places(document: Any, above: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Of everything within a document, from the outside in."""
+    """The place of everything within a document, from the outside in."""
     entries = document.items() if isinstance(document, dict) else enumerate(document)
     for part, value in entries:
         yield (*above, part)

@@ -22,7 +22,7 @@ from workers.train.privacy import NOT_CHARGED, default_learning_rate, fit_privat
 
 
 def row_gradient(weights: Tensor, row: Tensor, target: Tensor) -> Tensor:
-    """Of the logistic loss of one row: one column is the second class against the first."""
+    """The gradient of one row's logistic loss; with one column, that is the second class against the first."""
     weights = weights.clone().requires_grad_(True)
     scores = row @ weights
     logits = torch.cat([torch.zeros_like(scores), scores]) if len(scores) == 1 else scores

@@ -141,7 +141,7 @@ def head_of(workbench: Workbench, result: TrainResult) -> Floats:
 
 
 def first_gradient(workbench: Workbench, rows: int = 24, **fields: object) -> Tensor:
-    """Of the head in a first step that meets all rows, which Adam's first moment keeps a tenth of."""
+    """The head's gradient in a first step that meets all rows, of which Adam's first moment keeps a tenth."""
     workbench.reports.clear()
     dataset = workbench.dataset(train=planted_rows(rows))
     spec = workbench.train_spec(dataset, batch_size=rows, epochs=2, checkpoint_steps=1, **fields)

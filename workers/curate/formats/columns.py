@@ -8,7 +8,7 @@ from workers.runtime.errors import JobError
 
 SHOWN_NAMES: Final = 20
 SHOWN_CHARACTERS: Final = 40
-"""Of a name: what is read as one may be a whole file, and what to do about it stands behind."""
+"""Characters of a column's name in an error: what is read as one may be a whole file, and the advice stands behind."""
 
 
 def needed_columns(source: Source) -> dict[str, str]:

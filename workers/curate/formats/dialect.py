@@ -14,7 +14,7 @@ DELIMITERS: Final = {"csv": ",;\t|", "tsv": "\t,;|"}
 SEPARATOR_LINE: Final = re.compile(r'"?sep=(.)"?')
 """Excel's first line for whoever opens the file in another locale."""
 MAX_KNOWN_LABELS: Final = 1000
-"""Of one file, by which a line is recognised as a row; a file with more has texts or numbers there."""
+"""Labels of one file by which a line is recognised as a row; a file with more has texts or numbers there."""
 
 
 class StrayQuote(Exception):

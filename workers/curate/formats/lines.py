@@ -11,7 +11,7 @@ MAX_LINE = 1 << 20
 MAX_RECORD = 4 << 20
 """Characters of one record, which may have several lines where quotes hold them together."""
 HEAD_BYTES: Final = 1 << 18
-"""Of a file, from which its encoding, its line ends and its delimiter are told."""
+"""Bytes from the start of a file that tell its encoding, its line ends and its delimiter."""
 _BOMS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -20,7 +20,7 @@ _BOMS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 MARK: Final = "graftwork.mark"
-"""Of an error handler: see `_mark`."""
+"""The name under which the error handler `_mark` is registered with `codecs`."""
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _LINE_END: Final = re.compile(r"\r*\n|\r")
 _UNDECODABLE: Final = "\udc80"

@@ -16,9 +16,9 @@ from workers.runtime.errors import JobError
 
 BATCH = 1_000
 MAX_GROUP_BYTES = 2 << 30
-"""Of one column of one row group, unpacked."""
+"""Bytes of one column of one row group, unpacked."""
 MAX_MEAN_BYTES = 1 << 20
-"""Of a value, on average: so much is one line of the other formats."""
+"""Bytes of a value, on average over a column of a row group: so much is one line of the other formats."""
 _TEXTS: Final = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
     pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary,

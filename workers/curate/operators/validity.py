@@ -13,7 +13,7 @@ from workers.runtime.errors import JobError
 
 WORD = re.compile(r"\S+")
 MAX_CHARACTERS = 1_000_000
-"""Of a row's text, where it is not truncated; a longer one is rejected."""
+"""Characters of a row's text, where it is not truncated; a longer one is rejected."""
 
 
 @dataclass

@@ -29,7 +29,7 @@ from workers.runtime.schemes.listed import ListedSession
 from workers.runtime.unpack import Budget, unpack
 
 MAX_ARCHIVE_BYTES = 2 << 30
-"""Of one archive, as it is downloaded."""
+"""Bytes of one archive, as it is downloaded."""
 MAX_NESTING = 4
 """Archives within archives that a URI may name."""
 TIMEOUT = (10.0, 60.0)

@@ -12,7 +12,7 @@ from workers.runtime.files import discard_staged, locked, publish_folder
 MAX_OBJECTS = 10_000
 """Below one prefix."""
 MAX_BYTES = 16 << 30
-"""Of all objects below one prefix."""
+"""Bytes of all objects below one prefix."""
 
 
 def fetch(uri: str, cache: Path) -> Path:

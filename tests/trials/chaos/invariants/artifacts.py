@@ -57,7 +57,7 @@ class Artifacts:
             self._sound[digest] = stamp
 
     def _references(self, view: View) -> Iterator[tuple[str, Any]]:
-        """Of rows that are new."""
+        """What rows that are new refer to, each with a name for it."""
         sources: tuple[tuple[str, Any, Any], ...] = (
             ("model version", select(ModelVersionRow.id, ModelVersionRow.adapter), ModelVersionRow.id),
             ("dataset version", select(DatasetVersionRow.id, DatasetVersionRow.manifest), DatasetVersionRow.id),
@@ -94,7 +94,7 @@ class Artifacts:
 
 
 def _has_checkpoint() -> Any:
-    """Of a job that may go on from it."""
+    """Whether a job has a checkpoint and may go on from it."""
     return col(JobRow.checkpoint).is_not(None) & col(JobRow.phase).not_in(sorted(FINAL))
 
 
@@ -104,7 +104,7 @@ def _path(root: Path, digest: str) -> Path:
 
 
 def _digests(document: Any) -> Iterator[str]:
-    """Of every artifact reference in a JSON document, however deep."""
+    """The digest of every artifact reference in a JSON document, however deep."""
     if isinstance(document, dict):
         if {"digest", "size", "media_type"} <= document.keys():
             yield document["digest"]

@@ -70,7 +70,7 @@ class Cut:
     since: float
     until: float
     lease_seconds: float
-    """Of the canary policy that was in force."""
+    """The lease of the canary policy that was in force."""
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def _units(entry: Mapping[str, Any]) -> int:
 
 
 def _boots(view: View) -> Iterator[str]:
-    """Of one gateway one life at a time goes on."""
+    """At most one life of a gateway goes on at a time."""
     query = select(GatewayBootRow.deployment, GatewayBootRow.gateway).where(col(GatewayBootRow.replaced).is_(False))
     for (deployment, gateway), times in Counter(view.session.exec(query).all()).items():
         if times > 1:

@@ -23,7 +23,7 @@ RATES = ("harm_alpha", "safe_alpha", "sample_ratio_alpha", "forgetting", "label_
 
 
 def number(low: float, high: float) -> st.SearchStrategy[float]:
-    """Of all sizes, and now and then one that is hardly meant."""
+    """Numbers of all sizes, and now and then one that is hardly meant."""
     sizes = st.floats(math.log(low), math.log(high)).map(math.exp)
     return st.one_of(sizes, sizes, st.sampled_from([low, high]), sizes, st.sampled_from([low / 10, high * 10, 0.0]))
 

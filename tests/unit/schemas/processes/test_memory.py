@@ -29,7 +29,7 @@ with tempfile.NamedTemporaryFile() as file:
 
 
 def heaps(first: str) -> int:
-    """Of a process that begins with `first` and then has many threads at once."""
+    """How many heaps a process has that begins with `first` and then has many threads at once."""
     done = subprocess.run([sys.executable, "-c", first + HEAPS], capture_output=True, text=True, timeout=60, check=True)
     return int(done.stdout)
 

@@ -137,7 +137,7 @@ def test_a_draw_is_the_same_in_every_worker_of_any_age() -> None:
 
 
 def test_another_seed_is_another_draw() -> None:
-    """Of the units as of the rows in one unit, and so of the splits."""
+    """The units and the rows in one unit are drawn anew, and so are the splits."""
     alone = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
     grouped = [replace(row, group="one conversation") for row in alone]
     for rows in (alone, grouped):

@@ -19,7 +19,7 @@ from workers.serve.sessions import Logits
 
 STABLE, CANARY = served_version(1), served_version(2)
 SECONDS = {STABLE.id: 0.01, CANARY.id: 0.1}
-"""Of a short row: the canary is ten times slower."""
+"""How long a version takes for a short row: the canary is ten times slower."""
 ROW = "four"
 GENERATION = Generation(
     deployment="d", generation=1, stable=STABLE, canary=CANARY, deadline_seconds=1.0, signing_key=""
