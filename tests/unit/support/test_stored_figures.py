@@ -19,7 +19,7 @@ from tests.trials.hostile.outcome import part
 from tests.trials.load.pages import section
 
 DOCS = ROOT / "docs"
-CHAOS = [ROOT / "tests" / "chaos" / "results" / f"{topology}.json" for topology in ("kafka", "embedded")]
+CHAOS = [ROOT / "tests" / "trials" / "chaos" / "results" / f"{topology}.json" for topology in ("kafka", "embedded")]
 FROM_CODE = {"limits.md": {"constants", "fields"}, "reference.md": {"roles", "settings", "events"}}
 """`make generate` writes these, and CI compares them: they tell no figures that were measured."""
 BY_PART: dict[str, Render] = {"hostile.md": part, "load.md": section}
