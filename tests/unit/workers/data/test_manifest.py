@@ -22,7 +22,7 @@ def test_a_split_is_written_in_parts_of_so_many_rows(bench: Workbench) -> None:
     *train, test = (pq.read_table(bench.artifacts.fetch(part.artifact)) for part in parts)
     assert list(chain(*(part["text"].to_pylist() for part in train))) == [row.text for row in rows]
     assert test.to_pylist() == [{"text": "t", "label": "b", "group": "g"}]
-    written = pq.ParquetFile(bench.store.fetch(parts[0].artifact)).metadata.row_group(0)
+    written = pq.ParquetFile(bench.artifacts.fetch(parts[0].artifact)).metadata.row_group(0)
     assert {written.column(place).compression for place in range(3)} == {"ZSTD"}
 
 
