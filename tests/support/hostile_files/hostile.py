@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.builders.adapters import adapter_metadata
+from tests.support.builders.adapters import small_adapter
 
 MIB = 1 << 20
-METADATA = adapter_metadata(r=0, target_modules=("query",), labels=("no", "yes")).model_dump(mode="json")
+IDENTITY = small_adapter(0).identity.model_dump(mode="json")
 
 
 class Bomb:

@@ -61,10 +61,15 @@ def upgrade() -> None:
     op.create_table(
         "base_graph",
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("family", sa.String(), nullable=False),
+        sa.Column("target_modules", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("artifact", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("created_at", columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
+    with op.batch_alter_table("base_graph", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_base_graph_family"), ["family"], unique=False)
+
     op.create_table(
         "cursor",
         sa.Column("name", sa.String(), nullable=False),
@@ -510,13 +515,7 @@ def upgrade() -> None:
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("adapter", columns.JSON_DOCUMENT, nullable=False),
-        sa.Column("base_model", sa.String(), nullable=False),
-        sa.Column("base_digest", sa.String(), nullable=False),
-        sa.Column("feature_recipe", sa.String(), nullable=False),
-        sa.Column("target_modules", columns.JSON_DOCUMENT, nullable=False),
-        sa.Column("head_digest", sa.String(), nullable=False),
-        sa.Column("labels", columns.JSON_DOCUMENT, nullable=False),
-        sa.Column("max_length", sa.Integer(), nullable=False),
+        sa.Column("identity", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("privacy", columns.JSON_DOCUMENT, nullable=True),
         sa.Column("parents", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("datasets", columns.JSON_DOCUMENT, nullable=False),
@@ -800,6 +799,9 @@ def downgrade() -> None:
     op.drop_table("dead_letter")
     op.drop_table("dataset")
     op.drop_table("cursor")
+    with op.batch_alter_table("base_graph", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_base_graph_family"))
+
     op.drop_table("base_graph")
     with op.batch_alter_table("applied", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_applied_deployment"))
