@@ -16,7 +16,7 @@ from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import TrainResult
 from tests.support.builders.artifacts import artifact, digest
-from tests.support.builders.models import graph_ref, identified_as
+from tests.support.builders.models import HEAD_ALONE, graph_ref, identified_as
 from tests.support.builders.results import curated, evaluated, exported, merged, privacy_label, trained
 from tests.support.builders.specs import CURATE, HEAD, TRAIN, frozen_head
 from tests.support.jobs import Jobs
@@ -94,7 +94,7 @@ def test_a_private_version_names_its_public_rows_too(jobs: Jobs) -> None:
     private = curate(jobs)
     public = made(do(jobs, "curate", CURATE | {"dataset": "public"}, curated("f", dataset="public")), "dataset")
     result = trained(steps=40, privacy=PAID)
-    version_id = train(jobs, result, privacy={"epsilon": 8, "delta": 1e-5}, public_dataset="public@latest")
+    version_id = train(jobs, result, method=HEAD, privacy={"epsilon": 8, "delta": 1e-5}, public_dataset="public@latest")
     assert version(jobs, version_id).datasets == [str(private), str(public)]
 
 
@@ -114,7 +114,7 @@ def test_a_private_training_without_its_label_makes_no_version(
     curate(jobs)
     jobs.request("train", TRAIN | {"method": HEAD, "privacy": {"epsilon": 8, "delta": 1e-5}})
     with pytest.raises(Invalid, match=r"epsilon 8|at most 8") as refused:
-        jobs.complete(jobs.claimed("train"), trained(steps=40, privacy=label))
+        jobs.complete(jobs.claimed("train"), trained(steps=40, identity=HEAD_ALONE, privacy=label))
     assert refused.value.field == field
     assert rows(jobs, ModelVersionRow) == []
 
