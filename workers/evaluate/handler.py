@@ -8,9 +8,9 @@ from schemas.evidence import Paired
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
 from schemas.model.references import GraphRef
 from workers.evaluate.metrics import accuracy, macro_f1, per_class
+from workers.graph.session import GraphSession
 from workers.model.dataset import Rows, count_trained_on, read_split, row_digest, rows_digest
 from workers.model.paired import pair
-from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
