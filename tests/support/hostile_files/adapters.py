@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from tests.support.hostile_files.hostile import IDENTITY, MIB, Hostile, pickled, written
+from tests.support.hostile_files.hostile import HEAD, IDENTITY, MIB, Hostile, pickled, written
 
 
 def safetensors(header: object, body: bytes = b"", length: int | None = None) -> bytes:
@@ -23,8 +23,8 @@ def tensor(shape: list[int], offsets: list[int], dtype: str = "F32") -> dict[str
 
 def good_adapter(weight: Any = None, **changes: object) -> bytes:
     tensors = {
-        "head.weight": np.zeros((2, 4), np.float32) if weight is None else weight,
-        "head.bias": np.zeros(2, np.float32),
+        "head.weight": HEAD.weight if weight is None else weight,
+        "head.bias": HEAD.bias,
     }
     data: bytes = save(tensors, metadata={"graftwork.identity.v1": json.dumps({**IDENTITY, **changes})})
     return data

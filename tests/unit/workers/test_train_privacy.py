@@ -91,7 +91,7 @@ def test_it_learns_more_than_a_constant_answer_and_says_its_price(workbench: Wor
     assert result.privacy.noise_multiplier == pytest.approx(3.80, abs=0.05)  # knowledge: sqrt(40) / 1.666
     assert (result.privacy.delta, result.privacy.steps, result.privacy.sample_rate) == (1e-5, 40, 1.0)
     assert result.privacy.not_charged
-    assert adapter.metadata.r == 0
+    assert adapter.identity.form.r == 0
     assert not adapter.change.factors
 
 

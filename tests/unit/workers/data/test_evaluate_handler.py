@@ -80,7 +80,7 @@ def test_two_versions_are_asked_the_same_rows_one_by_one(bench: Workbench) -> No
     served = bench.served()
     # The same graph with its labels in the other order answers the opposite: right where this version is wrong.
     other = identified_as(served.graph, task={"labels": served.graph.identity.task.labels[::-1]})
-    against = model_ref(2, labels=other.labels)
+    against = model_ref(2, identity=other.identity)
     rows = [("good", "positive"), ("great", "positive"), ("awful", "negative"), ("bad", "positive")]
     dataset = bench.dataset(test=rows)
     spec = evaluate_spec(served.model, served.graph, dataset=dataset, against=against, against_graph=other)
