@@ -2,7 +2,7 @@
 
 import numpy as np
 from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
+from peft.tuners.lora import Linear
 from torch import nn
 
 from schemas.model.methods import Lora
@@ -24,7 +24,7 @@ def inject(encoder: nn.Module, asked: Lora) -> nn.Module:
     encoder.eval()
     # LoRA's own dropout only: with a few hundred steps the base's dropout is noise that never averages out.
     for layer in _layers(encoder).values():
-        layer.lora_dropout.train()
+        layer.get_submodule("lora_dropout").train()
     return encoder
 
 
@@ -33,13 +33,10 @@ def change_of(encoder: nn.Module) -> LowRankChange:
     return LowRankChange({path: _factors_of(layer) for path, layer in _layers(encoder).items()})
 
 
-def _layers(encoder: nn.Module) -> dict[str, LoraLayer]:
-    return {path: module for path, module in encoder.named_modules() if isinstance(module, LoraLayer)}
+def _layers(encoder: nn.Module) -> dict[str, Linear]:
+    return {path: module for path, module in encoder.named_modules() if isinstance(module, Linear)}
 
 
-def _factors_of(layer: LoraLayer) -> Factors:
-    a, b = (
-        factor[_ADAPTER].get_parameter("weight").detach().numpy()  # type: ignore[operator]
-        for factor in (layer.lora_A, layer.lora_B)
-    )
+def _factors_of(layer: Linear) -> Factors:
+    a, b = (layer.get_parameter(f"{factor}.{_ADAPTER}.weight").detach().numpy() for factor in ("lora_A", "lora_B"))
     return Factors(a, (b * layer.scaling[_ADAPTER]).astype(np.float32))
