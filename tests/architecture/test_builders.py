@@ -14,8 +14,9 @@ TESTS: Final = Path(__file__).parents[1]
 BUILDERS: Final = TESTS / "support" / "builders"
 DOCUMENTS: Final = {of.__name__ for union in (JobSpec, JobResult) for of in get_args(get_args(union)[0])}
 PARTS: Final = {
-    "AdapterMetadata", "ArtifactRef", "ClassScore", "DatasetManifest", "DatasetPart", "DatasetRef", "GraphRef",
-    "Interval", "MergeSource", "ModelRef", "Paired", "PrivacyLabel", "ServedVersion", "Source", "VersionResult",
+    "AdapterMetadata", "ArtifactRef", "AttackConditions", "Conditions", "DatasetManifest", "DatasetPart", "DatasetRef",
+    "GraphRef", "Interval", "Measurement", "MergeSource", "ModelRef", "Paired", "PrivacyLabel", "ServedVersion",
+    "Source", "VersionResult",
 }  # fmt: skip
 ROWS: Final = {
     "AttachmentRow", "DatasetRow", "DatasetVersionRow", "JobRow", "ModelVersionRow",
