@@ -50,12 +50,13 @@ METRICS: Final[Mapping[MetricName, Metric]] = {
     "f1": Metric("evaluate", "harmonic mean of a label's precision and recall", sliced_by="label"),
     "attack_success_rate_at_worst": Metric(
         "attack",
-        "share of the rows answered right that an attack turns wrong, rows out of budget counted as turned",
+        "share of the rows answered right that an attack breaks, rows out of budget counted as broken",
         direction="minimize",
-        paired="rows that both answer right and an attack turns, those out of budget counted against the version",
+        paired="rows that both answer right and an attack breaks, those out of budget counted against the version",
     ),
     "accuracy_under_attack": Metric(
-        "attack", "share of the rows that are answered right and that no attack turns, none of those out of budget"
+        "attack",
+        "share of the attacked rows that are answered right and that no attack breaks; those out of budget count as broken",
     ),
     "clean_accuracy": Metric("attack", "share of the attacked rows that are answered right before the attack"),
 }
