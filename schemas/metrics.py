@@ -56,7 +56,7 @@ METRICS: Final[Mapping[MetricName, Metric]] = {
     ),
     "accuracy_under_attack": Metric(
         "attack",
-        "share of the attacked rows that are answered right and that no attack breaks; those out of budget count as broken",
+        "share of the attacked rows that are answered right and not broken; those out of budget count as broken",
     ),
     "clean_accuracy": Metric("attack", "share of the attacked rows that are answered right before the attack"),
 }
