@@ -7,9 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
-from schemas.artifacts import Digest, Fraction, GraphRef, ModelRef, Reference, Split
+from schemas.artifacts import Digest, Fraction, Reference, Split
 from schemas.base import Tolerant
 from schemas.metrics import METRICS, Direction, Metric
+from schemas.model.references import GraphRef, ModelRef
 
 Difference = Annotated[float, Field(ge=-1, le=1)]
 KNOWN: Final = cast(Mapping[str, Metric], METRICS)

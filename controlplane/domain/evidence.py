@@ -7,12 +7,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.artifacts import Digest, GraphRef
+from schemas.artifacts import Digest
 from schemas.base import Strict
 from schemas.evidence import AtLeast, Conditions, FindingOnRows, Measurement, Paired
 from schemas.gates import MetricGate, NamedRows
 from schemas.jobs import JobResult
 from schemas.jobs.results import GraphResult
+from schemas.model.references import GraphRef
 
 MOST_TOLD = 5
 """Results that do not count, each with its reason, in one verdict."""

@@ -66,7 +66,7 @@ def test_the_same_seed_gives_the_same_attack(
     assert (result.succeeded, result.failed, result.out_of_budget, result.skipped) == (
         *(sum(example["outcome"] == outcome for example in examples) for outcome in ("succeeded", "failed")), 0, 1,
     )  # fmt: skip
-    assert Interval(**found["attack_success_rate_at_worst"].model_dump(include=INTERVAL)) == result.success_rate
+    assert found["attack_success_rate_at_worst"].model_dump(include=INTERVAL) == result.success_rate.model_dump()
     assert result.conditions == AttackConditions.of(spec)
     for example in examples:
         assert example["queries"] <= 10 * len(example["text"].split())
@@ -167,7 +167,7 @@ def test_two_versions_are_attacked_on_the_same_rows(bench: Workbench) -> None:
     assert (paired.both, paired.neither) == (result.succeeded, result.failed)
     assert (paired.only_this, paired.only_other, paired.difference) == (0, 0, 0)
     # a label that the other version does not know: nothing there was right before the attack
-    unknown = identified_as(served.graph, labels=("negative", "joyful"))
+    unknown = identified_as(served.graph, task={"labels": ("negative", "joyful")})
     found = beside(attacked(bench, served, dataset, against=other, against_graph=unknown)[0])
     assert found is not None
     assert 0 < found.n < paired.n

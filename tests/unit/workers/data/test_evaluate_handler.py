@@ -90,8 +90,8 @@ def beside(result: EvaluateResult) -> Paired | None:
 def test_two_versions_are_asked_the_same_rows_one_by_one(bench: Workbench) -> None:
     served = bench.served()
     # The same graph with its labels in the other order answers the opposite: right where this version is wrong.
-    other = identified_as(served.graph, labels=served.graph.labels[::-1])
-    against = model_ref(2, labels=other.labels)
+    other = identified_as(served.graph, task={"labels": served.graph.identity.task.labels[::-1]})
+    against = model_ref(2, identity=other.identity)
     rows = [("good", "positive"), ("great", "positive"), ("awful", "negative"), ("bad", "positive")]
     dataset = bench.dataset(test=rows)
     spec = evaluate_spec(served.model, served.graph, dataset=dataset, against=against, against_graph=other)
@@ -109,7 +109,7 @@ def test_two_versions_are_asked_the_same_rows_one_by_one(bench: Workbench) -> No
         "split test by the other version",
     ]
     assert beside(handle(spec.model_copy(update={"against_graph": None}), bench.context())) is None
-    unknown = identified_as(other, labels=("negative", "joyful"))
+    unknown = identified_as(other, task={"labels": ("negative", "joyful")})
     spec = spec.model_copy(update={"against_graph": unknown})
     found = beside(handle(spec, bench.context()))
     assert found is not None
