@@ -15,12 +15,13 @@ import typer
 
 from controlplane.cli.output import Terminal, refuse, terminal
 from controlplane.cli.stored_rows import COLUMNS, Row, StoredRows
-from schemas.artifacts import SPLITS, DatasetManifest, Split
+from schemas.artifacts import SPLITS, Split
+from schemas.data.manifest import DatasetManifest
 
 Reference = Annotated[str, typer.Argument(help="id, name/3 or name@latest")]
 OneSplit = Annotated[Split | None, typer.Option(help="one split; default: all")]
 WRITTEN = ("split", *COLUMNS)
-REJECTED = ("source", "line", "reason")
+REJECTED = ("source", "line", "operator", "reason")
 FORMATS = (".jsonl", ".csv")
 
 
@@ -77,7 +78,10 @@ def rejects(
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="how many at most")] = 20,
     reason: Annotated[str | None, typer.Option(help="only those of this reason")] = None,
 ) -> None:
-    """Which rows of the sources were left out: source (0 is the first), line from 1 (row, in Parquet), and reason."""
+    """Which rows of the sources were left out: source (0 is the first), line from 1 (row, in Parquet) and reason.
+
+    Without an operator it was no row when it was read.
+    """
     screen = terminal(context)
     with screen.client() as client:
         found = client.get_dataset_version(reference)

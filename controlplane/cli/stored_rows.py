@@ -9,9 +9,11 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from controlplane.errors import GraftworkError
-from schemas.artifacts import SPLITS, ArtifactRef, DatasetManifest
+from schemas.artifacts import SPLITS, ArtifactRef
+from schemas.data.manifest import DatasetManifest
+from schemas.data.rows import ROW_SCHEMAS
 
-COLUMNS: Final = ("label", "text", "group")
+COLUMNS: Final = ROW_SCHEMAS["text_label"].shown
 Row = dict[str, str | None]
 
 

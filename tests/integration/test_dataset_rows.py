@@ -11,7 +11,9 @@ import pytest
 
 from controlplane.cli.app import main
 from controlplane.store.database import Database
-from schemas.artifacts import ArtifactRef, DatasetManifest, Split
+from schemas.artifacts import ArtifactRef, Split
+from schemas.data.manifest import DatasetManifest
+from schemas.data.rows import ROW_SCHEMAS
 from tests.support.builders import datasets
 from tests.support.builders.results import curated
 from tests.support.builders.specs import CURATE
@@ -19,10 +21,11 @@ from tests.support.builders.stored import store_manifest
 from tests.support.http_server import serving
 from tests.support.jobs import Jobs
 from tests.support.worlds.in_process import InProcess
-from workers.curate.manifest import COLUMNS, write_parts
 from workers.curate.rejects import rejects_in
-from workers.curate.rows import Place, Reject, Row
+from workers.curate.rows import Reject
 from workers.curate.rows import digest_of as digest_of_text
+from workers.data.parts import write_parts
+from workers.data.rows import Place, Row
 from workers.runtime.artifacts import ArtifactStore
 
 HOSTILE = 'a "quote", a comma;\nand a second line'
@@ -37,9 +40,9 @@ EXPORTED = [
     for text, label, group in rows
 ]
 REJECTS = [
-    Reject(Place(0, 3), "empty_label", digest_of_text("a secret")),
-    Reject(Place(0, 7), "duplicate", digest_of_text("another")),
-    Reject(Place(1, 2), "empty_label", digest_of_text("a third")),
+    Reject(Place(0, 3), None, "empty_label", digest_of_text("a secret")),
+    Reject(Place(0, 7), "deduplicate", "duplicate", digest_of_text("another")),
+    Reject(Place(1, 2), None, "empty_label", digest_of_text("a third")),
 ]
 
 
@@ -61,9 +64,8 @@ def store(tmp_path: Path) -> ArtifactStore:
 @pytest.fixture
 def manifest(store: ArtifactStore, tmp_path: Path) -> DatasetManifest:
     rows = {split: [_row(*one) for one in found] for split, found in ROWS.items()}
-    return datasets.manifest(
-        write_parts(rows, store, tmp_path), columns=dict(COLUMNS), labels=("negative", "positive", "unseen")
-    )
+    parts = write_parts(rows, ROW_SCHEMAS["text_label"], store, tmp_path)
+    return datasets.manifest(parts, labels=("negative", "positive", "unseen"))
 
 
 @pytest.fixture
@@ -149,12 +151,12 @@ def test_another_ending_is_refused_before_anything_is_read(run: Run, tmp_path: P
 
 
 def test_rejects_are_told_by_source_line_and_reason_and_never_by_text(run: Run) -> None:
-    all_ = [(one.place.source, one.place.line, one.reason) for one in REJECTS]
+    all_ = [(one.place.source, one.place.line, one.operator, one.reason) for one in REJECTS]
     said = run("rejects", "reviews/1", "--json")
     assert [tuple(row.values()) for row in json.loads(said.out)] == all_
-    assert [set(row) for row in json.loads(said.out)] == 3 * [{"source", "line", "reason"}]
+    assert [set(row) for row in json.loads(said.out)] == 3 * [{"source", "line", "operator", "reason"}]
     table = run("rejects", "reviews@latest", "-n", "1").out.splitlines()
-    assert [line.split() for line in table[:2]] == [["source", "line", "reason"], ["0", "3", "empty_label"]]
+    assert [line.split() for line in table[:2]] == [["source", "line", "operator", "reason"], ["0", "3", "empty_label"]]
     assert table[2] == "1 of 3: -n 3 shows all"
     one = json.loads(run("rejects", "reviews/1", "--reason", "empty_label", "--json").out)
     assert [row["line"] for row in one] == [3, 2]

@@ -5,13 +5,16 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from schemas.artifacts import DatasetManifest
-from schemas.jobs.curate import CurateResult, Source, Splits
+from schemas.data.manifest import DatasetManifest
+from schemas.data.operators import Splits, pipeline
+from schemas.jobs.curate import CurateResult, Source
 from tests.support.builders.specs import curate_spec
 from tests.support.workbench import Workbench
 from workers.curate.handler import handle
 
 NO_SPLIT = Splits(validation=0, test=0)
+UNDIVIDED = pipeline(NO_SPLIT)
+"""The default operators, with every row in train."""
 
 
 def rows(count: int, start: int = 0) -> list[dict[str, object]]:

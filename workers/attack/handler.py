@@ -14,7 +14,8 @@ from schemas.artifacts import ArtifactRef, GraphRef
 from schemas.jobs.attack import AttackResult, AttackSpec
 from workers.attack.environment import prepare
 from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
-from workers.model.dataset import count_trained_on, read_split, rows_digest
+from workers.data.manifest import count_trained_on, read_split
+from workers.data.rows import rows_digest
 from workers.model.paired import pair
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context

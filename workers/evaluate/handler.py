@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from schemas.artifacts import ArtifactRef, GraphRef
 from schemas.evidence import Paired
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
+from workers.data.manifest import Rows, count_trained_on, read_split
+from workers.data.rows import row_digest, rows_digest
 from workers.evaluate.metrics import accuracy, macro_f1, per_class
-from workers.model.dataset import Rows, count_trained_on, read_split, row_digest, rows_digest
 from workers.model.paired import pair
 from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore

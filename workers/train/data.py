@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from schemas.artifacts import DatasetRef, Split
-from workers.model.dataset import Rows, read_split
+from workers.data.manifest import Rows, read_split
 from workers.model.tokenize import TextTokenizer
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.errors import JobError

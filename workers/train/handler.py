@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import FrozenHead, TrainResult, TrainSpec
+from workers.data.manifest import read_manifest
 from workers.model.adapter import (
     MEDIA_TYPE,
     Adapter,
@@ -20,7 +21,6 @@ from workers.model.adapter import (
     serialize_adapter,
 )
 from workers.model.base import Base, load_base
-from workers.model.dataset import read_manifest
 from workers.model.features import SCALE
 from workers.model.head import Classifier, check_fits
 from workers.model.tokenize import TextTokenizer

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetPart, DatasetRef
+from schemas.artifacts import ArtifactRef, DatasetRef
+from schemas.data.manifest import DatasetManifest, DatasetPart
+from schemas.data.rows import ROW_SCHEMAS
 from schemas.jobs.curate import CurateResult
 from tests.support.builders.artifacts import artifact, digest
 from tests.support.builders.models import LABELS
@@ -29,14 +31,15 @@ def registered_dataset(result: CurateResult, number: int = 1) -> DatasetRef:
 
 
 def part(split: str, rows: int, of: ArtifactRef) -> DatasetPart:
-    return DatasetPart.model_validate({"split": split, "rows": rows, "artifact": of})
+    return DatasetPart.model_validate({"split": split, "row_schema": "text_label", "rows": rows, "artifact": of})
 
 
 def manifest(parts: Iterable[DatasetPart], **changes: Any) -> DatasetManifest:
     parts = tuple(parts)
     fields: dict[str, Any] = {
         "digest": digest("".join(one.artifact.digest for one in parts)),
-        "columns": {"text": "string", "label": "string"},
+        "row_schema": "text_label",
+        "columns": ROW_SCHEMAS["text_label"].stored,
         "labels": LABELS,
         "operators": (),
     }

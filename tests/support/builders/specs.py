@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.artifacts import GraphRef, ModelRef
+from schemas.data.operators import Operator, pipeline
 from schemas.jobs.attack import AttackSpec
 from schemas.jobs.curate import CurateSpec, Source
 from schemas.jobs.evaluate import EvaluateSpec
@@ -17,6 +18,11 @@ CURATE: Final[dict[str, Any]] = {"dataset": "reviews", "sources": [{"uri": "file
 """What a client asks."""
 TRAIN: Final[dict[str, Any]] = {"model": MODEL, "base_model": BASE, "dataset": "reviews@latest"}
 """What a client asks."""
+
+
+def operators(*changes: Operator) -> list[dict[str, Any]]:
+    """The default operators with these, as a client writes them."""
+    return [operator.model_dump(mode="json") for operator in pipeline(*changes)]
 
 
 def source_at(of: Path | str = "file:///data/reviews.csv", **fields: Any) -> Source:

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tests.support.workbench import Workbench
+from workers.data.manifest import read_split
 from workers.model.base import base_digest, load_base
-from workers.model.dataset import read_split
 from workers.model.features import SCALE, features
 from workers.model.head import Classifier
 from workers.model.tokenize import TextTokenizer
