@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from schemas.base import Tolerant
+from schemas.data.rows import RowSchemaName
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
@@ -61,6 +62,8 @@ class DatasetRef(Reference):
     """The dataset."""
     version: int = Field(ge=1)
     """Counts from 1 within the dataset. Unit: none."""
+    row_schema: RowSchemaName
+    """What each of its rows is."""
     digest: Digest
     """Over canonical rows, their schema, splits and resolved operators; not over Parquet bytes."""
     manifest: ArtifactRef

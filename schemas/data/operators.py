@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 from pydantic import Field, field_validator, model_validator
 
 from schemas.base import Strict
+from schemas.data.rows import RowSchemaName
 from schemas.labels import Label
 
 Stability = Literal["record-local", "cross-record"]
@@ -25,6 +26,8 @@ class OperatorSettings(Strict):
     """The folder of its implementation."""
     STABILITY: ClassVar[Stability] = "record-local"
     """Record-local: a row's fate depends on the row alone. Cross-record: on the others too."""
+    ROW_SCHEMAS: ClassVar[tuple[RowSchemaName, ...]] = get_args(RowSchemaName)
+    """Of which rows it makes sense."""
     SEEDED: ClassVar[bool] = False
     """Whether the spec's seed is one of its settings."""
     REJECTS: ClassVar[Mapping[str, str]] = {}
@@ -55,6 +58,7 @@ class Truncate(OperatorSettings):
     """Texts are cut."""
 
     FAMILY = "text"
+    ROW_SCHEMAS = ("text_label",)
     op: Literal["truncate"] = "truncate"
     version: Literal[1] = 1
     max_words: int = Field(ge=1, examples=[256])
@@ -99,6 +103,7 @@ class Labels(OfSources):
     """Rows of labels that are not listed are rejected."""
 
     FAMILY = "labels"
+    ROW_SCHEMAS = ("text_label",)
     REJECTS = {
         "unknown_label": "the list labels does not name these labels: add them, or leave the operator labels out",
         "label_not_a_number": "thresholds are for a column of numbers",
@@ -154,7 +159,10 @@ class GroupBy(OfSources):
 
 
 class Deduplicate(OperatorSettings):
-    """Of rows with one normalised text one is kept, and none where their labels differ."""
+    """One row is kept of those with one normal form, and none where their labels differ.
+
+    The normal form is of a text, of a prompt with its completion, or of a conversation.
+    """
 
     FAMILY = "duplicates"
     STABILITY = "cross-record"
@@ -187,7 +195,7 @@ class Sample(OfSources):
 
 
 class Splits(OperatorSettings):
-    """Every row gets its split: a group, or a text, never lies in two of them. The rest is train.
+    """Every row gets its split: a group, a text or a prompt never lies in two of them. The rest is train.
 
     A split that the parent version has is not filled up: its rows are what every version is measured on.
     """

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from schemas.artifacts import DatasetRef, Name, SourceUri
 from schemas.base import Seed, Strict
 from schemas.data.operators import DEFAULT, GroupBy, OfSources, Operator, Splits
-from schemas.data.rows import RowSchemaName
+from schemas.data.rows import ROW_SCHEMAS, RowSchemaName
 from schemas.encodings import Encoding
 from schemas.jobs.results import DatasetResult
 
@@ -35,6 +35,10 @@ class Source(Strict):
     """The column with the text."""
     label: str = "label"
     """The column with the label."""
+    columns: dict[str, str] = Field(default={}, max_length=2, examples=[{"prompt": "question", "completion": "answer"}])
+    """The columns of rows that are not text and label: what a row schema calls them, and what the file does; empty:
+    they are recognised as `prompt` and `completion`, as Alpaca's `instruction`, `input` and `output`, as OpenAI's
+    `messages` or as ShareGPT's `conversations`."""
     group: str | None = Field(default=None, examples=["review_id"])
     """A column whose rows of one value never lie in two splits; null: every row is its own group."""
 
@@ -47,7 +51,7 @@ class CurateSpec(Strict):
     dataset: Name = Field(examples=["reviews"])
     """The dataset that gets a new version; it is made when there is none of that name."""
     row_schema: RowSchemaName = "text_label"
-    """What a row of it is."""
+    """What a row of it is: a text with its label, a prompt with its completion, or the messages of a conversation."""
     sources: tuple[Source, ...] = Field(min_length=1, max_length=32)
     """Files whose rows are taken together, in this order."""
     operators: tuple[Operator, ...] = Field(default=DEFAULT, min_length=1, max_length=32)
@@ -70,6 +74,29 @@ class CurateSpec(Strict):
                     f"operators: {after.op} comes after {before.op}, which is given all sources' rows together; "
                     "expected before it what each source's rows are given to alone"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _everything_is_of_one_row_schema(self) -> Self:
+        schema = ROW_SCHEMAS[self.row_schema]
+        for operator in self.operators:
+            if self.row_schema not in operator.ROW_SCHEMAS:
+                expected = ", ".join(operator.ROW_SCHEMAS)
+                raise ValueError(f"operators: {operator.op} is for rows of {expected}; row_schema is {self.row_schema}")
+            if isinstance(operator, Splits) and operator.balanced and not schema.is_labelled:
+                raise ValueError(f"operators: balanced splits need labels, which rows of {self.row_schema} have not")
+        for index, source in enumerate(self.sources):
+            if source.columns and (schema.is_labelled or set(source.columns) != set(schema.columns)):
+                expected = "text and label" if schema.is_labelled else f"columns for {', '.join(schema.columns)}"
+                raise ValueError(
+                    f"sources[{index}].columns names {', '.join(source.columns)}; rows of {self.row_schema} "
+                    f"need {expected}"
+                )
+        if self.parent is not None and self.parent.row_schema != self.row_schema:
+            raise ValueError(
+                f"parent: {self.parent.dataset}/{self.parent.version} has rows of {self.parent.row_schema}; "
+                f"expected {self.row_schema}, which is row_schema"
+            )
         return self
 
     @model_validator(mode="after")

@@ -20,6 +20,7 @@ from schemas.artifacts import (
     TargetModule,
 )
 from schemas.base import Tolerant
+from schemas.data.rows import RowSchemaName
 from schemas.evidence import Finding
 
 
@@ -29,6 +30,8 @@ class DatasetResult(Tolerant):
     OUTPUT: ClassVar[type[Reference]] = DatasetRef
     """What later stages of a pipeline are handed: the version that it made."""
     dataset: Name
+    row_schema: RowSchemaName
+    """What each of its rows is."""
     manifest: ArtifactRef
     digest: Digest
     rows: dict[str, int]

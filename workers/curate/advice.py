@@ -27,6 +27,12 @@ OF_READING: Final[dict[str, str]] = {
     "too_long": "these lines are longer than anybody reads: shorten them",
     "not_a_label": "a label is text, a number, a boolean or a date, not a list or an object",
     "label_too_long": "is it the right column?",
+    "empty_prompt": "these rows have no prompt: is it the right column?",
+    "empty_completion": "these rows have nothing to learn: fill the completion in, or name another column",
+    "not_messages": "a conversation is a list of messages, each with who says it and what (in CSV: as JSON)",
+    "empty_message": "a message of these conversations says nothing: fill it in, or remove it",
+    "unknown_role": "only system, user and assistant speak here: remove the messages of tools",
+    "no_assistant_turn_last": "what is learnt is the assistant's last message: cut what stands behind it",
 }
 ADVICE: Final[dict[str, str]] = {
     **OF_READING,
@@ -59,7 +65,9 @@ def of_splits(rows: Mapping[Split, Sequence[Row]], labels: Sequence[str]) -> Ite
 def of_labels(rows: Mapping[Split, Sequence[Row]], asked: Sequence[str]) -> Iterator[str]:
     """Labels that nobody asked for by name, and that may say that a row has none."""
     counts = Counter(row.label for part in rows.values() for row in part)
-    found = [f"{label} {count}" for label, count in sorted(counts.items()) if label.casefold() in MAY_MEAN_NONE]
+    found = [
+        f"{label} {count}" for label, count in sorted(counts.items()) if label and label.casefold() in MAY_MEAN_NONE
+    ]
     if found and not asked:
         yield (
             f"labels that may mean that there is none, with all their rows: {', '.join(found)}; to leave these rows "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from schemas.artifacts import Split
 from schemas.data.manifest import DatasetManifest
 from schemas.data.operators import Labels, resolved
-from schemas.data.rows import ROW_SCHEMAS
+from schemas.data.rows import ROW_SCHEMAS, RowSchema
 from schemas.jobs.curate import CurateResult, CurateSpec
 from workers.curate.advice import of_labels, of_rejects, of_splits
 from workers.curate.formats.reading import read_records
@@ -16,7 +16,7 @@ from workers.curate.parent import Parent, read_parent
 from workers.curate.pipeline import Pipeline
 from workers.curate.rejects import Rejects, rejects_in
 from workers.curate.rows import Reject, Unreadable, digest_of
-from workers.curate.text_label import row_of
+from workers.curate.shapes.recognise import recognise
 from workers.data.manifest import dataset_digest, write_manifest
 from workers.data.parts import write_parts
 from workers.data.rows import Place, Row, canonical, rows_digest
@@ -45,6 +45,10 @@ class Curation:
         return len(self.spec.sources) + 2
 
     @property
+    def schema(self) -> RowSchema:
+        return ROW_SCHEMAS[self.spec.row_schema]
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Those that the spec asks for; none: every label that occurs."""
         asked = [operator.labels for operator in self.spec.operators if isinstance(operator, Labels)]
@@ -56,7 +60,7 @@ def handle(spec: CurateSpec, context: Context) -> CurateResult:
     with rejects_in(context.workdir) as rejects:
         run = Curation(spec, context, rejects, Pipeline.of(spec.operators, rejects))
         drawn = [row for index in range(len(spec.sources)) for row in _read_source(run, index)]
-        labels = _labels(run.labels, parent, drawn)
+        labels = _labels(run, parent, drawn)
         added = _divide(run, drawn, parent, labels)
         context.progress(run.steps - 1, run.steps, "writing")
         return _publish(run, parent, added, labels)
@@ -66,20 +70,21 @@ def _read_source(run: Curation, index: int) -> Sequence[Row]:
     source = run.spec.sources[index]
     run.context.stage(f"source {index}: reading")
     path = run.context.sources.fetch(source.uri)
+    reader = recognise(path, source, index, run.spec.row_schema)
     of_each_row, of_all_rows = run.pipeline.of_source(index)
     given = Given(run.spec.seed)
     valid: list[Row] = []
     count = 0
-    for count, record in enumerate(read_records(path, source), 1):
+    for count, record in enumerate(read_records(path, reader.source), 1):
         row = (
             Reject(Place(index, record.line), None, record.reason, digest_of(record.raw))
             if isinstance(record, Unreadable)
-            else row_of(record, source, index)
+            else reader.row_of(record)
         )
-        if isinstance(row, Row):
-            valid.extend(run.pipeline.run(of_each_row, [row], given))
-        else:
+        if isinstance(row, Reject):
             run.rejects.add(row)
+        else:
+            valid.extend(run.pipeline.run(of_each_row, [row], given))
         if count > MAX_ROWS:
             raise JobError(f"source {source.uri}: it has more than {MAX_ROWS} rows; divide it")
         if count % REPORT_EVERY == 0:
@@ -107,9 +112,11 @@ def _divide(run: Curation, drawn: Sequence[Row], parent: Parent, labels: Sequenc
     return added
 
 
-def _labels(asked: tuple[str, ...], parent: Parent, drawn: Sequence[Row]) -> tuple[str, ...]:
-    """The parent's, in its order (a head's rows are named by it), then new ones."""
-    new = asked or tuple(sorted({row.label for row in drawn}))
+def _labels(run: Curation, parent: Parent, drawn: Sequence[Row]) -> tuple[str, ...]:
+    """The parent's, in its order (a head's rows are named by it), then new ones; none where rows have no labels."""
+    if not run.schema.is_labelled:
+        return ()
+    new = run.labels or tuple(sorted({row.label for row in drawn if row.label is not None}))
     labels = (*parent.labels, *(label for label in new if label not in parent.labels))
     if len(labels) > MAX_LABELS:
         raise JobError(
@@ -123,7 +130,7 @@ def _labels(asked: tuple[str, ...], parent: Parent, drawn: Sequence[Row]) -> tup
 def _publish(
     run: Curation, parent: Parent, added: Mapping[Split, Sequence[Row]], labels: Sequence[str]
 ) -> CurateResult:
-    spec, artifacts, schema = run.spec, run.context.artifacts, ROW_SCHEMAS[run.spec.row_schema]
+    spec, artifacts, schema = run.spec, run.context.artifacts, run.schema
     rows: dict[Split, list[Row]] = {split: [*parent.rows[split], *added[split]] for split in added}
     _check_train(rows["train"], labels)
     operators = tuple(resolved(spec.operators, spec.seed))
@@ -146,6 +153,7 @@ def _publish(
     run.context.progress(run.steps, run.steps, f"{_in_words(counts)} rows")
     return CurateResult(
         dataset=spec.dataset,
+        row_schema=schema.name,
         manifest=write_manifest(artifacts, manifest),
         digest=digest,
         rows=counts,
@@ -158,6 +166,8 @@ def _publish(
 
 
 def _check_train(train: Sequence[Row], labels: Sequence[str]) -> None:
+    if not train:
+        raise JobError("no row is left to train on; give more of them, or lower the sizes in the operator split")
     counts = Counter(row.label for row in train)
     lacking = ", ".join(repr(label) for label in labels if not counts[label])
     if lacking:

@@ -4,11 +4,10 @@ from dataclasses import dataclass, field
 
 from schemas.artifacts import DatasetRef, Split
 from schemas.data.manifest import DatasetPart
-from schemas.data.rows import ROW_SCHEMAS
+from schemas.data.rows import GROUP, ROW_SCHEMAS
 from workers.data.manifest import read_manifest
-from workers.data.normalize import normalize
 from workers.data.parts import read_part
-from workers.data.rows import Row
+from workers.data.rows import ROWS, Row
 from workers.runtime.artifacts import ArtifactStore
 
 
@@ -19,7 +18,7 @@ class Parent:
     parts: tuple[DatasetPart, ...] = ()
 
     @property
-    def label_of(self) -> dict[str, str]:
+    def label_of(self) -> dict[str, str | None]:
         """The label of each row's key."""
         return {row.key: row.label for rows in self.rows.values() for row in rows}
 
@@ -42,9 +41,7 @@ def read_parent(ref: DatasetRef | None, artifacts: ArtifactStore) -> Parent:
 def _rows(part: DatasetPart, artifacts: ArtifactStore, where: str) -> list[Row]:
     columns = tuple(ROW_SCHEMAS[part.row_schema].columns)
     table = read_part(part, artifacts, columns, where)
-    texts, labels = (table.column(name).to_pylist() for name in columns)
-    groups = table.column("group").to_pylist() if "group" in table.column_names else [None] * len(texts)
-    return [
-        Row(text, label, group, normalize(text), split=part.split)
-        for text, label, group in zip(texts, labels, groups, strict=True)
-    ]
+    groups = table.column(GROUP).to_pylist() if GROUP in table.column_names else [None] * table.num_rows
+    values = zip(*(table.column(name).to_pylist() for name in columns), strict=True)
+    make = ROWS[part.row_schema]
+    return [make(*one, group=group, split=part.split) for one, group in zip(values, groups, strict=True)]

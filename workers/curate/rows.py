@@ -22,6 +22,12 @@ Reason = Literal[
     "too_long",
     "not_a_label",
     "label_too_long",
+    "empty_prompt",
+    "empty_completion",
+    "not_messages",
+    "empty_message",
+    "unknown_role",
+    "no_assistant_turn_last",
 ]
 """Why a record is no row. Each operator says in its settings why it leaves out those that are."""
 
@@ -58,15 +64,6 @@ class Reject:
         if row.place is None:
             raise ValueError("a row of the parent version is never rejected")
         return cls(row.place, operator, reason, digest_of(row.text))
-
-
-def character_fault(value: str) -> Literal["nul_character", "undecodable"] | None:
-    """NUL, which databases refuse, and surrogates, which are what is left of bytes that were not UTF-8."""
-    if "\0" in value:
-        return "nul_character"
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        return "undecodable"
-    return None
 
 
 def digest_of(text: str | bytes) -> str:

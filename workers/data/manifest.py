@@ -63,8 +63,12 @@ def read_manifest(artifacts: ArtifactStore, dataset: DatasetRef) -> DatasetManif
 
 def read_split(artifacts: ArtifactStore, dataset: DatasetRef, split: Split) -> Rows:
     """The rows of one split; none when the version has no such split."""
-    rows = Rows([], [])
-    for part in read_manifest(artifacts, dataset).parts:
+    manifest, rows = read_manifest(artifacts, dataset), Rows([], [])
+    if manifest.row_schema != "text_label":
+        raise JobError(
+            f"dataset {dataset.dataset}/{dataset.version} has rows of {manifest.row_schema}; expected text_label"
+        )
+    for part in manifest.parts:
         if part.split == split:
             where = f"{dataset.dataset}/{dataset.version} split {split}"
             table = read_part(part, artifacts, tuple(ROW_SCHEMAS["text_label"].columns), where)

@@ -16,7 +16,10 @@ from workers.runtime.errors import JobError
 
 PARQUET: Final = "application/vnd.apache.parquet"
 PART_ROWS: Final = 50_000
-ARROW: Final = {str(kind): kind for kind in (pa.string(),)}
+_SAID: Final = pa.struct(
+    [pa.field("role", pa.string(), nullable=False), pa.field("content", pa.string(), nullable=False)]
+)
+ARROW: Final = {str(kind): kind for kind in (pa.string(), pa.list_(pa.field("element", _SAID)))}
 """Arrow's types by the names that row schemas have for them."""
 
 

@@ -2,15 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from schemas.artifacts import Digest, Split
-from schemas.data.rows import RowSchema
+from schemas.data.rows import RowSchema, RowSchemaName
 from workers.data.normalize import loosely, normalize
 
 Canonical = tuple[object, ...]
 """The values of a row schema's columns, in their order."""
+ANSWER: Final = "\n"
+"""What stands in a key before the answer; no normal form holds it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,17 @@ class Place:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    text: str
-    label: str
-    group: str | None
+Message = Mapping[str, str]
+"""One turn of a conversation: its `role` and its `content`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What curation keeps of a row, whatever its row schema."""
+
     key: str
-    """The normalised text: rows with one key are duplicates."""
+    """The normal form of what the row says, its answer in the last line: rows with one key are duplicates."""
+    group: str | None = None
     place: Place | None = None
     """None: a row of the parent version."""
     split: Split | None = None
@@ -35,11 +42,63 @@ class Row:
 
     @property
     def unit(self) -> str:
-        """What may not be divided between splits."""
-        return f"group:{self.group}" if self.group is not None else f"text:{loosely(self.key)}"
+        """What may not be divided between splits: a group, or all answers to one question."""
+        if self.group is not None:
+            return f"group:{self.group}"
+        return f"text:{loosely(self.key.rpartition(ANSWER)[0] or self.key)}"
 
-    def with_text(self, text: str) -> "Row":
+
+@dataclass(frozen=True, slots=True)
+class TextLabel(Kept):
+    text: str
+    label: str
+
+    @classmethod
+    def of(cls, text: str, label: str, **kept: Any) -> "TextLabel":
+        return cls(text, label, key=normalize(text), **kept)
+
+    def with_text(self, text: str) -> "TextLabel":
         return replace(self, text=text, key=normalize(text))
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCompletion(Kept):
+    prompt: str
+    completion: str
+    label: None = None
+
+    @classmethod
+    def of(cls, prompt: str, completion: str, **kept: Any) -> "PromptCompletion":
+        return cls(prompt, completion, key=f"{normalize(prompt)}{ANSWER}{normalize(completion)}", **kept)
+
+    @property
+    def text(self) -> str:
+        return f"{self.prompt}\n{self.completion}"
+
+
+@dataclass(frozen=True, slots=True)
+class Messages(Kept):
+    messages: Sequence[Message]
+    label: None = None
+
+    @classmethod
+    def of(cls, messages: Sequence[Message], **kept: Any) -> "Messages":
+        key = ANSWER.join(f"{message['role']} {normalize(message['content'])}" for message in messages)
+        return cls(messages, key=key, **kept)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(message["content"] for message in self.messages)
+
+
+Row = TextLabel | PromptCompletion | Messages
+"""`text` is what is counted of it and `label` what it is balanced by; None: its row schema has no label."""
+ROWS: Final[Mapping[RowSchemaName, Callable[..., Row]]] = {
+    "text_label": TextLabel.of,
+    "prompt_completion": PromptCompletion.of,
+    "messages": Messages.of,
+}
+"""By its row schema how a row is made of the values of the schema's columns, in their order."""
 
 
 def canonical(row: Row, schema: RowSchema) -> Canonical:

@@ -18,6 +18,7 @@ DATASET: Final = UUID(int=7)
 def dataset_ref(dataset: str = "reviews", version: int = 1, **changes: Any) -> DatasetRef:
     fields: dict[str, Any] = {
         "id": DATASET,
+        "row_schema": "text_label",
         "digest": digest(f"{dataset}/{version}"),
         "manifest": artifact(f"manifest of {dataset}/{version}", "application/json"),
     }
@@ -27,7 +28,7 @@ def dataset_ref(dataset: str = "reviews", version: int = 1, **changes: Any) -> D
 def registered_dataset(result: CurateResult, number: int = 1) -> DatasetRef:
     """The version that the control plane would register for a curation."""
     identity = uuid5(DATASET, result.manifest.digest)
-    return dataset_ref(result.dataset, number, id=identity, digest=result.digest, manifest=result.manifest)
+    return dataset_ref(result.dataset, number, id=identity, row_schema=result.row_schema, digest=result.digest, manifest=result.manifest)
 
 
 def part(split: str, rows: int, of: ArtifactRef) -> DatasetPart:

@@ -20,7 +20,7 @@ class Given:
     seed: int = 0
     labels: Sequence[str] = ()
     """Every label of the dataset, in its order."""
-    label_of: Mapping[str, str] = field(default_factory=dict)
+    label_of: Mapping[str, str | None] = field(default_factory=dict)
     """The label of each key that the parent version holds."""
     split_of: Mapping[str, Split] = field(default_factory=dict)
     """The split of each unit that the parent version holds."""
@@ -29,7 +29,7 @@ class Given:
 Apply = Callable[[Sequence[Row], Any, Given], Outcome]
 
 
-def each(judge: Callable[[Row, Any], Row | str]) -> Apply:
+def each(judge: Callable[[Any, Any], Row | str]) -> Apply:
     """A record-local operator, by what it makes of one row: the row or another, or the reason to reject it."""
 
     def apply(rows: Iterable[Row], settings: OperatorSettings, given: Given) -> Outcome:
@@ -37,10 +37,10 @@ def each(judge: Callable[[Row, Any], Row | str]) -> Apply:
         rejects: list[Reject] = []
         for row in rows:
             found = judge(row, settings)
-            if isinstance(found, Row):
-                kept.append(found)
-            else:
+            if isinstance(found, str):
                 rejects.append(Reject.of(row, settings.op, found))
+            else:
+                kept.append(found)
         return kept, rejects
 
     return apply

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from workers.curate.text_label import row_of
 
 from schemas.data.operators import Labels, pipeline
 from tests.support.builders.specs import source_at
@@ -21,7 +22,6 @@ from tests.support.workbench import Workbench
 from workers.curate.advice import ADVICE
 from workers.curate.formats.reading import read_records
 from workers.curate.rows import Record, Reject
-from workers.curate.text_label import row_of
 from workers.data.rows import Row
 from workers.runtime.errors import JobError
 

@@ -12,7 +12,7 @@ def apply(rows: Sequence[Row], settings: Deduplicate, given: Given) -> Outcome:
     return deduplicate(rows, given.label_of if settings.within == "dataset" else None)
 
 
-def deduplicate(rows: Iterable[Row], held: Mapping[str, str] | None = None) -> Outcome:
+def deduplicate(rows: Iterable[Row], held: Mapping[str, str | None] | None = None) -> Outcome:
     """`held` maps the keys of rows that are already in the dataset to their labels: those rows win.
 
     Which of several equal rows stays does not depend on their order: the first by text, then by group.

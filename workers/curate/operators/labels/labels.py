@@ -5,16 +5,16 @@ from dataclasses import replace
 
 from schemas.data.operators import Labels
 from workers.curate.operators.operator import each
-from workers.data.rows import Row
+from workers.data.rows import TextLabel
 
 
-def judge(row: Row, settings: Labels) -> Row | str:
+def judge(row: TextLabel, settings: Labels) -> TextLabel | str:
     if settings.thresholds is not None:
         return _by_thresholds(row, settings.labels, settings.thresholds)
     return row if row.label in settings.labels else "unknown_label"
 
 
-def _by_thresholds(row: Row, labels: tuple[str, ...], thresholds: tuple[float, float]) -> Row | str:
+def _by_thresholds(row: TextLabel, labels: tuple[str, ...], thresholds: tuple[float, float]) -> TextLabel | str:
     number = _number(row.label)
     if math.isnan(number):
         return "label_not_a_number"

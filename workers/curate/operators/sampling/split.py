@@ -85,7 +85,7 @@ class _Room:
     """What still fits: so many rows, or so many of each label."""
 
     total: int
-    of_label: Counter[str] | None
+    of_label: Counter[str | None] | None
 
     def take(self, unit: Unit) -> bool:
         counts = Counter(row.label for row in unit)
