@@ -154,7 +154,7 @@ class GroupBy(OfSources):
 
 
 class Deduplicate(OperatorSettings):
-    """Of rows with one normalised text one is kept, and none where their labels differ."""
+    """One row is kept of those with one normalised text, and none where their labels differ."""
 
     FAMILY = "duplicates"
     STABILITY = "cross-record"
