@@ -1,4 +1,4 @@
-"""References to immutable things: artifacts by digest, dataset versions and model versions by identity."""
+"""References to immutable things: artifacts by digest, dataset versions by identity."""
 
 from typing import Annotated, ClassVar, Final, Literal, get_args
 from uuid import UUID
@@ -23,9 +23,6 @@ SourceUri = Annotated[
 
 Neither a user's name nor a query may stand in it: that is where passwords and signatures would be, and a spec is kept.
 """
-TargetModule = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
-FeatureRecipe = Literal["mid-last-mean-v1"]
-"""How an encoder's states become the head's input; `workers/model/features.py` is the only implementation."""
 
 
 class ArtifactRef(Tolerant):
@@ -68,48 +65,3 @@ class DatasetRef(Reference):
     """Over canonical rows, their schema, splits and resolved operators; not over Parquet bytes."""
     manifest: ArtifactRef
     """The JSON document that names its parts."""
-
-
-class ModelRef(Reference):
-    """One immutable model version: what it takes to rebuild its graph."""
-
-    NAME = "model_version"
-    model: Name
-    """The registered model."""
-    version: int = Field(ge=1)
-    """Counts from 1 within the model. Unit: none."""
-    adapter: ArtifactRef
-    """One safetensors file: LoRA factors, head and metadata (`workers/model/adapter.py`)."""
-    base_model: SourceUri
-    """Where its base was read from."""
-    base_digest: Digest
-    """Over the base's weights and tokenizer."""
-    feature_recipe: FeatureRecipe
-    """How the encoder's states become the head's input."""
-    head_digest: Digest
-    """Over the head's W and b and its labels: equal digests mean one frozen head."""
-    labels: tuple[str, ...]
-    """In the order of the head's outputs."""
-    max_length: int
-    """What lies beyond in a text is not read. Unit: tokens."""
-
-
-class GraphRef(Tolerant):
-    """What a gateway, an evaluation or an attack runs: a shared base graph and one version's inputs to it."""
-
-    base_graph: ArtifactRef
-    """ONNX, one per (base digest, feature recipe, target modules)."""
-    adapter: ArtifactRef
-    """An ONNX Runtime `.onnx_adapter` file: LoRA factors and head."""
-    tokenizer: ArtifactRef
-    """`tokenizer.json` of the base."""
-    base_digest: Digest
-    """Over the base's weights and tokenizer."""
-    feature_recipe: FeatureRecipe
-    """How the encoder's states become the head's input."""
-    target_modules: tuple[TargetModule, ...]
-    """The base's linear layers that take an update."""
-    labels: tuple[str, ...]
-    """In the order of the graph's outputs."""
-    max_length: int
-    """What lies beyond in a text is not read. Unit: tokens."""

@@ -5,8 +5,9 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from schemas.artifacts import Digest, Fraction, GraphRef, ModelRef, Reference, Split
+from schemas.artifacts import Digest, Fraction, Reference, Split
 from schemas.base import Tolerant
+from schemas.model.references import GraphRef, ModelRef
 
 Difference = Annotated[float, Field(ge=-1, le=1)]
 

@@ -5,9 +5,10 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
-from schemas.artifacts import Fraction, GraphRef, Name
+from schemas.artifacts import Fraction, Name
 from schemas.base import Strict, Tolerant
 from schemas.labels import Label
+from schemas.model.references import GraphRef
 
 Arm = Literal["stable", "canary"]
 GenerationNumber = Annotated[int, Field(ge=0, lt=2**31)]

@@ -33,7 +33,8 @@ def versions(context: typer.Context, name: str) -> None:
     screen = terminal(context)
     with screen.client() as client:
         screen.rows(
-            list(client.list_model_versions(name)), ("version", "id", "labels", "privacy.epsilon", "created_at")
+            list(client.list_model_versions(name)),
+            ("version", "id", "identity.task.type", "identity.method.type", "privacy.epsilon", "created_at"),
         )
 
 

@@ -1,6 +1,9 @@
 """A claim of a job's result: what it restates of its spec, or of what is registered, must be what stands there."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from pydantic import BaseModel
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,14 @@ def at_most(field: str, found: float, limit: float) -> Claim:
     return Claim(field, found, found <= limit, f"at most {limit:g}, as the job's spec says")
 
 
-def same_modules(field: str, found: tuple[str, ...], registered: frozenset[str]) -> Claim:
-    """The same target modules in any order."""
-    return Claim(field, sorted(found), set(found) == registered, f"{sorted(registered)}, as registered")
+def same_document(field: str, found: BaseModel, expected: BaseModel) -> Iterator[Claim]:
+    """A claim for each value of two nested documents, by its dotted path."""
+    if type(found) is not type(expected):
+        yield same(field, found, expected)
+        return
+    for name in type(found).model_fields:
+        one, other = getattr(found, name), getattr(expected, name)
+        if isinstance(one, BaseModel) and isinstance(other, BaseModel):
+            yield from same_document(f"{field}.{name}", one, other)
+        else:
+            yield same(f"{field}.{name}", one, other)

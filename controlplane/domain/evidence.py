@@ -7,12 +7,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.artifacts import Digest, GraphRef
+from schemas.artifacts import Digest
 from schemas.evidence import FindingOnRows, Paired
 from schemas.jobs import JobResult
 from schemas.jobs.attack import AttackResult
 from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.results import GraphResult
+from schemas.model.references import GraphRef
 from schemas.rollouts import MaxAttackSuccess, MinAccuracy
 
 MOST_TOLD = 5

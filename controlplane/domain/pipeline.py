@@ -7,9 +7,10 @@ from typing import Any, Final, Self
 
 from controlplane.domain.references import UnresolvedReference, substitute
 from controlplane.errors import Invalid
-from schemas.artifacts import ModelRef, Reference
+from schemas.artifacts import Reference
 from schemas.jobs import RESULTS, SPECS, JobKind
 from schemas.jobs.references import with_references
+from schemas.model.references import ModelRef
 from schemas.pipelines import REFERENCE, JobStage, PipelineSpec, ReleaseStage, RunPhase, StagePhase, references
 
 OVER: Final = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped"})

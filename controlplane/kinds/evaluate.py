@@ -10,7 +10,7 @@ from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
 
 def _claims(spec: EvaluateSpec, result: EvaluateResult, registry: Registry) -> Iterator[Claim]:
     yield from asked(spec, result)
-    yield same("per_class", sorted(result.per_class), sorted(spec.model_version.labels))
+    yield same("per_class", sorted(result.per_class), sorted(spec.model_version.identity.task.labels))
     supported = sum(score.support for score in result.per_class.values())
     yield same("per_class.support", supported, result.accuracy.n)
     yield learnt(spec, result, result.accuracy.n)

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterator
 
-from controlplane.domain.claims import Claim, at_most, same, same_modules
+from controlplane.domain.claims import Claim, at_most, same, same_document
 from controlplane.kinds.kind import Kind, Registry
 from schemas.jobs.export import ExportResult, ExportSpec
 
 
 def _claims(spec: ExportSpec, result: ExportResult, registry: Registry) -> Iterator[Claim]:
     yield same("model_version", result.model_version, spec.model_version.id)
-    for field in ("base_digest", "feature_recipe", "labels", "max_length"):
-        yield same(f"graph.{field}", getattr(result.graph, field), getattr(spec.model_version, field))
+    yield from same_document("graph.identity", result.graph.identity, spec.model_version.identity)
     if spec.base_graph is not None:
         yield same("graph.base_graph.digest", result.graph.base_graph.digest, spec.base_graph.digest)
     yield same("rows", result.rows, spec.parity_rows)
     yield at_most("max_abs_diff", result.max_abs_diff, spec.max_abs_diff)
-    modules = registry.target_modules(result.model_version)
-    yield same_modules("graph.target_modules", result.graph.target_modules, modules)
 
 
 def _summary(result: ExportResult) -> str:

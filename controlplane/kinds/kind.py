@@ -15,12 +15,6 @@ Result = TypeVar("Result")
 class Registry(Protocol):
     """What is registered already, as far as results restate it."""
 
-    def target_modules(self, model_version: UUID) -> frozenset[str]: ...
-
-    def rank(self, model_version: UUID) -> int:
-        """The rank of a version's update of each target module; 0: the version is a head alone."""
-        ...
-
     def rows_digest(self, dataset_version: UUID, split: Split) -> Digest | None:
         """The digest of the rows of one split of a dataset version; None: the version has no such split."""
         ...

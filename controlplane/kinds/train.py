@@ -2,28 +2,31 @@
 
 from collections.abc import Iterator
 
-from controlplane.domain.claims import Claim, at_most, same
+from controlplane.domain.claims import Claim, at_most, same, same_document
 from controlplane.domain.privacy import gaussian_delta
 from controlplane.kinds.kind import Kind, Registry
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import Privacy, TrainResult, TrainSpec
+from schemas.model.forms import form_of
+from schemas.model.methods import as_fact
 
 
 def _claims(spec: TrainSpec, result: TrainResult, registry: Registry) -> Iterator[Claim]:
     yield same("model", result.model, spec.model)
-    yield same("base_model", result.base_model, spec.base_model)
-    yield same("feature_recipe", result.feature_recipe, spec.feature_recipe)
-    yield same("target_modules", result.target_modules, spec.lora.target_modules)
-    yield same("max_length", result.max_length, spec.max_length)
+    identity = result.identity
+    yield same("identity.base.uri", identity.base.uri, spec.base_model)
+    yield same("identity.task.feature_recipe", identity.task.feature_recipe, spec.task.feature_recipe)
+    yield from same_document("identity.method", identity.method, as_fact(spec.method))
+    yield from same_document("identity.form", identity.form, form_of(spec.method))
+    yield same("identity.max_length", identity.max_length, spec.max_length)
     if spec.max_rows is not None:
         yield at_most("rows", result.rows, spec.max_rows)
-    if spec.head.type == "frozen":
-        kept = spec.head.model_version
-        yield same("head_digest", result.head_digest, kept.head_digest)
-        yield same("labels", result.labels, kept.labels)
-        yield same("base_digest", result.base_digest, kept.base_digest)
+    if spec.task.head.type == "frozen":
+        kept = spec.task.head.model_version.identity
+        yield same("identity.task.head_digest", identity.task.head_digest, kept.task.head_digest)
+        yield same("identity.task.labels", identity.task.labels, kept.task.labels)
+        yield same("identity.base.digest", identity.base.digest, kept.base.digest)
     yield from _private(spec.privacy, result)
-    yield same("r", result.r, 0 if spec.privacy else spec.lora.r)
 
 
 def _private(asked: Privacy | None, result: TrainResult) -> Iterator[Claim]:

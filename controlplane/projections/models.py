@@ -24,9 +24,9 @@ from controlplane.store.tables import (
     ModelVersionRow,
     RegisteredModelRow,
 )
-from schemas.artifacts import GraphRef
 from schemas.jobs import RESULTS
 from schemas.jobs.results import GraphResult
+from schemas.model.references import GraphRef
 
 POINTING = aliased(AliasRow)
 ALIASES = (

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from controlplane.errors import SchemaTooNew, SchemaTooOld
 from controlplane.store.database import Database
 
-SCHEMA_VERSION = 9
+SCHEMA_VERSION = 1
 """This code's schema. Grows with every migration."""
 OLDEST_CODE = 1
 """The oldest code (its SCHEMA_VERSION) that works on this schema: grows only when a migration takes something away."""

@@ -119,7 +119,7 @@ class RegisteredModelRow(SQLModel, table=True):
 
 
 class ModelVersionRow(SQLModel, table=True):
-    """Identity only, immutable; everything learnt later is an attachment."""
+    """What it is, immutable; everything learnt later is an attachment."""
 
     __tablename__ = "model_version"
     __table_args__ = (UniqueConstraint("model", "version"),)
@@ -127,13 +127,7 @@ class ModelVersionRow(SQLModel, table=True):
     model: str = Field(foreign_key="registered_model.name")
     version: int
     adapter: dict[str, Any] = document()  # ArtifactRef
-    base_model: str
-    base_digest: str
-    feature_recipe: str
-    target_modules: list[str] = document()
-    head_digest: str
-    labels: list[str] = document()
-    max_length: int
+    identity: dict[str, Any] = document()  # ModelIdentity
     privacy: dict[str, Any] | None = document(nullable=True)
     parents: list[str] = document()
     datasets: list[str] = document()
@@ -161,7 +155,9 @@ class BaseGraphRow(SQLModel, table=True):
     """A base graph that later exports reuse."""
 
     __tablename__ = "base_graph"
-    key: str = Field(primary_key=True)  # digest of (base, recipe, target modules)
+    key: str = Field(primary_key=True)  # digest of family and target modules
+    family: str = Field(index=True)  # digest of what all versions that it may serve have in common
+    target_modules: list[str] = document()
     artifact: dict[str, Any] = document()
     created_at: datetime = moment()
 

@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemas.artifacts import ArtifactRef, Fraction, ModelRef
+from schemas.artifacts import ArtifactRef, Fraction
 from schemas.base import Strict
 from schemas.jobs.references import BaseGraphOf
 from schemas.jobs.results import GraphResult
+from schemas.model.references import ModelRef
 
 Kind = Literal["export"]
 
@@ -20,8 +21,8 @@ class ExportSpec(Strict):
     model_version: ModelRef = Field(examples=["sentiment@latest"])
     """What to export. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     base_graph: Annotated[ArtifactRef | None, BaseGraphOf("model_version")] = None
-    """A graph already exported for this base, recipe and target modules, put here by the control plane; null: export
-    one."""
+    """A graph already exported that has inputs for all that this version changes, put here by the control plane; null:
+    export one."""
     parity_rows: int = Field(default=16, ge=2, le=256)
     """Texts on which PyTorch and the graph are compared. Unit: rows."""
     max_abs_diff: float = Field(default=1e-3, gt=0)

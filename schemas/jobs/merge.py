@@ -1,15 +1,19 @@
 """Merging: model versions of one base and one frozen head become their weighted sum."""
 
+from operator import attrgetter
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from schemas.artifacts import ModelRef, Name
+from schemas.artifacts import Name
 from schemas.base import Strict
 from schemas.jobs.results import VersionResult
+from schemas.model.forms import LowRank
+from schemas.model.identity import ModelIdentity
+from schemas.model.methods import Merged, MergeMethod
+from schemas.model.references import ModelRef
 
 Kind = Literal["merge"]
-MergeMethod = Literal["cat"]
 
 
 class MergeSource(Strict):
@@ -49,15 +53,27 @@ class MergeSpec(Strict):
     def _sources_can_be_summed(self) -> Self:
         refs = [source.model_version for source in self.sources]
         for field, advice in (
-            ("base_digest", "merge versions of one base model"),
-            ("feature_recipe", "merge versions of one feature recipe"),
-            ("head_digest", "train them with `head: {type: frozen, model_version: …}` of one version"),
+            ("base.digest", "merge versions of one base model"),
+            ("task.feature_recipe", "merge versions of one feature recipe"),
+            ("task.head_digest", "train them with `task: {head: {type: frozen, model_version: …}}` of one version"),
         ):
-            seen = {getattr(ref, field) for ref in refs}
+            seen = {attrgetter(field)(ref.identity) for ref in refs}
             if len(seen) > 1:
                 names = ", ".join(f"{ref.model}/{ref.version}" for ref in refs)
                 raise ValueError(f"{names} differ in {field}: {advice}")
         return self
+
+    def identity(self) -> ModelIdentity:
+        """What the weighted sum is: of the sources' base and head, with the ranks of all of them."""
+        sources = [source.model_version.identity for source in self.sources]
+        modules = {module for source in sources for module in source.form.target_modules}
+        return sources[0].model_copy(
+            update={
+                "method": Merged(merge_method=self.merge_method),
+                "form": LowRank(r=sum(source.form.r for source in sources), target_modules=tuple(sorted(modules))),
+                "max_length": max(source.max_length for source in sources),
+            }
+        )
 
 
 class MergeResult(VersionResult):

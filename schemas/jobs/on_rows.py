@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from schemas.artifacts import DatasetRef, GraphRef, ModelRef, Split
+from schemas.artifacts import DatasetRef, Split
 from schemas.base import Strict
 from schemas.jobs.references import GraphOf, OtherThan, TrainedOn
+from schemas.model.references import GraphRef, ModelRef
 
 
 class OnRowsSpec(Strict):

@@ -7,21 +7,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.artifacts import (
-    ArtifactRef,
-    DatasetRef,
-    Digest,
-    FeatureRecipe,
-    GraphRef,
-    ModelRef,
-    Name,
-    Reference,
-    SourceUri,
-    TargetModule,
-)
+from schemas.artifacts import ArtifactRef, DatasetRef, Digest, Name, Reference
 from schemas.base import Tolerant
 from schemas.data.rows import RowSchemaName
 from schemas.evidence import Finding
+from schemas.model.identity import ModelIdentity
+from schemas.model.references import GraphRef, ModelRef
 
 
 class DatasetResult(Tolerant):
@@ -66,15 +57,7 @@ class VersionResult(Tolerant):
     """What later stages of a pipeline are handed: the version that it made."""
     model: Name
     adapter: ArtifactRef
-    base_model: SourceUri
-    base_digest: Digest
-    feature_recipe: FeatureRecipe
-    target_modules: tuple[TargetModule, ...]
-    r: int = Field(ge=0)
-    """Rank of its update of each target module; 0: it is a head alone."""
-    head_digest: Digest
-    labels: tuple[str, ...]
-    max_length: int
+    identity: ModelIdentity
     privacy: PrivacyLabel | None = None
 
 

@@ -4,26 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.artifacts import DatasetRef, FeatureRecipe, Fraction, ModelRef, Name, SourceUri, TargetModule
+from schemas.artifacts import DatasetRef, Fraction, Name, SourceUri
 from schemas.base import Seed, Strict
 from schemas.jobs.results import VersionResult
+from schemas.model.methods import LoraSpec, TrainMethod
+from schemas.model.references import ModelRef
+from schemas.model.tasks import FeatureRecipe
 
 Kind = Literal["train"]
-
-
-class Lora(Strict):
-    """PEFT's LoraConfig, the part that we serve."""
-
-    r: int = Field(default=8, ge=0, le=256)
-    """Rank of the update of each module; 0 trains the head alone. Unit: dimensions."""
-    lora_alpha: float = Field(default=16, gt=0)
-    """The update is scaled by lora_alpha / r. Unit: none."""
-    lora_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropped of the adapter's input while training. Unit: fraction."""
-    target_modules: tuple[TargetModule, ...] = ("query", "value")
-    """The base model's linear layers that get an update, by the ends of their names."""
-    use_rslora: bool = False
-    """Whether to scale by lora_alpha / √r instead (https://arxiv.org/abs/2312.03732)."""
 
 
 class FitHead(Strict):
@@ -43,6 +31,17 @@ class FrozenHead(Strict):
 
 
 Head = Annotated[FitHead | FrozenHead, Field(discriminator="type")]
+
+
+class ClassificationTask(Strict):
+    """Learn which label a text has."""
+
+    type: Literal["text-classification"] = "text-classification"
+    """The task."""
+    feature_recipe: FeatureRecipe = "mid-last-mean-v1"
+    """How the encoder's states become the head's input."""
+    head: Head = FitHead()
+    """Where the classifier on top comes from."""
 
 
 class Privacy(Strict):
@@ -77,12 +76,10 @@ class TrainSpec(Strict):
     dataset: DatasetRef = Field(examples=["reviews@latest"])
     """Its train split is learnt, its validation split measured. In a request also `reviews@latest`, `reviews/3` or an
     id."""
-    feature_recipe: FeatureRecipe = "mid-last-mean-v1"
-    """How the encoder's states become the head's input."""
-    lora: Lora = Lora()
-    """The adapter."""
-    head: Head = FitHead()
-    """Where the classifier on top comes from."""
+    task: ClassificationTask = ClassificationTask()
+    """What an answer is."""
+    method: TrainMethod = LoraSpec()
+    """How weights are changed; with `privacy` it must be `head`."""
     privacy: Privacy | None = Field(default=None, examples=[{"epsilon": 8, "delta": 1e-4}])
     """Differential privacy for each row of the dataset; null: the run is not private."""
     public_dataset: DatasetRef | None = Field(default=None, examples=["public-reviews@latest"])
@@ -107,9 +104,13 @@ class TrainSpec(Strict):
     """Seeds the order of rows, dropout and a new adapter's weights. Unit: none."""
 
     @model_validator(mode="after")
-    def _a_private_run_trains_a_head(self) -> Self:
-        if self.privacy and self.head.type != "fit":
-            raise ValueError("privacy trains a DP head, so head must be `fit`, not `frozen`")
+    def _something_is_left_to_train(self) -> Self:
+        if self.privacy and self.method.type != "head":
+            raise ValueError(f"privacy trains a DP head, so method must be `head`, not `{self.method.type}`")
+        if self.privacy and self.task.head.type != "fit":
+            raise ValueError(f"privacy trains a DP head, so task.head must be `fit`, not `{self.task.head.type}`")
+        if self.method.type == "head" and self.task.head.type == "frozen":
+            raise ValueError("method is `head` and task.head is `frozen`: nothing is left to train")
         if self.public_dataset and not self.privacy:
             raise ValueError("public_dataset centres a DP head's features: it needs `privacy`")
         return self

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from schemas.artifacts import ArtifactRef
 from schemas.base import View
 from schemas.jobs.results import PrivacyLabel
+from schemas.model.identity import ModelIdentity
 
 
 class ModelView(View):
@@ -24,13 +25,7 @@ class VersionView(View):
     model: str
     version: int
     adapter: ArtifactRef
-    base_model: str
-    base_digest: str
-    feature_recipe: str
-    target_modules: list[str]
-    head_digest: str
-    labels: list[str]
-    max_length: int
+    identity: ModelIdentity
     privacy: PrivacyLabel | None
     job_id: UUID
     created_at: datetime

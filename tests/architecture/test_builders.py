@@ -7,15 +7,16 @@ from typing import Final, get_args
 
 import pytest
 
-from schemas.artifacts import FeatureRecipe
 from schemas.jobs import JobResult, JobSpec
+from schemas.model.tasks import FeatureRecipe
 
 TESTS: Final = Path(__file__).parents[1]
 BUILDERS: Final = TESTS / "support" / "builders"
 DOCUMENTS: Final = {of.__name__ for union in (JobSpec, JobResult) for of in get_args(get_args(union)[0])}
 PARTS: Final = {
-    "AdapterMetadata", "ArtifactRef", "ClassScore", "DatasetManifest", "DatasetPart", "DatasetRef", "GraphRef",
-    "Interval", "MergeSource", "ModelRef", "Paired", "PrivacyLabel", "ServedVersion", "Source", "VersionResult",
+    "ArtifactRef", "BaseIdentity", "ClassScore", "DatasetManifest", "DatasetPart", "DatasetRef", "GraphRef",
+    "Interval", "LowRank", "MergeSource", "ModelIdentity", "ModelRef", "Paired", "PrivacyLabel",
+    "ServedVersion", "Source", "TextClassification", "VersionResult",
 }  # fmt: skip
 ROWS: Final = {
     "AttachmentRow", "DatasetRow", "DatasetVersionRow", "JobRow", "ModelVersionRow",

@@ -131,10 +131,13 @@ def test_a_planted_change_of_an_event_is_found(plant: Any, expected: str) -> Non
 def test_changes_deep_in_a_spec_are_found_and_a_new_choice_is_allowed_there() -> None:
     new = deepcopy(SPEC)
     new["$defs"]["Privacy"]["required"].append("accountant")
-    new["$defs"]["Lora"]["properties"]["rank"] = new["$defs"]["Lora"]["properties"].pop("r")
+    new["$defs"]["LoraSpec"]["properties"]["rank"] = new["$defs"]["LoraSpec"]["properties"].pop("r")
     new["$defs"]["Privacy"]["properties"]["sampler"] = {"enum": ["full_batch", "poisson"], "type": "string"}
     found = breaks(SPEC, new, may_widen=True)
-    assert found == [".lora.r: removed or renamed", ".privacy[anyOf].#/$defs/Privacy.accountant: newly required"]
+    assert found == [
+        ".method[oneOf].#/$defs/LoraSpec.r: removed or renamed",
+        ".privacy[anyOf].#/$defs/Privacy.accountant: newly required",
+    ]
     assert any("'poisson' is a new choice" in one for one in breaks(SPEC, new))
     assert any("no longer a choice" in one for one in breaks(new, SPEC, may_widen=True))
 

@@ -104,7 +104,11 @@ def test_the_curve_of_a_job_is_drawn_and_a_private_job_says_why_it_has_none(run:
     assert drawn.startswith("loss: 1 to 0.25, least 0.25 at step 4\n█▃▁\n")
     assert [line.split() for line in drawn.splitlines()[-3:]] == [["1", "1"], ["2", "0.5"], ["4", "0.25"]]
     assert run("job", "curves", job, "--json").json["curves"][0]["steps"] == [1, 2, 4]
-    private = str(jobs.request("train", TRAIN | {"dataset": dataset, "privacy": {"epsilon": 8, "delta": 1e-5}}))
+    private = str(
+        jobs.request(
+            "train", TRAIN | {"dataset": dataset, "method": {"type": "head"}, "privacy": {"epsilon": 8, "delta": 1e-5}}
+        )
+    )
     assert "trains privately" in run("job", "curves", private).out
 
 

@@ -13,7 +13,7 @@ from controlplane.store.database import Database
 from controlplane.store.tables import JobCurveRow
 from schemas.claims import Claim, CurvePoint, Progress
 from tests.support.builders.results import curated
-from tests.support.builders.specs import TRAIN
+from tests.support.builders.specs import HEAD, TRAIN, lora
 from tests.support.jobs import Jobs
 from tests.support.worlds.in_process import InProcess
 from tests.support.worlds.machine import Machine
@@ -29,7 +29,7 @@ def jobs(database: Database) -> Jobs:
 def training(jobs: Jobs, **fields: Any) -> tuple[UUID, Claim]:
     jobs.request()
     dataset = jobs.complete(jobs.claimed(), curated()).outputs["dataset"]  # type: ignore[index]
-    return jobs.request("train", TRAIN | {"dataset": dataset, "lora": {"r": 2}} | fields), jobs.claimed("train")
+    return jobs.request("train", TRAIN | {"dataset": dataset, "method": lora(r=2)} | fields), jobs.claimed("train")
 
 
 def losses(*steps: int, at: float = 0.5) -> tuple[CurvePoint, ...]:
@@ -79,7 +79,7 @@ def test_a_curve_has_an_end(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_of_a_private_job_no_number_is_kept_whatever_its_worker_sends(jobs: Jobs) -> None:
-    job, claim = training(jobs, privacy=PRIVACY)
+    job, claim = training(jobs, method=HEAD, privacy=PRIVACY)
     jobs.beat(
         claim, curve=losses(1, 2), progress=Progress(step=2, total=5, metrics={"loss": 0.25, "learning_rate": 1e-4})
     )
@@ -99,7 +99,7 @@ def test_the_api_says_why_a_private_job_has_no_curve(sqlite_database: Database) 
         "curves": [{"name": "loss", "steps": [1, 2], "values": [0.5, 0.25]}],
         "note": None,
     }
-    private = jobs.request("train", TRAIN | {"dataset": "reviews@latest", "privacy": PRIVACY})
+    private = jobs.request("train", TRAIN | {"dataset": "reviews@latest", "method": HEAD, "privacy": PRIVACY})
     answer = viewer.get(f"/v1/jobs/{private}/curves").json()
     assert answer["curves"] == []
     assert "trains privately" in answer["note"]
@@ -120,7 +120,7 @@ def test_a_training_leaves_its_curve_and_a_private_one_nothing_anywhere(machine:
     assert found["loss"]["steps"][-1] == found["learning_rate"]["steps"][-1] == steps
     assert loss[-1] < loss[0]
     assert any(f"step {steps}/{steps}" in line for line in machine.logs(job))
-    private = machine.request("train", {**machine.train_spec(epochs=2), "privacy": PRIVACY})
+    private = machine.request("train", {**machine.train_spec(epochs=2), "method": HEAD, "privacy": PRIVACY})
     machine.until_phase(private, "Succeeded")
     answer = machine.get(f"/v1/jobs/{private}/curves")
     assert (answer["curves"], "trains privately" in answer["note"]) == ([], True)

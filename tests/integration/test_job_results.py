@@ -16,9 +16,9 @@ from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import TrainResult
 from tests.support.builders.artifacts import artifact, digest
-from tests.support.builders.models import graph_ref, identified_as
+from tests.support.builders.models import HEAD_ALONE, graph_ref, identified_as
 from tests.support.builders.results import curated, evaluated, exported, merged, privacy_label, trained
-from tests.support.builders.specs import CURATE, TRAIN
+from tests.support.builders.specs import CURATE, HEAD, TRAIN, frozen_head
 from tests.support.jobs import Jobs
 
 KINDS_THAT_COMPARE: tuple[JobKind, ...] = ("evaluate", "attack")
@@ -94,13 +94,15 @@ def test_a_private_version_names_its_public_rows_too(jobs: Jobs) -> None:
     private = curate(jobs)
     public = made(do(jobs, "curate", CURATE | {"dataset": "public"}, curated("f", dataset="public")), "dataset")
     result = trained(steps=40, privacy=PAID)
-    version_id = train(jobs, result, privacy={"epsilon": 8, "delta": 1e-5}, public_dataset="public@latest")
+    version_id = train(jobs, result, method=HEAD, privacy={"epsilon": 8, "delta": 1e-5}, public_dataset="public@latest")
     assert version(jobs, version_id).datasets == [str(private), str(public)]
 
 
 def test_a_private_version_carries_what_it_cost(jobs: Jobs) -> None:
     curate(jobs)
-    made = version(jobs, train(jobs, trained(steps=40, privacy=PAID), privacy={"epsilon": 8, "delta": 1e-5}))
+    made = version(
+        jobs, train(jobs, trained(steps=40, privacy=PAID), method=HEAD, privacy={"epsilon": 8, "delta": 1e-5})
+    )
     assert made.privacy is not None
     assert made.privacy["epsilon"] == pytest.approx(7.99)
 
@@ -110,9 +112,9 @@ def test_a_private_training_without_its_label_makes_no_version(
     jobs: Jobs, label: PrivacyLabel | None, field: str
 ) -> None:
     curate(jobs)
-    jobs.request("train", TRAIN | {"privacy": {"epsilon": 8, "delta": 1e-5}})
+    jobs.request("train", TRAIN | {"method": HEAD, "privacy": {"epsilon": 8, "delta": 1e-5}})
     with pytest.raises(Invalid, match=r"epsilon 8|at most 8") as refused:
-        jobs.complete(jobs.claimed("train"), trained(steps=40, privacy=label))
+        jobs.complete(jobs.claimed("train"), trained(steps=40, identity=HEAD_ALONE, privacy=label))
     assert refused.value.field == field
     assert rows(jobs, ModelVersionRow) == []
 
@@ -120,16 +122,16 @@ def test_a_private_training_without_its_label_makes_no_version(
 def test_a_merge_names_its_parents(jobs: Jobs) -> None:
     curate(jobs)
     one = train(jobs)
-    two = train(jobs, head={"type": "frozen", "model_version": "sentiment/1"})
+    two = train(jobs, task=frozen_head("sentiment/1"))
     assert version(jobs, two).parents == [str(one)]
     result = merged(model="both")
     spec = {"model": "both", "sources": ["sentiment/1", {"model_version": str(two), "weight": 0.5}]}
     jobs.request("merge", spec)
     claim = jobs.claimed("merge")
-    for lie in ({"r": 8}, {"target_modules": ("query",)}):
+    for field, lie in (("r", 8), ("target_modules", ("query",))):
         with pytest.raises(Invalid) as refused:
-            jobs.complete(claim, result.model_copy(update=lie))
-        assert refused.value.field == f"result.{next(iter(lie))}"
+            jobs.complete(claim, identified_as(result, form={field: lie}))
+        assert refused.value.field == f"result.identity.form.{field}"
     both = made(jobs.complete(claim, result), "model_version")
     assert version(jobs, both).parents == [str(one), str(two)]
 
@@ -176,7 +178,7 @@ def test_a_job_is_told_what_the_version_and_its_parents_were_trained_on(jobs: Jo
     """Also what the head was trained with that it took over, and what went into each source of a merge."""
     first, second, third = (curate(jobs, letter) for letter in "abc")
     one = train(jobs, dataset=str(second))
-    two = train(jobs, dataset=str(first), head={"type": "frozen", "model_version": str(one)})
+    two = train(jobs, dataset=str(first), task=frozen_head(str(one)))
     for version_id in (one, two):
         do(jobs, "export", {"model_version": str(version_id)}, exported(version_id))
 
@@ -241,10 +243,10 @@ def test_an_export_for_other_modules_than_the_version_has_is_refused(jobs: Jobs)
     curate(jobs)
     found = exported(train(jobs))
     jobs.request("export", {"model_version": "sentiment/1"})
-    other = identified_as(found.graph, target_modules=("dense",))
-    with pytest.raises(Invalid, match="as registered") as refused:
+    other = identified_as(found.graph, form={"target_modules": ("dense",)})
+    with pytest.raises(Invalid, match="as the job's spec says") as refused:
         jobs.complete(jobs.claimed("export"), found.model_copy(update={"graph": other}))
-    assert refused.value.field == "result.graph.target_modules"
+    assert refused.value.field == "result.graph.identity.form.target_modules"
 
 
 @pytest.mark.parametrize(
@@ -255,7 +257,7 @@ def test_an_export_for_other_modules_than_the_version_has_is_refused(jobs: Jobs)
         ("export", {"model_version": "sentiment/1", "base_graph": {}}, "spec.base_graph", "leave it out"),
         ("merge", {"model": "m", "sources": ["sentiment/1", "nobody/1"]}, "spec.sources.1.model_version", "nobody/1"),
         ("merge", {"model": "m", "merge_method": "linear", "sources": ["sentiment/1"] * 2}, "spec.merge_method", "cat"),
-        ("train", TRAIN | {"head": {"type": "frozen", "model_version": "x/1"}}, "spec.head.model_version", "x/1"),
+        ("train", TRAIN | {"task": frozen_head("x/1")}, "spec.task.head.model_version", "x/1"),
         ("train", TRAIN | {"epochs": 0}, "spec.epochs", "expected at least 1"),
     ],
 )

@@ -314,7 +314,7 @@ def test_the_generation_poll_answers_when_there_is_a_newer_one(site: InProcess) 
     assert client.get(url, params={"after": 0, "wait": 0}).status_code == 204
     site.first_champion()
     newer = ok(client.get(url, params={"after": 0, "wait": 5}))
-    assert newer["stable"]["graph"]["labels"] == ["negative", "positive"]
+    assert newer["stable"]["graph"]["identity"]["task"]["labels"] == ["negative", "positive"]
     assert site.client("viewer").get(url).status_code == 403
 
 

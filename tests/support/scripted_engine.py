@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.serving import Generation, ServedVersion
-from tests.support.builders.models import LABELS, graph_ref, served_version
+from tests.support.builders.models import LABELS, graph_ref, identity, served_version
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.sessions import SMOKE_ROW
 
@@ -60,7 +60,7 @@ def scripted_version(store: ArtifactStore, number: int, favours: int, **script: 
     script_of_it = json.dumps({"favours": favours, "number": number, **script})
     files = {"base_graph": "base", "adapter": script_of_it, "tokenizer": "tokenizer"}
     stored = {name: store.put_bytes(data.encode(), "application/octet-stream") for name, data in files.items()}
-    return served_version(number, graph_ref(number, max_length=32, **stored), model="movies")
+    return served_version(number, graph_ref(number, identity=identity(max_length=32), **stored), model="movies")
 
 
 def generation_of(number: int, stable: ServedVersion | None, **fields: object) -> Generation:

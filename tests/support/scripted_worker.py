@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 from schemas.jobs import JobResult
 from tests.support.answers import ok
 from tests.support.builders.artifacts import artifact
+from tests.support.builders.models import IDENTITY, varied
 from tests.support.builders.results import curated, exported, trained
 from tests.support.worlds.in_process import InProcess
 
@@ -44,9 +45,8 @@ class Worker:
     def train(self, *, claim: dict[str, Any] | None = None) -> dict[str, Any]:
         claim = claim or self.claim("train")
         spec, adapter = claim["spec"], artifact(f"adapter {claim['job_id']}")
-        self.answer(
-            claim, trained(model=spec["model"], base_model=spec["base_model"], adapter=adapter, r=spec["lora"]["r"])
-        )
+        said = varied(IDENTITY, base={"uri": spec["base_model"]})
+        self.answer(claim, trained(model=spec["model"], adapter=adapter, identity=said))
         return claim
 
     def export(self, *, claim: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from schemas.artifacts import DatasetRef, ModelRef
+from schemas.artifacts import DatasetRef
 from schemas.claims import Checkpoint, CurvePoint, Progress
 from schemas.jobs.train import TrainSpec
+from schemas.model.references import ModelRef
 from tests.support.builders.adapters import store_adapter
 from tests.support.builders.graphs import Served, bag_of_words
 from tests.support.builders.rows import Row

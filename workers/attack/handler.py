@@ -10,8 +10,9 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from schemas.artifacts import ArtifactRef, GraphRef
+from schemas.artifacts import ArtifactRef
 from schemas.jobs.attack import AttackResult, AttackSpec
+from schemas.model.references import GraphRef
 from workers.attack.environment import prepare
 from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
 from workers.data.manifest import count_trained_on, read_split
@@ -71,9 +72,9 @@ def _attack_other(
     spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], context: Context
 ) -> list[Example | None]:
     """Row by row; None for one whose label the other version does not know: it was wrong before any attack."""
-    known = [row for row in rows if row.label in graph.labels]
+    known = [row for row in rows if row.label in graph.identity.task.labels]
     examples = iter(_attack(spec, graph, known, context).examples)
-    return [next(examples) if row.label in graph.labels else None for row in rows]
+    return [next(examples) if row.label in graph.identity.task.labels else None for row in rows]
 
 
 def _broken_pairs(mine: Sequence[Example], theirs: Sequence[Example | None]) -> list[tuple[bool, bool]]:
@@ -129,7 +130,7 @@ def _sample(spec: AttackSpec, graph: GraphRef, artifacts: ArtifactStore) -> list
     where = f"dataset {spec.dataset.dataset}/{spec.dataset.version} split {spec.split}"
     if not rows.texts:
         raise JobError(f"{where} has no rows")
-    if unknown := sorted(set(rows.labels) - set(graph.labels)):
+    if unknown := sorted(set(rows.labels) - set(graph.identity.task.labels)):
         raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
     # Sorted, so that versions of a dataset that share a split share the sample, however their parts lie.
     pool = sorted(zip(rows.texts, rows.labels, strict=True))
@@ -145,8 +146,8 @@ def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], artifa
         base_graph=local(graph.base_graph),
         adapter=local(graph.adapter),
         tokenizer=local(graph.tokenizer),
-        max_length=graph.max_length,
-        labels=graph.labels,
+        max_length=graph.identity.max_length,
+        labels=graph.identity.task.labels,
         recipe=spec.recipe,
         queries_per_word=spec.queries_per_word,
         query_budget=spec.query_budget,

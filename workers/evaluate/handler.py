@@ -3,9 +3,10 @@
 import json
 from collections.abc import Sequence
 
-from schemas.artifacts import ArtifactRef, GraphRef
+from schemas.artifacts import ArtifactRef
 from schemas.evidence import Paired
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
+from schemas.model.references import GraphRef
 from workers.data.manifest import Rows, count_trained_on, read_split
 from workers.data.rows import row_digest, rows_digest
 from workers.evaluate.metrics import accuracy, macro_f1, per_class
@@ -23,7 +24,7 @@ def handle(spec: EvaluateSpec, context: Context) -> EvaluateResult:
     rows = read_split(context.artifacts, spec.dataset, spec.split)
     _check(rows, spec, spec.graph)
     predicted = _predict(rows.texts, spec, spec.graph, context)
-    scores = per_class(rows.labels, predicted, spec.graph.labels)
+    scores = per_class(rows.labels, predicted, spec.graph.identity.task.labels)
     right = _right(rows, predicted)
     found = EvaluateResult(
         model_version=spec.model_version.id,
@@ -59,7 +60,7 @@ def _check(rows: Rows, spec: EvaluateSpec, graph: GraphRef) -> None:
     where = f"dataset {spec.dataset.dataset}/{spec.dataset.version} split {spec.split}"
     if not rows.texts:
         raise JobError(f"{where} has no rows")
-    if unknown := sorted(set(rows.labels) - set(graph.labels)):
+    if unknown := sorted(set(rows.labels) - set(graph.identity.task.labels)):
         raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
 
 
@@ -84,7 +85,7 @@ def _keep_outcomes(rows: Rows, right: Sequence[bool], artifacts: ArtifactStore) 
 def _predict(texts: list[str], spec: EvaluateSpec, graph: GraphRef, context: Context, by: str = "") -> list[str]:
     context.stage(f"loading the graph {by}".rstrip())
     session = GraphSession(
-        context.artifacts.fetch(graph.base_graph), context.artifacts.fetch(graph.tokenizer), graph.max_length
+        context.artifacts.fetch(graph.base_graph), context.artifacts.fetch(graph.tokenizer), graph.identity.max_length
     )
     session.load("evaluated", context.artifacts.fetch(graph.adapter))
     # By length: less padding halved what 1,400 reviews cost, 17.6 to 9.3 CPU-s.
@@ -94,6 +95,6 @@ def _predict(texts: list[str], spec: EvaluateSpec, graph: GraphRef, context: Con
         batch = order[start : start + spec.batch_size]
         logits = session.logits([texts[row] for row in batch], "evaluated")
         for row, index in zip(batch, logits.argmax(axis=1), strict=True):
-            predicted[row] = graph.labels[index]
+            predicted[row] = graph.identity.task.labels[index]
         context.progress(start + len(batch), len(texts), f"split {spec.split} {by}".rstrip())
     return predicted

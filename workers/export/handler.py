@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from schemas.artifacts import ArtifactRef, GraphRef
+from schemas.artifacts import ArtifactRef
 from schemas.jobs.export import ExportResult, ExportSpec
+from schemas.model.references import GraphRef
 from workers.export.onnx import (
     ADAPTER_MEDIA_TYPE,
     GRAPH_MEDIA_TYPE,
@@ -28,7 +29,7 @@ _INSTRUCTION_SETS: Final = ("avx", "amx", "fma", "sse4", "asimd", "sve", "i8mm",
 
 def handle(spec: ExportSpec, context: Context) -> ExportResult:
     context.stage("reading the base model")
-    folder = context.sources.fetch(spec.model_version.base_model)
+    folder = context.sources.fetch(spec.model_version.identity.base.uri)
     adapter = read_adapter(context.artifacts.fetch(spec.model_version.adapter))
     base_graph = _base_graph(spec, adapter, folder, context)
     context.log("base graph: an earlier export's" if spec.base_graph else "base graph: exported")
@@ -58,9 +59,12 @@ def _base_graph(spec: ExportSpec, adapter: Adapter, folder: Path, context: Conte
 
 
 def _check_identity(found: Identity, expected: Identity) -> None:
+    """The same base and recipe, and inputs for whatever the version changes, or more."""
     for field, value in expected.items():
-        if found.get(field) != value:
-            raise JobError(f"base_graph was exported for {field} {found.get(field)}, this version needs {value}")
+        there = found.get(field)
+        fits = set(value) <= set(there or ()) if field == "target_modules" else there == value
+        if not fits:
+            raise JobError(f"base_graph was exported for {field} {there}, this version needs {value}")
 
 
 def _check_parity(parity: Parity, spec: ExportSpec) -> None:
@@ -82,11 +86,7 @@ def _result(
             base_graph=base_graph,
             adapter=context.artifacts.put_file(onnx_adapter, ADAPTER_MEDIA_TYPE),
             tokenizer=context.artifacts.put_file(folder / "tokenizer.json", "application/json"),
-            base_digest=adapter.metadata.base_digest,
-            feature_recipe=adapter.metadata.feature_recipe,
-            target_modules=adapter.metadata.target_modules,
-            labels=adapter.metadata.labels,
-            max_length=adapter.metadata.max_length,
+            identity=adapter.identity,
         ),
         max_abs_diff=parity.max_abs_diff,
         label_agreement=parity.label_agreement,

@@ -27,14 +27,14 @@ _METADATA_KEY: Final = "graftwork.graph.v1"
 _TRACED_RANK, _TRACED_LABELS, _TRACED_BATCH, _TRACED_LENGTH = 3, 5, 2, 7
 
 Identity = dict[str, Any]
-"""What a base graph is for. Equal identities may share a graph."""
+"""What a base graph was exported for."""
 
 
 def graph_identity(base: Base, adapter: Adapter) -> Identity:
     return {
         "base_digest": base.digest,
-        "feature_recipe": adapter.metadata.feature_recipe,
-        "target_modules": sorted(adapter.metadata.target_modules),
+        "feature_recipe": adapter.identity.task.feature_recipe,
+        "target_modules": sorted(adapter.identity.form.target_modules),
     }
 
 
@@ -65,11 +65,11 @@ def read_identity(graph: Path) -> Identity:
 
 
 def graph_inputs(adapter: Adapter) -> dict[str, Floats]:
-    """What a version gives to the base graph: transposed, and the scaling folded into B."""
+    """What a version gives to the base graph: transposed."""
     inputs: dict[str, Floats] = {"head.weight": adapter.head.weight.T, "head.bias": adapter.head.bias}
     for path, factors in adapter.factors.items():
         inputs[f"{path}.lora_A"] = factors.a.T
-        inputs[f"{path}.lora_B"] = factors.b.T * np.float32(adapter.metadata.scaling)
+        inputs[f"{path}.lora_B"] = factors.b.T
     return {name: np.ascontiguousarray(inputs[name], dtype=np.float32) for name in sorted(inputs)}
 
 

@@ -32,7 +32,7 @@ class ServedGraph:
 
 def measure_parity(graph: ServedGraph, base: Base, adapter: Adapter, rows: int) -> Parity:
     """On short texts and on texts that are cut, as two batches. `base`'s weights are changed by it."""
-    max_length = adapter.metadata.max_length
+    max_length = adapter.identity.max_length
     tokenizer = TextTokenizer(base.tokenizer_file, max_length)
     session = GraphSession(graph.base_graph, base.tokenizer_file, max_length)
     session.load("parity", graph.onnx_adapter)

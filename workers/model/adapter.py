@@ -1,58 +1,36 @@
-"""The adapter file: LoRA factors, head and metadata of one model version in one safetensors file."""
+"""The adapter file: factors, head and identity of one model version in one safetensors file."""
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from schemas.artifacts import Digest, FeatureRecipe, TargetModule
-from schemas.base import Strict
+from schemas.artifacts import Digest
+from schemas.model.identity import ModelIdentity
 from workers.runtime.errors import JobError
 
 Floats = npt.NDArray[np.float32]
 
 MEDIA_TYPE: Final = "application/vnd.graftwork.adapter+safetensors"
 # One metadata key: safetensors writes several in an order that varies, and the file's digest with it.
-_METADATA_KEY: Final = "graftwork.adapter.v1"
+_METADATA_KEY: Final = "graftwork.identity.v1"
 
 
 MAX_BYTES: Final = 1 << 30
 """Bytes of an adapter file: rank 256 on every linear layer of a large encoder stays below."""
-MAX_RANK: Final = 4096
-"""The rank of an adapter: a merge of 16 adapters of rank 256 has it."""
-
-
-class AdapterMetadata(Strict):
-    base_digest: Digest
-    feature_recipe: FeatureRecipe
-    r: int = Field(ge=0, le=MAX_RANK)
-    """0: the head alone, on the base's own features."""
-    lora_alpha: float = Field(gt=0, allow_inf_nan=False)
-    use_rslora: bool
-    target_modules: tuple[TargetModule, ...]
-    labels: tuple[str, ...] = Field(min_length=1, max_length=1000)
-    max_length: int = Field(ge=1, le=1 << 16)
-
-    @property
-    def scaling(self) -> float:
-        """What B·A is multiplied by (rsLoRA: https://arxiv.org/abs/2312.03732)."""
-        if self.r == 0:
-            return 1.0
-        return self.lora_alpha / (math.sqrt(self.r) if self.use_rslora else self.r)
 
 
 @dataclass(frozen=True)
 class Factors:
-    """One module's update, scaling · B·A, laid out as PEFT does."""
+    """One module's update, B·A, laid out as PEFT does, with the scaling of whatever method found it folded into B."""
 
     a: Floats  # [r, in]
     b: Floats  # [out, r]
@@ -68,7 +46,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Adapter:
-    metadata: AdapterMetadata
+    identity: ModelIdentity
     factors: Mapping[str, Factors]
     """By the module's path inside the encoder, such as `encoder.layer.0.attention.self.query`; empty when r is 0."""
     head: Head
@@ -89,7 +67,7 @@ def serialize_adapter(adapter: Adapter) -> bytes:
     for module in sorted(adapter.factors):
         tensors[f"{module}.lora_A"] = adapter.factors[module].a
         tensors[f"{module}.lora_B"] = adapter.factors[module].b
-    metadata = json.dumps(adapter.metadata.model_dump(mode="json"), sort_keys=True)
+    metadata = json.dumps(adapter.identity.model_dump(mode="json"), sort_keys=True)
     contiguous = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
     data: bytes = save(contiguous, metadata={_METADATA_KEY: metadata})
     return data
@@ -105,11 +83,11 @@ def read_adapter(path: Path) -> Adapter:
         raise JobError(f"adapter {path.name} has {path.stat().st_size} bytes, expected at most {MAX_BYTES}")
     try:
         with safe_open(path, framework="numpy") as file:
-            metadata = AdapterMetadata.model_validate_json((file.metadata() or {}).get(_METADATA_KEY, ""))
+            identity = ModelIdentity.model_validate_json((file.metadata() or {}).get(_METADATA_KEY, ""))
             tensors = {name: _numbers(file, name) for name in sorted(file.keys())}
     except (SafetensorError, ValidationError, OSError) as error:
         raise JobError(f"adapter {path.name} is not an adapter file of ours: {error}") from error
-    return _assemble(metadata, tensors, path.name)
+    return _assemble(identity, tensors, path.name)
 
 
 def _numbers(file: Any, name: str) -> Floats:
@@ -122,7 +100,7 @@ def _numbers(file: Any, name: str) -> Floats:
     return tensor
 
 
-def _assemble(metadata: AdapterMetadata, tensors: dict[str, Floats], name: str) -> Adapter:
+def _assemble(identity: ModelIdentity, tensors: dict[str, Floats], name: str) -> Adapter:
     try:
         head = Head(tensors.pop("head.weight"), tensors.pop("head.bias"))
         modules = sorted({key.rpartition(".")[0] for key in tensors})
@@ -133,17 +111,22 @@ def _assemble(metadata: AdapterMetadata, tensors: dict[str, Floats], name: str) 
         raise JobError(f"adapter {name} lacks tensor {error.args[0]}") from error
     if tensors:
         raise JobError(f"adapter {name} holds unknown tensor {min(tensors)}; expected lora_A, lora_B and head only")
-    adapter = Adapter(metadata, factors, head)
+    adapter = Adapter(identity, factors, head)
     _check_shapes(adapter, name)
+    _check_head(adapter, name)
     return adapter
 
 
 def _check_shapes(adapter: Adapter, name: str) -> None:
-    labels, r = len(adapter.metadata.labels), adapter.metadata.r
+    labels, r = len(adapter.identity.task.labels), adapter.identity.form.r
     if adapter.head.weight.ndim != 2 or adapter.head.weight.shape[0] != labels or adapter.head.bias.shape != (labels,):
         raise JobError(f"adapter {name}: head of shape {adapter.head.weight.shape} does not fit {labels} labels")
     for module, factors in adapter.factors.items():
         if factors.a.ndim != 2 or factors.b.ndim != 2 or factors.a.shape[0] != r or factors.b.shape[1] != r:
             raise JobError(f"adapter {name}: {module} has {factors.a.shape} and {factors.b.shape}, expected rank {r}")
-    if adapter.metadata.feature_recipe not in get_args(FeatureRecipe):
-        raise JobError(f"adapter {name}: unknown feature recipe {adapter.metadata.feature_recipe}")
+
+
+def _check_head(adapter: Adapter, name: str) -> None:
+    task = adapter.identity.task
+    if (found := head_digest(adapter.head, task.labels)) != task.head_digest:
+        raise JobError(f"adapter {name}: its head has digest {found}, its identity says {task.head_digest}")

@@ -11,7 +11,8 @@ from torch import nn
 from transformers import AutoModel
 from transformers.utils import logging as transformers_logging
 
-from schemas.artifacts import Digest
+from schemas.artifacts import Digest, SourceUri
+from schemas.model.identity import BaseIdentity
 from workers.model.base_config import check_base_folder
 from workers.runtime.errors import JobError
 
@@ -33,6 +34,18 @@ class Base:
     @property
     def feature_size(self) -> int:
         return 2 * int(self.config.hidden_size)
+
+    def identity(self, uri: SourceUri) -> BaseIdentity:
+        """What is recorded of it with every version that is made from it."""
+        return BaseIdentity(
+            uri=uri,
+            digest=self.digest,
+            architecture="decoder" if _is_causal(self.config) else "encoder",
+            model_type=self.config.model_type,
+            hidden_size=self.config.hidden_size,
+            num_hidden_layers=self.config.num_hidden_layers,
+            vocab_size=self.config.vocab_size,
+        )
 
 
 def base_digest(folder: Path) -> Digest:
@@ -68,6 +81,11 @@ def load_base(folder: Path) -> Base:
         if not torch.isfinite(parameter).all():
             raise JobError(f"base model {folder.name}: weight {name} holds numbers that are not finite")
     return Base(encoder, folder / "tokenizer.json", encoder.config, digest)
+
+
+def _is_causal(config: Any) -> bool:
+    """By the class of model that the folder's configuration names."""
+    return any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in config.architectures or ())
 
 
 def _weight_files(folder: Path) -> list[Path]:

@@ -53,17 +53,17 @@ def merged_classifier(base: Base, adapter: Adapter) -> Classifier:
     check_fits(base, adapter)
     with torch.no_grad():
         for path, factors in adapter.factors.items():
-            update = adapter.metadata.scaling * (torch.from_numpy(factors.b) @ torch.from_numpy(factors.a))
+            update = torch.from_numpy(factors.b) @ torch.from_numpy(factors.a)
             base.encoder.get_submodule(path).weight.add_(update)  # type: ignore[operator]
-    classifier = Classifier(base.encoder, base.feature_size, len(adapter.metadata.labels))
+    classifier = Classifier(base.encoder, base.feature_size, len(adapter.identity.task.labels))
     classifier.head.load(adapter.head)
     return classifier.eval()
 
 
 def check_fits(base: Base, adapter: Adapter) -> None:
     """An adapter of another base, or of other shapes, is refused with the difference."""
-    if adapter.metadata.base_digest != base.digest:
-        raise JobError(f"the adapter was made for base {adapter.metadata.base_digest}, this base is {base.digest}")
+    if (made_for := adapter.identity.base.digest) != base.digest:
+        raise JobError(f"the adapter was made for base {made_for}, this base is {base.digest}")
     if adapter.head.weight.shape[1] != base.feature_size:
         raise JobError(
             f"the adapter's head takes {adapter.head.weight.shape[1]} features, this base gives {base.feature_size}"

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from schemas.artifacts import GraphRef, ModelRef
 from schemas.evidence import Paired
+from schemas.model.references import GraphRef, ModelRef
 from workers.runtime.statistics import Counts, paired_difference
 
 

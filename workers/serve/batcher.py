@@ -199,7 +199,7 @@ class Batcher:
     def lane(self, version: ServedVersion) -> Lane:
         if version.id not in self._lanes:
             run: Run = lambda rows: self._logits(version.id, rows)  # noqa: E731
-            self._lanes[version.id] = Lane(run, version.graph.max_length, self._observe_batch, self._clock)
+            self._lanes[version.id] = Lane(run, version.graph.identity.max_length, self._observe_batch, self._clock)
         return self._lanes[version.id]
 
     def close(self, version: UUID) -> None:

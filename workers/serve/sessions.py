@@ -62,7 +62,7 @@ class Sessions:
     def load(self, version: ServedVersion) -> None:
         """Fetch, load and smoke-test; a version that fails is not loaded. One by another graph is replaced."""
         engine = self._engine(version)
-        engine.load(str(version.id), self._artifacts.fetch(version.graph.adapter), version.graph.max_length)
+        engine.load(str(version.id), self._artifacts.fetch(version.graph.adapter), version.graph.identity.max_length)
         try:
             _smoke(engine, version)
         except Exception:
@@ -97,7 +97,7 @@ class Sessions:
         if key not in self._engines:
             graph = self._artifacts.fetch(version.graph.base_graph)
             tokenizer = self._artifacts.fetch(version.graph.tokenizer)
-            self._engines[key] = self._open_engine(graph, tokenizer, version.graph.max_length)
+            self._engines[key] = self._open_engine(graph, tokenizer, version.graph.identity.max_length)
         return self._engines[key]
 
 
@@ -107,8 +107,9 @@ def _base_key(version: ServedVersion) -> _BaseKey:
 
 def _smoke(engine: Engine, version: ServedVersion) -> None:
     logits = engine.logits([SMOKE_ROW], str(version.id))
-    width = len(version.graph.labels)
+    labels = version.graph.identity.task.labels
+    width = len(labels)
     if logits.shape != (1, width):
-        raise SmokeFailed(f"logits have shape {logits.shape}, expected (1, {width}) for labels {version.graph.labels}")
+        raise SmokeFailed(f"logits have shape {logits.shape}, expected (1, {width}) for labels {labels}")
     if not np.isfinite(logits).all():
         raise SmokeFailed("logits are not finite")

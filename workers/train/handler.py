@@ -10,11 +10,14 @@ from torch.nn.functional import cross_entropy
 
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import FrozenHead, TrainResult, TrainSpec
+from schemas.model.forms import form_of
+from schemas.model.identity import ModelIdentity
+from schemas.model.methods import Lora, as_fact
+from schemas.model.tasks import TextClassification
 from workers.data.manifest import read_manifest
 from workers.model.adapter import (
     MEDIA_TYPE,
     Adapter,
-    AdapterMetadata,
     Factors,
     head_digest,
     read_adapter,
@@ -74,18 +77,16 @@ def handle(spec: TrainSpec, context: Context) -> TrainResult:
 def _choose(spec: TrainSpec) -> Callable[[Run], Trained]:
     if spec.privacy:
         return _train_private_head
-    return _train_lora if spec.lora.r else _train_head
+    return _train_lora if spec.method.type == "lora" else _train_head
 
 
 def _prepare(spec: TrainSpec, context: Context) -> Run:
-    if spec.lora.r == 0 and spec.head.type == "frozen":
-        raise JobError("lora.r is 0 and the head is frozen: nothing is left to train")
     context.stage("reading the base model")
     base = load_base(context.sources.fetch(spec.base_model))
     if spec.max_length > base.max_length:
         raise JobError(f"max_length is {spec.max_length}, this base takes at most {base.max_length} tokens")
-    frozen = _read_frozen(spec.head, base, context) if isinstance(spec.head, FrozenHead) else None
-    labels = frozen.metadata.labels if frozen else read_manifest(context.artifacts, spec.dataset).labels
+    frozen = _read_frozen(spec.task.head, base, context) if isinstance(spec.task.head, FrozenHead) else None
+    labels = frozen.identity.task.labels if frozen else read_manifest(context.artifacts, spec.dataset).labels
     if len(labels) < 2:
         raise JobError(
             f"dataset {spec.dataset.dataset}/{spec.dataset.version} has labels {list(labels)}, two are needed"
@@ -111,9 +112,11 @@ def _read_frozen(head: FrozenHead, base: Base, context: Context) -> Adapter:
 
 
 def _train_lora(run: Run) -> Trained:
-    run.context.log(f"training LoRA factors and a head: {_settings(run.spec)}, r {run.spec.lora.r}")
+    lora = run.spec.method
+    assert isinstance(lora, Lora)
+    run.context.log(f"training LoRA factors and a head: {_settings(run.spec)}, r {lora.r}")
     torch.manual_seed(run.spec.seed)
-    paths = inject_lora(run.classifier.encoder, run.spec.lora)
+    paths = inject_lora(run.classifier.encoder, lora)
     run.classifier.eval()
     _enable_lora_dropout(run.classifier)
 
@@ -224,30 +227,23 @@ def _validation_accuracy(run: Run, step: int) -> float | None:
 
 
 def _publish(run: Run, trained: Trained, accuracy: float | None) -> TrainResult:
-    lora = run.spec.lora
-    metadata = AdapterMetadata(
-        base_digest=run.base.digest,
-        feature_recipe=run.spec.feature_recipe,
-        r=lora.r if trained.factors else 0,
-        lora_alpha=lora.lora_alpha,
-        use_rslora=lora.use_rslora,
-        target_modules=lora.target_modules,
-        labels=run.labels,
+    head = run.classifier.head.dump()
+    identity = ModelIdentity(
+        base=run.base.identity(run.spec.base_model),
+        task=TextClassification(
+            labels=run.labels,
+            feature_recipe=run.spec.task.feature_recipe,
+            head_digest=head_digest(head, run.labels),
+        ),
+        method=as_fact(run.spec.method),
+        form=form_of(run.spec.method),
         max_length=run.spec.max_length,
     )
-    head = run.classifier.head.dump()
-    data = serialize_adapter(Adapter(metadata, trained.factors, head))
+    data = serialize_adapter(Adapter(identity, trained.factors, head))
     return TrainResult(
         model=run.spec.model,
         adapter=run.context.artifacts.put_bytes(data, MEDIA_TYPE),
-        base_model=run.spec.base_model,
-        base_digest=run.base.digest,
-        feature_recipe=run.spec.feature_recipe,
-        target_modules=lora.target_modules,
-        r=metadata.r,
-        head_digest=head_digest(head, run.labels),
-        labels=run.labels,
-        max_length=run.spec.max_length,
+        identity=identity,
         rows=len(run.examples),
         steps=trained.steps,
         validation_accuracy=accuracy,

@@ -1,9 +1,10 @@
 """Parameter-efficient methods: a spec's LoRA settings as PEFT's, and PEFT's factors as ours."""
 
+import numpy as np
 from peft import LoraConfig, inject_adapter_in_model
 from torch import nn
 
-from schemas.jobs.train import Lora
+from schemas.model.methods import Lora
 from workers.model.adapter import Factors
 from workers.model.lora import target_paths
 
@@ -23,10 +24,12 @@ def inject_lora(encoder: nn.Module, lora: Lora) -> list[str]:
 
 
 def extract_factors(encoder: nn.Module, paths: list[str]) -> dict[str, Factors]:
+    """PEFT's scaling (lora_alpha / r, or / √r) goes into B: whoever reads factors need not know their method."""
     return {path: _factors_of(encoder.get_submodule(path)) for path in paths}
 
 
 def _factors_of(layer: nn.Module) -> Factors:
     a = layer.get_parameter("lora_A.default.weight").detach().numpy()
     b = layer.get_parameter("lora_B.default.weight").detach().numpy()
-    return Factors(a, b)
+    scaling: float = layer.scaling["default"]  # type: ignore[index,assignment]
+    return Factors(a, (b * scaling).astype(np.float32))

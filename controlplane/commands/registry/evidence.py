@@ -31,7 +31,9 @@ def split_digest(session: Session, dataset: DatasetVersionRow, split: str) -> Di
 def _learnt(session: Session, version_id: UUID) -> Learnt:
     version = session.exec(select(ModelVersionRow).where(ModelVersionRow.id == version_id)).one()
     found = [_attachment(session, row) for row in list_attachments(session, version_id)]
-    return Learnt.model_validate({"version": version_id, "labels": version.labels, "attachments": found})
+    return Learnt.model_validate(
+        {"version": version_id, "labels": version.identity["task"]["labels"], "attachments": found}
+    )
 
 
 def _attachment(session: Session, row: AttachmentRow) -> dict[str, Any]:

@@ -10,14 +10,15 @@ from pydantic import BaseModel, ValidationError
 from sqlmodel import Session, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from controlplane.domain.canonical import digest
+from controlplane.commands.registry.base_graphs import find_base_graph
 from controlplane.errors import GraftworkError, Invalid, InvalidDocument
 from controlplane.projections.datasets import find_dataset_version
 from controlplane.projections.models import find_alias, find_graph, find_version, list_trained_on
-from controlplane.store.tables import BaseGraphRow, DatasetVersionRow, ModelVersionRow, RegisteredModelRow
-from schemas.artifacts import ArtifactRef, DatasetRef, GraphRef, ModelRef, Reference
+from controlplane.store.tables import DatasetVersionRow, ModelVersionRow, RegisteredModelRow
+from schemas.artifacts import ArtifactRef, DatasetRef, Reference
 from schemas.jobs import SPECS, JobKind, JobSpec
 from schemas.jobs.references import BaseGraphOf, Filled, GraphOf, OtherThan, TrainedOn, marked, with_references
+from schemas.model.references import GraphRef, ModelRef
 
 MOST_NAMES: Final = 2000
 
@@ -49,11 +50,6 @@ def without_filled(kind: JobKind, spec: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in spec.items() if name not in marked(SPECS[kind], Filled)}
 
 
-def base_graph_key(base_digest: str, feature_recipe: str, target_modules: Sequence[str]) -> str:
-    """One base graph serves every version with these three."""
-    return digest([base_digest, feature_recipe, sorted(target_modules)])
-
-
 # --- names ------------------------------------------------------------------------------------------------------------
 
 
@@ -67,9 +63,7 @@ def _to_dataset_ref(row: DatasetVersionRow) -> DatasetRef:
 
 def _model_ref(session: Session, name: str) -> ModelRef:
     row = find_version(session, name)
-    return ModelRef.model_validate(
-        {field: getattr(row, field) for field in ModelRef.model_fields} | {"labels": tuple(row.labels)}
-    )
+    return ModelRef.model_validate({field: getattr(row, field) for field in ModelRef.model_fields})
 
 
 @dataclass(frozen=True)
@@ -166,9 +160,7 @@ def _graph(session: Session, version: ModelRef, mark: Filled) -> GraphRef:
 
 
 def _base_graph(session: Session, version: ModelRef, mark: Filled) -> ArtifactRef | None:
-    modules = _row(session, version).target_modules
-    row = session.get(BaseGraphRow, base_graph_key(version.base_digest, version.feature_recipe, modules))
-    return ArtifactRef.model_validate(row.artifact) if row else None
+    return find_base_graph(session, version.identity)
 
 
 def _trained_on(session: Session, version: ModelRef, mark: Filled) -> tuple[DatasetRef, ...]:

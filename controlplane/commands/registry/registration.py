@@ -5,12 +5,11 @@ from uuid import UUID
 
 from sqlmodel import col, select, update
 
-from controlplane.commands.registry.references import base_graph_key
+from controlplane.commands.registry.base_graphs import keep_base_graph
 from controlplane.domain.canonical import digest
 from controlplane.store.insert import insert_once
 from controlplane.store.tables import (
     AttachmentRow,
-    BaseGraphRow,
     DatasetRow,
     DatasetVersionRow,
     JobRow,
@@ -18,12 +17,13 @@ from controlplane.store.tables import (
     RegisteredModelRow,
 )
 from controlplane.store.unit_of_work import Cause, UnitOfWork
-from schemas.artifacts import DatasetRef, GraphRef, ModelRef, Reference
+from schemas.artifacts import DatasetRef, Reference
 from schemas.events import AttachmentAdded, DatasetVersionCreated, ModelVersionCreated
 from schemas.evidence import Finding, FindingOnRows
 from schemas.jobs import JobResult, JobSpec
 from schemas.jobs.references import references
 from schemas.jobs.results import DatasetResult, GraphResult, VersionResult
+from schemas.model.references import ModelRef
 
 
 def register_result(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: JobResult) -> dict[str, str]:
@@ -90,13 +90,7 @@ def _register_model(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: Version
         model=result.model,
         version=_next_number(uow, RegisteredModelRow, result.model),
         adapter=result.adapter.model_dump(mode="json"),
-        base_model=result.base_model,
-        base_digest=result.base_digest,
-        feature_recipe=result.feature_recipe,
-        target_modules=list(result.target_modules),
-        head_digest=result.head_digest,
-        labels=list(result.labels),
-        max_length=result.max_length,
+        identity=result.identity.model_dump(mode="json"),
         privacy=result.privacy.model_dump(mode="json") if result.privacy else None,
         parents=[str(parent) for parent in parents],
         datasets=[str(dataset) for dataset in _named(spec, DatasetRef)],
@@ -121,7 +115,7 @@ def _register_model(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: Version
 def _attach(uow: UnitOfWork, job: JobRow, result: Finding) -> UUID:
     """Append-only; the same finding twice is one row."""
     if isinstance(result, GraphResult):
-        _keep_base_graph(uow, result.graph)
+        keep_base_graph(uow, result.graph)
     data = result.model_dump(mode="json")
     row = AttachmentRow(
         model_version_id=result.model_version,
@@ -136,12 +130,6 @@ def _attach(uow: UnitOfWork, job: JobRow, result: Finding) -> UUID:
         fact = AttachmentAdded(model_version_id=row.model_version_id, kind=row.kind, digest=row.digest, job_id=job.id)
         uow.record(fact, f"model-version/{row.model_version_id}", _cause(job))
     return row.model_version_id
-
-
-def _keep_base_graph(uow: UnitOfWork, graph: GraphRef) -> None:
-    """The first export's base graph serves every later version of the same base, recipe and target modules."""
-    key = base_graph_key(graph.base_digest, graph.feature_recipe, graph.target_modules)
-    insert_once(uow, BaseGraphRow(key=key, artifact=graph.base_graph.model_dump(mode="json"), created_at=uow.now()))
 
 
 def _next_number(uow: UnitOfWork, registered: type[DatasetRow] | type[RegisteredModelRow], name: str) -> int:

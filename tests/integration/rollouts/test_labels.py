@@ -11,6 +11,7 @@ from controlplane.store.serving_tables import LabelRow
 from controlplane.store.tables import ModelVersionRow
 from schemas.serving import Arm
 from tests.support.answers import ok
+from tests.support.builders.models import IDENTITY, varied
 from tests.support.scripted_gateway import Gateway
 from tests.support.worlds.in_process import CANARY, InProcess
 
@@ -18,10 +19,9 @@ METRICS = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
 
 
 def learns(site: InProcess, version: UUID | str, labels: Sequence[str]) -> None:
+    said = varied(IDENTITY, task={"labels": tuple(labels)}).model_dump(mode="json")
     with site.database.begin("a test") as uow:
-        uow.execute(
-            update(ModelVersionRow).where(col(ModelVersionRow.id) == UUID(str(version))).values(labels=list(labels))
-        )
+        uow.execute(update(ModelVersionRow).where(col(ModelVersionRow.id) == UUID(str(version))).values(identity=said))
 
 
 def under_canary(site: InProcess, stable: Sequence[str], canary: Sequence[str]) -> Gateway:

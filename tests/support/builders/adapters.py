@@ -1,16 +1,17 @@
-"""Adapters that nobody trained: their metadata, their numbers, and the version of one that lies in a store."""
+"""Adapters that nobody trained: their identity, their numbers, and the version of one that lies in a store."""
 
 from typing import Any, cast
 
 import numpy as np
 
-from schemas.artifacts import ModelRef
+from schemas.model.identity import ModelIdentity
+from schemas.model.references import ModelRef
+from tests.support.builders.artifacts import digest
 from tests.support.builders.bases import TINY_HIDDEN, TINY_LAYERS
-from tests.support.builders.models import identified, identity_of, model_ref
+from tests.support.builders.models import LABELS, LORA, identity, model_ref, varied
 from workers.model.adapter import (
     MEDIA_TYPE,
     Adapter,
-    AdapterMetadata,
     Factors,
     Floats,
     Head,
@@ -20,42 +21,61 @@ from workers.model.adapter import (
 from workers.runtime.artifacts import ArtifactStore
 
 
-def adapter_metadata(**changes: Any) -> AdapterMetadata:
-    own = {"r": 2, "lora_alpha": 16.0, "use_rslora": False, "max_length": 16}
-    return identified(AdapterMetadata, own, changes)
+def low_rank_identity(
+    base_digest: str, r: int, target_modules: tuple[str, ...] = LORA.target_modules, **changes: Any
+) -> ModelIdentity:
+    """Of a version of rank `r`; 0: of a head alone."""
+    form = {"r": r, "target_modules": target_modules if r else ()}
+    return identity(base={"digest": base_digest}, form=form, **{"max_length": 16} | changes)
 
 
-def random_adapter(base_digest: str, r: int, seed: int, head_seed: int = 0, **metadata: Any) -> Adapter:
-    """LoRA factors of the tiny base's layers, large enough to turn answers."""
-    said = adapter_metadata(base_digest=base_digest, r=r, **metadata)
+def with_head(adapter: Adapter, head: Head, labels: tuple[str, ...] = LABELS) -> Adapter:
+    """The adapter with another head, and the identity that says so."""
+    task = {"labels": labels, "head_digest": head_digest(head, labels)}
+    return Adapter(varied(adapter.identity, task=task), adapter.factors, head)
+
+
+def random_adapter(
+    base_digest: str,
+    r: int,
+    seed: int,
+    head_seed: int = 0,
+    target_modules: tuple[str, ...] = LORA.target_modules,
+    **changes: Any,
+) -> Adapter:
+    """Updates of the tiny base's layers, large enough to turn answers; `changes` are its identity's."""
+    said = low_rank_identity(base_digest, r, target_modules, **changes)
     generator = np.random.default_rng(seed)
     paths = [
         f"encoder.layer.{layer}.attention.self.{target}"
         for layer in range(TINY_LAYERS)
-        for target in said.target_modules
+        for target in said.form.target_modules
     ]
-    factors = {path: Factors(_normal(generator, r, TINY_HIDDEN), _normal(generator, TINY_HIDDEN, r)) for path in paths}
+    factors = {path: _update(generator, r) for path in paths}
     head = Head(_normal(np.random.default_rng(head_seed), 2, 2 * TINY_HIDDEN), np.zeros(2, np.float32))
-    return Adapter(said, factors if r else {}, head)
+    return with_head(Adapter(said, factors, head), head)
 
 
 def small_adapter(r: int = 2) -> Adapter:
     """One module of 6 inputs and 4 outputs, and a head over 8 features: of no base that there is."""
     generator = np.random.default_rng(0)
-    metadata = adapter_metadata(r=r, target_modules=("query",), labels=("no", "yes"))
+    said = low_rank_identity(digest("a base of no shape"), r, ("query",))
     a, b = generator.normal(size=(r, 6)).astype(np.float32), generator.normal(size=(4, r)).astype(np.float32)
     head = Head(generator.normal(size=(2, 8)).astype(np.float32), np.zeros(2, np.float32))
-    return Adapter(metadata, {"layer.0.query": Factors(a, b)} if r else {}, head)
+    return with_head(Adapter(said, {"layer.0.query": Factors(a, b)} if r else {}, head), head, ("no", "yes"))
 
 
 def store_adapter(store: ArtifactStore, adapter: Adapter, base_model: str, number: int = 1) -> ModelRef:
     """The version of an adapter that was not trained."""
-    return model_ref(
-        number,
-        adapter=store.put_bytes(serialize_adapter(adapter), MEDIA_TYPE),
-        base_model=base_model,
-        **identity_of(adapter.metadata) | {"head_digest": head_digest(adapter.head, adapter.metadata.labels)},
-    )
+    of_base = Adapter(varied(adapter.identity, base={"uri": base_model}), adapter.factors, adapter.head)
+    stored = store.put_bytes(serialize_adapter(of_base), MEDIA_TYPE)
+    return model_ref(number, adapter=stored, identity=of_base.identity)
+
+
+def _update(generator: np.random.Generator, r: int) -> Factors:
+    """As large as LoRA's at its default scaling."""
+    a, b = _normal(generator, r, TINY_HIDDEN), _normal(generator, TINY_HIDDEN, r)
+    return Factors(a, (b * (LORA.lora_alpha / r)).astype(np.float32))
 
 
 def _normal(generator: np.random.Generator, rows: int, columns: int) -> Floats:

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from schemas.artifacts import GraphRef, ModelRef
-from tests.support.builders.models import graph_ref, model_ref
+from schemas.model.references import GraphRef, ModelRef
+from tests.support.builders.models import graph_ref, identity, model_ref
 from workers.runtime.artifacts import ArtifactStore
 
 GOOD: Final = ("good", "great", "wonderful", "superb", "excellent")
@@ -20,6 +20,7 @@ BAD: Final = ("bad", "awful", "terrible", "boring", "dreadful")
 NEUTRAL: Final = ("movie", "plot", "acting", "scene", "music")
 VOCABULARY: Final = {word: index for index, word in enumerate(("[PAD]", "[UNK]", *GOOD, *BAD, *NEUTRAL))}
 OCTETS: Final = "application/octet-stream"
+SHORT: Final = identity(max_length=32)
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,9 @@ def bag_of_words(store: ArtifactStore, workdir: Path) -> Served:
         base_graph=store.put_bytes(_bag().SerializeToString(), "application/onnx"),
         adapter=adapter,
         tokenizer=store.put_bytes(tokenizer.to_str().encode(), "application/json"),
-        target_modules=("query",),
-        max_length=32,
+        identity=SHORT,
     )
-    return Served(model_ref(adapter=adapter, max_length=32), graph)
+    return Served(model_ref(adapter=adapter, identity=SHORT), graph)
 
 
 def write_onnx_adapter(path: Path, **parameters: Any) -> Path:

@@ -6,58 +6,102 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from schemas.artifacts import FeatureRecipe, GraphRef, ModelRef
 from schemas.jobs.results import VersionResult
+from schemas.model.forms import LowRank
+from schemas.model.identity import BaseIdentity, ModelIdentity
+from schemas.model.methods import HeadAlone, Lora, Merged, Method
+from schemas.model.references import GraphRef, ModelRef
+from schemas.model.tasks import FeatureRecipe, TextClassification
 from schemas.serving import ServedVersion
 from tests.support.builders.artifacts import artifact, digest
 
 MODEL: Final = "sentiment"
 LABELS: Final = ("negative", "positive")
 BASE: Final = "file:///base"
-IDENTITY: Final[Mapping[str, Any]] = {
-    "base_model": BASE,
-    "base_digest": digest("base"),
-    "feature_recipe": get_args(FeatureRecipe)[0],
-    "target_modules": ("query", "value"),
-    "head_digest": digest("head"),
-    "labels": LABELS,
-    "max_length": 64,
-}
-"""The fields of a version's identity; a document that restates some of them takes them from here."""
+RECIPE: Final = get_args(FeatureRecipe)[0]
+LORA: Final = Lora()
 
 Document = TypeVar("Document", bound=BaseModel)
 
 
-def identified(document: type[Document], own: Mapping[str, Any], changes: Mapping[str, Any]) -> Document:
-    """A document with as much of the identity as it has fields for; `changes` override, and must be fields of it."""
-    if unknown := set(changes) - set(document.model_fields):
-        raise TypeError(f"{document.__name__} has no field {', '.join(sorted(unknown))}")
-    known = {field: value for field, value in IDENTITY.items() if field in document.model_fields}
-    return document.model_validate({**known, **own, **changes})
+def base_identity(**changes: Any) -> BaseIdentity:
+    fields: dict[str, Any] = {
+        "uri": BASE,
+        "digest": digest("base"),
+        "architecture": "encoder",
+        "model_type": "bert",
+        "hidden_size": 384,
+        "num_hidden_layers": 6,
+        "vocab_size": 30522,
+    }
+    return BaseIdentity(**fields | changes)
 
 
-def identity_of(document: BaseModel, of: type[BaseModel] = ModelRef) -> dict[str, Any]:
-    """As much of a document's identity as another kind of document has fields for."""
-    shared = set(IDENTITY) & set(type(document).model_fields) & set(of.model_fields)
-    return {field: getattr(document, field) for field in shared}
+def classification(**changes: Any) -> TextClassification:
+    fields: dict[str, Any] = {"labels": LABELS, "feature_recipe": RECIPE, "head_digest": digest("head")}
+    return TextClassification(**fields | changes)
+
+
+def low_rank(**changes: Any) -> LowRank:
+    return LowRank(**{"r": LORA.r, "target_modules": LORA.target_modules} | changes)
+
+
+def identity(
+    *,
+    base: Mapping[str, Any] | None = None,
+    task: Mapping[str, Any] | None = None,
+    method: Method = LORA,
+    form: Mapping[str, Any] | None = None,
+    max_length: int = 64,
+) -> ModelIdentity:
+    """An identity; mappings say what differs in a part of it."""
+    return ModelIdentity(
+        base=base_identity(**base or {}),
+        task=classification(**task or {}),
+        method=method,
+        form=low_rank(**form or {}),
+        max_length=max_length,
+    )
+
+
+IDENTITY: Final = identity()
+HEAD_ALONE: Final = identity(method=HeadAlone(), form={"r": 0, "target_modules": ()})
+MERGED: Final = identity(method=Merged(merge_method="cat"), form={"r": 2 * LORA.r})
+"""Of two versions with the one identity."""
+
+
+def varied(of: ModelIdentity, **changes: Any) -> ModelIdentity:
+    """A copy, unchecked: `max_length`, or a part with what differs in it (`task={"labels": …}`)."""
+    if unknown := set(changes) - set(ModelIdentity.model_fields):
+        raise TypeError(f"no field of an identity: {', '.join(sorted(unknown))}")
+    parts = {
+        name: getattr(of, name).model_copy(update=change) if isinstance(change, Mapping) else change
+        for name, change in changes.items()
+    }
+    return of.model_copy(update=parts)
 
 
 def identified_as(document: Document, **changes: Any) -> Document:
-    """A copy of a document whose identity differs in these fields, unchecked."""
-    if unknown := set(changes) - set(IDENTITY):
-        raise TypeError(f"no field of an identity: {', '.join(sorted(unknown))}")
-    return document.model_copy(update=changes)
+    """A copy of a document whose identity differs, unchecked."""
+    return document.model_copy(update={"identity": varied(document.identity, **changes)})  # type: ignore[attr-defined]
+
+
+def made(document: type[Document], own: Mapping[str, Any], changes: Mapping[str, Any]) -> Document:
+    """A document with the one identity; `changes` override, and must be fields of it."""
+    if unknown := set(changes) - set(document.model_fields):
+        raise TypeError(f"{document.__name__} has no field {', '.join(sorted(unknown))}")
+    return document.model_validate({"identity": IDENTITY, **own, **changes})
 
 
 def model_ref(number: int = 1, **changes: Any) -> ModelRef:
     """Version `number` of a model; its id is the number too."""
     own = {"id": UUID(int=number), "model": MODEL, "version": number, "adapter": artifact(f"adapter-{number}")}
-    return identified(ModelRef, own, changes)
+    return made(ModelRef, own, changes)
 
 
 def registered(result: VersionResult, number: int = 1) -> ModelRef:
     """The version that the control plane would register for a result."""
-    return model_ref(number, model=result.model, adapter=result.adapter, **identity_of(result))
+    return model_ref(number, model=result.model, adapter=result.adapter, identity=result.identity)
 
 
 def graph_ref(version: UUID | int = 1, **changes: Any) -> GraphRef:
@@ -67,7 +111,7 @@ def graph_ref(version: UUID | int = 1, **changes: Any) -> GraphRef:
         "adapter": artifact(f"graph of {version}"),
         "tokenizer": artifact("tokenizer"),
     }
-    return identified(GraphRef, own, changes)
+    return made(GraphRef, own, changes)
 
 
 def served_version(number: int = 1, graph: GraphRef | None = None, **changes: Any) -> ServedVersion:

@@ -13,7 +13,7 @@ from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import TrainResult
 from tests.support.builders.artifacts import artifact, digest
 from tests.support.builders.datasets import DATASET
-from tests.support.builders.models import LABELS, MODEL, graph_ref, identified
+from tests.support.builders.models import HEAD_ALONE, LABELS, MERGED, MODEL, graph_ref, made
 
 TEST_ROWS: Final = "test rows"
 """The name of the rows that evaluations ask, unless a test names others."""
@@ -44,14 +44,17 @@ def curated(name: str = "rows", **changes: Any) -> CurateResult:
 
 
 def trained(**changes: Any) -> TrainResult:
-    rank = 0 if changes.get("privacy") else 8
-    own = {"model": MODEL, "adapter": artifact("adapter-1"), "r": rank, "rows": 8, "steps": 1}
-    return identified(TrainResult, own, changes)
+    """A private training is of a head alone."""
+    own: dict[str, Any] = {"model": MODEL, "adapter": artifact("adapter-1"), "rows": 8, "steps": 1}
+    if changes.get("privacy"):
+        own["identity"] = HEAD_ALONE
+    return made(TrainResult, own, changes)
 
 
 def merged(**changes: Any) -> MergeResult:
     """Two versions of rank 8."""
-    return identified(MergeResult, {"model": MODEL, "adapter": artifact("merged adapter"), "r": 16}, changes)
+    own = {"model": MODEL, "adapter": artifact("merged adapter"), "identity": MERGED}
+    return made(MergeResult, own, changes)
 
 
 def privacy_label(**changes: Any) -> PrivacyLabel:

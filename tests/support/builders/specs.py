@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.artifacts import GraphRef, ModelRef
 from schemas.data.operators import Operator, pipeline
 from schemas.jobs.attack import AttackSpec
 from schemas.jobs.curate import CurateSpec, Source
@@ -11,6 +10,7 @@ from schemas.jobs.evaluate import EvaluateSpec
 from schemas.jobs.export import ExportSpec
 from schemas.jobs.merge import MergeSource, MergeSpec
 from schemas.jobs.train import TrainSpec
+from schemas.model.references import GraphRef, ModelRef
 from tests.support.builders.datasets import dataset_ref
 from tests.support.builders.models import BASE, MODEL, model_ref
 
@@ -18,6 +18,19 @@ CURATE: Final[dict[str, Any]] = {"dataset": "reviews", "sources": [{"uri": "file
 """What a client asks."""
 TRAIN: Final[dict[str, Any]] = {"model": MODEL, "base_model": BASE, "dataset": "reviews@latest"}
 """What a client asks."""
+
+HEAD: Final = {"type": "head"}
+"""The method that trains a head alone."""
+
+
+def lora(**fields: Any) -> dict[str, Any]:
+    """The method that trains low-rank updates too."""
+    return {"type": "lora", **fields}
+
+
+def frozen_head(version: ModelRef | str) -> dict[str, Any]:
+    """The task of a training that keeps another version's head."""
+    return {"head": {"type": "frozen", "model_version": version}}
 
 
 def operators(*changes: Operator) -> list[dict[str, Any]]:

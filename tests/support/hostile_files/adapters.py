@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from tests.support.hostile_files.hostile import METADATA, MIB, Hostile, pickled, written
+from tests.support.hostile_files.hostile import HEAD, IDENTITY, MIB, Hostile, pickled, written
 
 
 def safetensors(header: object, body: bytes = b"", length: int | None = None) -> bytes:
@@ -21,16 +21,16 @@ def tensor(shape: list[int], offsets: list[int], dtype: str = "F32") -> dict[str
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
 
 
-def good_adapter(weight: Any = None, **metadata: object) -> bytes:
+def good_adapter(weight: Any = None, **changes: object) -> bytes:
     tensors = {
-        "head.weight": np.zeros((2, 4), np.float32) if weight is None else weight,
-        "head.bias": np.zeros(2, np.float32),
+        "head.weight": HEAD.weight if weight is None else weight,
+        "head.bias": HEAD.bias,
     }
-    data: bytes = save(tensors, metadata={"graftwork.adapter.v1": json.dumps({**METADATA, **metadata})})
+    data: bytes = save(tensors, metadata={"graftwork.identity.v1": json.dumps({**IDENTITY, **changes})})
     return data
 
 
-OURS = {"graftwork.adapter.v1": json.dumps(METADATA)}
+OURS = {"graftwork.identity.v1": json.dumps(IDENTITY)}
 NAN = np.full((2, 4), np.nan, np.float32)
 SAFETENSORS: dict[str, bytes | Callable[[Path], bytes]] = {
     "nothing": b"",
@@ -50,10 +50,11 @@ SAFETENSORS: dict[str, bytes | Callable[[Path], bytes]] = {
     "another type": good_adapter(np.zeros((2, 4), np.int64)),
     "NaN": good_adapter(NAN),
     "infinity": good_adapter(np.full((2, 4), np.inf, np.float32)),
-    "a rank of 10^12": good_adapter(r=10**12),
-    "an alpha that is no number": good_adapter(lora_alpha=float("nan")),
+    "a rank of 10^12": good_adapter(form={**IDENTITY["form"], "r": 10**12}),
+    "a method nobody knows": good_adapter(method={"type": "sorcery"}),
+    "an alpha that is no number": good_adapter(method={"type": "lora", "lora_alpha": float("nan")}),
     "a length of 10^12": good_adapter(max_length=10**12),
-    "no labels": good_adapter(labels=[]),
+    "no labels": good_adapter(task={**IDENTITY["task"], "labels": []}),
     "invalid UTF-8": safetensors(b'{"\xff\xfe": 1}'),
 }
 

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.builders.adapters import adapter_metadata
+import numpy as np
+
+from tests.support.builders.adapters import small_adapter, with_head
+from workers.model.adapter import Head
 
 MIB = 1 << 20
-METADATA = adapter_metadata(r=0, target_modules=("query",), labels=("no", "yes")).model_dump(mode="json")
+HEAD = Head(np.zeros((2, 4), np.float32), np.zeros(2, np.float32))
+IDENTITY = with_head(small_adapter(0), HEAD, ("no", "yes")).identity.model_dump(mode="json")
 
 
 class Bomb:

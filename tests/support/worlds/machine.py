@@ -198,7 +198,7 @@ class Machine:
         base = self.processes.folder / "tiny"
         if not base.exists():
             build_tiny_base(base)
-        small = {"lora": {"r": 2}, "batch_size": 4, "max_length": 16, "checkpoint_steps": 5}
+        small = {"method": {"type": "lora", "r": 2}, "batch_size": 4, "max_length": 16, "checkpoint_steps": 5}
         return {**TRAIN, "base_model": base.as_uri(), "epochs": epochs, **small}
 
 

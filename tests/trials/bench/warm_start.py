@@ -16,7 +16,15 @@ from schemas.jobs.export import ExportResult
 from tests.support.builders.adapters import random_adapter
 from tests.support.builders.bases import build_tiny_base
 from tests.support.builders.rows import planted_rows
-from tests.support.builders.specs import attack_spec, curate_spec, evaluate_spec, export_spec, merge_spec, source_at
+from tests.support.builders.specs import (
+    attack_spec,
+    curate_spec,
+    evaluate_spec,
+    export_spec,
+    lora,
+    merge_spec,
+    source_at,
+)
 from tests.support.workbench import Workbench
 from workers.model.base import base_digest
 from workers.runtime.messages import Said, Task
@@ -67,7 +75,7 @@ class Jobs:
         exported = self.run(export, lambda _: start_cold())[0]
         assert isinstance(exported, ExportResult)
         yield curate_spec(source_at(self._file))
-        yield bench.train_spec(dataset, lora={"r": 2})
+        yield bench.train_spec(dataset, method=lora(r=2))
         yield merge_spec(first, second, weights=(0.5, 0.5))
         yield export
         yield evaluate_spec(first, exported.graph, dataset=dataset)

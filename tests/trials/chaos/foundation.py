@@ -88,7 +88,7 @@ def curate_spec(site: ChaosSite, dataset: str, found: list[tuple[str, str]], nam
 
 def train_spec(site: ChaosSite, *, seed: int, frozen: bool) -> dict[str, Any]:
     """One head for all after the first, so that any two can be merged."""
-    small = {"lora": {"r": 2}, "epochs": 4, "batch_size": 8, "max_length": 16, "checkpoint_steps": 5}
+    small = {"method": {"type": "lora", "r": 2}, "epochs": 4, "batch_size": 8, "max_length": 16, "checkpoint_steps": 5}
     spec: dict[str, Any] = {**TRAIN, "base_model": site.base.as_uri(), "seed": seed, **small}
     return spec | ({"head": {"type": "frozen", "model_version": f"{MODEL}/1"}} if frozen else {})
 

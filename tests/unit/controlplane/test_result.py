@@ -15,7 +15,8 @@ from schemas.evidence import Finding
 from schemas.jobs import JOB_KINDS, JobResult, JobSpec
 from schemas.jobs.attack import AttackResult, AttackSpec
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
-from schemas.jobs.train import FrozenHead, Privacy
+from schemas.jobs.train import Privacy
+from schemas.model.methods import HeadAlone, Lora
 from tests.support.builders.artifacts import digest
 from tests.support.builders.datasets import dataset_ref
 from tests.support.builders.models import LABELS, graph_ref, identified_as, model_ref
@@ -32,15 +33,18 @@ from tests.support.builders.results import (
     trained,
 )
 from tests.support.builders.specs import (
+    HEAD,
     attack_spec,
     curate_spec,
     evaluate_spec,
     export_spec,
+    frozen_head,
     merge_spec,
     train_spec,
 )
 
-MODEL, LONGER = model_ref(1), model_ref(2, base_model="file:///mirror-of-the-base", max_length=128)
+MODEL = model_ref(1)
+LONGER = identified_as(model_ref(2), base={"uri": "file:///mirror-of-the-base"}, max_length=128)
 VERSION, OTHER = MODEL.id, LONGER.id
 GRAPH, ROWS = graph_ref(VERSION), dataset_ref()
 LABEL = privacy_label()
@@ -49,9 +53,9 @@ BROKEN = interval(0.5, 0.1, n=30)
 
 CURATED = (curate_spec(), curated())
 TRAINED = (train_spec(max_rows=8), trained())
-PRIVATE = (train_spec(privacy=Privacy(epsilon=8, delta=1e-5)), trained(steps=40, privacy=LABEL))
-FROZEN = (train_spec(head=FrozenHead(model_version=MODEL)), trained())
-MERGED = (merge_spec(MODEL, LONGER, model="both"), merged(model="both", max_length=128))
+PRIVATE = (train_spec(privacy=Privacy(epsilon=8, delta=1e-5), method=HEAD), trained(steps=40, privacy=LABEL))
+FROZEN = (train_spec(task=frozen_head(MODEL)), trained())
+MERGED = (merge_spec(MODEL, LONGER, model="both"), identified_as(merged(model="both"), max_length=128))
 EXPORTED = (export_spec(MODEL, base_graph=GRAPH.base_graph), exported(VERSION, max_abs_diff=1e-3))
 BESIDE = paired(OTHER, 0, 0.1, graph=GRAPH, both=20, neither=20)
 COMPARED = {"against": LONGER, "against_graph": GRAPH}
@@ -79,17 +83,9 @@ CAPPED = (
 )
 OTHER_GRAPH = identified_as(GRAPH, max_length=32)
 
-MODULES = {VERSION: frozenset({"query", "value"}), OTHER: frozenset({"value", "query"})}
-
 
 class Registered:
     """What is registered of the versions above."""
-
-    def target_modules(self, model_version: UUID) -> frozenset[str]:
-        return MODULES[model_version]
-
-    def rank(self, model_version: UUID) -> int:
-        return {VERSION: 10, OTHER: 6}[model_version]
 
     def rows_digest(self, dataset_version: UUID, split: Split) -> str | None:
         return digest(TEST_ROWS) if (dataset_version, split) == (ROWS.id, "test") else None
@@ -131,15 +127,17 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
     [
         ("curate", "dataset", "others"),
         ("train", "model", "other"),
-        ("train", "base_model", "file:///other"),
-        ("train", "feature_recipe", "other"),
-        ("train", "target_modules", ("query",)),
-        ("train", "r", 4),
-        ("train", "max_length", 128),
+        ("train", "identity.base.uri", "file:///other"),
+        ("train", "identity.task.feature_recipe", "other"),
+        ("train", "identity.form.target_modules", ("query",)),
+        ("train", "identity.form.r", 4),
+        ("train", "identity.method", HeadAlone()),
+        ("train", "identity.method.lora_alpha", 32),
+        ("train", "identity.max_length", 128),
         ("train", "rows", 9),
         ("train", "privacy", LABEL),
         ("private", "privacy", None),
-        ("private", "r", 8),
+        ("private", "identity.form.r", 8),
         ("private", "steps", 39),
         ("private", "validation_accuracy", 0.9),
         ("private", "privacy.epsilon", 900.0),
@@ -151,26 +149,29 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("private", "privacy.accountant", "rdp"),
         ("private", "privacy.sample_rate", 0.1),
         ("private", "privacy.noise_multiplier", 3.6),
-        ("frozen", "head_digest", digest("another")),
-        ("frozen", "labels", LABELS[::-1]),
-        ("frozen", "base_digest", digest("another")),
+        ("frozen", "identity.task.head_digest", digest("another")),
+        ("frozen", "identity.task.labels", LABELS[::-1]),
+        ("frozen", "identity.base.digest", digest("another")),
         ("merge", "model", "other"),
-        ("merge", "base_model", "file:///other"),
-        ("merge", "base_digest", digest("another")),
-        ("merge", "feature_recipe", "other"),
-        ("merge", "head_digest", digest("another")),
-        ("merge", "labels", LABELS[::-1]),
-        ("merge", "max_length", 64),
+        ("merge", "identity.base.uri", "file:///other"),
+        ("merge", "identity.base.digest", digest("another")),
+        ("merge", "identity.task.feature_recipe", "other"),
+        ("merge", "identity.task.head_digest", digest("another")),
+        ("merge", "identity.task.labels", LABELS[::-1]),
+        ("merge", "identity.max_length", 64),
+        ("merge", "identity.method", Lora()),
+        ("merge", "identity.base.hidden_size", 768),
         ("merge", "privacy", LABEL),
-        ("merge", "r", 8),
-        ("merge", "target_modules", ("query",)),
+        ("merge", "identity.form.r", 8),
+        ("merge", "identity.form.target_modules", ("query",)),
         ("export", "model_version", OTHER),
-        ("export", "graph.base_digest", digest("another")),
-        ("export", "graph.feature_recipe", "other"),
-        ("export", "graph.labels", LABELS[::-1]),
-        ("export", "graph.max_length", 128),
+        ("export", "graph.identity.base.digest", digest("another")),
+        ("export", "graph.identity.task.feature_recipe", "other"),
+        ("export", "graph.identity.task.labels", LABELS[::-1]),
+        ("export", "graph.identity.max_length", 128),
+        ("export", "graph.identity.method", HeadAlone()),
         ("export", "graph.base_graph.digest", digest("another graph")),
-        ("export", "graph.target_modules", ("query", "dense")),
+        ("export", "graph.identity.form.target_modules", ("query", "dense")),
         ("export", "rows", 2),
         ("export", "max_abs_diff", 1.1e-3),
         ("export", "max_abs_diff", math.nan),
@@ -218,7 +219,7 @@ def test_one_claim_that_contradicts_the_spec_is_named(kind: str, path: str, lie:
         assert found.found is lie
 
 
-SORTED = {"per_class", "target_modules", "graph.target_modules"}
+SORTED = {"per_class"}
 """Claims that say what was found in order."""
 
 
@@ -243,9 +244,6 @@ SAID: dict[tuple[str, str], str] = {
     ("private", "privacy"): "the label of a private training: the spec asks for epsilon 8",
     ("private", "privacy.epsilon"): f"at most 8{SAYS}",
     ("private", "privacy.noise_multiplier"): "enough noise for epsilon 7.99 and delta 1e-05 in 40 steps",
-    ("merge", "r"): "16, the sum of the sources' ranks",
-    ("merge", "target_modules"): "['query', 'value'], as registered",
-    ("export", "graph.target_modules"): "['query', 'value'], as registered",
     ("export", "max_abs_diff"): f"at most 0.001{SAYS}",
     ("evaluate", "rows_digest"): f"{digest(TEST_ROWS)}, as registered",
     ("evaluate", "per_class"): f"['negative', 'positive']{SAYS}",

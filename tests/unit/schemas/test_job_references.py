@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from schemas.artifacts import DatasetRef, ModelRef, Reference
+from schemas.artifacts import DatasetRef, Reference
 from schemas.jobs import JOB_KINDS, SPECS
 from schemas.jobs.merge import MergeSpec
 from schemas.jobs.references import Filled, GraphOf, OtherThan, TrainedOn, marked, references, with_references
-from schemas.jobs.train import FrozenHead
+from schemas.model.references import ModelRef
 from tests.support.builders.datasets import dataset_ref
 from tests.support.builders.models import model_ref
-from tests.support.builders.specs import merge_spec, train_spec
+from tests.support.builders.specs import frozen_head, merge_spec, train_spec
 
 Place = tuple[type[Reference], Any, str]
 
@@ -35,15 +35,15 @@ def places(kind: Any, document: dict[str, Any]) -> list[Place]:
         ("curate", {"parent": None}, []),
         (
             "train",
-            {"dataset": "a/1", "public_dataset": "b/1", "head": {"type": "frozen", "model_version": "m/1"}},
+            {"dataset": "a/1", "public_dataset": "b/1", "task": {"head": {"type": "frozen", "model_version": "m/1"}}},
             [
                 (DatasetRef, "a/1", "dataset"),
-                (ModelRef, "m/1", "head.model_version"),
+                (ModelRef, "m/1", "task.head.model_version"),
                 (DatasetRef, "b/1", "public_dataset"),
             ],
         ),
-        ("train", {"head": {"type": "fit", "model_version": "m/1"}}, []),
-        ("train", {"head": "m/1"}, []),
+        ("train", {"task": {"head": {"type": "fit", "model_version": "m/1"}}}, []),
+        ("train", {"task": {"head": "m/1"}}, []),
         (
             "merge",
             {"sources": ["m/1", {"model_version": "m/2", "weight": 2}]},
@@ -79,7 +79,7 @@ def test_what_is_put_there_takes_the_name_s_place_and_nothing_else_changes() -> 
 
 def test_the_references_of_a_spec_come_in_the_order_of_its_fields() -> None:
     dataset, model = dataset_ref(), model_ref()
-    trained = train_spec(dataset=dataset, head=FrozenHead(model_version=model))
+    trained = train_spec(dataset=dataset, task=frozen_head(model))
     assert list(references(trained)) == [dataset, model]
     assert list(references(merge_spec(model, model))) == [model, model]
 

@@ -7,22 +7,21 @@ import pytest
 from pydantic import BaseModel
 
 from controlplane.kinds import contradiction
-from controlplane.store.tables import ModelVersionRow
-from schemas.artifacts import GraphRef, ModelRef
 from schemas.jobs import JobResult, JobSpec
-from schemas.jobs.results import VersionResult
+from schemas.model.identity import ModelIdentity
 from tests.support.builders import results, specs
-from tests.support.builders.adapters import adapter_metadata
+from tests.support.builders.adapters import small_adapter
 from tests.support.builders.artifacts import artifact, digest
 from tests.support.builders.datasets import DATASET, dataset_ref
 from tests.support.builders.models import (
     IDENTITY,
     graph_ref,
     identified_as,
-    identity_of,
+    identity,
     model_ref,
     registered,
     served_version,
+    varied,
 )
 
 ONE, TWO = model_ref(1), model_ref(2)
@@ -39,12 +38,6 @@ ANSWERED: Final[list[tuple[JobSpec, JobResult]]] = [
 
 class Registered:
     """What the builders' versions are."""
-
-    def target_modules(self, _model_version: UUID) -> frozenset[str]:
-        return frozenset(IDENTITY["target_modules"])
-
-    def rank(self, _model_version: UUID) -> int:
-        return 8
 
     def rows_digest(self, _dataset_version: UUID, _split: str) -> str | None:
         return digest(results.TEST_ROWS)
@@ -83,35 +76,28 @@ def test_no_two_digests_of_a_document_are_equal(document: BaseModel) -> None:
     assert len(found) == len(set(found))
 
 
-@pytest.mark.parametrize("document", [ONE, graph_ref(), results.trained(), results.merged(), adapter_metadata()])
-def test_every_document_says_the_one_identity(document: BaseModel) -> None:
-    said = {field: getattr(document, field) for field in IDENTITY if field in type(document).model_fields}
-    of_its_own = {"max_length"} if type(document) is type(adapter_metadata()) else set()
-    assert len(said) > 4
-    assert {field for field, value in said.items() if value != IDENTITY[field]} == of_its_own
-
-
-def test_a_version_row_has_every_field_of_an_identity() -> None:
-    assert set(IDENTITY) <= set(ModelVersionRow.model_fields)
-    restated = set(VersionResult.model_fields) | set(ModelRef.model_fields) | set(GraphRef.model_fields)
-    assert set(IDENTITY) <= restated
+@pytest.mark.parametrize("document", [ONE, graph_ref(), results.trained(), small_adapter()])
+def test_every_document_carries_a_whole_identity(document: Any) -> None:
+    assert isinstance(document.identity, ModelIdentity)
+    assert document.identity.task.head_digest.startswith("sha256:")
 
 
 def test_what_a_training_made_is_registered_as_it_is() -> None:
-    made = results.trained(model="other", labels=("a", "b"), max_length=8, adapter=artifact("its adapter"))
+    other = varied(IDENTITY, task={"labels": ("a", "b")}, max_length=8)
+    made = results.trained(model="other", identity=other, adapter=artifact("its adapter"))
     found = registered(made, 3)
     assert (found.id, found.version, found.model, found.adapter) == (UUID(int=3), 3, "other", made.adapter)
-    assert identity_of(found) == identity_of(made)
-    assert (found.labels, found.max_length) == (("a", "b"), 8)
+    assert found.identity == other
+    assert (found.identity.task.labels, found.identity.max_length) == (("a", "b"), 8)
 
 
 def test_a_copy_of_another_identity_differs_in_that_alone() -> None:
-    other = identified_as(ONE, max_length=8)
+    other = identified_as(ONE, max_length=8, task={"labels": ("a",)})
     assert other != ONE
-    assert other.model_copy(update={"max_length": ONE.max_length}) == ONE
+    assert identified_as(other, max_length=ONE.identity.max_length, task={"labels": ONE.identity.task.labels}) == ONE
 
 
-@pytest.mark.parametrize("make", [model_ref, graph_ref, results.trained, results.merged, adapter_metadata])
+@pytest.mark.parametrize("make", [model_ref, graph_ref, results.trained, results.merged, identity])
 def test_a_field_that_there_is_not_is_refused(make: Any) -> None:
     with pytest.raises(TypeError, match="max_lenght"):
         make(max_lenght=8)
@@ -125,7 +111,7 @@ def test_a_copy_takes_fields_of_an_identity_only() -> None:
 def test_a_served_version_is_the_registered_one() -> None:
     served = served_version(2)
     assert (served.id, served.model, served.version) == (TWO.id, TWO.model, TWO.version)
-    assert identity_of(served.graph) == identity_of(TWO, GraphRef)
+    assert served.graph.identity == TWO.identity
 
 
 @pytest.mark.parametrize("value", [0.0, 0.01, 0.5, 1.0])

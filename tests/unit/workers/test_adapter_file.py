@@ -8,6 +8,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.support.builders.adapters import small_adapter
+from tests.support.builders.models import varied
 from workers.model.adapter import (
     Head,
     head_digest,
@@ -22,14 +23,8 @@ from workers.runtime.errors import JobError
 def test_what_is_written_is_read(tmp_path: Path, r: int) -> None:
     write_adapter(small_adapter(r), tmp_path / "adapter")
     found = read_adapter(tmp_path / "adapter")
-    assert found.metadata == small_adapter(r).metadata
+    assert found.identity == small_adapter(r).identity
     assert serialize_adapter(found) == serialize_adapter(small_adapter(r))
-
-
-def test_scaling_follows_peft() -> None:
-    metadata = small_adapter(4).metadata
-    assert metadata.scaling == 4
-    assert metadata.model_copy(update={"use_rslora": True}).scaling == 8
 
 
 def test_a_head_digest_covers_numbers_labels_and_their_order() -> None:
@@ -50,7 +45,15 @@ def test_a_file_of_someone_else_is_refused(tmp_path: Path) -> None:
 
 def test_factors_of_another_rank_are_refused(tmp_path: Path) -> None:
     wrong = small_adapter()
-    wrong = replace(wrong, metadata=wrong.metadata.model_copy(update={"r": 3}))
+    wrong = replace(wrong, identity=varied(wrong.identity, form={"r": 3}))
     write_adapter(wrong, tmp_path / "adapter")
     with pytest.raises(JobError, match="expected rank 3"):
+        read_adapter(tmp_path / "adapter")
+
+
+def test_a_head_that_is_not_the_one_its_identity_names_is_refused(tmp_path: Path) -> None:
+    adapter = small_adapter()
+    other = replace(adapter, head=replace(adapter.head, bias=adapter.head.bias + 1))
+    write_adapter(other, tmp_path / "adapter")
+    with pytest.raises(JobError, match="its identity says"):
         read_adapter(tmp_path / "adapter")

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from schemas.artifacts import ModelRef
 from schemas.jobs.export import ExportResult
-from tests.support.builders.adapters import random_adapter
+from schemas.model.references import ModelRef
+from tests.support.builders.adapters import random_adapter, with_head
 from tests.support.builders.artifacts import digest
-from tests.support.builders.models import identified_as, registered
+from tests.support.builders.models import registered
 from tests.support.builders.rows import planted_rows
-from tests.support.builders.specs import export_spec
+from tests.support.builders.specs import export_spec, lora
 from tests.support.workbench import Workbench
 from workers.export.handler import handle
 from workers.export.parity import ServedGraph, measure_parity, random_texts
@@ -48,8 +48,9 @@ class Served:
         self.workbench = workbench
         self.adapters = {
             "first": random_adapter(digest, r=2, seed=1),
-            "second": random_adapter(digest, r=5, seed=2, head_seed=1, use_rslora=True),
+            "second": random_adapter(digest, r=5, seed=2, head_seed=1),
             "zero": random_adapter(digest, r=0, seed=0),
+            "query alone": random_adapter(digest, r=3, seed=5, target_modules=("query",)),
             "three-labels": _three_labels(random_adapter(digest, r=1, seed=4)),
         }
         self.refs = {name: workbench.store(adapter) for name, adapter in self.adapters.items()}
@@ -63,7 +64,7 @@ class Served:
     def session(self) -> GraphSession:
         graph = self.exports["first"].graph
         fetch = self.workbench.artifacts.fetch
-        session = GraphSession(fetch(graph.base_graph), fetch(graph.tokenizer), graph.max_length)
+        session = GraphSession(fetch(graph.base_graph), fetch(graph.tokenizer), graph.identity.max_length)
         for name, result in self.exports.items():
             session.load(name, fetch(result.graph.adapter))
         return session
@@ -75,8 +76,7 @@ class Served:
 
 def _three_labels(adapter: Adapter) -> Adapter:
     weight = np.concatenate([adapter.head.weight, -adapter.head.weight[:1]])
-    metadata = identified_as(adapter.metadata, labels=("negative", "positive", "neither"))
-    return replace(adapter, metadata=metadata, head=Head(weight, np.ones(3, np.float32)))
+    return with_head(adapter, Head(weight, np.ones(3, np.float32)), ("negative", "positive", "neither"))
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_an_export_says_what_it_measured(served: Served) -> None:
 def test_what_was_trained_is_what_is_served(served: Served) -> None:
     """From rows to answers through every part, with nothing of PyTorch in the last step."""
     bench = served.workbench
-    spec = bench.train_spec(bench.dataset(train=planted_rows(240)), lora={"r": 3}, learning_rate=1e-2, epochs=2)
+    spec = bench.train_spec(bench.dataset(train=planted_rows(240)), method=lora(r=3), learning_rate=1e-2, epochs=2)
     ref = registered(train(spec, bench.context()))
     base_graph = served.exports["first"].graph.base_graph
     graph = handle(export_spec(ref, base_graph=base_graph), bench.context()).graph
@@ -152,7 +152,7 @@ def test_what_was_trained_is_what_is_served(served: Served) -> None:
     session.load("trained", bench.artifacts.fetch(graph.adapter))
     rows = planted_rows(100, seed=2)
     answers = session.logits([text for text, _ in rows], "trained").argmax(axis=1)
-    right = sum(graph.labels[answer] == label for answer, (_, label) in zip(answers, rows, strict=True))
+    right = sum(graph.identity.task.labels[answer] == label for answer, (_, label) in zip(answers, rows, strict=True))
     assert right / len(rows) > 0.85
 
 
@@ -180,7 +180,7 @@ def test_logits_that_are_no_numbers_are_no_parity(served: Served) -> None:
     """Finite weights whose sums are not: infinity in both models, and their difference is no number."""
     adapter = served.adapters["first"]
     huge = np.full_like(adapter.head.weight, 3e38)
-    ref = served.workbench.store(replace(adapter, head=replace(adapter.head, weight=huge)))
+    ref = served.workbench.store(with_head(adapter, replace(adapter.head, weight=huge)))
     spec = export_spec(ref, base_graph=served.exports["first"].graph.base_graph)
     with np.errstate(invalid="ignore"), pytest.raises(JobError, match="differ from PyTorch's by nan"):
         handle(spec, served.workbench.context())
@@ -193,7 +193,7 @@ def test_a_difference_above_the_bound_is_refused(served: Served) -> None:
 
 
 def test_a_graph_of_other_target_modules_is_refused(served: Served) -> None:
-    other = random_adapter(base_digest(served.workbench.base), r=2, seed=1, target_modules=("query",))
+    other = random_adapter(base_digest(served.workbench.base), r=2, seed=1, target_modules=("query", "key"))
     spec = export_spec(served.workbench.store(other), base_graph=served.exports["first"].graph.base_graph)
     with pytest.raises(JobError, match=r"exported for target_modules \['query', 'value'\]"):
         handle(spec, served.workbench.context())
@@ -201,5 +201,5 @@ def test_a_graph_of_other_target_modules_is_refused(served: Served) -> None:
 
 def test_an_adapter_of_another_base_is_refused(served: Served) -> None:
     foreign: ModelRef = served.workbench.store(random_adapter(digest("another base"), r=2, seed=1))
-    with pytest.raises(JobError, match=f"made for base {foreign.base_digest}"):
+    with pytest.raises(JobError, match=f"made for base {foreign.identity.base.digest}"):
         handle(export_spec(foreign), served.workbench.context())

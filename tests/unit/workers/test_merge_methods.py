@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.jobs.merge import MergeMethod
+from schemas.model.methods import MergeMethod
 from tests.support.builders.adapters import random_adapter
 from tests.support.builders.artifacts import digest
 from tests.support.builders.specs import merge_spec
@@ -26,8 +26,7 @@ Update = npt.NDArray[np.float64]
 
 def updates(adapter: Adapter) -> dict[str, Update]:
     return {
-        path: adapter.metadata.scaling * (factors.b.astype(np.float64) @ factors.a.astype(np.float64))
-        for path, factors in adapter.factors.items()
+        path: factors.b.astype(np.float64) @ factors.a.astype(np.float64) for path, factors in adapter.factors.items()
     }
 
 
@@ -43,7 +42,7 @@ def merge(workbench: Workbench, adapters: list[Adapter], weights: list[float]) -
     versions = [workbench.store(adapter, number) for number, adapter in enumerate(adapters, start=1)]
     result = handle(merge_spec(*versions, weights=tuple(weights), model="merged"), workbench.context())
     merged = read_adapter(workbench.artifacts.fetch(result.adapter))
-    assert (result.r, result.max_length) == (merged.metadata.r, merged.metadata.max_length)
+    assert result.identity == merged.identity
     return merged
 
 
@@ -58,15 +57,15 @@ def test_every_method_of_the_contract_exists() -> None:
     assert set(METHODS) == set(get_args(MergeMethod))
 
 
-def test_it_is_the_weighted_sum_whatever_rank_alpha_and_scaling(workbench: Workbench) -> None:
+def test_it_is_the_weighted_sum_whatever_the_ranks(workbench: Workbench) -> None:
     adapters = [
         random_adapter(BASE, r=2, seed=1),
-        random_adapter(BASE, r=5, seed=2, lora_alpha=3.0),
-        random_adapter(BASE, r=4, seed=3, use_rslora=True),
+        random_adapter(BASE, r=5, seed=2),
+        random_adapter(BASE, r=4, seed=3),
     ]
     merged = merge(workbench, adapters, [0.5, -0.25, 2.0])
     assert_same(updates(merged), weighted_sum(adapters, [0.5, -0.25, 2.0]))
-    assert merged.metadata.r == 2 + 5 + 4
+    assert merged.identity.form.r == 2 + 5 + 4
 
 
 def test_the_head_is_the_sources_head(workbench: Workbench) -> None:
@@ -81,29 +80,29 @@ def test_sources_may_change_different_modules(workbench: Workbench) -> None:
     ]
     merged = merge(workbench, adapters, [1.0, 0.5])
     assert_same(updates(merged), weighted_sum(adapters, [1.0, 0.5]))
-    assert merged.metadata.target_modules == ("key", "query", "value")
+    assert merged.identity.form.target_modules == ("key", "query", "value")
 
 
 @pytest.mark.parametrize("lengths", [(16, 48), (48, 16), (16, 64, 32)])
 def test_it_reads_as_much_of_a_text_as_its_longest_source(workbench: Workbench, lengths: tuple[int, ...]) -> None:
     adapters = [random_adapter(BASE, r=2, seed=seed, max_length=length) for seed, length in enumerate(lengths)]
-    assert merge(workbench, adapters, [1.0] * len(adapters)).metadata.max_length == max(lengths)
+    assert merge(workbench, adapters, [1.0] * len(adapters)).identity.max_length == max(lengths)
 
 
 def test_heads_alone_merge_to_the_head_alone(workbench: Workbench) -> None:
     merged = merge(workbench, [random_adapter(BASE, r=0, seed=1), random_adapter(BASE, r=0, seed=2)], [1, 1])
-    assert merged.metadata.r == 0
+    assert merged.identity.form.r == 0
     assert not merged.factors
 
 
 @settings(max_examples=25, deadline=None)
-@given(r=st.integers(1, 9), alpha=st.floats(0.5, 64), rslora=st.booleans(), weight=st.floats(0, 1))
-def test_merging_a_version_with_itself_returns_it(r: int, alpha: float, rslora: bool, weight: float) -> None:
-    adapter = random_adapter(BASE, r=r, seed=r, lora_alpha=alpha, use_rslora=rslora)
+@given(r=st.integers(1, 9), weight=st.floats(0, 1))
+def test_merging_a_version_with_itself_returns_it(r: int, weight: float) -> None:
+    adapter = random_adapter(BASE, r=r, seed=r)
     factors = METHODS["cat"]([adapter, adapter], [weight, 1 - weight])
     merged = {path: both.b.astype(np.float64) @ both.a.astype(np.float64) for path, both in factors.items()}
     for path, update in updates(adapter).items():
-        np.testing.assert_allclose(merged[path], update, atol=1e-5 * alpha, rtol=1e-5)
+        np.testing.assert_allclose(merged[path], update, atol=2e-4, rtol=1e-5)
 
 
 def test_linear_is_refused_and_why_is_true(workbench: Workbench) -> None:
@@ -112,7 +111,7 @@ def test_linear_is_refused_and_why_is_true(workbench: Workbench) -> None:
     path = next(iter(first.factors))
     a = (first.factors[path].a + second.factors[path].a) / 2
     b = (first.factors[path].b + second.factors[path].b) / 2
-    linear = first.metadata.scaling * (b @ a)
+    linear = b @ a
     assert np.abs(linear - weighted_sum([first, second], [0.5, 0.5])[path]).max() > 0.1
     versions = [workbench.store(adapter) for adapter in (first, second)]
     with pytest.raises(ValidationError, match="use `cat`"):

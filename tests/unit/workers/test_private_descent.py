@@ -5,11 +5,14 @@ import random
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from schemas.jobs.train import Privacy, TrainResult
+from tests.support.builders.models import model_ref
 from tests.support.builders.rows import Row, planted_rows
+from tests.support.builders.specs import HEAD, frozen_head, lora, train_spec
 from tests.support.workbench import Workbench
 from tests.unit.workers.test_train_privacy import spent_delta
 from workers.model.adapter import read_adapter
@@ -96,7 +99,7 @@ def test_as_many_steps_are_taken_as_are_paid_for() -> None:
 def private(workbench: Workbench, train: list[Row], **fields: object) -> TrainResult:
     dataset = workbench.dataset(train=train, validation=fields.pop("validation", planted_rows(20, seed=1)))  # type: ignore[arg-type]
     privacy = {"epsilon": 8, "delta": 1e-5, "steps": 3}
-    return handle(workbench.train_spec(dataset, privacy=privacy, **fields), workbench.context())
+    return handle(workbench.train_spec(dataset, privacy=privacy, method=HEAD, **fields), workbench.context())
 
 
 def secret_rows(count: int) -> list[Row]:
@@ -107,7 +110,7 @@ def secret_rows(count: int) -> list[Row]:
     return rows
 
 
-@pytest.mark.parametrize("fields", [{}, {"max_rows": 40}, {"lora": {"r": 0}}], ids=["all", "drawn", "head"])
+@pytest.mark.parametrize("fields", [{}, {"max_rows": 40}], ids=["all", "drawn"])
 def test_all_that_a_private_run_tells_is_the_same_for_other_rows(
     workbench: Workbench, fields: dict[str, object]
 ) -> None:
@@ -116,7 +119,7 @@ def test_all_that_a_private_run_tells_is_the_same_for_other_rows(
     for rows, validation in ((planted_rows(70), planted_rows(20)), (secret_rows(70), secret_rows(8))):
         workbench.reports.clear()
         result = private(workbench, rows, validation=validation, **fields)
-        said = result.model_dump(exclude={"adapter", "head_digest"})
+        said = result.model_dump(exclude={"adapter": True, "identity": {"task": {"head_digest"}}})
         told.append((list(workbench.reports), said, result.adapter.size))
     assert told[0] == told[1]
     assert told[0][0]
@@ -137,7 +140,7 @@ def test_public_rows_centre_the_features(workbench: Workbench) -> None:
     result = private(workbench, secret_rows(30), public_dataset=public)
     head = read_adapter(workbench.artifacts.fetch(result.adapter)).head
     base = load_base(workbench.base)
-    batch = TextTokenizer(base.tokenizer_file, result.max_length)
+    batch = TextTokenizer(base.tokenizer_file, result.identity.max_length)
     padded = batch.pad(batch.encode([text for text, _ in rows]))
     classifier = Classifier(base.encoder, base.feature_size, 2).eval()
     with torch.no_grad():
@@ -149,9 +152,16 @@ def test_public_rows_centre_the_features(workbench: Workbench) -> None:
 
 
 def test_a_private_run_changes_no_weight_of_the_encoder(workbench: Workbench) -> None:
-    result = private(workbench, planted_rows(30), lora={"r": 4})
+    result = private(workbench, planted_rows(30))
     adapter = read_adapter(workbench.artifacts.fetch(result.adapter))
-    assert (adapter.metadata.r, adapter.factors) == (0, {})
+    assert (adapter.identity.form.r, adapter.factors) == (0, {})
+
+
+@pytest.mark.parametrize("changes", [{"method": lora(r=4)}, {"task": frozen_head(model_ref())}], ids=["lora", "frozen"])
+def test_only_a_head_of_its_own_is_trained_privately(changes: dict[str, object]) -> None:
+    asked = {"privacy": {"epsilon": 8, "delta": 1e-5}, "method": HEAD, **changes}
+    with pytest.raises(ValidationError, match="privacy trains a DP head"):
+        train_spec(**asked)
 
 
 def test_the_rows_of_a_private_run_are_those_that_were_counted(workbench: Workbench) -> None:

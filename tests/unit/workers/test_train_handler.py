@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from schemas.claims import Checkpoint
-from schemas.jobs.train import Lora, TrainResult
-from tests.support.builders.adapters import adapter_metadata
-from tests.support.builders.models import registered
+from schemas.jobs.train import TrainResult
+from schemas.model.methods import Lora
+from tests.support.builders.adapters import low_rank_identity
+from tests.support.builders.models import model_ref, registered
 from tests.support.builders.rows import Row, planted_rows
+from tests.support.builders.specs import HEAD, frozen_head, lora
 from tests.support.workbench import Workbench
 from workers.model.adapter import Adapter, read_adapter
 from workers.model.base import load_base
@@ -21,24 +24,26 @@ from workers.train.handler import handle
 from workers.train.loop import learning_rate
 from workers.train.methods import extract_factors, inject_lora
 
-SMALL = {"lora": {"r": 2, "lora_alpha": 4}, "batch_size": 8, "learning_rate": 1e-2}
+SMALL = {"method": lora(r=2, lora_alpha=4), "batch_size": 8, "learning_rate": 1e-2}
 
 
 def accuracy(workbench: Workbench, result: TrainResult, rows: list[Row]) -> float:
     base = load_base(workbench.base)
     classifier = merged_classifier(base, read_adapter(workbench.artifacts.fetch(result.adapter)))
-    tokenizer = TextTokenizer(base.tokenizer_file, result.max_length)
+    tokenizer = TextTokenizer(base.tokenizer_file, result.identity.max_length)
     batch = tokenizer.pad(tokenizer.encode([text for text, _ in rows]))
     with torch.no_grad():
         answers = classifier(torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)).argmax(dim=1)
-    found = [result.labels[answer] == label for answer, (_, label) in zip(answers.tolist(), rows, strict=True)]
+    found = [
+        result.identity.task.labels[answer] == label for answer, (_, label) in zip(answers.tolist(), rows, strict=True)
+    ]
     return float(sum(found) / len(found))
 
 
 @pytest.mark.parametrize("r", [0, 2])
 def test_it_learns_what_was_planted(workbench: Workbench, r: int) -> None:
     dataset = workbench.dataset(train=planted_rows(240), validation=planted_rows(60, seed=1))
-    spec = workbench.train_spec(dataset, **SMALL | {"lora": {"r": r}, "epochs": 2})
+    spec = workbench.train_spec(dataset, **SMALL | {"method": lora(r=r) if r else HEAD, "epochs": 2})
     result = handle(spec, workbench.context())
     # A constant answer is right on half of them.
     assert accuracy(workbench, result, planted_rows(100, seed=2)) > 0.85
@@ -61,13 +66,13 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("lora", [{"r": 2, "lora_dropout": 0.2}, {"r": 0}], ids=["lora", "head"])
+@pytest.mark.parametrize("method", [lora(r=2, lora_dropout=0.2), HEAD], ids=["lora", "head"])
 @pytest.mark.parametrize("at_step", [3, 6])
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
-    workbench: Workbench, lora: dict[str, float], at_step: int
+    workbench: Workbench, method: dict[str, object], at_step: int
 ) -> None:
     dataset = workbench.dataset(train=planted_rows(40))
-    spec = workbench.train_spec(dataset, **SMALL | {"lora": lora}, epochs=2, checkpoint_steps=3)
+    spec = workbench.train_spec(dataset, **SMALL | {"method": method}, epochs=2, checkpoint_steps=3)
     whole = handle(spec, workbench.context())
 
     found: list[Checkpoint] = []
@@ -88,17 +93,17 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
 def test_a_checkpoint_of_another_job_is_refused(workbench: Workbench) -> None:
     dataset = workbench.dataset(train=planted_rows(40))
     handle(workbench.train_spec(dataset, **SMALL, checkpoint_steps=3), workbench.context())
-    other = workbench.train_spec(dataset, **SMALL | {"lora": {"r": 3}})
+    other = workbench.train_spec(dataset, **SMALL | {"method": lora(r=3)})
     with pytest.raises(JobError, match="checkpoint does not fit"):
         handle(other, workbench.context(checkpoint=workbench.checkpoints[0]))
 
 
 def test_a_frozen_head_stays_as_it_is(workbench: Workbench) -> None:
     dataset = workbench.dataset(train=planted_rows(40))
-    first = handle(workbench.train_spec(dataset, **SMALL | {"lora": {"r": 0}}), workbench.context())
-    head = {"type": "frozen", "model_version": registered(first)}
-    second = handle(workbench.train_spec(dataset, **SMALL, head=head), workbench.context())
-    assert second.head_digest == first.head_digest
+    first = handle(workbench.train_spec(dataset, **SMALL | {"method": HEAD}), workbench.context())
+    task = frozen_head(registered(first))
+    second = handle(workbench.train_spec(dataset, **SMALL, task=task), workbench.context())
+    assert second.identity.task == first.identity.task
     assert second.adapter.digest != first.adapter.digest
 
 
@@ -110,9 +115,8 @@ def test_max_rows_bounds_the_rows(workbench: Workbench) -> None:
 @pytest.mark.parametrize("use_rslora", [False, True])
 def test_our_factors_say_what_peft_computes(tiny_base: Path, use_rslora: bool) -> None:
     base = load_base(tiny_base)
-    lora = Lora(r=3, lora_alpha=5, use_rslora=use_rslora)
     torch.manual_seed(0)
-    paths = inject_lora(base.encoder, lora)
+    paths = inject_lora(base.encoder, Lora(r=3, lora_alpha=5, use_rslora=use_rslora))
     with torch.no_grad():
         for name, parameter in base.encoder.named_parameters():
             if "lora_B" in name:
@@ -120,9 +124,8 @@ def test_our_factors_say_what_peft_computes(tiny_base: Path, use_rslora: bool) -
     trained = Classifier(base.encoder, base.feature_size, 2).eval()
     with torch.no_grad():
         trained.head.weight.normal_()
-    said = {"r": 3, "lora_alpha": 5, "use_rslora": use_rslora, "target_modules": lora.target_modules}
-    metadata = adapter_metadata(base_digest=base.digest, **said)
-    adapter = Adapter(metadata, extract_factors(base.encoder, paths), trained.head.dump())
+    factors = extract_factors(base.encoder, paths)
+    adapter = Adapter(low_rank_identity(base.digest, r=3), factors, trained.head.dump())
     merged = merged_classifier(load_base(tiny_base), adapter)
     ids, mask = torch.randint(4, 20, (4, 9)), torch.ones(4, 9, dtype=torch.int64)
     with torch.no_grad():
@@ -155,7 +158,7 @@ def test_one_label_is_refused(workbench: Workbench) -> None:
 
 
 def test_an_unknown_target_module_is_named_with_what_there_is(workbench: Workbench) -> None:
-    spec = workbench.train_spec(workbench.dataset(train=planted_rows(4)), lora={"target_modules": ["q_proj"]})
+    spec = workbench.train_spec(workbench.dataset(train=planted_rows(4)), method=lora(target_modules=["q_proj"]))
     with pytest.raises(JobError, match=r"q_proj.*query"):
         handle(spec, workbench.context())
 
@@ -174,7 +177,5 @@ def test_a_diverging_run_fails_with_its_reason(workbench: Workbench) -> None:
 
 def test_nothing_to_train_is_refused(workbench: Workbench) -> None:
     dataset = workbench.dataset(train=planted_rows(8))
-    head = handle(workbench.train_spec(dataset, lora={"r": 0}), workbench.context())
-    frozen = {"type": "frozen", "model_version": registered(head)}
-    with pytest.raises(JobError, match="nothing is left to train"):
-        handle(workbench.train_spec(dataset, lora={"r": 0}, head=frozen), workbench.context())
+    with pytest.raises(ValidationError, match="nothing is left to train"):
+        workbench.train_spec(dataset, method=HEAD, task=frozen_head(model_ref()))

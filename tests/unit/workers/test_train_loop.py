@@ -11,6 +11,7 @@ from torch.nn.functional import mse_loss
 from schemas.claims import Checkpoint, Progress
 from schemas.jobs.train import TrainResult, TrainSpec
 from tests.support.builders.rows import Row, planted_rows
+from tests.support.builders.specs import HEAD, lora
 from tests.support.workbench import Workbench
 from tests.unit.workers.test_train_handler import accuracy
 from workers.model.adapter import Floats, read_adapter
@@ -155,7 +156,7 @@ def test_a_jobs_seed_chooses_its_rows(workbench: Workbench) -> None:
     """In one batch the order of rows is nothing, so what differs is which they are."""
 
     def gradient(seed: int, max_rows: int) -> Tensor:
-        return first_gradient(workbench, 40, lora={"r": 0}, max_rows=max_rows, seed=seed)
+        return first_gradient(workbench, 40, method=HEAD, max_rows=max_rows, seed=seed)
 
     torch.testing.assert_close(gradient(1, 40), gradient(2, 40), rtol=1e-3, atol=1e-6)
     assert float((gradient(1, 6) - gradient(2, 6)).abs().max()) > 1e-2
@@ -169,7 +170,7 @@ def flipped(rows: list[Row]) -> list[Row]:
 
 def test_validation_rows_are_measured_and_never_trained_on(workbench: Workbench) -> None:
     """Their labels are all wrong: had the model learnt them, or been asked about train rows, it would seem right."""
-    spec = {"lora": {"r": 0}, "batch_size": 8, "learning_rate": 1e-2, "epochs": 2}
+    spec = {"method": HEAD, "batch_size": 8, "learning_rate": 1e-2, "epochs": 2}
     alone = workbench.dataset(train=planted_rows(240))
     beside = workbench.dataset(
         train=planted_rows(240), validation=flipped(planted_rows(80, seed=1)), test=flipped(planted_rows(80, seed=2))
@@ -187,22 +188,23 @@ def test_validation_rows_are_measured_and_never_trained_on(workbench: Workbench)
 def test_the_published_adapter_answers_as_the_model_that_was_trained(workbench: Workbench, use_rslora: bool) -> None:
     rows = planted_rows(60, seed=3)
     dataset = workbench.dataset(train=planted_rows(120), validation=rows)
-    lora = {"r": 4, "lora_alpha": 16, "use_rslora": use_rslora, "target_modules": ["query", "value", "dense"]}
-    spec = workbench.train_spec(dataset, lora=lora, batch_size=8, learning_rate=5e-3, epochs=4)
+    method = lora(r=4, lora_alpha=16, use_rslora=use_rslora, target_modules=["query", "value", "dense"])
+    spec = workbench.train_spec(dataset, method=method, batch_size=8, learning_rate=5e-3, epochs=4)
     result = handle(spec, workbench.context())
-    assert result.target_modules == ("query", "value", "dense")
-    metadata = read_adapter(workbench.artifacts.fetch(result.adapter)).metadata
-    assert (metadata.r, metadata.lora_alpha, metadata.use_rslora) == (4, 16, use_rslora)
+    identity = read_adapter(workbench.artifacts.fetch(result.adapter)).identity
+    assert identity == result.identity
+    assert identity.method.model_dump(mode="json") == method | {"lora_dropout": 0}
+    assert (identity.form.r, identity.form.target_modules) == (4, ("query", "value", "dense"))
     assert result.validation_accuracy == pytest.approx(accuracy(workbench, result, rows), abs=0.02)
     assert result.validation_accuracy > 0.7
 
 
 def test_the_bases_own_dropout_is_off_while_loras_is_on(workbench: Workbench) -> None:
     """LoRA adds nothing before its first step, so the head's first gradient is that of the bare base."""
-    bare = first_gradient(workbench, lora={"r": 0})
+    bare = first_gradient(workbench, method=HEAD)
     for dropout, seed in ((0.0, 1), (0.5, 2)):
-        lora = {"r": 2, "lora_dropout": dropout}
-        torch.testing.assert_close(first_gradient(workbench, lora=lora, seed=seed), bare, rtol=1e-3, atol=1e-6)
+        method = lora(r=2, lora_dropout=dropout)
+        torch.testing.assert_close(first_gradient(workbench, method=method, seed=seed), bare, rtol=1e-3, atol=1e-6)
 
 
 def test_loras_first_weights_are_the_seeds(workbench: Workbench) -> None:
@@ -210,7 +212,7 @@ def test_loras_first_weights_are_the_seeds(workbench: Workbench) -> None:
     starts = []
     for seed in (1, 1, 2):
         workbench.reports.clear()
-        fields = {"lora": {"r": 2}, "batch_size": 2, "checkpoint_steps": 1, "learning_rate": 1e-12, "seed": seed}
+        fields = {"method": lora(r=2), "batch_size": 2, "checkpoint_steps": 1, "learning_rate": 1e-12, "seed": seed}
         handle(workbench.train_spec(workbench.dataset(train=planted_rows(6)), **fields), workbench.context())
         tensors = load_file(workbench.artifacts.fetch(workbench.checkpoints[0].artifact))
         names = [name for name in sorted(tensors) if name.startswith("parameter/") and "lora_A" in name]
@@ -224,19 +226,21 @@ def test_lora_dropout_changes_what_is_learnt(workbench: Workbench) -> None:
     losses: list[list[float]] = []
     for dropout in (0.0, 0.9):
         workbench.reports.clear()
-        spec = workbench.train_spec(dataset, lora={"r": 2, "lora_dropout": dropout}, learning_rate=1e-2, batch_size=8)
+        spec = workbench.train_spec(dataset, method=lora(r=2, lora_dropout=dropout), learning_rate=1e-2, batch_size=8)
         handle(spec, workbench.context())
         losses.append([point.values["loss"] for point in workbench.curve if "loss" in point.values])
     assert losses[0][0] == pytest.approx(losses[1][0])
     assert losses[0][1:] != pytest.approx(losses[1][1:], rel=1e-4)
 
 
-@pytest.mark.parametrize("lora", [{"r": 0}, {"r": 2}], ids=["head", "lora"])
-def test_a_jobs_weight_decay_shrinks_its_weights(workbench: Workbench, lora: dict[str, int]) -> None:
+@pytest.mark.parametrize("method", [HEAD, lora(r=2)], ids=["head", "lora"])
+def test_a_jobs_weight_decay_shrinks_its_weights(workbench: Workbench, method: dict[str, object]) -> None:
     dataset = workbench.dataset(train=planted_rows(40))
 
     def size(decay: float) -> float:
-        spec = workbench.train_spec(dataset, lora=lora, batch_size=8, learning_rate=1e-2, epochs=4, weight_decay=decay)
+        spec = workbench.train_spec(
+            dataset, method=method, batch_size=8, learning_rate=1e-2, epochs=4, weight_decay=decay
+        )
         return float((head_of(workbench, handle(spec, workbench.context())) ** 2).sum())
 
     assert size(20.0) < 0.8 * size(0.0)
@@ -246,7 +250,7 @@ def test_a_jobs_first_step_is_as_small_as_its_warm_up_says(workbench: Workbench)
     """Adam's first step moves each weight by the learning rate of that step."""
     dataset = workbench.dataset(train=planted_rows(40))
     spec = workbench.train_spec(
-        dataset, lora={"r": 0}, batch_size=4, learning_rate=1e-2, warmup_ratio=0.5, checkpoint_steps=1
+        dataset, method=HEAD, batch_size=4, learning_rate=1e-2, warmup_ratio=0.5, checkpoint_steps=1
     )
     handle(spec, workbench.context())
     tensors = load_file(workbench.artifacts.fetch(workbench.checkpoints[0].artifact))

@@ -9,6 +9,7 @@ import torch
 
 from schemas.jobs.train import Privacy, TrainResult
 from tests.support.builders.rows import planted_rows
+from tests.support.builders.specs import HEAD
 from tests.support.workbench import Workbench
 from workers.model.adapter import read_adapter
 from workers.model.base import load_base
@@ -65,7 +66,7 @@ def test_only_the_accountant_s_own_warnings_are_silenced(monkeypatch: pytest.Mon
 
 def train(workbench: Workbench, **fields: object) -> TrainResult:
     dataset = workbench.dataset(train=planted_rows(1000), validation=planted_rows(20, seed=1))
-    spec = workbench.train_spec(dataset, privacy=EPSILON_8, **fields)
+    spec = workbench.train_spec(dataset, privacy=EPSILON_8, method=HEAD, **fields)
     return handle(spec, workbench.context())
 
 
@@ -74,14 +75,14 @@ def test_it_learns_more_than_a_constant_answer_and_says_its_price(workbench: Wor
     result = train(workbench, public_dataset=public)
     adapter = read_adapter(workbench.artifacts.fetch(result.adapter))
     base = load_base(workbench.base)
-    tokenizer = TextTokenizer(base.tokenizer_file, result.max_length)
+    tokenizer = TextTokenizer(base.tokenizer_file, result.identity.max_length)
     rows = planted_rows(200, seed=2)
     batch = tokenizer.pad(tokenizer.encode([text for text, _ in rows]))
     with torch.no_grad():
         logits = merged_classifier(base, adapter)(
             torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
         )
-    answers = [result.labels[number] for number in logits.argmax(dim=1)]
+    answers = [result.identity.task.labels[number] for number in logits.argmax(dim=1)]
     accuracy = sum(answer == label for answer, (_, label) in zip(answers, rows, strict=True)) / len(rows)
     assert accuracy > 0.75  # a constant answer: 0.5; without noise: 0.91; lowest of 60 noise draws: 0.88
     assert result.privacy is not None
@@ -89,7 +90,7 @@ def test_it_learns_more_than_a_constant_answer_and_says_its_price(workbench: Wor
     assert result.privacy.noise_multiplier == pytest.approx(3.80, abs=0.05)  # knowledge: sqrt(40) / 1.666
     assert (result.privacy.delta, result.privacy.steps, result.privacy.sample_rate) == (1e-5, 40, 1.0)
     assert result.privacy.not_charged
-    assert adapter.metadata.r == 0
+    assert adapter.identity.form.r == 0
     assert not adapter.factors
 
 
@@ -204,7 +205,7 @@ def test_two_labels_need_one_column_of_weights_and_more_one_each() -> None:
 
 def test_too_few_rows_are_warned_of(workbench: Workbench) -> None:
     dataset = workbench.dataset(train=planted_rows(40))
-    handle(workbench.train_spec(dataset, privacy=EPSILON_8), workbench.context())
+    handle(workbench.train_spec(dataset, privacy=EPSILON_8, method=HEAD), workbench.context())
     assert any("little above chance" in line for line in workbench.log)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.jobs.train import TrainResult
 from tests.support.builders.rows import planted_rows
+from tests.support.builders.specs import HEAD, lora
 from tests.support.workbench import Workbench
 from workers.train.handler import handle
 from workers.train.record import CURVE_POINTS, LOG_LINES, TrainingRecord
@@ -65,7 +66,7 @@ def test_a_resumed_run_has_its_points_at_the_same_steps(workbench: Workbench) ->
 def test_a_job_leaves_a_curve_with_falling_loss_and_a_log_of_its_stages(workbench: Workbench) -> None:
     dataset = workbench.dataset(train=planted_rows(80), validation=planted_rows(40, seed=1))
     spec = workbench.train_spec(
-        dataset, lora={"r": 2}, epochs=6, batch_size=8, learning_rate=1e-2, warmup_ratio=0.1, checkpoint_steps=25
+        dataset, method=lora(r=2), epochs=6, batch_size=8, learning_rate=1e-2, warmup_ratio=0.1, checkpoint_steps=25
     )
     result = handle(spec, workbench.context())
     curve = [point for point in workbench.curve if "loss" in point.values]
@@ -96,7 +97,7 @@ def test_a_log_holds_no_text_of_a_row(workbench: Workbench) -> None:
 
 def private(workbench: Workbench) -> TrainResult:
     dataset = workbench.dataset(train=planted_rows(40), validation=planted_rows(20, seed=1))
-    spec = workbench.train_spec(dataset, privacy={"epsilon": 8, "delta": 1e-5, "steps": 7})
+    spec = workbench.train_spec(dataset, method=HEAD, privacy={"epsilon": 8, "delta": 1e-5, "steps": 7})
     return handle(spec, workbench.context())
 
 

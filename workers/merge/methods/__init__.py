@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from schemas.jobs.merge import MergeMethod
+from schemas.model.methods import MergeMethod
 from workers.merge.methods.cat import cat
 from workers.model.adapter import Adapter, Factors
 
 Method = Callable[[Sequence[Adapter], Sequence[float]], Mapping[str, Factors]]
-"""Adapters and their weights in, LoRA factors with scaling 1 out."""
+"""Adapters and their weights in, factors out."""
 
 METHODS: Final[dict[MergeMethod, Method]] = {"cat": cat}

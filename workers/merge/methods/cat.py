@@ -11,7 +11,7 @@ from workers.model.adapter import Adapter, Factors, Floats
 
 
 def cat(adapters: Sequence[Adapter], weights: Sequence[float]) -> Mapping[str, Factors]:
-    """Factors of the sum of weight · scaling · B·A, with scaling 1."""
+    """Factors of the sum of weight · B·A."""
     modules = sorted({module for adapter in adapters for module in adapter.factors})
     return {module: _concatenate(module, adapters, weights) for module in modules}
 
@@ -21,12 +21,12 @@ def _concatenate(module: str, adapters: Sequence[Adapter], weights: Sequence[flo
     a: list[Floats] = []
     b: list[Floats] = []
     for adapter, weight in zip(adapters, weights, strict=True):
-        r = adapter.metadata.r
+        r = adapter.identity.form.r
         # One file has one rank: where an adapter leaves this module alone, zeros fill its part.
         factors = adapter.factors.get(module) or Factors(
             np.zeros((r, like.a.shape[1]), np.float32), np.zeros((like.b.shape[0], r), np.float32)
         )
         a.append(factors.a)
-        # Weight and scaling go into B alone: folded into both factors they would count twice.
-        b.append((factors.b * (weight * adapter.metadata.scaling)).astype(np.float32))
+        # The weight goes into B alone: folded into both factors it would count twice.
+        b.append((factors.b * weight).astype(np.float32))
     return Factors(np.concatenate(a, axis=0), np.concatenate(b, axis=1))

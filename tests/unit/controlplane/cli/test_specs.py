@@ -38,14 +38,19 @@ def test_rows_reach_into_lists_choices_and_nested_objects() -> None:
     paths = {row.path for row in rows(DeploymentSpec)} | {row.path for row in rows(spec_of("curate"))}
     paths |= {row.path for row in rows(PipelineSpec)} | {row.path for row in rows(spec_of("train"))}
     assert {"policy.canary.metrics[wrong].margin", "policy.gates[accuracy].minimum", "sources[].uri"} <= paths
-    assert {"stages.<name>(release).deployment", "privacy.epsilon", "lora.r", "head(frozen).model_version"} <= paths
+    assert {
+        "stages.<name>(release).deployment",
+        "privacy.epsilon",
+        "method(lora).r",
+        "task.head(frozen).model_version",
+    } <= paths
 
 
 def test_a_row_says_default_unit_and_range() -> None:
     by_path = {row.path: row for row in rows(spec_of("train"))}
     assert (by_path["epochs"].default, by_path["epochs"].unit, by_path["epochs"].range) == ("1", "passes", "≥ 1, ≤ 100")
     assert by_path["model"].default == "required"
-    assert by_path["lora.lora_dropout"].range == "≥ 0, < 1"
+    assert by_path["method(lora).lora_dropout"].range == "≥ 0, < 1"
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)

@@ -150,7 +150,7 @@ def test_two_versions_are_attacked_on_the_same_rows(bench: Workbench) -> None:
     assert (paired.against, paired.both, paired.neither) == (other.id, result.succeeded, result.failed)
     assert (paired.only_this, paired.only_other, paired.difference) == (0, 0, 0)
     # a label that the other version does not know: nothing there was right before the attack
-    unknown = identified_as(served.graph, labels=("negative", "joyful"))
+    unknown = identified_as(served.graph, task={"labels": ("negative", "joyful")})
     found = attacked(bench, served, dataset, against=other, against_graph=unknown)[0].paired
     assert found is not None
     assert 0 < found.n < paired.n

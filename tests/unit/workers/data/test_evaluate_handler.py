@@ -79,8 +79,8 @@ def test_rows_that_the_version_was_trained_on_are_counted_whatever_their_dataset
 def test_two_versions_are_asked_the_same_rows_one_by_one(bench: Workbench) -> None:
     served = bench.served()
     # The same graph with its labels in the other order answers the opposite: right where this version is wrong.
-    other = identified_as(served.graph, labels=served.graph.labels[::-1])
-    against = model_ref(2, labels=other.labels)
+    other = identified_as(served.graph, task={"labels": served.graph.identity.task.labels[::-1]})
+    against = model_ref(2, identity=other.identity)
     rows = [("good", "positive"), ("great", "positive"), ("awful", "negative"), ("bad", "positive")]
     dataset = bench.dataset(test=rows)
     spec = evaluate_spec(served.model, served.graph, dataset=dataset, against=against, against_graph=other)
@@ -97,7 +97,7 @@ def test_two_versions_are_asked_the_same_rows_one_by_one(bench: Workbench) -> No
         "split test by the other version",
     ]
     assert handle(spec.model_copy(update={"against_graph": None}), bench.context()).paired is None
-    unknown = identified_as(other, labels=("negative", "joyful"))
+    unknown = identified_as(other, task={"labels": ("negative", "joyful")})
     spec = spec.model_copy(update={"against_graph": unknown})
     found = handle(spec, bench.context()).paired
     assert found is not None

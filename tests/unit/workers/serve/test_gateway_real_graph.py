@@ -54,7 +54,7 @@ class Bench:
     def expected(self, number: int) -> list[list[float]]:
         """The scores that a session of our own gives, one text at a time: no batch, no gateway."""
         graph, fetch = self.versions[number - 1].graph, self.workbench.artifacts.fetch
-        session = GraphSession(fetch(graph.base_graph), fetch(graph.tokenizer), graph.max_length)
+        session = GraphSession(fetch(graph.base_graph), fetch(graph.tokenizer), graph.identity.max_length)
         session.load("v", fetch(graph.adapter))
         logits = np.concatenate([session.logits([text], "v") for text in TEXTS]).astype(np.float64)
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))

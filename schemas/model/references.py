@@ -1,0 +1,34 @@
+"""References to a model version and to its served graph: each carries the whole identity."""
+
+from pydantic import Field
+
+from schemas.artifacts import ArtifactRef, Name, Reference
+from schemas.base import Tolerant
+from schemas.model.identity import ModelIdentity
+
+
+class ModelRef(Reference):
+    """One immutable model version: what it takes to rebuild its graph."""
+
+    NAME = "model_version"
+    model: Name
+    """The registered model."""
+    version: int = Field(ge=1)
+    """Counts from 1 within the model. Unit: none."""
+    adapter: ArtifactRef
+    """One safetensors file: factors, head and identity (`workers/model/adapter.py`)."""
+    identity: ModelIdentity
+    """What it is."""
+
+
+class GraphRef(Tolerant):
+    """What a gateway, an evaluation or an attack runs: a shared base graph and one version's inputs to it."""
+
+    base_graph: ArtifactRef
+    """ONNX, shared by versions of one base, one task's features and no more target modules than it has inputs for."""
+    adapter: ArtifactRef
+    """An ONNX Runtime `.onnx_adapter` file: factors and head."""
+    tokenizer: ArtifactRef
+    """`tokenizer.json` of the base."""
+    identity: ModelIdentity
+    """What the version is that it answers as."""
