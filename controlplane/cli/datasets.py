@@ -12,6 +12,7 @@ from controlplane.cli.output import Terminal, refuse, terminal
 from controlplane.client import Client
 from controlplane.client.imports import keep_copy
 from schemas.data.operators import Operator, Splits, Truncate, WordCount, pipeline
+from schemas.data.rows import RowSchemaName
 from schemas.views.jobs import JobView
 
 LongTexts = Literal["keep", "truncate", "reject"]
@@ -77,6 +78,9 @@ def import_(
     context: typer.Context,
     name: str,
     file: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL or Parquet on this machine")],
+    row_schema: Annotated[
+        RowSchemaName, typer.Option(help="what a row is; prompt_completion and messages are known by their columns")
+    ] = "text_label",
     text: Annotated[str, typer.Option(help="the column with the text")] = "text",
     label: Annotated[str, typer.Option(help="the column with the label")] = "label",
     parent: Annotated[str | None, typer.Option(help="a version whose rows keep their splits: name@latest")] = None,
@@ -125,6 +129,7 @@ def import_(
     }
     spec: dict[str, Any] = {
         "dataset": name,
+        "row_schema": row_schema,
         "sources": [source],
         "operators": _operators(max_words, long_texts, test, validation),
         "parent": parent,

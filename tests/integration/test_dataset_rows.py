@@ -18,6 +18,7 @@ from tests.support.builders import datasets
 from tests.support.builders.results import curated
 from tests.support.builders.specs import CURATE
 from tests.support.builders.stored import store_manifest
+from tests.support.curation import a_row
 from tests.support.http_server import serving
 from tests.support.jobs import Jobs
 from tests.support.worlds.in_process import InProcess
@@ -189,7 +190,7 @@ def test_a_damaged_part_is_never_shown_and_its_export_does_not_stay(
 
 
 def _row(text: str, label: str, group: str | None) -> Row:
-    return Row(text=text, label=label, group=group, key=text)
+    return a_row(text, label, group, text)
 
 
 def file_of(tmp_path: Path, ref: ArtifactRef) -> Path:

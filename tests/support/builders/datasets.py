@@ -28,7 +28,8 @@ def dataset_ref(dataset: str = "reviews", version: int = 1, **changes: Any) -> D
 def registered_dataset(result: CurateResult, number: int = 1) -> DatasetRef:
     """The version that the control plane would register for a curation."""
     identity = uuid5(DATASET, result.manifest.digest)
-    return dataset_ref(result.dataset, number, id=identity, row_schema=result.row_schema, digest=result.digest, manifest=result.manifest)
+    said = {field: getattr(result, field) for field in ("row_schema", "digest", "manifest")}
+    return dataset_ref(result.dataset, number, id=identity, **said)
 
 
 def part(split: str, rows: int, of: ArtifactRef) -> DatasetPart:

@@ -35,16 +35,17 @@ def read(path: Path, source: Source) -> Iterator[Record | Unreadable]:
         with pq.ParquetFile(path) as file:
             _check_schema(file.schema_arrow, source)
             _check_sizes(file.metadata, names, source)
-            classes = _class_names(file.schema_arrow, source.label)
-        with pq.ParquetFile(path, read_dictionary=names) as file:
+            classes = _class_names(file.schema_arrow, source.label) if is_labelled(source) else []
+            values = [name for name in names if not pa.types.is_nested(file.schema_arrow.field(name).type)]
+        with pq.ParquetFile(path, read_dictionary=values) as file:
             line = 0
             for batch in file.iter_batches(batch_size=BATCH, columns=names):
                 columns = {name: _values(batch.column(batch.schema.names.index(name))) for name in names}
-                if classes and is_labelled(source):
+                if classes:
                     columns[source.label] = [_class(value, classes) for value in columns[source.label]]
-                for values in zip(*columns.values(), strict=True):
+                for row in zip(*columns.values(), strict=True):
                     line += 1
-                    yield Record(line, dict(zip(names, values, strict=True)))
+                    yield Record(line, dict(zip(names, row, strict=True)))
     except JobError:
         raise
     except Exception as error:  # whatever a damaged file makes the library say: its words are no reason for a person

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.data.operators import Splits
+from tests.support.curation import a_row
 from workers.curate.operators.duplicates.deduplicate import deduplicate
 from workers.curate.operators.sampling.sample import sample
 from workers.curate.operators.sampling.split import Division, divide
@@ -33,7 +34,7 @@ def row_lists(draw_value: st.DrawFn) -> list[Row]:
         )
     )
     return [
-        Row(
+        a_row(
             f"Text {text}{'!' * (index % 3)}",
             label,
             None if group is None else str(group),
@@ -129,14 +130,14 @@ def test_two_slices_of_one_draw_never_overlap(rows: list[Row], offset: int, limi
 def test_a_draw_is_the_same_in_every_worker_of_any_age() -> None:
     """Another order would give a dataset of the same seed other rows."""
     texts = [("one", None), ("two", "x"), ("three", None), ("four", "x"), ("fünf", None)]
-    rows = [Row(text, "a", group, text) for text, group in texts]
+    rows = [a_row(text, "a", group, text) for text, group in texts]
     assert [row.key for row in sample(rows, 0, 0, None)] == ["one", "two", "four", "fünf", "three"]
     assert [row.key for row in sample(rows, 1, 0, None)] == ["one", "three", "two", "four", "fünf"]
 
 
 def test_another_seed_is_another_sample() -> None:
     """The units and the rows in one unit are drawn anew, and so are the splits."""
-    alone = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
+    alone = [a_row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
     grouped = [replace(row, group="one conversation") for row in alone]
     for rows in (alone, grouped):
         assert len({tuple(row.key for row in sample(rows, seed, 0, None)) for seed in range(20)}) == 20
@@ -157,7 +158,7 @@ def test_texts_that_differ_in_form_only_are_equal(one: str, other: str) -> None:
 
 
 def test_whole_units_above_the_rarest_label_go_back_to_train() -> None:
-    rows = [Row(f"t {index}", "a" if index < 6 else "b", None, f"t {index}", Place(0, index)) for index in range(100)]
+    rows = [a_row(f"t {index}", "a" if index < 6 else "b", None, f"t {index}", Place(0, index)) for index in range(100)]
     division = divide(rows, Splits(validation=0, test=20, balanced=True), ("a", "b"), seed=0)
     assert Counter(row.label for row in division.rows["test"]) == {"a": 5, "b": 5}
     assert len(division.rows["train"]) == 90
@@ -165,7 +166,7 @@ def test_whole_units_above_the_rarest_label_go_back_to_train() -> None:
 
 
 def test_the_last_row_of_a_label_is_not_taken_from_train() -> None:
-    rows = [Row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate("aab")]
+    rows = [a_row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate("aab")]
     division = divide(rows, Splits(validation=0, test=1), ("a", "b"), seed=0)
     assert [row.label for row in division.rows["test"]] == ["a"], "as many as there may be, and no row of b"
     with pytest.raises(JobError) as refused:
@@ -179,21 +180,21 @@ def test_the_last_row_of_a_label_is_not_taken_from_train() -> None:
 
 
 def test_a_fraction_that_leaves_no_row_is_refused() -> None:
-    rows = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(20)]
+    rows = [a_row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(20)]
     with pytest.raises(JobError) as refused:
         divide(rows, Splits(validation=0.01, test=0.1), ("a",), seed=0)
     assert str(refused.value) == ("splits.validation: 0.01 of 20 rows leaves none; give more rows, or set it to 0")
 
 
 def test_of_one_label_alone_every_split_is_balanced() -> None:
-    rows = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
+    rows = [a_row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
     division = divide(rows, Splits(validation=0.1, test=20, balanced=True), ("a",), seed=0)
     assert {split: len(found) for split, found in division.rows.items()} == {"train": 34, "validation": 6, "test": 20}
 
 
 def numbered(labels: str) -> list[Row]:
     """One row for each letter."""
-    return [Row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate(labels)]
+    return [a_row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate(labels)]
 
 
 def test_no_rows_are_divided_into_empty_splits_whatever_the_labels() -> None:
@@ -216,7 +217,7 @@ def grouped(group: str, labels: str) -> list[Row]:
     """One group that no split divides."""
     texts = [f"{group} {index}" for index in range(len(labels))]
     return [
-        Row(text, label, group, text, Place(0, index))
+        a_row(text, label, group, text, Place(0, index))
         for index, (text, label) in enumerate(zip(texts, labels, strict=True))
     ]
 

@@ -11,15 +11,17 @@ from schemas.data import operators as catalogue
 from schemas.data.operators import DEFAULT, Labels, Operator, Sample, Splits, WordCount, pipeline, resolved
 from schemas.data.rows import ROW_SCHEMAS, RowSchema
 from tests.support.builders.specs import source_at
-from tests.support.curation import curate, manifest_of, rows, splits_of
+from tests.support.curation import a_row, curate, manifest_of, rows, splits_of
 from tests.support.workbench import Workbench
 from workers.data.manifest import dataset_digest
-from workers.data.rows import Row
 
 TEXT_LABEL = ROW_SCHEMAS["text_label"]
 GOLDEN = "sha256:b0549cbf39ab2c6476a2a27dab55fa86e7b079334051d4bbaf5c9c773ce26b10"
 """Of `HELD` as `CHOSEN` chose them: another digest of the same rows would make every curation a new version."""
-HELD: Any = {"train": [Row("tä", "a", "g", "tä"), Row("t", "b", None, "t")], "test": [Row("u", "a", None, "u")]}
+HELD: Any = {
+    "train": [a_row("tä", "a", "g", "tä"), a_row("t", "b", None, "t")],
+    "test": [a_row("u", "a", None, "u")],
+}
 CHOSEN = [{"op": "sample", "version": 1, "seed": 3, "limit": 7}, {"op": "split", "version": 1, "seed": 3}]
 
 
@@ -32,7 +34,7 @@ def test_the_digest_of_a_dataset_is_golden() -> None:
 
 
 def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
-    held = [Row(f"t {index}", "a", str(index), f"t {index}") for index in range(9)]
+    held = [a_row(f"t {index}", "a", str(index), f"t {index}") for index in range(9)]
     found = digest({"train": held[:5], "test": held[5:]})
     assert digest({"test": held[:4:-1], "train": held[4::-1]}) == found
     assert digest({"train": held[:4], "test": held[4:]}) != found
@@ -40,10 +42,10 @@ def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
 
 
 OTHERS: list[dict[str, Any]] = [
-    {"held": {**HELD, "train": [*HELD["train"], Row("more", "a", None, "more")]}},
-    {"held": {**HELD, "train": [Row("ta", "a", "g", "ta"), HELD["train"][1]]}},
-    {"held": {**HELD, "train": [Row("tä", "b", "g", "tä"), HELD["train"][1]]}},
-    {"held": {**HELD, "train": [Row("tä", "a", "h", "tä"), HELD["train"][1]]}},
+    {"held": {**HELD, "train": [*HELD["train"], a_row("more", "a", None, "more")]}},
+    {"held": {**HELD, "train": [a_row("ta", "a", "g", "ta"), HELD["train"][1]]}},
+    {"held": {**HELD, "train": [a_row("tä", "b", "g", "tä"), HELD["train"][1]]}},
+    {"held": {**HELD, "train": [a_row("tä", "a", "h", "tä"), HELD["train"][1]]}},
     {"held": {"train": HELD["train"], "validation": HELD["test"]}},
     {"schema": RowSchema("other", TEXT_LABEL.columns, TEXT_LABEL.shown)},  # type: ignore[arg-type]
     {"schema": RowSchema("text_label", {**TEXT_LABEL.columns, "key": "string"}, TEXT_LABEL.shown)},
@@ -135,7 +137,7 @@ def test_a_digest_is_of_what_the_manifest_says(bench: Workbench, seed: int) -> N
     result = curate(bench, source_at(bench.jsonl("a.jsonl", rows(40)), group="id"), seed=seed)
     manifest = manifest_of(bench, result)
     held: Any = {
-        split: [Row(row["text"], row["label"], row["group"], "") for row in found]
+        split: [a_row(row["text"], row["label"], row["group"], "") for row in found]
         for split, found in splits_of(bench, result).items()
     }
     assert manifest.row_schema == "text_label"

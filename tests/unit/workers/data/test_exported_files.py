@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from workers.curate.text_label import row_of
 
 from schemas.data.operators import Labels, pipeline
 from tests.support.builders.specs import source_at
@@ -22,6 +21,7 @@ from tests.support.workbench import Workbench
 from workers.curate.advice import ADVICE
 from workers.curate.formats.reading import read_records
 from workers.curate.rows import Record, Reject
+from workers.curate.shapes.recognise import recognise
 from workers.data.rows import Row
 from workers.runtime.errors import JobError
 
@@ -148,7 +148,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 def rows_of(path: Path) -> list[Row | str]:
     """Rows as curation takes them, and for each other record its reason."""
     source = source_at(path.as_uri())
-    read = [row_of(one, source, 0) if isinstance(one, Record) else one for one in read_records(path, source)]
+    reader = recognise(path, source, 0, "text_label")
+    read = [reader.row_of(one) if isinstance(one, Record) else one for one in read_records(path, source)]
     return [one if isinstance(one, Row) else one.reason for one in read]
 
 
@@ -181,7 +182,8 @@ def test_every_row_comes_back_and_what_is_no_row_is_counted(tmp_path: Path, name
 def test_a_line_that_rules_a_table_off_is_no_row(tmp_path: Path, data: bytes, others: int) -> None:
     path = file_of(tmp_path, "drawn.txt", data)
     source = source_at(path.as_uri(), delimiter=":" if b"::" in data else None)
-    read = [row_of(one, source, 0) if isinstance(one, Record) else one for one in read_records(path, source)]
+    reader = recognise(path, source, 0, "text_label")
+    read = [reader.row_of(one) if isinstance(one, Record) else one for one in read_records(path, source)]
     assert [(one.text, one.label) for one in read if isinstance(one, Row)] == PLAIN
     assert len([one for one in read if not isinstance(one, Row)]) == others
 
@@ -314,7 +316,7 @@ def test_rejects_are_written_as_they_are_found_and_none_is_held(
             alive["now"] -= 1
 
     monkeypatch.setattr("workers.curate.handler.Reject", Watched)
-    monkeypatch.setattr("workers.curate.text_label.Reject", Watched)
+    monkeypatch.setattr("workers.curate.shapes.shape.Reject", Watched)
     bad = b"".join(b"text %d\n" % n for n in range(10_000))
     result = curate(bench, source_at(bench.write("bad.csv", delimited() + bad)), operators=UNDIVIDED)
     assert result.rejected == {"missing_column": 10_000}

@@ -27,7 +27,7 @@ from schemas.data.operators import (
 )
 from schemas.jobs.curate import CurateSpec
 from tests.support.builders.specs import source_at
-from tests.support.curation import NO_SPLIT, curate, rejects_of, splits_of
+from tests.support.curation import NO_SPLIT, a_row, curate, rejects_of, splits_of
 from tests.support.workbench import Workbench
 from workers.curate.operators.operator import Given, implementation
 from workers.curate.rows import Reject
@@ -54,7 +54,7 @@ PLANTED: dict[type[OperatorSettings], dict[str, Any]] = {
 """Settings by which some of `ROWS` are rejected or changed, where the examples are for real rows."""
 TEXTS = ("fine", "a fine film", "A fine film!", "a film", "so very long a text that it is cut", "dull", "dull again")
 ROWS = [
-    Row(text, str(number % 5), f"{'ab'[number % 2]}_{number}" if number % 3 else f"{number}", normalize(text), place)
+    a_row(text, str(number % 5), f"{'ab'[number % 2]}_{number}" if number % 3 else f"{number}", normalize(text), place)
     for number, text in enumerate(TEXTS * 3)
     for place in (Place(0, number + 1),)
 ]
@@ -126,12 +126,12 @@ def test_an_operator_rejects_for_the_reasons_that_it_declares(operator: type[Ope
 
 def test_a_row_of_the_parent_version_is_never_rejected() -> None:
     with pytest.raises(ValueError, match="never rejected"):
-        Reject.of(Row("t", "a", None, "t"), "split", "duplicate")
+        Reject.of(a_row("t", "a", None, "t"), "split", "duplicate")
 
 
 def test_each_length_bound_is_the_last_that_passes() -> None:
     def judged(settings: OperatorSettings, text: str) -> object:
-        (fate,) = fates(settings, [Row(text, "a", None, text, Place(0, 1))]).values()
+        (fate,) = fates(settings, [a_row(text, "a", None, text, Place(0, 1))]).values()
         return fate[1] if isinstance(fate, tuple) else fate.text
 
     assert judged(TextLength(max_characters=3), "abc") == "abc"
@@ -146,7 +146,7 @@ def test_each_length_bound_is_the_last_that_passes() -> None:
 
 
 def test_a_text_that_is_cut_is_compared_by_what_is_left() -> None:
-    kept, _ = implementation(Truncate(max_words=1))([Row("A b", "a", None, "a b")], Truncate(max_words=1), GIVEN)
+    kept, _ = implementation(Truncate(max_words=1))([a_row("A b", "a", None, "a b")], Truncate(max_words=1), GIVEN)
     assert [(row.text, row.key) for row in kept] == [("A", "a")]
 
 
@@ -157,7 +157,7 @@ def test_a_text_that_is_cut_is_compared_by_what_is_left() -> None:
 )  # fmt: skip
 def test_thresholds_make_labels_of_numbers(label: str, fate: str) -> None:
     settings = Labels(labels=("negative", "positive"), thresholds=(2, 4))
-    (found,) = fates(settings, [Row("t", label, None, "t", Place(0, 1))]).values()
+    (found,) = fates(settings, [a_row("t", label, None, "t", Place(0, 1))]).values()
     assert (found[1] if isinstance(found, tuple) else found.label) == fate
 
 

@@ -128,10 +128,10 @@ def _fill(units: Sequence[Unit], room: _Room) -> tuple[list[Unit], list[Unit]]:
 def _check_count(name: str, size: float, taken: Sequence[Unit], left: Sequence[Unit], rows: int) -> None:
     """A count of rows that only the last rows of some labels could meet."""
     found = sum(len(unit) for unit in taken)
-    if size >= 1 and found < size and len(left) <= len({row.label for unit in left for row in unit}):
-        raise JobError(
-            f"splits.{name}: {size:g} of {rows} rows leaves some label no row left to train on; it can have {found}"
-        )
+    labels = {row.label for unit in left for row in unit}
+    if size >= 1 and found < size and len(left) <= len(labels):
+        what = "no row left" if labels == {None} else "some label no row left"
+        raise JobError(f"splits.{name}: {size:g} of {rows} rows leaves {what} to train on; it can have {found}")
 
 
 def _even_out(taken: Sequence[Unit], labels: Sequence[str]) -> tuple[list[Unit], list[Unit]]:
@@ -156,7 +156,7 @@ def _rows_of(units: Sequence[Unit], labels: Sequence[str] | None) -> tuple[list[
     if labels is None:
         return rows, []
     counts = Counter(row.label for row in rows)
-    room = Counter(dict.fromkeys(labels, min((counts[label] for label in labels), default=0)))
+    room: Counter[str | None] = Counter(dict.fromkeys(labels, min((counts[label] for label in labels), default=0)))
     kept: list[Row] = []
     rejects: list[Reject] = []
     for row in rows:
