@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from controlplane.cli.app import main
+from controlplane.errors import Invalid
 from controlplane.store.database import Database
 from schemas.artifacts import ArtifactRef, Split
 from schemas.data.manifest import DatasetManifest
 from schemas.data.rows import ROW_SCHEMAS
 from tests.support.builders import datasets
 from tests.support.builders.results import curated
-from tests.support.builders.specs import CURATE
+from tests.support.builders.specs import CURATE, TRAIN
 from tests.support.builders.stored import store_manifest
 from tests.support.curation import a_row
 from tests.support.http_server import serving
@@ -26,7 +27,7 @@ from workers.curate.rejects import rejects_in
 from workers.curate.rows import Reject
 from workers.curate.rows import digest_of as digest_of_text
 from workers.data.parts import write_parts
-from workers.data.rows import Place, Row
+from workers.data.rows import Messages, Place, Row
 from workers.runtime.artifacts import ArtifactStore
 
 HOSTILE = 'a "quote", a comma;\nand a second line'
@@ -70,8 +71,14 @@ def manifest(store: ArtifactStore, tmp_path: Path) -> DatasetManifest:
 
 
 @pytest.fixture
+def jobs(sqlite_database: Database) -> Jobs:
+    return Jobs(sqlite_database)
+
+
+@pytest.fixture
 def run(
     sqlite_database: Database,
+    jobs: Jobs,
     store: ArtifactStore,
     manifest: DatasetManifest,
     tmp_path: Path,
@@ -80,7 +87,7 @@ def run(
 ) -> Iterator[Run]:
     """A viewer at the machine that has the store; the version was registered by a job."""
     ref = store_manifest(store, manifest)
-    jobs, site = Jobs(sqlite_database), InProcess(sqlite_database)
+    site = InProcess(sqlite_database)
     jobs.request("curate", CURATE)
     with rejects_in(tmp_path) as rejects:
         rejects.extend(REJECTS)
@@ -202,3 +209,39 @@ def read(file: Path) -> list[dict[str, Any]]:
         with file.open(newline="") as opened:
             return list(csv.DictReader(opened))
     return [{k: v or "" for k, v in json.loads(line).items()} for line in file.read_text().split("\n") if line]
+
+
+def test_rows_without_labels_are_shown_and_exported_by_their_own_columns(
+    run: Run, store: ArtifactStore, tmp_path: Path, jobs: Jobs
+) -> None:
+    turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": 'As "said", ☂'}]
+    parts = write_parts(
+        {"train": [Messages.of(turns, group="g")], "validation": [], "test": []},
+        ROW_SCHEMAS["messages"],
+        store,
+        tmp_path,
+    )
+    ref = store_manifest(store, datasets.manifest(parts, row_schema="messages", labels=()))
+    jobs.request("curate", {**CURATE, "dataset": "chats", "row_schema": "messages"})
+    jobs.complete(jobs.claimed(), curated("chats", dataset="chats", row_schema="messages", manifest=ref))
+    row = {"split": "train", "messages": turns, "group": "g"}
+    assert json.loads(run("head", "chats/1", "--json").out) == [row]
+    assert json.loads(run("export", "chats/1", "-").out) == row
+    assert run("export", "chats/1", str(tmp_path / "chats.csv")).code == 0
+    (written,) = read(tmp_path / "chats.csv")
+    assert json.loads(written.pop("messages")) == turns
+    assert written == {"split": "train", "group": "g"}
+    said = run("labels", "chats/1")
+    assert (said.code, said.out) == (2, "")
+    assert "chats/1: its rows are messages, which have no labels" in said.err
+    assert json.loads(run("get", "chats/1", "--json").out)["row_schema"] == "messages"
+
+
+def test_a_job_that_needs_labels_refuses_rows_without_them_at_the_request(
+    run: Run, store: ArtifactStore, jobs: Jobs, tmp_path: Path
+) -> None:
+    jobs.request("curate", {**CURATE, "dataset": "chats", "row_schema": "messages"})
+    jobs.complete(jobs.claimed(), curated("chats", dataset="chats", row_schema="messages"))
+    with pytest.raises(Invalid, match="rows of text_label; chats/1 has rows of messages") as refused:
+        jobs.request("train", {**TRAIN, "dataset": "chats@latest"})
+    assert refused.value.field == "spec.dataset"
