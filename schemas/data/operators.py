@@ -27,7 +27,7 @@ class OperatorSettings(Strict):
     STABILITY: ClassVar[Stability] = "record-local"
     """Record-local: a row's fate depends on the row alone. Cross-record: on the others too."""
     ROW_SCHEMAS: ClassVar[tuple[RowSchemaName, ...]] = get_args(RowSchemaName)
-    """Of which rows it makes sense."""
+    """The row schemas whose rows it makes sense of."""
     SEEDED: ClassVar[bool] = False
     """Whether the spec's seed is one of its settings."""
     REJECTS: ClassVar[Mapping[str, str]] = {}

@@ -22,7 +22,7 @@ class Shape:
     columns: Sequence[str]
     """What a file must have to be taken for it, the column to name a rejected row by first."""
     values: Callable[[Fields, Mapping[str, str]], Values | Fault]
-    """Of a record's fields, given what the file calls the shape's columns."""
+    """What a record's fields say, given what the file calls the shape's columns."""
     optional: Sequence[str] = ()
 
 
@@ -33,7 +33,7 @@ class Reader:
     shape: Shape
     source: Source
     index: int
-    """Of the source in the spec."""
+    """The source's place in the spec."""
     names: Mapping[str, str]
     """What the file calls the shape's columns."""
 
