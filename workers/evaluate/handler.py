@@ -10,7 +10,7 @@ from schemas.model.references import GraphRef
 from workers.data.manifest import Rows, count_trained_on, read_split
 from workers.data.rows import row_digest, rows_digest
 from workers.evaluate.metrics import scores
-from workers.model.session import GraphSession
+from workers.graph.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
