@@ -15,6 +15,7 @@ from schemas.docstrings import fields_of
 from schemas.events import EVENTS
 from schemas.jobs import SPECS
 from schemas.marked import with_part
+from schemas.metrics import METRICS
 from schemas.pipelines import PipelineSpec, TriggerSpec
 from schemas.processes.environment import Environment
 from schemas.reference import FieldRow, rows
@@ -52,6 +53,18 @@ def events_table() -> str:
     return "\n".join(lines)
 
 
+def measured_table() -> str:
+    lines = [
+        "| metric | measured by | is | better when | apart for each | compared with the champion by |",
+        "|---" * 6 + "|",
+    ]
+    for name, metric in METRICS.items():
+        better = "higher" if metric.direction == "maximize" else "lower"
+        cells = (f"`{name}`", f"`{metric.kind}`", metric.words, better, metric.sliced_by or "", metric.paired or "")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def roles_table() -> str:
     lines = ["| role | may | and what these may |", "|---|---|---|"]
     for role, words in MAY.items():
@@ -67,7 +80,7 @@ Every document that a person writes, field by field: `graftwork job spec KIND`, 
 `graftwork trigger spec` and `graftwork deployment spec` show the same, and with `--example` a document to start from.
 `[]` is each item of a list, `[wrong]` each of that choice, `<name>` each name of an object; in parentheses stands the
 choice that a field is of. This page is written by `make generate`."""
-TABLES: Final = {"roles": roles_table, "settings": settings_table, "events": events_table}
+TABLES: Final = {"roles": roles_table, "measured": measured_table, "settings": settings_table, "events": events_table}
 
 
 def with_tables(text: str) -> str:

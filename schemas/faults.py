@@ -124,10 +124,11 @@ def _walked(location: tuple[str | int, ...], document: Any, *, is_missing: bool)
     """The parts of the place that are in the document: what else pydantic puts there is which member it tried."""
     found: list[str | int] = []
     here = document
-    for part in location:
-        if _holds(here, part):
+    for place, part in enumerate(location):
+        inner = location[place + 1 :]
+        if _holds(here, part) and not _is_tag(here, part, inner, is_missing=is_missing):
             here = here[part]
-        elif not (is_missing and part is location[-1]):
+        elif not (is_missing and not inner):
             continue
         found.append(part)
     return tuple(found)
@@ -137,6 +138,13 @@ def _holds(here: Any, part: str | int) -> bool:
     if isinstance(here, list):
         return isinstance(part, int) and part < len(here)
     return isinstance(here, dict) and part in here
+
+
+def _is_tag(here: Any, part: str | int, inner: tuple[str | int, ...], *, is_missing: bool) -> bool:
+    """A choice's tag that is the name of one of its fields too: what is wrong lies beside that field, not within."""
+    if not inner or isinstance(here[part], dict | list):
+        return False
+    return _holds(here, inner[0]) or (is_missing and len(inner) == 1)
 
 
 def _words(error: Any) -> str:

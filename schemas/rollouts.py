@@ -2,12 +2,12 @@
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import Field, JsonValue, model_validator
 
-from schemas.artifacts import Fraction, Name
-from schemas.base import Seed, Strict, Tolerant
-from schemas.jobs.attack import AttackRecipe
-from schemas.serving import MetricName, Randomize
+from schemas.artifacts import Name
+from schemas.base import Strict, Tolerant
+from schemas.gates import Gate, ParityGate
+from schemas.serving import CanaryMetricName, Randomize
 
 RolloutPhase = Literal[
     "Queued", "Gating", "Verifying", "Progressing", "Paused", "Promoted", "RolledBack", "Aborted", "Superseded"
@@ -53,69 +53,7 @@ class WrongMetric(Strict):
     """[a, b] of the Beta prior of the forecast rate. Unit: pseudo-counts."""
 
 
-NamedDataset = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?(/[1-9][0-9]{0,8})?$")]
-"""`reviews` or `reviews/3`."""
-Metric = Annotated[ErrorMetric | WrongMetric, Field(discriminator="name")]
-
-
-class _OnRows(Strict):
-    """Which results are evidence. What matches none of this does not count, whatever it says."""
-
-    dataset: NamedDataset = Field(examples=["reviews"])
-    """`reviews/3`, or `reviews` for `reviews/1`. Later versions that keep its rows of the split, as those curated with
-    `parent` do, count as it; a version with other rows does not, whoever made it."""
-    split: Literal["validation", "test"] = "test"
-    """Which of its rows."""
-    min_rows: int = Field(ge=1, examples=[1000])
-    """A result on fewer does not count. Unit: rows."""
-    of: Literal["worst", "first"] = "worst"
-    """Which one decides where several results count: the worst, or the one that came first. Never the newest."""
-
-
-class MinAccuracy(_OnRows):
-    """The version's accuracy on named rows: its interval's lower end, and how far it may lie below the champion's."""
-
-    gate: Literal["accuracy"] = "accuracy"
-    """The gate."""
-    minimum: Fraction = Field(examples=[0.85])
-    """The lower end of the accuracy's 95 % Wilson interval must reach it. Unit: fraction."""
-    not_below_champion_by: Fraction | None = Field(default=None, examples=[0.02])
-    """The lower end of the 95 % interval of the paired difference from the champion must not lie further below; needs
-    an evaluation `against` it. Null, or a first release: not compared. Unit: fraction."""
-
-
-class MaxAttackSuccess(_OnRows):
-    """The attack's success rate on named rows: its interval's upper end, rows out of budget counted as broken."""
-
-    gate: Literal["attack"] = "attack"
-    """The gate."""
-    recipe: AttackRecipe = Field(examples=["deepwordbug"])
-    """Which attack."""
-    queries_per_word: int = Field(ge=1, examples=[10])
-    """An attack with less does not count. Unit: queries per word."""
-    query_budget: int | None = Field(default=None, ge=1, examples=[500])
-    """An attack that was capped below it does not count; null: none that was capped does. Unit: queries."""
-    seed: Seed = 0
-    """Which rows are drawn: an attack with another seed does not count. Unit: none."""
-    maximum: Fraction = Field(examples=[0.6])
-    """The upper end of the success rate's 95 % Wilson interval must not pass it. Unit: fraction."""
-    not_above_champion_by: Fraction | None = Field(default=None, examples=[0.05])
-    """The upper end of the 95 % interval of the paired difference from the champion must not lie further above; needs
-    an attack `against` it. Null, or a first release: not compared. Unit: fraction."""
-
-
-class ExportParity(Strict):
-    """The graph that will be served answers as the trained model does."""
-
-    gate: Literal["parity"] = "parity"
-    """The gate."""
-    max_abs_diff: float = Field(default=1e-3, gt=0, le=1000, allow_inf_nan=False)
-    """The greatest difference that the export may have measured. Unit: logits."""
-    min_rows: int = Field(default=16, ge=2)
-    """A parity measured on fewer does not count. Unit: rows."""
-
-
-Gate = Annotated[MinAccuracy | MaxAttackSuccess | ExportParity, Field(discriminator="gate")]
+CanaryMetric = Annotated[ErrorMetric | WrongMetric, Field(discriminator="name")]
 
 
 class CanaryPolicy(Strict):
@@ -145,7 +83,7 @@ class CanaryPolicy(Strict):
     """How long an INVALID rollout keeps its weight."""
     on_inconclusive: Literal["hold", "rollback", "promote"] = "hold"
     """What an INCONCLUSIVE canary leads to; `hold` waits for a person."""
-    metrics: tuple[Metric, ...] = Field(default=(ErrorMetric(),), min_length=1, max_length=2)
+    metrics: tuple[CanaryMetric, ...] = Field(default=(ErrorMetric(),), min_length=1, max_length=2)
     """What is compared between the arms; each metric may be named once."""
     label_wait_seconds: float = Field(default=30, ge=0, le=30 * DAY, allow_inf_nan=False)
     """How long until labels are as complete as they get: `wrong` speaks so much later, and what comes after it is kept
@@ -194,18 +132,18 @@ class CanaryPolicy(Strict):
                 )
         return self
 
-    def margin_of(self, metric: Metric) -> float:
+    def margin_of(self, metric: CanaryMetric) -> float:
         """The metric's margin in what is observed: wrong labels hide a part of every true difference."""
         return metric.margin * (1 - 2 * self.label_noise) if metric.name == "wrong" else metric.margin
 
-    def metric_names(self) -> tuple[MetricName, ...]:
+    def metric_names(self) -> tuple[CanaryMetricName, ...]:
         return tuple(metric.name for metric in self.metrics)
 
 
 class RolloutPolicy(Strict):
     """How a version comes to serve."""
 
-    gates: tuple[Gate, ...] = (ExportParity(),)
+    gates: tuple[Gate, ...] = (ParityGate(),)
     """What a version must have proved before it gets any traffic. That it was exported, and that it knows every class
     that the champion knows, is always asked."""
     may_drop: tuple[str, ...] = Field(default=(), max_length=1000, examples=[["spam"]])

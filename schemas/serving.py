@@ -12,7 +12,7 @@ from schemas.model.references import GraphRef
 
 Arm = Literal["stable", "canary"]
 GenerationNumber = Annotated[int, Field(ge=0, lt=2**31)]
-MetricName = Literal["error", "wrong"]
+CanaryMetricName = Literal["error", "wrong"]
 Randomize = Literal["request", "session"]
 
 

@@ -22,7 +22,7 @@ from controlplane.domain.simulation.plan import (
 )
 from controlplane.domain.simulation.report import OURS
 from schemas.rollouts import CanaryPolicy
-from schemas.serving import MetricName
+from schemas.serving import CanaryMetricName
 
 HARM = re.compile(r"(error|wrong)=(\d*\.?\d+)")
 
@@ -92,17 +92,19 @@ def _traffic(
     )
 
 
-def _harm(word: str, policy: CanaryPolicy) -> tuple[MetricName, float]:
+def _harm(word: str, policy: CanaryPolicy) -> tuple[CanaryMetricName, float]:
     matched = HARM.fullmatch(word)
     if matched is None or not 0 < float(matched[2]) <= 1:
         refuse(f"--harm {word}: expected a metric and the canary's rate, as in error=0.05")
-    metric = cast(MetricName, matched[1])
+    metric = cast(CanaryMetricName, matched[1])
     if metric not in policy.metric_names():
         refuse(f"--harm {word}: the policy has no metric `{metric}`, only {', '.join(policy.metric_names())}")
     return metric, float(matched[2])
 
 
-def _plan(players: Players, policy: CanaryPolicy, traffic: Traffic, asked: list[tuple[MetricName, float]]) -> Plan:
+def _plan(
+    players: Players, policy: CanaryPolicy, traffic: Traffic, asked: list[tuple[CanaryMetricName, float]]
+) -> Plan:
     worlds = [healthy_world(policy, traffic), *(harmful_world(policy, traffic, *harm) for harm in asked)]
     healthy, *harms = players.play([(world, OURS) for world in worlds])
     return summarize_plan(policy, traffic, healthy, dict(zip(asked, harms, strict=True)))

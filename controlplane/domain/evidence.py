@@ -8,20 +8,18 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from schemas.artifacts import Digest
-from schemas.evidence import FindingOnRows, Paired
+from schemas.base import Strict
+from schemas.evidence import AtLeast, Conditions, FindingOnRows, Measurement, Paired
+from schemas.gates import MetricGate, NamedRows
 from schemas.jobs import JobResult
-from schemas.jobs.attack import AttackResult
-from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.results import GraphResult
 from schemas.model.references import GraphRef
-from schemas.rollouts import MaxAttackSuccess, MinAccuracy
 
 MOST_TOLD = 5
 """Results that do not count, each with its reason, in one verdict."""
 
 
 Found = TypeVar("Found")
-Judged = TypeVar("Judged", bound=FindingOnRows)
 
 
 class _Frozen(BaseModel):
@@ -69,15 +67,34 @@ class Evidence(_Frozen):
 
 
 @dataclass(frozen=True)
-class Sifted(Generic[Judged]):
-    """Results that count, oldest first, and in words why the others do not."""
+class Measured:
+    """A finding that a gate asks about, with what it measured of the gate's metric."""
 
-    counting: tuple[Attachment[Judged], ...]
+    attachment: Attachment[FindingOnRows]
+    measurement: Measurement
+
+    @property
+    def conditions(self) -> Conditions:
+        return self.attachment.result.conditions
+
+    @property
+    def paired(self) -> Paired:
+        """The paired comparison in one that `sift_pairs` let through."""
+        assert self.measurement.paired is not None
+        return self.measurement.paired
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """Findings that count, oldest first, and in words why the others do not."""
+
+    counting: tuple[Measured, ...]
     objections: tuple[str, ...]
 
-    def and_compared(self, objection: Callable[[Attachment[Judged]], str | None]) -> "Sifted[Judged]":
-        found: list[tuple[Attachment[Judged], str | None]] = [(one, objection(one)) for one in self.counting]
-        refused: tuple[str, ...] = tuple(f"{_name(one)}: {why}" for one, why in found if why)
+    def without(self, objection: Callable[[Measured], str | None]) -> "Sifted":
+        """Those that count and to which there is no objection."""
+        found = [(one, objection(one)) for one in self.counting]
+        refused = tuple(_objection(one.attachment, why) for one, why in found if why)
         return Sifted(tuple(one for one, why in found if not why), (*self.objections, *refused))
 
     def missing(self, what: str) -> str:
@@ -89,73 +106,75 @@ class Sifted(Generic[Judged]):
         return f"{what}; what does not count: {'; '.join(self.objections[:MOST_TOLD])}{rest}"
 
 
-def split_name(gate: MinAccuracy | MaxAttackSuccess) -> str:
+def split_name(rows: NamedRows) -> str:
     """`reviews/1 test`: a name without a version is its first."""
-    dataset = gate.dataset if "/" in gate.dataset else f"{gate.dataset}/1"
-    return f"{dataset} {gate.split}"
+    dataset = rows.dataset if "/" in rows.dataset else f"{rows.dataset}/1"
+    return f"{dataset} {rows.split}"
 
 
-def sift_evaluations(gate: MinAccuracy, evidence: Evidence) -> Sifted[EvaluateResult]:
-    def objection(one: Attachment[EvaluateResult]) -> str | None:
-        if one.result.accuracy.n < gate.min_rows:
-            return f"{one.result.accuracy.n} rows, at least {gate.min_rows} are asked"
-        return _of_these_rows(gate, evidence, one)
+def sift(gate: MetricGate, evidence: Evidence) -> Sifted:
+    """Findings of the kind that measures the gate's metric: those that measured it as the gate asks."""
 
-    return Sifted(evidence.candidate.of(EvaluateResult), ()).and_compared(objection)
+    def objection(one: Measured) -> str | None:
+        weaker = gate.conditions and _weaker(gate.conditions, one.conditions)
+        return weaker or _too_few(gate, one) or _other_rows(gate, evidence, one)
 
-
-def sift_attacks(gate: MaxAttackSuccess, evidence: Evidence) -> Sifted[AttackResult]:
-    def objection(one: Attachment[AttackResult]) -> str | None:
-        return _too_weak(gate, one.result) or _of_these_rows(gate, evidence, one)
-
-    return Sifted(evidence.candidate.of(AttackResult), ()).and_compared(objection)
+    return _measured(gate, evidence).without(objection)
 
 
-def sift_pairs(sifted: Sifted[Judged], champion: Learnt) -> Sifted[Judged]:
+def sift_pairs(sifted: Sifted, champion: Learnt) -> Sifted:
     """Those that were made beside what serves now, as it serves now."""
 
-    def objection(one: Attachment[Judged]) -> str | None:
-        paired = one.result.paired
-        if paired is None:
+    def objection(one: Measured) -> str | None:
+        conditions, paired = one.conditions, one.measurement.paired
+        if conditions.against is None or paired is None:
             return "it was not made `against` another version"
-        if paired.against != champion.version:
-            return f"it was made against {paired.against}, which does not serve"
-        if paired.graph != champion.graph:
+        if conditions.against != champion.version:
+            return f"it was made against {conditions.against}, which does not serve"
+        if conditions.against_graph != champion.graph:
             return "it ran on another graph of the champion than the one that serves"
         return None if paired.n else "no row could be compared"
 
-    return sifted.and_compared(objection)
+    return sifted.without(objection)
 
 
-def pair_of(one: Attachment[Judged]) -> Paired:
-    """The paired comparison in a result that `sift_pairs` let through."""
-    assert one.result.paired is not None
-    return one.result.paired
+def _measured(gate: MetricGate, evidence: Evidence) -> Sifted:
+    findings = [one for one in evidence.candidate.of(FindingOnRows) if one.result.kind == gate.definition.kind]
+    measured = [(one, one.result.measured(gate.metric, gate.slice)) for one in findings]
+    counting = tuple(Measured(one, found) for one, found in measured if found)
+    lacking = tuple(_objection(one, f"it measured no {gate.subject}") for one, found in measured if not found)
+    return Sifted(counting, lacking)
 
 
-def _of_these_rows(gate: MinAccuracy | MaxAttackSuccess, evidence: Evidence, one: Attachment[Judged]) -> str | None:
-    if one.result.split != gate.split or one.rows is None or one.rows != evidence.splits.get(split_name(gate)):
-        return f"other rows than {split_name(gate)}"
-    if one.result.graph != evidence.candidate.graph:
+def _weaker(asked: Strict, conditions: Conditions) -> str | None:
+    """The first condition that the gate asks and that was not met."""
+    return next(filter(None, (_unmet(name, asked, conditions) for name in type(asked).model_fields)), None)
+
+
+def _unmet(name: str, asked: Strict, conditions: Conditions) -> str | None:
+    wanted, found = getattr(asked, name), getattr(conditions, name)
+    if any(isinstance(mark, AtLeast) for mark in type(asked).model_fields[name].metadata):
+        if found is None or (wanted is not None and found >= wanted):
+            return None
+        return f"{name} {found}, {'no limit' if wanted is None else f'at least {wanted}'} is asked"
+    return None if found == wanted else f"{name} {found}, {wanted} is asked"
+
+
+def _too_few(gate: MetricGate, one: Measured) -> str | None:
+    n = one.measurement.n
+    return f"{n} rows, at least {gate.min_rows} are asked" if n < gate.min_rows else None
+
+
+def _other_rows(gate: NamedRows, evidence: Evidence, one: Measured) -> str | None:
+    named, rows = split_name(gate), one.attachment.rows
+    if one.conditions.split != gate.split or rows is None or rows != evidence.splits.get(named):
+        return f"other rows than {named}"
+    if one.conditions.graph != evidence.candidate.graph:
         return "it ran on another graph than the one that would be served"
-    if seen := one.result.rows_trained_on:
+    if seen := one.attachment.result.rows_trained_on:
         return f"the version was trained on {seen} of these rows"
     return None
 
 
-def _too_weak(gate: MaxAttackSuccess, attack: AttackResult) -> str | None:
-    if attack.recipe != gate.recipe:
-        return f"recipe {attack.recipe}, {gate.recipe} is asked"
-    if attack.seed != gate.seed:
-        return f"seed {attack.seed}, {gate.seed} is asked"
-    if attack.queries_per_word < gate.queries_per_word:
-        return f"{attack.queries_per_word} queries per word, at least {gate.queries_per_word} are asked"
-    if attack.query_budget is not None and (gate.query_budget is None or attack.query_budget < gate.query_budget):
-        return f"capped at {attack.query_budget} queries, {gate.query_budget or 'no cap'} is asked"
-    if attack.success_rate.n < gate.min_rows:
-        return f"{attack.success_rate.n} rows attacked, at least {gate.min_rows} are asked"
-    return None
-
-
-def _name(one: Attachment[Judged]) -> str:
-    return f"{one.dataset} {one.result.split}"
+def _objection(one: Attachment[FindingOnRows], why: str) -> str:
+    return f"{one.dataset} {one.result.conditions.split}: {why}"

@@ -3,20 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from controlplane.domain.evidence import (
-    Attachment,
-    Evidence,
-    Judged,
-    Sifted,
-    pair_of,
-    sift_attacks,
-    sift_evaluations,
-    sift_pairs,
-    split_name,
-)
-from schemas.evidence import Interval, Paired
-from schemas.jobs.export import ExportResult
-from schemas.rollouts import ExportParity, Gate, GateStatus, GateVerdict, MaxAttackSuccess, MinAccuracy
+from controlplane.domain.evidence import Evidence, Measured, Sifted, sift, sift_pairs, split_name
+from schemas.evidence import Measurement, Paired
+from schemas.gates import Gate, MetricGate, ParityGate
+from schemas.metrics import Direction
+from schemas.rollouts import GateStatus, GateVerdict
 
 PASSING: Final[frozenset[GateStatus]] = frozenset({"Passed", "NotApplicable", "Waived"})
 
@@ -27,7 +18,7 @@ def judge(gates: Sequence[Gate], evidence: Evidence, may_drop: Sequence[str] = (
     Without a graph nothing can be served, and no label of live traffic tells of a class that a version lacks.
     """
     always = (_graph(evidence), _labels(evidence, may_drop))
-    return (*always, *(verdict for gate in gates for verdict in _judge_one(gate, evidence)))
+    return (*always, *(verdict for gate in gates for verdict in GATES[gate.gate](gate, evidence)))
 
 
 def passed(verdicts: Sequence[GateVerdict]) -> bool:
@@ -52,14 +43,6 @@ def summarize(verdicts: Sequence[GateVerdict]) -> str:
     return "; ".join(stopping) if stopping else "every gate passes"
 
 
-def _judge_one(gate: Gate, evidence: Evidence) -> tuple[GateVerdict, ...]:
-    absolute = GATES[gate.gate](gate, evidence)
-    compare = COMPARISONS.get(gate.gate)
-    if compare is None or (verdict := compare(gate, evidence)) is None:
-        return (absolute,)
-    return absolute, verdict
-
-
 def _graph(evidence: Evidence) -> GateVerdict:
     if (served := evidence.candidate.served) is None:
         return GateVerdict(gate="graph", status="Error", reason="missing evidence: the version was never exported")
@@ -77,119 +60,92 @@ def _labels(evidence: Evidence, may_drop: Sequence[str]) -> GateVerdict:
     return _said("labels", "Passed", f"it knows every class that the champion knows{dropped}")
 
 
-def _parity(gate: ExportParity, evidence: Evidence) -> GateVerdict:
+def _parity(gate: ParityGate, evidence: Evidence) -> tuple[GateVerdict, ...]:
     served = evidence.candidate.served
-    if served is None or not isinstance(result := served.result, ExportResult):
-        return _missing("parity", "no export of this version")
-    if result.rows < gate.min_rows:
-        return _missing("parity", f"it was measured on {result.rows} rows, at least {gate.min_rows} are asked")
-    good = result.max_abs_diff <= gate.max_abs_diff
-    reason = f"logits of the served graph differ by {result.max_abs_diff:.2g} at most, {gate.max_abs_diff:g} allowed"
-    return _said("parity", "Passed" if good else "Failed", reason, served.digest)
+    if served is None:
+        return (_missing("parity", "no export of this version"),)
+    found = served.result
+    if found.rows < gate.min_rows:
+        return (_missing("parity", f"it was measured on {found.rows} rows, at least {gate.min_rows} are asked"),)
+    good = found.max_abs_diff <= gate.max_abs_diff
+    reason = f"logits of the served graph differ by {found.max_abs_diff:.2g} at most, {gate.max_abs_diff:g} allowed"
+    return (_said("parity", "Passed" if good else "Failed", reason, served.digest),)
 
 
-def _accuracy(gate: MinAccuracy, evidence: Evidence) -> GateVerdict:
-    sifted = sift_evaluations(gate, evidence)
+def _metric(gate: MetricGate, evidence: Evidence) -> tuple[GateVerdict, ...]:
+    sifted = sift(gate, evidence)
+    alone = _alone(gate, evidence, sifted)
+    if gate.not_worse_than_champion_by is None:
+        return (alone,)
+    return alone, _beside(gate, gate.not_worse_than_champion_by, evidence, sifted)
+
+
+def _alone(gate: MetricGate, evidence: Evidence, sifted: Sifted) -> GateVerdict:
+    """What is asked of the version alone."""
     if not sifted.counting:
-        return _missing("accuracy", sifted.missing(_no_rows(gate, evidence) or "no evaluation that the gate names"))
-    found = _choose(gate, sifted, lambda one: one.result.accuracy.low)
-    accuracy = found.result.accuracy
-    status = _above(accuracy, gate.minimum)
+        rows = None if split_name(gate) in evidence.splits else f"there are no rows {split_name(gate)}"
+        return _missing(gate.subject, sifted.missing(rows or f"no {gate.definition.kind} result that the gate names"))
+    found = _choose(gate, sifted, lambda one: one.measurement)
+    measurement = found.measurement
+    unknown = f", {measurement.unknown} unknown counted against the version" if measurement.unknown else ""
+    least, end = ("at least", "lower") if gate.definition.direction == "maximize" else ("at most", "upper")
     reason = (
-        f"{_interval(accuracy)} on {found.dataset} {gate.split}, at least {gate.minimum:.1%} asked of its lower end"
+        f"{_interval(measurement)} {_where(gate, found)}{unknown}, {least} {gate.bound:.1%} asked of its {end} end"
         f"{_of_several(gate, sifted)}"
     )
-    return _said("accuracy", status, reason, found.digest)
+    status = _status(gate.definition.direction, measurement, gate.bound)
+    return _said(gate.subject, status, reason, found.attachment.digest)
 
 
-def _accuracy_compared(gate: MinAccuracy, evidence: Evidence) -> GateVerdict | None:
-    margin, name = gate.not_below_champion_by, "accuracy against champion"
-    if margin is None:
-        return None
+def _beside(gate: MetricGate, margin: float, evidence: Evidence, sifted: Sifted) -> GateVerdict:
+    """What is asked of the version beside the champion."""
+    name, kind = f"{gate.subject} against champion", gate.definition.kind
     if evidence.champion is None:
         return _not_applicable(name)
-    sifted = sift_pairs(sift_evaluations(gate, evidence), evidence.champion)
+    sifted = sift_pairs(sifted, evidence.champion)
     if not sifted.counting:
-        return _missing(name, sifted.missing("no evaluation beside the champion on the rows that the gate names"))
-    found = _choose(gate, sifted, lambda one: pair_of(one).low)
-    paired = pair_of(found)
-    reason = (
-        f"{_difference(paired)} on {found.dataset} {gate.split}, at most {margin:.1%} below the champion asked of its "
-        f"lower end{_of_several(gate, sifted)}"
+        return _missing(name, sifted.missing(f"no {kind} result beside the champion on the rows that the gate names"))
+    found = _choose(gate, sifted, lambda one: one.paired)
+    side, end, bound = (
+        ("below", "lower", -margin) if gate.definition.direction == "maximize" else ("above", "upper", margin)
     )
-    return _said(name, _above(paired, -margin), reason, found.digest)
-
-
-def _attack(gate: MaxAttackSuccess, evidence: Evidence) -> GateVerdict:
-    sifted = sift_attacks(gate, evidence)
-    if not sifted.counting:
-        return _missing("attack", sifted.missing(_no_rows(gate, evidence) or "no attack that the gate names"))
-    found = _choose(gate, sifted, lambda one: -one.result.worst_success_rate.high)
-    result = found.result
-    status = _below(result.worst_success_rate, gate.maximum)
-    unknown = f", {result.out_of_budget} out of budget counted as broken" if result.out_of_budget else ""
     reason = (
-        f"{gate.recipe} succeeds on {_interval(result.worst_success_rate)} of {found.dataset} {gate.split}{unknown}, "
-        f"at most {gate.maximum:.1%} asked of its upper end{_of_several(gate, sifted)}"
+        f"{_difference(found.paired)} {_where(gate, found)}, at most {margin:.1%} {side} the champion asked of its "
+        f"{end} end{_of_several(gate, sifted)}"
     )
-    return _said("attack", status, reason, found.digest)
+    return _said(name, _status(gate.definition.direction, found.paired, bound), reason, found.attachment.digest)
 
 
-def _attack_compared(gate: MaxAttackSuccess, evidence: Evidence) -> GateVerdict | None:
-    margin, name = gate.not_above_champion_by, "attack against champion"
-    if margin is None:
-        return None
-    if evidence.champion is None:
-        return _not_applicable(name)
-    sifted = sift_pairs(sift_attacks(gate, evidence), evidence.champion)
-    if not sifted.counting:
-        return _missing(name, sifted.missing("no attack beside the champion on the rows that the gate names"))
-    found = _choose(gate, sifted, lambda one: -pair_of(one).high)
-    paired = pair_of(found)
-    reason = (
-        f"{gate.recipe} succeeds by {_difference(paired)}, at most {margin:.1%} above the champion asked of its "
-        f"upper end{_of_several(gate, sifted)}"
-    )
-    return _said(name, _below(paired, margin), reason, found.digest)
+GATES: Final[dict[str, Callable[[Any, Evidence], tuple[GateVerdict, ...]]]] = {"metric": _metric, "parity": _parity}
+"""Gate to its verdicts."""
 
 
-GATES: Final[dict[str, Callable[[Any, Evidence], GateVerdict]]] = {
-    "accuracy": _accuracy,
-    "attack": _attack,
-    "parity": _parity,
-}
-"""Gate to what it asks of the version alone."""
-COMPARISONS: Final[dict[str, Callable[[Any, Evidence], GateVerdict | None]]] = {
-    "accuracy": _accuracy_compared,
-    "attack": _attack_compared,
-}
-"""Gate to what it asks of the version beside the champion; None: this policy asks nothing."""
+def _choose(gate: MetricGate, sifted: Sifted, ends: Callable[[Measured], Measurement | Paired]) -> Measured:
+    """The one of those that count whose worse end is the worst, or the first, as the policy says."""
+    if gate.of == "first":
+        return sifted.counting[0]
+    if gate.definition.direction == "maximize":
+        return min(sifted.counting, key=lambda one: ends(one).low)
+    return max(sifted.counting, key=lambda one: ends(one).high)
 
 
-def _choose(
-    gate: MinAccuracy | MaxAttackSuccess, sifted: Sifted[Judged], goodness: Callable[[Attachment[Judged]], float]
-) -> Attachment[Judged]:
-    """The worst of those that count, or the first, as the policy says."""
-    return sifted.counting[0] if gate.of == "first" else min(sifted.counting, key=goodness)
-
-
-def _above(interval: Interval | Paired, bound: float) -> GateStatus:
-    if interval.low >= bound:
+def _status(direction: Direction, found: Measurement | Paired, bound: float) -> GateStatus:
+    """The worse end decides whether it passes; when the better one does not reach the bound either, it fails."""
+    low, high = found.low, found.high
+    good, bad = (low >= bound, high < bound) if direction == "maximize" else (high <= bound, low > bound)
+    if good:
         return "Passed"
-    return "Failed" if interval.high < bound else "Inconclusive"
+    return "Failed" if bad else "Inconclusive"
 
 
-def _below(interval: Interval | Paired, bound: float) -> GateStatus:
-    if interval.high <= bound:
-        return "Passed"
-    return "Failed" if interval.low > bound else "Inconclusive"
+def _where(gate: MetricGate, found: Measured) -> str:
+    """On which rows, and under which of the conditions that the gate asks."""
+    asked = type(gate.conditions).model_fields if gate.conditions else ()
+    said = ", ".join(f"{name} {value}" for name in asked if (value := getattr(found.conditions, name)) is not None)
+    return f"on {found.attachment.dataset} {gate.split}" + (f" with {said}" if said else "")
 
 
-def _no_rows(gate: MinAccuracy | MaxAttackSuccess, evidence: Evidence) -> str | None:
-    return None if split_name(gate) in evidence.splits else f"there are no rows {split_name(gate)}"
-
-
-def _of_several(gate: MinAccuracy | MaxAttackSuccess, sifted: Sifted[Any]) -> str:
+def _of_several(gate: MetricGate, sifted: Sifted) -> str:
     return f" ({gate.of} of {len(sifted.counting)} results)" if len(sifted.counting) > 1 else ""
 
 
@@ -197,8 +153,8 @@ def _difference(paired: Paired) -> str:
     return f"{paired.difference:+.1%} ({paired.low:+.1%} to {paired.high:+.1%}, {paired.n} rows)"
 
 
-def _interval(interval: Interval) -> str:
-    return f"{interval.value:.1%} ({interval.low:.1%} to {interval.high:.1%}, {interval.n} rows)"
+def _interval(found: Measurement) -> str:
+    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%}, {found.n} rows)"
 
 
 def _said(gate: str, status: GateStatus, reason: str, *evidence: str) -> GateVerdict:

@@ -16,7 +16,8 @@ from controlplane.domain.rollout import asked_for
 from controlplane.errors import NotFound
 from controlplane.projections.labellers import describe_labellers
 from controlplane.store.serving_tables import DecisionRow
-from schemas.rollouts import Gate, GateVerdict
+from schemas.gates import Gate
+from schemas.rollouts import GateVerdict
 
 GATES: Final = TypeAdapter(tuple[Gate, ...])
 VERDICTS: Final = TypeAdapter(tuple[GateVerdict, ...])

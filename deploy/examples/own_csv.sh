@@ -20,7 +20,7 @@ say() { printf '\n=== %s\n' "$*"; }
 # field a.b.c: that field of the JSON on standard input
 field() {
   python3 -c 'import functools, json, sys
-found = functools.reduce(lambda one, key: one[key], sys.argv[1].split("."), json.load(sys.stdin))
+found = functools.reduce(lambda one, key: one[int(key) if isinstance(one, list) else key], sys.argv[1].split("."), json.load(sys.stdin))
 print(found if isinstance(found, str) else json.dumps(found))' "$1"
 }
 # job KIND: request the job whose spec is on standard input, and wait; its JSON is the answer
@@ -47,7 +47,7 @@ say "3. export: from here on everybody looks at the graph that will be served"
 job export <<<"model_version: \"$version\"" | field result.max_abs_diff
 
 say "4. evaluate on the test rows"
-job evaluate <<EOF | field result.accuracy
+job evaluate <<EOF | field result.measurements.0
 model_version: "$version"
 dataset: "$dataset"
 EOF
@@ -61,7 +61,7 @@ policy:
   gates:
     - {gate: parity}
     # a score counts on this version's test rows, and on those of later versions that keep them
-    - {gate: accuracy, dataset: "$name/$number", min_rows: 10, minimum: 0.5}
+    - {gate: metric, metric: accuracy, dataset: "$name/$number", min_rows: 10, minimum: 0.5}
 EOF
 "$graftwork" deployment apply "$specs/deployment.yaml" --json >/dev/null
 for _ in $(seq 120); do

@@ -1,12 +1,12 @@
 """Attack: how often changed texts turn a right answer of a version's served graph wrong."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from schemas.artifacts import ArtifactRef
-from schemas.base import Seed
-from schemas.evidence import FindingOnRows, Interval
+from schemas.base import Seed, Strict
+from schemas.evidence import AtLeast, Conditions, FindingOnRows, Interval
 from schemas.jobs.on_rows import OnRowsSpec
 
 Kind = Literal["attack"]
@@ -29,17 +29,33 @@ class AttackSpec(OnRowsSpec):
     """The same seed draws the same rows and changes. Unit: none."""
 
 
-class AttackResult(FindingOnRows):
-    """`paired` counts rows that both versions answer right and that an attack breaks.
+class AttackStrength(Strict):
+    """How strong an attack must have been to count."""
 
-    A row out of budget counts against this version: as broken for it, as not broken for the other.
-    """
+    recipe: AttackRecipe = Field(examples=["deepwordbug"])
+    """Which attack."""
+    queries_per_word: Annotated[int, AtLeast()] = Field(ge=1, examples=[10])
+    """An attack with less does not count. Unit: queries per word."""
+    query_budget: Annotated[int | None, AtLeast()] = Field(default=None, ge=1, examples=[500])
+    """An attack that was capped below it does not count; null: none that was capped does. Unit: queries."""
+    seed: Seed = 0
+    """Which rows are drawn: an attack with another seed does not count. Unit: none."""
 
-    kind: Literal["attack"] = "attack"
+
+class AttackConditions(Conditions):
+    """What was asked of a version by an attack, as its spec says it."""
+
     recipe: AttackRecipe
     queries_per_word: int = Field(ge=1)
     query_budget: int | None = None
     seed: Seed
+
+
+class AttackResult(FindingOnRows):
+    """How often the attack succeeded, and how often the version was right before it and after."""
+
+    kind: Literal["attack"] = "attack"
+    conditions: AttackConditions
     succeeded: int = Field(ge=0)
     """Rows whose right answer an attack turned wrong."""
     failed: int = Field(ge=0)
@@ -49,12 +65,8 @@ class AttackResult(FindingOnRows):
     skipped: int = Field(ge=0)
     """Rows that were answered wrong before any attack."""
     success_rate: Interval
-    """Share of the rows answered right before the attack that it turned; those out of budget count as not broken."""
-    worst_success_rate: Interval
-    """The same with every row out of budget counted as broken: what gates ask."""
-    clean_accuracy: Interval
-    accuracy_under_attack: Interval
-    """Rows answered right that no attack could turn; one out of budget is none of them."""
+    """Share of the rows answered right before the attack that it turned; those out of budget count as not broken, so
+    no gate asks it."""
     mean_queries: float = Field(ge=0)
     examples: ArtifactRef
     """JSONL: original and perturbed text, label, answers and queries of each row. No API hands it out."""

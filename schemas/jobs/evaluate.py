@@ -4,9 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.artifacts import ArtifactRef, Fraction
-from schemas.base import Tolerant
-from schemas.evidence import FindingOnRows, Interval
+from schemas.artifacts import ArtifactRef
+from schemas.evidence import FindingOnRows
 from schemas.jobs.on_rows import OnRowsSpec
 
 Kind = Literal["evaluate"]
@@ -20,19 +19,9 @@ class EvaluateSpec(OnRowsSpec):
     """Asked at once. Unit: rows."""
 
 
-class ClassScore(Tolerant):
-    precision: Fraction
-    recall: Fraction
-    f1: Fraction
-    support: int = Field(ge=0)
-
-
 class EvaluateResult(FindingOnRows):
-    """`paired` counts rows answered right."""
+    """Accuracy and macro-F1 of all rows, and precision, recall and F1 of each label that the version knows."""
 
     kind: Literal["evaluate"] = "evaluate"
-    accuracy: Interval
-    macro_f1: Fraction
-    per_class: dict[str, ClassScore]
     outcomes: ArtifactRef
     """JSONL, a line a row: the digest of its text and label, and whether it was answered right. Never a text."""

@@ -30,10 +30,9 @@ class ExportSpec(Strict):
 
 
 class ExportResult(GraphResult):
+    """Parity is measured over rows of two different lengths."""
+
     kind: Literal["export"] = "export"
-    max_abs_diff: float = Field(ge=0)
-    """Measured, of a logit, over `rows` rows of two different lengths."""
     label_agreement: Fraction
-    rows: int
     cpu_flags: tuple[str, ...] = ()
     """Instruction sets of the host where parity was measured."""

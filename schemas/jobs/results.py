@@ -62,3 +62,7 @@ class GraphResult(Finding):
     """What every job that makes a version's served graph answers: the newest one is loaded by gateways."""
 
     graph: GraphRef
+    max_abs_diff: float = Field(ge=0)
+    """How far its answers lie from the trained model's at most, measured over `rows` rows. Unit: logits."""
+    rows: int
+    """Rows on which the two were compared. Unit: rows."""

@@ -14,9 +14,9 @@ TESTS: Final = Path(__file__).parents[1]
 BUILDERS: Final = TESTS / "support" / "builders"
 DOCUMENTS: Final = {of.__name__ for union in (JobSpec, JobResult) for of in get_args(get_args(union)[0])}
 PARTS: Final = {
-    "ArtifactRef", "BaseIdentity", "ClassScore", "DatasetManifest", "DatasetPart", "DatasetRef", "GraphRef",
-    "Interval", "LowRank", "MergeSource", "ModelIdentity", "ModelRef", "Paired", "PrivacyLabel",
-    "ServedVersion", "Source", "TextClassification", "VersionResult",
+    "ArtifactRef", "AttackConditions", "BaseIdentity", "Conditions", "DatasetManifest", "DatasetPart", "DatasetRef",
+    "GraphRef", "Interval", "LowRank", "Measurement", "MergeSource", "ModelIdentity", "ModelRef", "Paired",
+    "PrivacyLabel", "ServedVersion", "Source", "TextClassification", "VersionResult",
 }  # fmt: skip
 ROWS: Final = {
     "AttachmentRow", "DatasetRow", "DatasetVersionRow", "JobRow", "ModelVersionRow",

@@ -63,7 +63,7 @@ def release_by_pipeline(machine: Machine, tmp_path: Path) -> None:
     csv.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in planted_rows(400)))
     imported = machine.json("dataset", "import", "mood", str(csv))
     assert imported["phase"] == "Succeeded"
-    accuracy = {"gate": "accuracy", "dataset": "mood", "min_rows": 20, "minimum": 0.6}
+    accuracy = {"gate": "metric", "metric": "accuracy", "dataset": "mood", "min_rows": 20, "minimum": 0.6}
     policy = {"gates": [{"gate": "parity"}, accuracy]}
     machine.json("deployment", "apply", machine.document("mood", {"name": "mood", "model": "mood", "policy": policy}))
     machine.json("pipeline", "apply", machine.document("pipeline", pipeline(tmp_path)))

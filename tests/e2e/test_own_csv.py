@@ -70,7 +70,7 @@ def test_what_the_readme_types_takes_a_csv_to_an_answer(processes: Processes, tm
     assert len((work / "tickets.jsonl").read_text().splitlines()) == 8 * len(MOODS) * len(SUBJECTS)
     champion = json.loads(typed(f"{home}; graftwork model get own@champion --json"))
     (score,) = [one["data"] for one in champion["attachments"] if one["kind"] == "evaluate"]
-    assert score["accuracy"]["value"] > 0.9
+    assert {one["metric"]: one["value"] for one in score["measurements"]}["accuracy"] > 0.9
     curated = json.loads(typed(f"{home}; graftwork dataset get own@latest --json"))
     assert sum(curated["rejected"].values()) == 2
     assert sorted(entry.name for entry in work.iterdir()) == ["deploy", "my-site", "tickets.csv", "tickets.jsonl"]

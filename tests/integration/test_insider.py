@@ -72,7 +72,7 @@ def speak_for_the_traffic(insider: Insider) -> None:
 
 
 def bring_a_graph_of_ones_own(insider: Insider) -> None:
-    good = right(insider).graph.model_dump(mode="json")
+    good = right(insider).conditions.graph.model_dump(mode="json")
     assert insider.ask("evaluate", graph=good).status_code == 422
 
 

@@ -7,7 +7,7 @@ import pytest
 from controlplane.store.database import Database
 from tests.support.answers import ok
 from tests.support.builders.datasets import DATASET
-from tests.support.builders.results import NO_ROWS, interval, paired
+from tests.support.builders.results import NO_ROWS, beside, interval
 from tests.support.insider import Attempt, Insider, Way, broken, right
 
 EASIER = UUID(int=77)
@@ -28,10 +28,9 @@ def attack_other_rows_of_the_split(insider: Insider) -> None:
 def attack_where_nothing_is_right(insider: Insider) -> None:
     wrong = interval(0, 0.1, n=40)
     counts = dict.fromkeys(("both", "only_this", "only_other", "neither"), 0)
-    beside = paired(insider.champion, 0).model_copy(update={**counts, "low": -1.0, "high": 1.0})
-    nothing = {"success_rate": NO_ROWS, "worst_success_rate": NO_ROWS, "succeeded": 0, "failed": 0}
-    answers = {"skipped": 40, "clean_accuracy": wrong, "accuracy_under_attack": wrong, "paired": beside}
-    insider.measure(broken(insider, **nothing, **answers), rows=40)
+    other = beside(insider.champion, 0, **counts, low=-1.0, high=1.0)
+    answers = {"succeeded": 0, "failed": 0, "skipped": 40, "clean_accuracy": wrong, "accuracy_under_attack": wrong}
+    insider.measure(broken(insider, NO_ROWS, other, **answers), rows=40)
 
 
 def attack_until_it_looks_well(insider: Insider) -> None:
@@ -94,7 +93,7 @@ def test_better_evidence_is_not_to_be_had(database: Database, way: Way) -> None:
         "parity": "Passed",
         "accuracy": "Failed",
         "accuracy against champion": "Failed",
-        "attack": "Failed",
+        "attack_success_rate_at_worst": "Failed",
     }
     assert insider.site.deployment()["desired"]["stable"] == str(insider.champion)
     assert insider.attempts() == [Attempt("job.request", "done"), Attempt("rollout.start", "done")]

@@ -280,7 +280,7 @@ def somebody_waits(session: Session) -> bool:
 
 
 def test_a_rollout_that_its_gates_refuse_at_once_fails_the_run(site: InProcess) -> None:
-    site.deploy(gates=[{"gate": "accuracy", "dataset": "rows", "min_rows": 20, "minimum": 0.9}])
+    site.deploy(gates=[{"gate": "metric", "metric": "accuracy", "dataset": "rows", "min_rows": 20, "minimum": 0.9}])
     put(site, PIPELINE + RELEASE.lstrip("\n"))
     run = start(site)
     Worker(site).curate()

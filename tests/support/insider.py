@@ -8,13 +8,14 @@ from uuid import UUID
 from fastapi.testclient import TestClient
 
 from controlplane.store.database import Database
+from schemas.evidence import Interval
 from schemas.jobs.attack import AttackResult
 from schemas.jobs.evaluate import EvaluateResult
 from schemas.roles import Role
 from schemas.views.audit import Outcome
 from tests.support.answers import ok
 from tests.support.builders.artifacts import digest
-from tests.support.builders.results import TEST_ROWS, attacked, evaluated, paired
+from tests.support.builders.results import DEEPWORDBUG, TEST_ROWS, Beside, attacked, beside, evaluated
 from tests.support.scripted_gateway import Gateway
 from tests.support.scripted_worker import Worker
 from tests.support.worlds.in_process import InProcess, Learnt
@@ -22,8 +23,8 @@ from tests.support.worlds.in_process import InProcess, Learnt
 ROWS: dict[str, Any] = {"dataset": "reviews", "min_rows": 1000}
 GATES: list[dict[str, Any]] = [
     {"gate": "parity"},
-    {"gate": "accuracy", **ROWS, "minimum": 0.7, "not_below_champion_by": 0.02},
-    {"gate": "attack", **ROWS, "recipe": "deepwordbug", "queries_per_word": 10, "maximum": 0.6},
+    {"gate": "metric", "metric": "accuracy", **ROWS, "minimum": 0.7, "not_worse_than_champion_by": 0.02},
+    {"gate": "metric", "metric": "attack_success_rate_at_worst", **ROWS, "attack": DEEPWORDBUG, "maximum": 0.6},
 ]
 ME, EVE = "operator", "eve"
 DOUBT = {"reason": "it looks bad"}
@@ -100,13 +101,10 @@ Way = Callable[[Insider], Any]
 
 def right(insider: Insider, *, rows: str = TEST_ROWS, against: UUID | None = None, **where: Any) -> EvaluateResult:
     """Nearly every row, and better than the other version."""
-    beside = paired(against or insider.champion, 0.05)
-    found = evaluated(insider.bad, 0.99 - 0.02, paired=beside, **where)
+    found = evaluated(insider.bad, 0.99 - 0.02, beside(against or insider.champion, 0.05), **where)
     return found.model_copy(update={"rows_digest": digest(rows)})
 
 
-def broken(insider: Insider, **said: Any) -> AttackResult:
+def broken(insider: Insider, success: float | Interval = 0.1, other: Beside | None = None, **said: Any) -> AttackResult:
     """Hardly any row."""
-    return attacked(
-        insider.bad, 0.1, **{"paired": paired(insider.champion, 0).model_copy(update={"neither": 400})} | said
-    )
+    return attacked(insider.bad, success, other or beside(insider.champion, 0, neither=400), **said)

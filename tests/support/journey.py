@@ -53,10 +53,18 @@ def deployment(*, attacked: bool) -> dict[str, Any]:
     spec = document("deployment")
     gates: list[dict[str, Any]] = [
         {"gate": "parity", "max_abs_diff": 0.001},
-        {"gate": "accuracy", "dataset": "reviews", "min_rows": TEST, "minimum": 0.55, "not_below_champion_by": 0.2},
+        {
+            "gate": "metric",
+            "metric": "accuracy",
+            "dataset": "reviews",
+            "min_rows": TEST,
+            "minimum": 0.55,
+            "not_worse_than_champion_by": 0.2,
+        },
     ]
-    asked = {"recipe": "deepwordbug", "queries_per_word": 10, "min_rows": 1, "maximum": 1.0}
-    attack = {"gate": "attack", "dataset": "reviews", **asked}
+    asked = {"recipe": "deepwordbug", "queries_per_word": 10}
+    worst = {"gate": "metric", "metric": "attack_success_rate_at_worst", "attack": asked}
+    attack = worst | {"dataset": "reviews", "min_rows": 1, "maximum": 1.0}
     spec["policy"] = {"gates": gates + [attack] * attacked, "canary": CANARY}
     return spec
 
@@ -148,7 +156,7 @@ class Journey:
         logger.info("run of %s: %s", ended.pipeline, _seconds(ended))
         for job in self.client.list_jobs(run=run_id):
             cpu = job.usage.cpu_seconds if job.usage else 0
-            score = (job.result or {}).get("accuracy")
+            score = next(iter((job.result or {}).get("measurements", ())), None)
             logger.info("job %s: attempt %d, %s, %.1f CPU s %s", job.kind, job.attempt, _seconds(job), cpu, score or "")
         return ended
 

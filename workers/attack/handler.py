@@ -11,11 +11,13 @@ from typing import IO
 from pydantic import ValidationError
 
 from schemas.artifacts import ArtifactRef
-from schemas.jobs.attack import AttackResult, AttackSpec
+from schemas.evidence import Paired
+from schemas.jobs.attack import AttackConditions, AttackResult, AttackSpec
 from schemas.model.references import GraphRef
 from workers.attack.environment import prepare
 from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
 from workers.model.dataset import count_trained_on, read_split, rows_digest
+from workers.model.measured import measured
 from workers.model.paired import pair
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
@@ -39,15 +41,11 @@ def handle(spec: AttackSpec, context: Context) -> AttackResult:
     context.stage(f"drawing rows of {spec.dataset.dataset}/{spec.dataset.version}, split {spec.split}")
     rows = _sample(spec, spec.graph, context.artifacts)
     attacked = _attack(spec, spec.graph, rows, context)
-    other = None
-    if spec.against and spec.against_graph:
+    paired = None
+    if spec.against_graph is not None:
         context.stage("attacking the other version on the same rows")
-        other = pair(
-            spec.against,
-            spec.against_graph,
-            _broken_pairs(attacked.examples, _attack_other(spec, spec.against_graph, rows, context)),
-        )
-    return _result(spec, spec.graph, rows, attacked, context.artifacts).model_copy(update={"paired": other})
+        paired = pair(_broken_pairs(attacked.examples, _attack_other(spec, spec.against_graph, rows, context)))
+    return _result(spec, rows, attacked, paired, context.artifacts)
 
 
 def _attack(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], context: Context) -> Attacked:
@@ -156,7 +154,7 @@ def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], artifa
 
 
 def _result(
-    spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], found: Attacked, artifacts: ArtifactStore
+    spec: AttackSpec, rows: Sequence[LabeledText], found: Attacked, paired: Paired | None, artifacts: ArtifactStore
 ) -> AttackResult:
     examples = found.examples
     succeeded, failed, unknown = found.count("succeeded"), found.count("failed"), found.count("out of budget")
@@ -164,23 +162,21 @@ def _result(
     lines = "".join(example.model_dump_json() + "\n" for example in examples)
     return AttackResult(
         model_version=spec.model_version.id,
-        dataset=spec.dataset.id,
-        split=spec.split,
-        graph=graph,
-        recipe=spec.recipe,
+        conditions=AttackConditions.of(spec),
         rows_digest=rows_digest((row.text, row.label) for row in rows),
         rows_trained_on=count_trained_on(artifacts, [row.text for row in rows], spec.trained_on),
-        queries_per_word=spec.queries_per_word,
-        query_budget=spec.query_budget,
-        seed=spec.seed,
+        measurements=(
+            measured(
+                "attack_success_rate_at_worst", wilson(succeeded + unknown, attacked), unknown=unknown, paired=paired
+            ),
+            measured("accuracy_under_attack", wilson(failed, len(examples)), unknown=unknown),
+            measured("clean_accuracy", wilson(attacked, len(examples))),
+        ),
         succeeded=succeeded,
         failed=failed,
         out_of_budget=unknown,
         skipped=found.count("skipped"),
         success_rate=wilson(succeeded, attacked),
-        worst_success_rate=wilson(succeeded + unknown, attacked),
-        clean_accuracy=wilson(attacked, len(examples)),
-        accuracy_under_attack=wilson(failed, len(examples)),
         mean_queries=sum(example.queries for example in examples) / max(1, attacked),
         examples=artifacts.put_bytes(lines.encode(), "application/jsonl"),
     )

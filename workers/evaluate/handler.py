@@ -4,13 +4,12 @@ import json
 from collections.abc import Sequence
 
 from schemas.artifacts import ArtifactRef
-from schemas.evidence import Paired
+from schemas.evidence import Conditions, Measurement
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
 from schemas.model.references import GraphRef
-from workers.evaluate.metrics import accuracy, macro_f1, per_class
+from workers.evaluate.metrics import scores
+from workers.graph.session import GraphSession
 from workers.model.dataset import Rows, count_trained_on, read_split, row_digest, rows_digest
-from workers.model.paired import pair
-from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
@@ -23,32 +22,26 @@ def handle(spec: EvaluateSpec, context: Context) -> EvaluateResult:
     rows = read_split(context.artifacts, spec.dataset, spec.split)
     _check(rows, spec, spec.graph)
     predicted = _predict(rows.texts, spec, spec.graph, context)
-    scores = per_class(rows.labels, predicted, spec.graph.identity.task.labels)
     right = _right(rows, predicted)
     found = EvaluateResult(
         model_version=spec.model_version.id,
-        dataset=spec.dataset.id,
-        split=spec.split,
-        graph=spec.graph,
+        conditions=Conditions.of(spec),
         rows_digest=rows_digest(zip(rows.texts, rows.labels, strict=True)),
         rows_trained_on=count_trained_on(context.artifacts, rows.texts, spec.trained_on),
-        accuracy=accuracy(rows.labels, predicted),
-        macro_f1=macro_f1(scores),
-        per_class=scores,
+        measurements=scores(rows.labels, predicted, spec.graph.identity.task.labels, _right_there(spec, rows, context)),
         outcomes=_keep_outcomes(rows, right, context.artifacts),
-        paired=_beside(spec, rows, right, context),
     )
-    _log(found, context)
+    _log(found.measurements, context)
     return found
 
 
-def _log(found: EvaluateResult, context: Context) -> None:
-    score = found.accuracy
+def _log(measurements: Sequence[Measurement], context: Context) -> None:
+    accuracy, macro_f1, *_ = measurements
     context.log(
-        f"accuracy {score.value:.4f} [{score.low:.4f}, {score.high:.4f}] on {score.n} rows, "
-        f"macro F1 {found.macro_f1:.4f}"
+        f"accuracy {accuracy.value:.4f} [{accuracy.low:.4f}, {accuracy.high:.4f}] on {accuracy.n} rows, "
+        f"macro F1 {macro_f1.value:.4f}"
     )
-    if (pair := found.paired) is not None:
+    if (pair := accuracy.paired) is not None:
         context.log(
             f"beside the other version: {pair.difference:+.4f} [{pair.low:+.4f}, {pair.high:+.4f}], "
             f"{pair.only_this} rows right here alone, {pair.only_other} there alone"
@@ -63,12 +56,11 @@ def _check(rows: Rows, spec: EvaluateSpec, graph: GraphRef) -> None:
         raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
 
 
-def _beside(spec: EvaluateSpec, rows: Rows, right: Sequence[bool], context: Context) -> Paired | None:
-    """A row whose label the other version does not know is one that it gets wrong."""
-    if spec.against is None or spec.against_graph is None:
+def _right_there(spec: EvaluateSpec, rows: Rows, context: Context) -> list[bool] | None:
+    """Row by row, whether the other version answers it right: one whose label it does not know it gets wrong."""
+    if spec.against_graph is None:
         return None
-    other = _right(rows, _predict(rows.texts, spec, spec.against_graph, context, "by the other version"))
-    return pair(spec.against, spec.against_graph, list(zip(right, other, strict=True)))
+    return _right(rows, _predict(rows.texts, spec, spec.against_graph, context, "by the other version"))
 
 
 def _right(rows: Rows, predicted: Sequence[str]) -> list[bool]:

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from controlplane.cli.demo.ending import Ending, Release, Spent, ending
 from controlplane.domain.waits import SHORT_ID
 from controlplane.settings import Settings
+from schemas.evidence import FindingOnRows, Measurement
 from schemas.views.jobs import JobView
 from schemas.views.models import VersionDetail
 from schemas.views.rollouts import DecisionView, RolloutDetail
@@ -73,17 +74,18 @@ def last_word(decisions: list[DecisionView]) -> DecisionView:
 
 def accuracy(version: VersionDetail) -> str:
     score = test_score(version)
-    return f"{score['value']:.4f} [{score['low']:.3f}, {score['high']:.3f}]" if score else "not measured"
+    return f"{score.value:.4f} [{score.low:.3f}, {score.high:.3f}]" if score else "not measured"
 
 
 def broken(version: VersionDetail) -> str:
     attacks = [a.data for a in version.attachments if a.kind == "attack"]
     if not attacks:
         return "not attacked"
-    found, worst = attacks[-1]["success_rate"], attacks[-1]["worst_success_rate"]
+    found = attacks[-1]["success_rate"]
+    worst = FindingOnRows.model_validate(attacks[-1]).measured("attack_success_rate_at_worst")
     assert isinstance(found, dict)
-    assert isinstance(worst, dict)
-    return f"{found['value']:.0%}, at worst {worst['value']:.0%}"
+    assert worst is not None
+    return f"{found['value']:.0%}, at worst {worst.value:.0%}"
 
 
 def gather(story: "Story", releases: list[Release]) -> Ending:
@@ -124,18 +126,19 @@ def missing(story: "Story", champion: VersionDetail) -> list[str]:
     score = test_score(champion)
     if score is None:
         faults.append("an evaluation of the champion")
-    elif score["n"] < 1000 or score["value"] < story.size.minimum_accuracy:
+    elif score.n < 1000 or score.value < story.size.minimum_accuracy:
         faults.append(
             f"test accuracy of at least {story.size.minimum_accuracy:.2f} on at least 1,000 rows: "
-            f"{score['value']:.4f} on {score['n']}"
+            f"{score.value:.4f} on {score.n}"
         )
     return faults
 
 
-def test_score(version: VersionDetail) -> dict[str, Any] | None:
-    """The newest evaluation on test rows."""
-    scores = [a.data["accuracy"] for a in version.attachments if a.kind == "evaluate" and a.data["split"] == "test"]
-    return scores[-1] if scores and isinstance(scores[-1], dict) else None
+def test_score(version: VersionDetail) -> Measurement | None:
+    """The accuracy by the newest evaluation on test rows."""
+    evaluations = [FindingOnRows.model_validate(a.data) for a in version.attachments if a.kind == "evaluate"]
+    scores = [one.measured("accuracy") for one in evaluations if one.conditions.split == "test"]
+    return scores[-1] if scores else None
 
 
 def facts(story: "Story", versions: list[VersionDetail], champion: VersionDetail) -> dict[str, Any]:

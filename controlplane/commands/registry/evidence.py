@@ -10,8 +10,8 @@ from controlplane.domain.evidence import Evidence, Learnt, split_name
 from controlplane.projections.models import list_attachments
 from controlplane.store.tables import AttachmentRow, DatasetVersionRow, JobRow, ModelVersionRow
 from schemas.artifacts import Digest
+from schemas.gates import Gate, NamedRows
 from schemas.jobs.results import DatasetResult
-from schemas.rollouts import Gate, MaxAttackSuccess, MinAccuracy
 
 
 def gather(session: Session, gates: Sequence[Gate], candidate: UUID, champion: UUID | None) -> Evidence:
@@ -46,12 +46,12 @@ def _rows(session: Session, row: AttachmentRow) -> dict[str, Any]:
         return {}
     query = select(DatasetVersionRow).where(DatasetVersionRow.id == row.dataset_version_id)
     dataset = session.exec(query).one()
-    rows = split_digest(session, dataset, row.data["split"])
+    rows = split_digest(session, dataset, row.data["conditions"]["split"])
     return {"dataset": f"{dataset.dataset}/{dataset.version}", "rows": rows}
 
 
 def _splits(session: Session, gates: Sequence[Gate]) -> dict[str, Digest]:
-    named = {(split_name(gate), gate.split) for gate in gates if isinstance(gate, MinAccuracy | MaxAttackSuccess)}
+    named = {(split_name(gate), gate.split) for gate in gates if isinstance(gate, NamedRows)}
     found = {name: _named_split(session, name, split) for name, split in sorted(named)}
     return {name: rows for name, rows in found.items() if rows is not None}
 

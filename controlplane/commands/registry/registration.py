@@ -121,7 +121,7 @@ def _attach(uow: UnitOfWork, job: JobRow, result: Finding) -> UUID:
         kind=job.kind,
         digest=digest(data),
         data=data,
-        dataset_version_id=result.dataset if isinstance(result, FindingOnRows) else None,
+        dataset_version_id=result.conditions.dataset if isinstance(result, FindingOnRows) else None,
         job_id=job.id,
         created_at=uow.now(),
     )

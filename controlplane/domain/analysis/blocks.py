@@ -3,7 +3,7 @@
 from controlplane.domain.analysis.dispersion import Dispersion, dispersion_of
 from controlplane.domain.analysis.eprocess import Counts, Forecast, harm_factors, harm_log_e, safe_factor
 from controlplane.domain.analysis.state import Block, LabelledShare, MetricState
-from schemas.rollouts import CanaryPolicy, Metric
+from schemas.rollouts import CanaryMetric, CanaryPolicy
 
 SHARE_PRIOR = (1.0, 1.0)
 """Beta(a, b) of the forecast share of answers that get a label: nobody knows it before."""
@@ -20,7 +20,7 @@ def block_of(generation: int, seconds: tuple[int, int], windows: list[Counts]) -
 
 def add_block(policy: CanaryPolicy, state: MetricState, block: Block) -> MetricState:
     """The metric with one more closed block. Nothing that the block says of itself but its counts is believed."""
-    metric: Metric = next(one for one in policy.metrics if one.name == state.name)
+    metric: CanaryMetric = next(one for one in policy.metrics if one.name == state.name)
     counts, rate = block.counts, state.forecast.rate(metric.prior)
     forecast, dispersion = _after(policy, state.forecast, state.dispersion, block)
     phi = dispersion.phi()

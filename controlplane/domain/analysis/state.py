@@ -10,7 +10,7 @@ from controlplane.domain.analysis.dispersion import Dispersion
 from controlplane.domain.analysis.eprocess import ODDS_RATIOS, Counts, Forecast, harm_log_e, sum_counts
 from controlplane.domain.analysis.sample_ratio import log_bayes_factor
 from schemas.rollouts import CanaryPolicy, CanaryVerdict
-from schemas.serving import MetricName
+from schemas.serving import CanaryMetricName
 
 FINAL_VERDICTS: Final = ("HARM", "SAFE")
 NEVER: Final = -1
@@ -97,7 +97,7 @@ class StepUnits(NamedTuple):
 class MetricState(_State):
     """The two e-processes of one metric in logs, and every block that they were made of."""
 
-    name: MetricName
+    name: CanaryMetricName
     forecast: Forecast = Forecast()
     dispersion: Dispersion = Dispersion()
     harm: tuple[float, ...] = NO_EVIDENCE

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, MetricState
 from schemas.rollouts import CanaryPolicy, CanaryVerdict
-from schemas.serving import MetricName
+from schemas.serving import CanaryMetricName
 
 Rule = Literal[
     "harm", "sample_ratio", "lost_boots", "labelled_share", "provider_silence", "safe", "max_duration", "none"
@@ -25,7 +25,7 @@ class _Frozen(BaseModel):
 class MetricEvidence(_Frozen):
     """Both e-processes of one metric as logs, beside what the policy asks for."""
 
-    name: MetricName
+    name: CanaryMetricName
     margin: float
     harm: float
     harm_peak: float

@@ -9,7 +9,7 @@ from controlplane.domain.simulation.report import Share, Spread, share_of, sprea
 from controlplane.domain.simulation.scenario import LabelChances, Scenario
 from controlplane.domain.simulation.trial import Outcome
 from schemas.rollouts import CanaryPolicy
-from schemas.serving import MetricName
+from schemas.serving import CanaryMetricName
 
 LEAST_SECONDS: Final = 4 * 3600
 ENOUGH_UNITS: Final = 20_000
@@ -45,7 +45,7 @@ class HealthyPlan:
 class HarmPlan:
     """A canary whose rate of one metric is this one."""
 
-    metric: MetricName
+    metric: CanaryMetricName
     rate: float
     caught: Share
     promoted: Share
@@ -87,7 +87,7 @@ def healthy_world(policy: CanaryPolicy, traffic: Traffic) -> Scenario:
     )
 
 
-def harmful_world(policy: CanaryPolicy, traffic: Traffic, metric: MetricName, rate: float) -> Scenario:
+def harmful_world(policy: CanaryPolicy, traffic: Traffic, metric: CanaryMetricName, rate: float) -> Scenario:
     healthy = healthy_world(policy, traffic)
     if metric == "error":
         return replace(healthy, name="plan/error", error=(traffic.stable_error, rate))
@@ -98,7 +98,7 @@ def followed_seconds(policy: CanaryPolicy, traffic: Traffic) -> int:
     return int(min(policy.max_seconds, max(LEAST_SECONDS, ENOUGH_UNITS / traffic.units_per_second)))
 
 
-def default_harms(policy: CanaryPolicy, traffic: Traffic) -> dict[MetricName, float]:
+def default_harms(policy: CanaryPolicy, traffic: Traffic) -> dict[CanaryMetricName, float]:
     """Two margins above the stable rate of every metric: what no one would call safe."""
     stable = {"error": traffic.stable_error, "wrong": traffic.stable_wrong}
     return {metric.name: min(1.0, stable[metric.name] + 2 * metric.margin) for metric in policy.metrics}
@@ -137,7 +137,7 @@ def summarize_plan(
     policy: CanaryPolicy,
     traffic: Traffic,
     healthy: Sequence[Outcome],
-    harms: Mapping[tuple[MetricName, float], Sequence[Outcome]],
+    harms: Mapping[tuple[CanaryMetricName, float], Sequence[Outcome]],
 ) -> Plan:
     followed, good = followed_seconds(policy, traffic), _healthy(healthy)
     never = why_never(policy, traffic)
@@ -164,7 +164,7 @@ def _healthy(outcomes: Sequence[Outcome]) -> HealthyPlan:
 
 
 def _harm(
-    policy: CanaryPolicy, traffic: Traffic, metric: MetricName, rate: float, outcomes: Sequence[Outcome]
+    policy: CanaryPolicy, traffic: Traffic, metric: CanaryMetricName, rate: float, outcomes: Sequence[Outcome]
 ) -> HarmPlan:
     caught = [outcome for outcome in outcomes if outcome.result == "HARM"]
     runs = len(outcomes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from schemas.rollouts import CanaryPolicy
-from schemas.serving import Arm, MetricName
+from schemas.serving import Arm, CanaryMetricName
 
 Result = Literal["HARM", "SAFE", "INCONCLUSIVE", "INVALID", "UNDECIDED"]
 RESULTS: Final[tuple[Result, ...]] = ("HARM", "SAFE", "INCONCLUSIVE", "INVALID", "UNDECIDED")
@@ -147,7 +147,7 @@ class Scenario:
     """End undecided at so many counted canary units; 0: never."""
     adapt: Adapt = unchanged
     """What the policy must be like for this question to be asked."""
-    needs: frozenset[MetricName] = frozenset()
+    needs: frozenset[CanaryMetricName] = frozenset()
     """Metrics without which the scenario says nothing."""
     gateways_matter: bool = False
     """It is about gateways, which threshold analyses of one stream do not have."""

@@ -15,10 +15,10 @@ from controlplane.domain.simulation.drifts import (
 )
 from controlplane.domain.simulation.scenario import Adapt, Bound, LabelChances, Late, Outage, Scenario
 from schemas.rollouts import CanaryPolicy
-from schemas.serving import MetricName
+from schemas.serving import CanaryMetricName
 
-ERROR: Final[frozenset[MetricName]] = frozenset({"error"})
-WRONG: Final[frozenset[MetricName]] = frozenset({"wrong"})
+ERROR: Final[frozenset[CanaryMetricName]] = frozenset({"error"})
+WRONG: Final[frozenset[CanaryMetricName]] = frozenset({"wrong"})
 HOUR: Final = 3600
 
 

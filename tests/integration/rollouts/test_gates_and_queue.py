@@ -8,7 +8,7 @@ from tests.support.rollouts import WORD
 from tests.support.scripted_gateway import Gateway
 from tests.support.worlds.in_process import InProcess, Learnt
 
-ACCURACY = {"gate": "accuracy", "dataset": "reviews", "min_rows": 1000}
+ACCURACY = {"gate": "metric", "metric": "accuracy", "dataset": "reviews", "min_rows": 1000}
 
 
 def test_missing_evidence_refuses_and_says_what_is_missing(site: InProcess) -> None:
@@ -26,7 +26,7 @@ def test_missing_evidence_refuses_and_says_what_is_missing(site: InProcess) -> N
 
 
 def test_gates_compare_with_what_serves(site: InProcess) -> None:
-    site.deploy(gates=[ACCURACY | {"minimum": 0.5, "not_below_champion_by": 0.01}])
+    site.deploy(gates=[ACCURACY | {"minimum": 0.5, "not_worse_than_champion_by": 0.01}])
     champion = site.version(Learnt(accuracy=0.8))
     first = site.release(champion)
     assert [g["status"] for g in first["gates"]] == ["Passed", "NotApplicable", "Passed", "NotApplicable"]

@@ -99,7 +99,7 @@ def plant_attachment(
         kind=result.kind,
         digest=canonical_digest(data),
         data=data,
-        dataset_version_id=None if isinstance(result, ExportResult) else result.dataset,
+        dataset_version_id=None if isinstance(result, ExportResult) else result.conditions.dataset,
         job_id=job_id,
         created_at=at or uow.now(),
     )

@@ -1,16 +1,19 @@
 """Results of every kind of job, valid as they are; keywords override."""
 
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from schemas.evidence import Interval, Paired
-from schemas.jobs.attack import AttackResult
+from schemas.evidence import Conditions, Interval, Measurement, Paired
+from schemas.jobs.attack import AttackConditions, AttackResult
 from schemas.jobs.curate import CurateResult
-from schemas.jobs.evaluate import ClassScore, EvaluateResult
+from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.export import ExportResult
 from schemas.jobs.merge import MergeResult
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import TrainResult
+from schemas.metrics import METRICS, MetricName
+from schemas.model.references import GraphRef
 from tests.support.builders.artifacts import artifact, digest
 from tests.support.builders.datasets import DATASET
 from tests.support.builders.models import HEAD_ALONE, LABELS, MERGED, MODEL, graph_ref, made
@@ -25,6 +28,8 @@ def interval(value: float, spread: float = 0.02, *, n: int = 1000, **bounds: flo
     return Interval(value=value, n=n, **around | bounds)
 
 
+DEEPWORDBUG: Final = {"recipe": "deepwordbug", "queries_per_word": 10}
+"""How attacks are made, unless a test says it otherwise."""
 NO_ROWS: Final = interval(0, low=0, high=1, n=0)
 """What is known of a proportion of which no row was asked."""
 
@@ -76,11 +81,21 @@ def exported(version: UUID, **changes: Any) -> ExportResult:
     return ExportResult(model_version=version, **fields | changes)
 
 
-def paired(against: UUID, difference: float = 0.0, spread: float = 0.01, **changes: Any) -> Paired:
-    """Of 1,000 rows, on half of which something happened to both."""
+@dataclass(frozen=True)
+class Beside:
+    """Another version that was asked the same rows, and how the two compare."""
+
+    against: UUID
+    graph: GraphRef
+    paired: Paired
+
+
+def beside(
+    against: UUID, difference: float = 0.0, spread: float = 0.01, *, graph: GraphRef | None = None, **changes: Any
+) -> Beside:
+    """1,000 rows, on half of which something happened to both."""
     happened = round(1000 * difference)
     fields: dict[str, Any] = {
-        "graph": graph_ref(against),
         "both": 500,
         "only_this": max(0, happened),
         "only_other": max(0, -happened),
@@ -89,49 +104,75 @@ def paired(against: UUID, difference: float = 0.0, spread: float = 0.01, **chang
         "low": happened / 1000 - spread,
         "high": happened / 1000 + spread,
     }
-    return Paired(against=against, **fields | changes)
+    return Beside(against, graph or graph_ref(against), Paired(**fields | changes))
 
 
-def evaluated(version: UUID, accuracy: float | Interval, **changes: Any) -> EvaluateResult:
+def measurement(metric: MetricName, found: Interval, slice_: str | None = None, **changes: Any) -> Measurement:
+    fields: dict[str, Any] = {"metric": metric, "slice": slice_, "direction": METRICS[metric].direction}
+    return Measurement(**fields | found.model_dump() | changes)
+
+
+def evaluated(
+    version: UUID, accuracy: float | Interval, beside: Beside | None = None, **changes: Any
+) -> EvaluateResult:
     """Both labels are answered equally well, and occur equally often."""
     scored = accuracy if isinstance(accuracy, Interval) else interval(accuracy)
-    same = scored.value
-    score = ClassScore(precision=same, recall=same, f1=same, support=scored.n // len(LABELS))
+    apart = scored.model_copy(update={"n": scored.n // len(LABELS)})
     fields: dict[str, Any] = {
-        "dataset": DATASET,
-        "split": "test",
-        "graph": graph_ref(version),
+        "conditions": _conditions(Conditions, version, beside, changes),
         "rows_digest": digest(TEST_ROWS),
         "rows_trained_on": 0,
-        "accuracy": scored,
-        "macro_f1": same,
-        "per_class": dict.fromkeys(LABELS, score),
+        "measurements": (
+            measurement("accuracy", scored, paired=beside and beside.paired),
+            measurement("macro_f1", scored),
+            *(measurement("recall", apart, label, paired=beside and _half(beside.paired)) for label in LABELS),
+            *(measurement("precision", apart, label) for label in LABELS),
+            *(measurement("f1", apart, label) for label in LABELS),
+        ),
         "outcomes": artifact("outcomes", "application/jsonl"),
     }
     return EvaluateResult(model_version=version, **fields | changes)
 
 
-def attacked(version: UUID, success: float, **changes: Any) -> AttackResult:
+def attacked(version: UUID, success: float | Interval, beside: Beside | None = None, **changes: Any) -> AttackResult:
     """1,100 rows: a hundred were answered wrong before, and of the others so large a share was broken."""
-    broken = round(1000 * success)
+    worst = success if isinstance(success, Interval) else interval(success, 0.1)
+    clean = changes.pop("clean_accuracy", interval(1 / 1.1, low=0.88, high=0.93, n=1100))
+    left = changes.pop("accuracy_under_attack", interval(0.5, low=0.4, high=0.6, n=1100))
+    unknown = changes.get("out_of_budget", 0)
+    broken = round(1000 * worst.value)
     fields: dict[str, Any] = {
-        "dataset": DATASET,
-        "split": "test",
-        "graph": graph_ref(version),
-        "recipe": "deepwordbug",
+        "conditions": _conditions(AttackConditions, version, beside, changes, **DEEPWORDBUG, seed=0),
         "rows_digest": digest("drawn rows"),
         "rows_trained_on": 0,
-        "queries_per_word": 10,
-        "seed": 0,
+        "measurements": (
+            measurement("attack_success_rate_at_worst", worst, unknown=unknown, paired=beside and beside.paired),
+            measurement("accuracy_under_attack", left, unknown=unknown),
+            measurement("clean_accuracy", clean),
+        ),
         "succeeded": broken,
         "failed": 1000 - broken,
         "out_of_budget": 0,
         "skipped": 100,
-        "success_rate": interval(success, 0.1),
-        "worst_success_rate": interval(success, 0.1),
-        "clean_accuracy": interval(1 / 1.1, low=0.88, high=0.93, n=1100),
-        "accuracy_under_attack": interval(0.5, low=0.4, high=0.6, n=1100),
+        "success_rate": worst,
         "mean_queries": 20.0,
         "examples": artifact("examples", "application/jsonl"),
     }
     return AttackResult(model_version=version, **fields | changes)
+
+
+def _conditions(
+    of: type[Conditions], version: UUID, beside: Beside | None, changes: dict[str, Any], **own: Any
+) -> Conditions:
+    """What was asked; `changes` loses what it says of it, which is not checked."""
+    fields = {"dataset": DATASET, "split": "test", "graph": graph_ref(version), **own}
+    if beside is not None:
+        fields |= {"against": beside.against, "against_graph": beside.graph}
+    said = {name: changes.pop(name) for name in of.model_fields if name in changes}
+    return of.model_validate(fields).model_copy(update=said)
+
+
+def _half(paired: Paired) -> Paired:
+    """The same on half of the rows."""
+    counts = {name: getattr(paired, name) // 2 for name in ("both", "only_this", "only_other", "neither")}
+    return paired.model_copy(update=counts)

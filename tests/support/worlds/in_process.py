@@ -23,7 +23,7 @@ from tests.support.answers import ok
 from tests.support.builders.artifacts import digest
 from tests.support.builders.datasets import DATASET
 from tests.support.builders.planted import plant_attachment, plant_dataset, plant_job, plant_model, plant_version
-from tests.support.builders.results import TEST_ROWS, attacked, curated, evaluated, exported, paired
+from tests.support.builders.results import TEST_ROWS, attacked, beside, curated, evaluated, exported
 
 ROLES: tuple[Role, ...] = get_args(Role)
 CANARY: dict[str, Any] = {
@@ -128,8 +128,8 @@ class InProcess:
         results: list[ExportResult | EvaluateResult | AttackResult] = []
         results += [exported(version, max_abs_diff=learnt.parity)] if learnt.exported else []
         if learnt.accuracy is not None:
-            beside = paired(learnt.against, learnt.difference) if learnt.against else None
-            results += [evaluated(version, learnt.accuracy, paired=beside)]
+            other = beside(learnt.against, learnt.difference) if learnt.against else None
+            results += [evaluated(version, learnt.accuracy, other)]
         results += [attacked(version, learnt.attack_success)] if learnt.attack_success is not None else []
         if len(results) > learnt.exported:
             self._measured_rows()

@@ -8,32 +8,33 @@ from pydantic import ValidationError
 
 from controlplane.domain.evidence import Attachment, Evidence, Learnt
 from controlplane.domain.gates import judge, passed, summarize, waive
-from schemas.evidence import Paired
-from schemas.rollouts import ExportParity, Gate, GateVerdict, MaxAttackSuccess, MinAccuracy
+from schemas.evidence import Interval
+from schemas.gates import Gate, MetricGate, ParityGate
+from schemas.rollouts import GateVerdict
 from tests.support.builders import results
 from tests.support.builders.artifacts import digest
 from tests.support.builders.models import LABELS, graph_ref
-from tests.support.builders.results import NO_ROWS, interval, paired
+from tests.support.builders.results import DEEPWORDBUG, NO_ROWS, Beside, beside, interval
 
 VERSION, CHAMPION, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
 ROWS, EASIER = digest("rows of reviews/1 test"), digest("easier rows")
 SPLITS = {"reviews/1 test": ROWS, "reviews/1 validation": digest("validation"), "reviews/7 test": EASIER}
 
 
-def accuracy_gate(**fields: Any) -> MinAccuracy:
-    asked: dict[str, Any] = {"dataset": "reviews", "min_rows": 1000, "minimum": 0.8}
-    return MinAccuracy(**asked | fields)
+def accuracy_gate(**fields: Any) -> MetricGate:
+    asked: dict[str, Any] = {"metric": "accuracy", "dataset": "reviews", "min_rows": 1000, "minimum": 0.8}
+    return MetricGate(**asked | fields)
 
 
-def attack_gate(**fields: Any) -> MaxAttackSuccess:
+def attack_gate(strength: dict[str, Any] | None = None, **fields: Any) -> MetricGate:
     asked: dict[str, Any] = {
+        "metric": "attack_success_rate_at_worst",
         "dataset": "reviews",
         "min_rows": 1000,
-        "recipe": "deepwordbug",
-        "queries_per_word": 10,
+        "attack": DEEPWORDBUG | (strength or {}),
         "maximum": 0.5,
     }
-    return MaxAttackSuccess(**asked | fields)
+    return MetricGate(**asked | fields)
 
 
 def exported(max_abs_diff: float = 1e-5, version: UUID = VERSION, rows: int = 16) -> Attachment[Any]:
@@ -43,13 +44,15 @@ def exported(max_abs_diff: float = 1e-5, version: UUID = VERSION, rows: int = 16
     )
 
 
-def evaluated(score: float, /, rows: str | None = ROWS, dataset: str = "reviews/1", **said: Any) -> Attachment[Any]:
-    result = results.evaluated(VERSION, score).model_copy(update=said)
+def evaluated(
+    score: float | Interval, /, rows: str | None = ROWS, dataset: str = "reviews/1", **said: Any
+) -> Attachment[Any]:
+    result = results.evaluated(VERSION, score, **said)
     return Attachment(digest=digest(str(uuid4())), dataset=dataset, rows=rows, result=result)
 
 
-def attacked(success: float, /, rows: str = ROWS, **said: Any) -> Attachment[Any]:
-    result = results.attacked(VERSION, success).model_copy(update=said)
+def attacked(success: float | Interval, /, rows: str = ROWS, **said: Any) -> Attachment[Any]:
+    result = results.attacked(VERSION, success, **said)
     return Attachment(digest=digest(str(uuid4())), dataset="reviews/1", rows=rows, result=result)
 
 
@@ -72,7 +75,7 @@ def statuses(gate: Gate, learnt: Learnt, champion: Learnt | None = None) -> list
 
 
 def test_no_evidence_never_passes() -> None:
-    gates: list[Gate] = [accuracy_gate(minimum=0), attack_gate(maximum=1), ExportParity()]
+    gates: list[Gate] = [accuracy_gate(minimum=0), attack_gate(maximum=1), ParityGate()]
     nothing = Evidence(candidate=Learnt(version=VERSION, labels=LABELS), champion=None, splits=SPLITS)
     found = judge(gates, nothing)
     assert [verdict.status for verdict in found] == ["Error", "NotApplicable", "Error", "Error", "Error"]
@@ -87,7 +90,7 @@ def test_no_evidence_never_passes() -> None:
 )
 def test_accuracy_is_judged_by_its_interval(accuracy: float, status: str) -> None:
     bounds = interval(accuracy, low=round(accuracy - 0.02, 9), high=round(accuracy + 0.02, 9), n=1000)
-    assert statuses(accuracy_gate(), candidate(evaluated(accuracy, accuracy=bounds))) == [status]
+    assert statuses(accuracy_gate(), candidate(evaluated(bounds))) == [status]
 
 
 @pytest.mark.parametrize(
@@ -102,10 +105,10 @@ def test_attack_success_is_judged_by_its_interval(success: float, status: str) -
 def test_rows_out_of_budget_count_as_broken() -> None:
     """10.7 % were reported where nine in ten break."""
     worst = interval(0.9, low=0.85, high=0.95, n=1000)
-    found = attacked(0.1, out_of_budget=800, failed=100, worst_success_rate=worst)
+    found = attacked(worst, succeeded=100, out_of_budget=800, failed=100, success_rate=interval(0.1))
     [verdict] = verdicts(attack_gate(), candidate(found))
     assert verdict.status == "Failed"
-    assert "800 out of budget counted as broken" in verdict.reason
+    assert "800 unknown counted against the version" in verdict.reason
 
 
 @pytest.mark.parametrize(
@@ -113,12 +116,12 @@ def test_rows_out_of_budget_count_as_broken() -> None:
     [(1e-4, 16, "Passed"), (1e-3, 16, "Passed"), (1e-2, 16, "Failed"), (0, 2, "Error")],
 )
 def test_parity(difference: float, rows: int, status: str) -> None:
-    assert statuses(ExportParity(), candidate(export=exported(difference, rows=rows))) == [status]
+    assert statuses(ParityGate(), candidate(export=exported(difference, rows=rows))) == [status]
 
 
 def test_parity_is_asked_of_the_export_that_would_be_served() -> None:
     learnt = candidate().model_copy(update={"attachments": (exported(1e-5), exported(1e-2))})
-    assert statuses(ExportParity(), learnt) == ["Failed"]
+    assert statuses(ParityGate(), learnt) == ["Failed"]
 
 
 # --- what is evidence -------------------------------------------------------------------------------------------------
@@ -130,8 +133,8 @@ def test_parity_is_asked_of_the_export_that_would_be_served() -> None:
         (evaluated(0.99, EASIER, "reviews/7"), "reviews/7 test: other rows than reviews/1 test"),
         (evaluated(0.99, split="validation"), "reviews/1 validation: other rows"),
         (evaluated(0.99, split="train"), "reviews/1 train: other rows"),
-        (evaluated(0.99, accuracy=interval(1, low=0.99, high=1, n=999)), "999 rows, at least 1000"),
-        (evaluated(0.99, accuracy=NO_ROWS), "0 rows, at least 1000"),
+        (evaluated(interval(1, low=0.99, high=1, n=999)), "999 rows, at least 1000"),
+        (evaluated(NO_ROWS), "0 rows, at least 1000"),
         (evaluated(0.99, graph=graph_ref(OTHER)), "another graph than the one that would be served"),
         (evaluated(0.99, rows_trained_on=1), "the version was trained on 1 of these rows"),
     ],
@@ -147,13 +150,13 @@ def test_an_evaluation_that_the_gate_does_not_name_is_no_evidence(found: Attachm
 @pytest.mark.parametrize(
     ("found", "why"),
     [
-        (attacked(0.0, queries_per_word=1), "1 queries per word, at least 10 are asked"),
-        (attacked(0.0, query_budget=5), "capped at 5 queries, no cap is asked"),
+        (attacked(0.0, queries_per_word=1), "queries_per_word 1, at least 10 is asked"),
+        (attacked(0.0, query_budget=5), "query_budget 5, no limit is asked"),
         (attacked(0.0, seed=7), "seed 7, 0 is asked"),
         (attacked(0.0, recipe="nothing"), "recipe nothing, deepwordbug is asked"),
         (attacked(0.0, EASIER), "other rows than reviews/1 test"),
         (attacked(0.0, split="validation"), "other rows"),
-        (attacked(0.0, success_rate=NO_ROWS), "0 rows attacked, at least 1000"),
+        (attacked(NO_ROWS), "0 rows, at least 1000"),
         (attacked(0.0, graph=graph_ref(OTHER)), "another graph"),
         (attacked(0.0, rows_trained_on=7), "the version was trained on 7 of these rows"),
     ],
@@ -167,7 +170,7 @@ def test_an_attack_that_the_gate_does_not_name_is_no_evidence(found: Attachment[
 
 
 def test_a_capped_attack_counts_where_the_gate_allows_its_cap() -> None:
-    gate = attack_gate(query_budget=200)
+    gate = attack_gate({"query_budget": 200})
     assert statuses(gate, candidate(attacked(0.1, query_budget=200))) == ["Passed"]
     assert statuses(gate, candidate(attacked(0.1, query_budget=199))) == ["Error"]
     assert statuses(gate, candidate(attacked(0.1))) == ["Passed"]
@@ -216,10 +219,16 @@ def test_many_results_that_do_not_count_are_told_in_short() -> None:
     assert verdict.reason.endswith("and 2 more")
 
 
-@pytest.mark.parametrize("missing", ["dataset", "min_rows", "recipe", "queries_per_word", "maximum"])
+@pytest.mark.parametrize("missing", ["metric", "dataset", "min_rows", "maximum", "attack"])
 def test_what_decides_has_no_default(missing: str) -> None:
     with pytest.raises(ValidationError, match=missing):
-        MaxAttackSuccess.model_validate(attack_gate().model_dump(exclude={missing}))
+        MetricGate.model_validate(attack_gate().model_dump(exclude={missing}))
+
+
+@pytest.mark.parametrize("missing", ["recipe", "queries_per_word"])
+def test_how_strong_an_attack_must_be_has_no_default(missing: str) -> None:
+    with pytest.raises(ValidationError, match=missing):
+        MetricGate.model_validate(attack_gate().model_dump(exclude={"attack": {missing}}))
 
 
 # --- beside the champion ----------------------------------------------------------------------------------------------
@@ -227,16 +236,16 @@ def test_what_decides_has_no_default(missing: str) -> None:
 
 def test_a_first_release_is_not_compared() -> None:
     learnt = candidate(evaluated(0.9), attacked(0.1))
-    assert statuses(accuracy_gate(not_below_champion_by=0.01), learnt) == ["Passed", "NotApplicable"]
-    assert statuses(attack_gate(not_above_champion_by=0.01), learnt) == ["Passed", "NotApplicable"]
+    assert statuses(accuracy_gate(not_worse_than_champion_by=0.01), learnt) == ["Passed", "NotApplicable"]
+    assert statuses(attack_gate(not_worse_than_champion_by=0.01), learnt) == ["Passed", "NotApplicable"]
 
 
 @pytest.mark.parametrize(
     ("difference", "status"), [(0.01, "Passed"), (-0.01, "Passed"), (-0.02, "Inconclusive"), (-0.04, "Failed")]
 )
 def test_accuracy_is_compared_by_the_interval_of_the_paired_difference(difference: float, status: str) -> None:
-    gate = accuracy_gate(not_below_champion_by=0.02)
-    learnt = candidate(evaluated(0.9, paired=paired(CHAMPION, difference)))
+    gate = accuracy_gate(not_worse_than_champion_by=0.02)
+    learnt = candidate(evaluated(0.9, beside=beside(CHAMPION, difference)))
     assert statuses(gate, learnt, SERVING) == ["Passed", status]
 
 
@@ -244,27 +253,27 @@ def test_accuracy_is_compared_by_the_interval_of_the_paired_difference(differenc
     ("difference", "status"), [(-0.01, "Passed"), (0.04, "Passed"), (0.05, "Inconclusive"), (0.07, "Failed")]
 )
 def test_attacks_are_compared_by_the_interval_of_the_paired_difference(difference: float, status: str) -> None:
-    gate = attack_gate(not_above_champion_by=0.05)
-    learnt = candidate(attacked(0.1, paired=paired(CHAMPION, difference)))
+    gate = attack_gate(not_worse_than_champion_by=0.05)
+    learnt = candidate(attacked(0.1, beside=beside(CHAMPION, difference)))
     assert statuses(gate, learnt, SERVING) == ["Passed", status]
 
 
-NOTHING_COMPARED = paired(CHAMPION, 0, 0, both=0, neither=0)
+NOTHING_COMPARED = beside(CHAMPION, 0, 0, both=0, neither=0)
 
 
 @pytest.mark.parametrize(
-    ("beside", "why"),
+    ("other", "why"),
     [
         (None, "not made `against` another version"),
-        (paired(OTHER, 0.5), "which does not serve"),
-        (paired(CHAMPION, 0.5).model_copy(update={"graph": graph_ref(OTHER)}), "another graph of the champion"),
+        (beside(OTHER, 0.5), "which does not serve"),
+        (beside(CHAMPION, 0.5, graph=graph_ref(OTHER)), "another graph of the champion"),
         (NOTHING_COMPARED, "no row could be compared"),
     ],
     ids=["alone", "another version", "another graph", "no rows"],
 )
-def test_a_result_that_was_not_made_beside_what_serves_compares_nothing(beside: Paired | None, why: str) -> None:
-    learnt = candidate(evaluated(0.9, paired=beside), attacked(0.1, paired=beside))
-    gates: tuple[Gate, ...] = (accuracy_gate(not_below_champion_by=1), attack_gate(not_above_champion_by=1))
+def test_a_result_that_was_not_made_beside_what_serves_compares_nothing(other: Beside | None, why: str) -> None:
+    learnt = candidate(evaluated(0.9, beside=other), attacked(0.1, beside=other))
+    gates: tuple[Gate, ...] = (accuracy_gate(not_worse_than_champion_by=1), attack_gate(not_worse_than_champion_by=1))
     for gate in gates:
         _, verdict = verdicts(gate, learnt, SERVING)
         assert verdict.status == "Error"
@@ -272,14 +281,14 @@ def test_a_result_that_was_not_made_beside_what_serves_compares_nothing(beside: 
 
 
 def test_the_worst_of_several_comparisons_counts() -> None:
-    gate = accuracy_gate(not_below_champion_by=0.02)
-    results = [evaluated(0.9, paired=paired(CHAMPION, difference)) for difference in (-0.3, 0.1)]
+    gate = accuracy_gate(not_worse_than_champion_by=0.02)
+    results = [evaluated(0.9, beside=beside(CHAMPION, difference)) for difference in (-0.3, 0.1)]
     assert statuses(gate, candidate(*results), SERVING) == ["Passed", "Failed"]
     assert statuses(gate, candidate(*results[::-1]), SERVING) == ["Passed", "Failed"]
-    first = accuracy_gate(not_below_champion_by=0.02, of="first")
+    first = accuracy_gate(not_worse_than_champion_by=0.02, of="first")
     assert statuses(first, candidate(*results[::-1]), SERVING) == ["Passed", "Passed"]
-    against = attack_gate(not_above_champion_by=0.05)
-    broken = [attacked(0.1, paired=paired(CHAMPION, difference)) for difference in (0.3, -0.1)]
+    against = attack_gate(not_worse_than_champion_by=0.05)
+    broken = [attacked(0.1, beside=beside(CHAMPION, difference)) for difference in (0.3, -0.1)]
     assert statuses(against, candidate(*broken), SERVING) == ["Passed", "Failed"]
     assert statuses(against, candidate(*broken[::-1]), SERVING) == ["Passed", "Failed"]
 
@@ -316,8 +325,8 @@ def test_a_first_release_may_know_what_it_likes() -> None:
 
 
 def test_the_verdict_names_its_evidence() -> None:
-    good, bad = evaluated(0.9, paired=paired(CHAMPION, 0.1)), evaluated(0.85, paired=paired(CHAMPION, 0.2))
-    absolute, compared = verdicts(accuracy_gate(not_below_champion_by=0.02), candidate(good, bad), SERVING)
+    good, bad = evaluated(0.9, beside=beside(CHAMPION, 0.1)), evaluated(0.85, beside=beside(CHAMPION, 0.2))
+    absolute, compared = verdicts(accuracy_gate(not_worse_than_champion_by=0.02), candidate(good, bad), SERVING)
     assert absolute.evidence == (bad.digest,)
     assert compared.evidence == (good.digest,)
     broken = attacked(0.3)
@@ -341,12 +350,13 @@ def test_evidence_is_the_same_after_json() -> None:
 # --- what people read -------------------------------------------------------------------------------------------------
 
 OF_TWO = "(worst of 2 results)"
+ATTACKED_WITH = "with recipe deepwordbug, queries_per_word 10, seed 0"
 FIRST_RELEASE = "a first release: nothing serves yet to compare with"
 PARITY = "logits of the served graph differ by {:.2g} at most, 0.001 allowed"
 ALL_GATES: list[Gate] = [
-    accuracy_gate(not_below_champion_by=0.02),
-    attack_gate(not_above_champion_by=0.05),
-    ExportParity(),
+    accuracy_gate(not_worse_than_champion_by=0.02),
+    attack_gate(not_worse_than_champion_by=0.05),
+    ParityGate(),
 ]
 
 
@@ -357,7 +367,7 @@ def told(learnt: Learnt, champion: Learnt | None, splits: dict[str, str] = SPLIT
 
 def test_a_version_that_passes_is_told_by_what() -> None:
     learnt = candidate(
-        evaluated(0.9, paired=paired(CHAMPION, 0.1)), attacked(0.1, out_of_budget=7, paired=paired(CHAMPION, -0.1))
+        evaluated(0.9, beside=beside(CHAMPION, 0.1)), attacked(0.1, out_of_budget=7, beside=beside(CHAMPION, -0.1))
     )
     assert told(learnt, SERVING) == [
         ("graph", "Passed", "a served graph exists"),
@@ -374,15 +384,15 @@ def test_a_version_that_passes_is_told_by_what() -> None:
             "at most 2.0% below the champion asked of its lower end",
         ),
         (
-            "attack",
+            "attack_success_rate_at_worst",
             "Passed",
-            "deepwordbug succeeds on 10.0% (0.0% to 20.0%, 1000 rows) of reviews/1 test, "
-            "7 out of budget counted as broken, at most 50.0% asked of its upper end",
+            "10.0% (0.0% to 20.0%, 1000 rows) on reviews/1 test " + ATTACKED_WITH + ", "
+            "7 unknown counted against the version, at most 50.0% asked of its upper end",
         ),
         (
-            "attack against champion",
+            "attack_success_rate_at_worst against champion",
             "Passed",
-            "deepwordbug succeeds by -10.0% (-11.0% to -9.0%, 1000 rows), "
+            "-10.0% (-11.0% to -9.0%, 1000 rows) on reviews/1 test " + ATTACKED_WITH + ", "
             "at most 5.0% above the champion asked of its upper end",
         ),
         ("parity", "Passed", PARITY.format(1e-5)),
@@ -398,10 +408,10 @@ def test_a_version_that_passes_is_told_by_what() -> None:
 
 def test_of_several_results_it_is_told_which_one_counts_and_of_how_many() -> None:
     learnt = candidate(
-        evaluated(0.9, paired=paired(CHAMPION, 0.1)),
-        evaluated(0.8, paired=paired(CHAMPION, 0.2)),
-        attacked(0.1, paired=paired(CHAMPION, 0.1)),
-        attacked(0.2, paired=paired(CHAMPION, 0.2)),
+        evaluated(0.9, beside=beside(CHAMPION, 0.1)),
+        evaluated(0.8, beside=beside(CHAMPION, 0.2)),
+        attacked(0.1, beside=beside(CHAMPION, 0.1)),
+        attacked(0.2, beside=beside(CHAMPION, 0.2)),
     )
     assert told(learnt, SERVING)[2:6] == [
         (
@@ -416,15 +426,15 @@ def test_of_several_results_it_is_told_which_one_counts_and_of_how_many() -> Non
             "at most 2.0% below the champion asked of its lower end " + OF_TWO,
         ),
         (
-            "attack",
+            "attack_success_rate_at_worst",
             "Passed",
-            "deepwordbug succeeds on 20.0% (10.0% to 30.0%, 1000 rows) of reviews/1 test, "
+            "20.0% (10.0% to 30.0%, 1000 rows) on reviews/1 test " + ATTACKED_WITH + ", "
             "at most 50.0% asked of its upper end " + OF_TWO,
         ),
         (
-            "attack against champion",
+            "attack_success_rate_at_worst against champion",
             "Failed",
-            "deepwordbug succeeds by +20.0% (+19.0% to +21.0%, 1000 rows), "
+            "+20.0% (+19.0% to +21.0%, 1000 rows) on reviews/1 test " + ATTACKED_WITH + ", "
             "at most 5.0% above the champion asked of its upper end " + OF_TWO,
         ),
     ]
@@ -432,17 +442,17 @@ def test_of_several_results_it_is_told_which_one_counts_and_of_how_many() -> Non
 
 def test_what_is_missing_is_told_gate_by_gate() -> None:
     assert told(candidate(), SERVING)[2:6] == [
-        ("accuracy", "Error", "missing evidence: no evaluation that the gate names"),
+        ("accuracy", "Error", "missing evidence: no evaluate result that the gate names"),
         (
             "accuracy against champion",
             "Error",
-            "missing evidence: no evaluation beside the champion on the rows that the gate names",
+            "missing evidence: no evaluate result beside the champion on the rows that the gate names",
         ),
-        ("attack", "Error", "missing evidence: no attack that the gate names"),
+        ("attack_success_rate_at_worst", "Error", "missing evidence: no attack result that the gate names"),
         (
-            "attack against champion",
+            "attack_success_rate_at_worst against champion",
             "Error",
-            "missing evidence: no attack beside the champion on the rows that the gate names",
+            "missing evidence: no attack result beside the champion on the rows that the gate names",
         ),
     ]
     assert told(Learnt(version=VERSION, labels=()), None, {}) == [
@@ -450,15 +460,15 @@ def test_what_is_missing_is_told_gate_by_gate() -> None:
         ("labels", "NotApplicable", FIRST_RELEASE),
         ("accuracy", "Error", "missing evidence: there are no rows reviews/1 test"),
         ("accuracy against champion", "NotApplicable", FIRST_RELEASE),
-        ("attack", "Error", "missing evidence: there are no rows reviews/1 test"),
-        ("attack against champion", "NotApplicable", FIRST_RELEASE),
+        ("attack_success_rate_at_worst", "Error", "missing evidence: there are no rows reviews/1 test"),
+        ("attack_success_rate_at_worst against champion", "NotApplicable", FIRST_RELEASE),
         ("parity", "Error", "missing evidence: no export of this version"),
     ]
 
 
 def test_what_does_not_pass_is_summed_up_and_waived_in_the_same_words() -> None:
     learnt = candidate(labels=(), export=exported(0, rows=3))
-    found = judge([ExportParity()], Evidence(candidate=learnt, champion=SERVING, splits={}))
+    found = judge([ParityGate()], Evidence(candidate=learnt, champion=SERVING, splits={}))
     lacking = "the champion knows negative, positive, which the version lacks; `may_drop` of the policy allows that"
     parity = "missing evidence: it was measured on 3 rows, at least 16 are asked"
     assert summarize(found) == f"labels Failed: {lacking}; parity Error: {parity}"
@@ -468,7 +478,7 @@ def test_what_does_not_pass_is_summed_up_and_waived_in_the_same_words() -> None:
         f"waived (a drill); it was Error: {parity}",
     ]
     dropped = Evidence(candidate=candidate(labels=("mixed",), export=exported(2e-2)), champion=SERVING, splits={})
-    assert [verdict.reason for verdict in judge([ExportParity()], dropped, ("positive", "negative"))] == [
+    assert [verdict.reason for verdict in judge([ParityGate()], dropped, ("positive", "negative"))] == [
         "a served graph exists",
         "it knows every class that the champion knows, but negative, positive, which the policy lets it drop",
         PARITY.format(0.02),
@@ -480,48 +490,36 @@ def test_each_result_that_does_not_count_is_told_with_its_reason() -> None:
     evaluations = (
         evaluated(0.9, EASIER, "reviews/7"),
         evaluated(0.9, graph=graph_ref(OTHER)),
-        evaluated(0.9, accuracy=few),
+        evaluated(few),
     )
     [verdict] = verdicts(accuracy_gate(), candidate(*evaluations))
     assert verdict.reason == (
-        "missing evidence: no evaluation that the gate names; what does not count: "
+        "missing evidence: no evaluate result that the gate names; what does not count: "
         "reviews/7 test: other rows than reviews/1 test; "
         "reviews/1 test: it ran on another graph than the one that would be served; "
         "reviews/1 test: 999 rows, at least 1000 are asked"
     )
-    none = NO_ROWS
-    weak: list[dict[str, Any]] = [
-        {"queries_per_word": 1},
-        {"query_budget": 5},
-        {"seed": 7},
-        {"recipe": "nothing"},
-        {"success_rate": none},
-    ]
-    [verdict] = verdicts(attack_gate(), candidate(*(attacked(0.0, **said) for said in weak)))
+    weak: list[dict[str, Any]] = [{"queries_per_word": 1}, {"query_budget": 5}, {"seed": 7}, {"recipe": "nothing"}]
+    [verdict] = verdicts(attack_gate(), candidate(*(attacked(0.0, **said) for said in weak), attacked(NO_ROWS)))
     assert verdict.reason == (
-        "missing evidence: no attack that the gate names; what does not count: "
-        "reviews/1 test: 1 queries per word, at least 10 are asked; "
-        "reviews/1 test: capped at 5 queries, no cap is asked; "
+        "missing evidence: no attack result that the gate names; what does not count: "
+        "reviews/1 test: queries_per_word 1, at least 10 is asked; "
+        "reviews/1 test: query_budget 5, no limit is asked; "
         "reviews/1 test: seed 7, 0 is asked; "
         "reviews/1 test: recipe nothing, deepwordbug is asked; "
-        "reviews/1 test: 0 rows attacked, at least 1000 are asked"
+        "reviews/1 test: 0 rows, at least 1000 are asked"
     )
-    [verdict] = verdicts(attack_gate(query_budget=9), candidate(attacked(0.0, query_budget=5)))
-    assert verdict.reason.endswith("what does not count: reviews/1 test: capped at 5 queries, 9 is asked")
+    [verdict] = verdicts(attack_gate({"query_budget": 9}), candidate(attacked(0.0, query_budget=5)))
+    assert verdict.reason.endswith("what does not count: reviews/1 test: query_budget 5, at least 9 is asked")
 
 
 def test_each_result_that_compares_nothing_is_told_with_its_reason() -> None:
-    beside = (
-        None,
-        paired(OTHER, 0.5),
-        paired(CHAMPION, 0.5).model_copy(update={"graph": graph_ref(OTHER)}),
-        NOTHING_COMPARED,
-    )
-    learnt = candidate(*(evaluated(0.9, paired=one) for one in beside))
-    _, verdict = verdicts(accuracy_gate(not_below_champion_by=1), learnt, SERVING)
+    others = (None, beside(OTHER, 0.5), beside(CHAMPION, 0.5, graph=graph_ref(OTHER)), NOTHING_COMPARED)
+    learnt = candidate(*(evaluated(0.9, beside=one) for one in others))
+    _, verdict = verdicts(accuracy_gate(not_worse_than_champion_by=1), learnt, SERVING)
     assert verdict.reason == (
-        "missing evidence: no evaluation beside the champion on the rows that the gate names; what does not count: "
-        "reviews/1 test: it was not made `against` another version; "
+        "missing evidence: no evaluate result beside the champion on the rows that the gate names; "
+        "what does not count: reviews/1 test: it was not made `against` another version; "
         f"reviews/1 test: it was made against {OTHER}, which does not serve; "
         "reviews/1 test: it ran on another graph of the champion than the one that serves; "
         "reviews/1 test: no row could be compared"

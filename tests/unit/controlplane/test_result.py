@@ -23,12 +23,12 @@ from tests.support.builders.models import LABELS, graph_ref, identified_as, mode
 from tests.support.builders.results import (
     TEST_ROWS,
     attacked,
+    beside,
     curated,
     evaluated,
     exported,
     interval,
     merged,
-    paired,
     privacy_label,
     trained,
 )
@@ -51,37 +51,47 @@ LABEL = privacy_label()
 HALF = interval(0.5, 0.1, n=40)
 BROKEN = interval(0.5, 0.1, n=30)
 
+
+def changed(model: Any, path: list[str], value: object) -> Any:
+    """A copy with another value at a path, unchecked; of measurements the path names one by metric and slice."""
+    head, *rest = path
+    if isinstance(model, tuple):
+        return tuple(changed(one, rest, value) if one.subject == head else one for one in model)
+    return model.model_copy(update={head: changed(getattr(model, head), rest, value) if rest else value})
+
+
 CURATED = (curate_spec(), curated())
 TRAINED = (train_spec(max_rows=8), trained())
 PRIVATE = (train_spec(privacy=Privacy(epsilon=8, delta=1e-5), method=HEAD), trained(steps=40, privacy=LABEL))
 FROZEN = (train_spec(task=frozen_head(MODEL)), trained())
 MERGED = (merge_spec(MODEL, LONGER, model="both"), identified_as(merged(model="both"), max_length=128))
 EXPORTED = (export_spec(MODEL, base_graph=GRAPH.base_graph), exported(VERSION, max_abs_diff=1e-3))
-BESIDE = paired(OTHER, 0, 0.1, graph=GRAPH, both=20, neither=20)
+BESIDE = beside(OTHER, 0, 0.1, graph=GRAPH, both=20, neither=20)
+BESIDE_ATTACKED = beside(OTHER, 0, 0.1, graph=GRAPH, both=20, neither=5)
 COMPARED = {"against": LONGER, "against_graph": GRAPH}
-EVALUATED = (evaluate_spec(MODEL, GRAPH, **COMPARED), evaluated(VERSION, HALF, paired=BESIDE))
+EVALUATED = (evaluate_spec(MODEL, GRAPH, **COMPARED), evaluated(VERSION, HALF, BESIDE))
 ATTACKED = (
     attack_spec(MODEL, GRAPH, rows=40, **COMPARED),
     attacked(
         VERSION,
-        0.5,
+        BROKEN,
+        BESIDE_ATTACKED,
         succeeded=15,
         failed=14,
         out_of_budget=1,
         skipped=10,
         success_rate=BROKEN,
-        worst_success_rate=BROKEN,
         clean_accuracy=HALF,
         accuracy_under_attack=HALF,
         mean_queries=30,
-        paired=BESIDE.model_copy(update={"neither": 5}),
     ),
 )
 CAPPED = (
     ATTACKED[0].model_copy(update={"query_budget": 200}),
-    ATTACKED[1].model_copy(update={"query_budget": 200}),
+    changed(ATTACKED[1], ["conditions", "query_budget"], 200),
 )
 OTHER_GRAPH = identified_as(GRAPH, max_length=32)
+WORST = "measurements.attack_success_rate_at_worst"
 
 
 class Registered:
@@ -97,8 +107,11 @@ def mismatch(spec: JobSpec, result: JobResult) -> Claim | None:
 
 def alone(spec: EvaluateSpec | AttackSpec, result: EvaluateResult | AttackResult) -> tuple[JobSpec, JobResult]:
     """The same without another version beside."""
-    asked = spec.model_copy(update={"against": None, "against_graph": None})
-    return asked, result.model_copy(update={"paired": None})
+    nothing = {"against": None, "against_graph": None}
+    conditions = result.conditions.model_copy(update=nothing)
+    measurements = tuple(one.model_copy(update={"paired": None}) for one in result.measurements)
+    answer = result.model_copy(update={"conditions": conditions, "measurements": measurements})
+    return spec.model_copy(update=nothing), answer
 
 
 ANSWERED: dict[str, tuple[JobSpec, JobResult]] = {
@@ -176,33 +189,41 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("export", "max_abs_diff", 1.1e-3),
         ("export", "max_abs_diff", math.nan),
         ("evaluate", "model_version", OTHER),
-        ("evaluate", "dataset", OTHER),
-        ("evaluate", "split", "train"),
-        ("evaluate", "per_class", {LABELS[1]: EVALUATED[1].per_class[LABELS[1]]}),
-        ("evaluate", "accuracy.n", 41),
+        ("evaluate", "conditions.dataset", OTHER),
+        ("evaluate", "conditions.split", "train"),
+        ("evaluate", "measurements.accuracy.n", 41),
+        ("evaluate", "measurements.macro_f1.n", 41),
+        ("evaluate", "measurements.recall of negative.n", 21),
         ("evaluate", "rows_digest", digest("another")),
-        ("evaluate", "graph", OTHER_GRAPH),
-        ("evaluate", "paired", None),
-        ("evaluate", "paired.against", VERSION),
-        ("evaluate", "paired.graph", OTHER_GRAPH),
-        ("evaluate", "paired.both", 19),
+        ("evaluate", "conditions.graph", OTHER_GRAPH),
+        ("evaluate", "measurements.accuracy.paired", None),
+        ("evaluate", "measurements.recall of positive.paired", None),
+        ("evaluate", "conditions.against", VERSION),
+        ("evaluate", "conditions.against", None),
+        ("evaluate", "conditions.against_graph", OTHER_GRAPH),
+        ("evaluate", "measurements.accuracy.paired.both", 19),
+        ("evaluate", "measurements.recall of negative.paired.both", 9),
+        ("evaluate alone", "conditions.against", OTHER),
+        ("evaluate alone", "measurements.accuracy.paired", BESIDE.paired),
         ("attack", "model_version", OTHER),
-        ("attack", "dataset", OTHER),
-        ("attack", "recipe", "other"),
-        ("attack", "split", "train"),
-        ("attack", "graph", OTHER_GRAPH),
-        ("attack", "queries_per_word", 1),
-        ("attack", "query_budget", 5),
-        ("attack", "seed", 1),
+        ("attack", "conditions.dataset", OTHER),
+        ("attack", "conditions.recipe", "other"),
+        ("attack", "conditions.split", "train"),
+        ("attack", "conditions.graph", OTHER_GRAPH),
+        ("attack", "conditions.queries_per_word", 1),
+        ("attack", "conditions.query_budget", 5),
+        ("attack", "conditions.seed", 1),
         ("attack", "skipped", 11),
         ("attack", "failed", 15),
         ("attack", "success_rate.value", 0.6),
-        ("attack", "worst_success_rate.n", 29),
-        ("attack", "paired", None),
-        ("attack", "paired.against", VERSION),
-        ("attack", "paired.both", 26),
-        ("attack", "clean_accuracy.n", 41),
-        ("attack", "accuracy_under_attack.n", 30),
+        ("attack", f"{WORST}.n", 29),
+        ("attack", f"{WORST}.unknown", 0),
+        ("attack", "measurements.accuracy_under_attack.unknown", 2),
+        ("attack", f"{WORST}.paired", None),
+        ("attack", "conditions.against", VERSION),
+        ("attack", f"{WORST}.paired.both", 26),
+        ("attack", "measurements.clean_accuracy.n", 41),
+        ("attack", "measurements.accuracy_under_attack.n", 30),
         ("attack", "success_rate.n", 41),
         ("capped", "mean_queries", 200.5),
     ],
@@ -215,26 +236,27 @@ def test_one_claim_that_contradicts_the_spec_is_named(kind: str, path: str, lie:
     assert found.field == CHECKED_BY.get(path, path)
     said = SAID.get((kind, path))
     assert found.expected == (said or f"{at(result, found.field)!r}{SAYS}")
-    if found.field == path and lie is not None and path not in SORTED:
+    if found.field == path and lie is not None:
         assert found.found is lie
-
-
-SORTED = {"per_class"}
-"""Claims that say what was found in order."""
 
 
 def at(result: Any, field: str) -> Any:
     """What the result that answers its spec says there."""
     for name in field.split("."):
-        result = result if result is None else getattr(result, name)
+        if isinstance(result, tuple):
+            result = next(one for one in result if one.subject == name)
+        else:
+            result = result if result is None else getattr(result, name)
     return result
 
 
 CHECKED_BY = {
-    "accuracy.n": "per_class.support",
+    "measurements.accuracy.n": "measurements.macro_f1.n",
+    "measurements.recall of negative.n": "measurements.recall.n",
+    "measurements.accuracy.paired.both": "measurements.accuracy.paired.n",
+    "measurements.recall of negative.paired.both": "measurements.recall of negative.paired.n",
+    f"{WORST}.paired.both": f"{WORST}.paired.n",
     "failed": "skipped",
-    "paired": "paired.against",
-    "paired.both": "paired.n",
     "success_rate.value": "success_rate",
 }
 """Where two claims must agree, the second one is named."""
@@ -246,15 +268,58 @@ SAID: dict[tuple[str, str], str] = {
     ("private", "privacy.noise_multiplier"): "enough noise for epsilon 7.99 and delta 1e-05 in 40 steps",
     ("export", "max_abs_diff"): f"at most 0.001{SAYS}",
     ("evaluate", "rows_digest"): f"{digest(TEST_ROWS)}, as registered",
-    ("evaluate", "per_class"): f"['negative', 'positive']{SAYS}",
-    ("evaluate", "accuracy.n"): f"41{SAYS}",
+    ("evaluate", "measurements.accuracy.n"): f"41{SAYS}",
+    ("evaluate", "measurements.recall of negative.n"): f"40{SAYS}",
+    ("evaluate", "measurements.accuracy.paired"): f"a comparison{SAYS}",
+    ("evaluate", "measurements.recall of positive.paired"): f"a comparison{SAYS}",
+    ("evaluate alone", "measurements.accuracy.paired"): f"no comparison{SAYS}",
     ("attack", "failed"): f"9{SAYS}",
     ("attack", "success_rate.value"): f"at most 0.5{SAYS}",
-    ("attack", "paired.both"): f"at most 30{SAYS}",
-    ("attack", "clean_accuracy.n"): f"at most 40{SAYS}",
+    ("attack", f"{WORST}.paired"): f"a comparison{SAYS}",
+    ("attack", f"{WORST}.paired.both"): f"at most 30{SAYS}",
+    ("attack", "measurements.clean_accuracy.n"): f"at most 40{SAYS}",
     ("capped", "mean_queries"): f"at most 200{SAYS}",
 }
 """What is expected where it is not simply what the right result says."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing", "field", "expected"),
+    [
+        ("evaluate", ["accuracy"], "measurements", "accuracy, macro_f1 among them"),
+        ("evaluate", ["macro_f1"], "measurements", "accuracy, macro_f1 among them"),
+        ("evaluate", ["recall of negative"], "measurements.recall", f"['negative', 'positive']{SAYS}"),
+        ("evaluate", ["recall of negative", "recall of positive"], "measurements.recall", f"{sorted(LABELS)}{SAYS}"),
+        ("evaluate", ["f1 of positive"], "measurements.f1", f"['negative', 'positive']{SAYS}"),
+        (
+            "attack",
+            ["clean_accuracy"],
+            "measurements",
+            "attack_success_rate_at_worst, accuracy_under_attack, clean_accuracy among them",
+        ),
+    ],
+)
+def test_what_every_result_of_a_kind_measures_must_be_there(
+    kind: str, missing: list[str], field: str, expected: str
+) -> None:
+    spec, result = ANSWERED[kind]
+    left = tuple(one for one in result.measurements if one.subject not in missing)
+    found = mismatch(spec, changed(result, ["measurements"], left))
+    assert found is not None
+    assert (found.field, found.holds, found.expected) == (field, False, expected)
+
+
+def test_a_label_that_the_version_does_not_know_was_not_measured() -> None:
+    spec, result = EVALUATED
+    found = mismatch(spec, changed(result, ["measurements", "precision of positive", "slice"], "mixed"))
+    assert found is not None
+    assert (found.field, found.found) == ("measurements.precision", ["mixed", "negative"])
+
+
+def test_a_metric_that_the_control_plane_does_not_know_yet_contradicts_nothing() -> None:
+    spec, result = EVALUATED
+    newer = result.measurements[0].model_copy(update={"metric": "seconds", "paired": None})
+    assert mismatch(spec, changed(result, ["measurements"], (*result.measurements, newer))) is None
 
 
 def test_noise_that_is_just_enough_is_enough() -> None:
@@ -286,8 +351,8 @@ def test_a_result_of_another_kind_is_named_by_its_kind() -> None:
         ("private", "privacy.noise_multiplier"),
         ("export", "max_abs_diff"),
         ("export", "label_agreement"),
-        ("evaluate", "macro_f1"),
-        ("evaluate", "accuracy.low"),
+        ("evaluate", "measurements.1.value"),
+        ("evaluate", "measurements.0.low"),
         ("attack", "mean_queries"),
     ],
 )
@@ -296,7 +361,7 @@ def test_a_number_that_is_not_finite_is_no_result(kind: str, path: str, number: 
     *outer, last = path.split(".")
     part = document
     for name in outer:
-        part = part[name]
+        part = part[int(name) if name.isdigit() else name]
     part[last] = number
     with pytest.raises(ValidationError):
         type(ANSWERED[kind][1]).model_validate(document)
@@ -327,15 +392,9 @@ def test_delta_of_gaussian_steps(epsilon: float, noise: float, steps: int, delta
     assert gaussian_delta(epsilon, noise, steps) == pytest.approx(delta, rel=1e-8)
 
 
-def changed(model: Any, path: list[str], value: object) -> Any:
-    """A copy with another value at a path, unchecked."""
-    head, *rest = path
-    return model.model_copy(update={head: changed(getattr(model, head), rest, value) if rest else value})
-
-
 @pytest.mark.parametrize(
     "lie", [{"difference": 0.5, "high": 0.6}, {"low": 0.05}, {"high": -0.05}, {"only_this": 5}], ids=str
 )
 def test_a_paired_difference_is_that_of_its_counts(lie: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="difference"):
-        type(BESIDE).model_validate(BESIDE.model_dump() | lie)
+        type(BESIDE.paired).model_validate(BESIDE.paired.model_dump() | lie)

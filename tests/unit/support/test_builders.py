@@ -122,4 +122,4 @@ def test_an_interval_holds_its_value_whatever_it_is(value: float) -> None:
 
 def test_evidence_is_of_the_planted_dataset() -> None:
     evidence = (results.evaluated(ONE.id, 0.5), results.attacked(ONE.id, 0.5))
-    assert {one.dataset for one in evidence} == {DATASET, dataset_ref().id}
+    assert {one.conditions.dataset for one in evidence} == {DATASET, dataset_ref().id}

@@ -9,7 +9,7 @@ from controlplane.cli.models import words
 from schemas.evidence import Finding
 from schemas.views.models import AttachmentView
 from tests.support.builders.artifacts import digest
-from tests.support.builders.results import attacked, evaluated, exported, paired
+from tests.support.builders.results import attacked, beside, evaluated, exported
 
 VERSION, OTHER, DIGEST = UUID(int=1), UUID(int=2), digest("an attachment")
 
@@ -38,7 +38,7 @@ def attached(kind: str, result: Finding) -> AttachmentView:
             "test: accuracy 0.8000 [0.7800, 0.8200], macro-F1 0.8000, 1000 rows, 3 of them trained on",
         ),
         (
-            attached("attack", attacked(VERSION, 0.2, paired=paired(OTHER, 0.05), out_of_budget=7)),
+            attached("attack", attacked(VERSION, 0.2, beside(OTHER, 0.05), out_of_budget=7)),
             "deepwordbug on test: 200 succeeded, 800 failed, 7 out of budget, 100 skipped; success rate 0.20, at worst "
             f"0.20 [0.10, 0.30], 20 queries a row; +0.0500 [+0.0400, +0.0600] against {OTHER}",
         ),

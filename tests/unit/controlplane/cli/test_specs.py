@@ -37,7 +37,7 @@ def test_every_field_stands_above_with_its_meaning(model: Any) -> None:
 def test_rows_reach_into_lists_choices_and_nested_objects() -> None:
     paths = {row.path for row in rows(DeploymentSpec)} | {row.path for row in rows(spec_of("curate"))}
     paths |= {row.path for row in rows(PipelineSpec)} | {row.path for row in rows(spec_of("train"))}
-    assert {"policy.canary.metrics[wrong].margin", "policy.gates[accuracy].minimum", "sources[].uri"} <= paths
+    assert {"policy.canary.metrics[wrong].margin", "policy.gates[metric].minimum", "sources[].uri"} <= paths
     assert {
         "stages.<name>(release).deployment",
         "privacy.epsilon",

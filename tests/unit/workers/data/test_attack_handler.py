@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from schemas.claims import Progress
-from schemas.jobs.attack import AttackRecipe, AttackResult
+from schemas.evidence import Interval, Paired
+from schemas.jobs.attack import AttackConditions, AttackRecipe, AttackResult
 from tests.support.builders.models import identified_as
 from tests.support.builders.specs import attack_spec
 from tests.support.warm_attacks import WarmAttacks, warm_attacks
@@ -19,6 +20,7 @@ from workers.runtime.errors import JobError
 
 pytestmark = pytest.mark.slow
 
+INTERVAL = set(Interval.model_fields)
 ROWS = [
     ("a wonderful movie", "positive"),
     ("superb acting and great music", "positive"),
@@ -52,18 +54,20 @@ def test_the_same_seed_gives_the_same_attack(
     result = handle(spec, bench.context())
     examples = [json.loads(line) for line in bench.artifacts.read(result.examples).splitlines()]
     assert sorted(example["outcome"] for example in examples).count("skipped") == 1
-    assert result.clean_accuracy.value == 0.8
+    found = {one.metric: one for one in result.measurements}
+    assert found["clean_accuracy"].value == 0.8
     # A typo makes a known word unknown to a bag of words, so most attacks succeed.
     assert result.success_rate.n == 4
     assert result.success_rate.value >= 0.5
     succeeded = [example for example in examples if example["outcome"] == "succeeded"]
     assert all(example["perturbed_text"] != example["text"] for example in succeeded)
     assert all(example["perturbed_answer"] != example["label"] for example in succeeded)
-    assert result.accuracy_under_attack.value == pytest.approx((4 - len(succeeded)) / 5)
+    assert found["accuracy_under_attack"].value == pytest.approx((4 - len(succeeded)) / 5)
     assert (result.succeeded, result.failed, result.out_of_budget, result.skipped) == (
         *(sum(example["outcome"] == outcome for example in examples) for outcome in ("succeeded", "failed")), 0, 1,
     )  # fmt: skip
-    assert result.worst_success_rate == result.success_rate
+    assert found["attack_success_rate_at_worst"].model_dump(include=INTERVAL) == result.success_rate.model_dump()
+    assert result.conditions == AttackConditions.of(spec)
     for example in examples:
         assert example["queries"] <= 10 * len(example["text"].split())
     steps = [report for report in bench.reports if isinstance(report, Progress) and report.total]
@@ -89,8 +93,14 @@ def test_a_row_that_runs_out_of_budget_is_neither_broken_nor_safe(bench: Workben
     assert [example["queries"] for example in examples] == [5, 5]
     assert (starved.out_of_budget, starved.failed, starved.succeeded) == (2, 0, 0)
     assert starved.success_rate.value == 0
-    assert starved.worst_success_rate.value == 1
-    assert starved.accuracy_under_attack.value == 0
+    found = {one.metric: one for one in starved.measurements}
+    assert found["attack_success_rate_at_worst"].value == 1
+    assert found["accuracy_under_attack"].value == 0
+    assert {name: one.unknown for name, one in found.items()} == {
+        "attack_success_rate_at_worst": 2,
+        "accuracy_under_attack": 2,
+        "clean_accuracy": 0,
+    }
     fed, _ = attacked(bench, served, dataset)
     assert (fed.succeeded, fed.failed, fed.out_of_budget) == (1, 1, 0)
 
@@ -140,18 +150,25 @@ def test_attacked_rows_that_the_version_was_trained_on_are_counted(bench: Workbe
     assert attacked(bench, served, dataset, rows=2, trained_on=(cheat,))[0].rows_trained_on == 2
 
 
+def beside(result: AttackResult) -> Paired | None:
+    worst = result.measured("attack_success_rate_at_worst")
+    assert worst is not None
+    return worst.paired
+
+
 @pytest.mark.usefixtures("warm")
 def test_two_versions_are_attacked_on_the_same_rows(bench: Workbench) -> None:
     served, dataset = bench.served(), bench.dataset(test=ROWS)
     other = served.model.model_copy(update={"id": UUID(int=9)})
     result, _ = attacked(bench, served, dataset, against=other, against_graph=served.graph)
-    paired = result.paired
+    paired = beside(result)
     assert paired is not None
-    assert (paired.against, paired.both, paired.neither) == (other.id, result.succeeded, result.failed)
+    assert result.conditions.against == other.id
+    assert (paired.both, paired.neither) == (result.succeeded, result.failed)
     assert (paired.only_this, paired.only_other, paired.difference) == (0, 0, 0)
     # a label that the other version does not know: nothing there was right before the attack
     unknown = identified_as(served.graph, task={"labels": ("negative", "joyful")})
-    found = attacked(bench, served, dataset, against=other, against_graph=unknown)[0].paired
+    found = beside(attacked(bench, served, dataset, against=other, against_graph=unknown)[0])
     assert found is not None
     assert 0 < found.n < paired.n
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.claims import Progress
+from schemas.evidence import Conditions, Paired
+from schemas.jobs.evaluate import EvaluateResult
 from tests.support.builders.models import identified_as, model_ref
 from tests.support.builders.specs import evaluate_spec
 from tests.support.workbench import Workbench
@@ -20,12 +22,13 @@ def test_an_evaluation_counts_what_the_graph_answers(bench: Workbench) -> None:
     dataset = bench.dataset(test=rows, train=[("good", "positive")])
     spec = evaluate_spec(served.model, served.graph, dataset=dataset, batch_size=3)
     result = handle(spec, bench.context())
-    assert (result.accuracy.value, result.accuracy.n) == (0.75, 4)
-    assert result.per_class["negative"].recall == pytest.approx(2 / 3)
-    assert result.per_class["negative"].precision == 1
-    assert result.per_class["positive"].precision == 0.5
-    assert result.macro_f1 == pytest.approx((0.8 + 2 / 3) / 2)
-    assert result.per_class["negative"].support == 3
+    found = {one.subject: one for one in result.measurements}
+    assert (found["accuracy"].value, found["accuracy"].n) == (0.75, 4)
+    assert found["recall of negative"].value == pytest.approx(2 / 3)
+    assert found["precision of negative"].value == 1
+    assert found["precision of positive"].value == 0.5
+    assert found["macro_f1"].value == pytest.approx((0.8 + 2 / 3) / 2)
+    assert found["recall of negative"].n == 3
     steps = [report for report in bench.reports if isinstance(report, Progress) and report.total]
     assert [(step.step, step.total, step.message) for step in steps] == [(3, 4, "split test"), (4, 4, "split test")]
 
@@ -56,7 +59,9 @@ def test_an_evaluation_keeps_which_rows_were_right_and_no_text(bench: Workbench)
     assert kept == "".join(sorted(kept.splitlines(keepends=True)))
     assert result.outcomes.media_type == "application/jsonl"
     assert "good" not in kept
-    assert (result.graph, result.paired) == (served.graph, None)
+    assert result.conditions == Conditions.of(spec)
+    assert result.conditions.graph == served.graph
+    assert [one.paired for one in result.measurements] == [None] * len(result.measurements)
 
 
 def test_rows_that_the_version_was_trained_on_are_counted_whatever_their_dataset_is_called(bench: Workbench) -> None:
@@ -76,6 +81,12 @@ def test_rows_that_the_version_was_trained_on_are_counted_whatever_their_dataset
     assert (counted(cheat), counted(other), counted(dataset, cheat, other)) == (1, 2, 3)
 
 
+def beside(result: EvaluateResult) -> Paired | None:
+    accuracy = result.measured("accuracy")
+    assert accuracy is not None
+    return accuracy.paired
+
+
 def test_two_versions_are_asked_the_same_rows_one_by_one(bench: Workbench) -> None:
     served = bench.served()
     # The same graph with its labels in the other order answers the opposite: right where this version is wrong.
@@ -84,9 +95,10 @@ def test_two_versions_are_asked_the_same_rows_one_by_one(bench: Workbench) -> No
     rows = [("good", "positive"), ("great", "positive"), ("awful", "negative"), ("bad", "positive")]
     dataset = bench.dataset(test=rows)
     spec = evaluate_spec(served.model, served.graph, dataset=dataset, against=against, against_graph=other)
-    paired = handle(spec, bench.context()).paired
+    result = handle(spec, bench.context())
+    assert (result.conditions.against, result.conditions.against_graph) == (against.id, other)
+    paired = beside(result)
     assert paired is not None
-    assert (paired.against, paired.graph) == (against.id, other)
     assert (paired.both, paired.only_this, paired.only_other, paired.neither) == (0, 3, 1, 0)
     assert paired.difference == 0.5
     told = [report.message for report in bench.reports if isinstance(report, Progress)]
@@ -96,10 +108,10 @@ def test_two_versions_are_asked_the_same_rows_one_by_one(bench: Workbench) -> No
         "loading the graph by the other version",
         "split test by the other version",
     ]
-    assert handle(spec.model_copy(update={"against_graph": None}), bench.context()).paired is None
+    assert beside(handle(spec.model_copy(update={"against_graph": None}), bench.context())) is None
     unknown = identified_as(other, task={"labels": ("negative", "joyful")})
     spec = spec.model_copy(update={"against_graph": unknown})
-    found = handle(spec, bench.context()).paired
+    found = beside(handle(spec, bench.context()))
     assert found is not None
     assert (found.only_this, found.neither) == (2, 1)  # a label that the other does not know is one that it gets wrong
     assert found.both == 1

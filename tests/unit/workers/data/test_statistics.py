@@ -1,13 +1,19 @@
 """The Wilson interval against published values, and its properties."""
 
 import math
+import random
+from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.evaluate.metrics import accuracy, macro_f1, per_class
+from schemas.evidence import Measurement
+from workers.evaluate.metrics import f1, macro_f1, scores
 from workers.runtime.statistics import Counts, paired_difference, wilson
+
+PER_LABEL = ("recall", "precision", "f1")
 
 
 @pytest.mark.parametrize(
@@ -32,27 +38,101 @@ def test_no_trials_say_nothing() -> None:
     assert wilson(0, 0).model_dump() == {"value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
 
 
+def measured(*rows: Any, labels: str = "abc", other: list[bool] | None = None) -> dict[str, Measurement]:
+    return {one.subject: one for one in scores(*map(list, rows), list(labels), other)}
+
+
 @pytest.mark.parametrize("predicted", [["a"], ["a", "b", "a"]])
 def test_answers_that_are_not_one_a_row_are_no_scores(predicted: list[str]) -> None:
     with pytest.raises(ValueError, match="zip"):
-        accuracy(["a", "b"], predicted)
+        scores(["a", "b"], predicted, ["a", "b"])
     with pytest.raises(ValueError, match="zip"):
-        per_class(["a", "b"], predicted, ["a", "b"])
+        scores(["a", "b"], ["a", "b"], ["a", "b"], [True])
 
 
 def test_scores_are_of_hits_guesses_and_rows() -> None:
-    scores = per_class(list("aaab"), list("aabb"), ["a", "b", "c"])
-    assert scores["a"].model_dump() == {"precision": 1.0, "recall": 2 / 3, "f1": 0.8, "support": 3}
-    assert scores["b"].model_dump() == {"precision": 0.5, "recall": 1.0, "f1": 2 / 3, "support": 1}
-    assert macro_f1(scores) == (0.8 + 2 / 3) / 2
-    assert macro_f1({}) == 0.0
-    assert (accuracy(list("aaab"), list("aabb")).value, accuracy([], []).n) == (0.75, 0)
+    found = measured("aaab", "aabb")
+    assert {name: (one.value, one.n) for name, one in found.items()} == {
+        "accuracy": (0.75, 4),
+        "macro_f1": ((0.8 + 2 / 3) / 2, 4),
+        "recall of a": (2 / 3, 3), "precision of a": (1.0, 2), "f1 of a": (pytest.approx(0.8), 3),
+        "recall of b": (1.0, 1), "precision of b": (0.5, 2), "f1 of b": (2 / 3, 2),
+        "recall of c": (0.0, 0), "precision of c": (0.0, 0), "f1 of c": (0.0, 0),
+    }  # fmt: skip
+    assert measured("", "")["accuracy"].n == 0
+    assert macro_f1([], 0).model_dump() == {"value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
+
+
+def test_shares_have_the_wilson_interval() -> None:
+    found = measured("aaab", "aabb")
+    for name, successes, n in (("accuracy", 3, 4), ("recall of a", 2, 3), ("precision of a", 2, 2)):
+        expected = wilson(successes, n)
+        assert (found[name].low, found[name].high) == (expected.low, expected.high)
+    assert all(one.paired is None for one in found.values())
+
+
+def test_another_version_is_compared_on_all_rows_and_on_those_of_each_label() -> None:
+    found = measured("aaab", "aabb", other=[True, False, True, False])
+    tables = {
+        name: (one.paired.both, one.paired.only_this, one.paired.only_other, one.paired.neither)
+        for name, one in found.items()
+        if one.paired is not None
+    }
+    assert tables == {
+        "accuracy": (1, 2, 1, 0),
+        "recall of a": (1, 1, 1, 0),
+        "recall of b": (0, 1, 0, 0),
+        "recall of c": (0, 0, 0, 0),
+    }
 
 
 def test_a_label_without_rows_does_not_pull_the_mean_down() -> None:
-    scores = per_class(["a", "b"], ["a", "b"], ["a", "b", "c"])
-    assert scores["c"].model_dump() == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0}
-    assert macro_f1(scores) == 1.0
+    found = measured("ab", "ab")
+    assert [found[f"{metric} of c"].model_dump(include={"value", "low", "high", "n"}) for metric in PER_LABEL] == [
+        {"value": 0.0, "low": 0.0, "high": 1.0, "n": 0}
+    ] * 3
+    assert found["macro_f1"].value == 1.0
+    assert found["macro_f1"].low == pytest.approx(found["f1 of a"].low)
+
+
+def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
+    hits, guessed, support = 30, 50, 40
+    precision, recall = hits / guessed, hits / support
+    assert f1(hits, guessed, support).value == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+@pytest.mark.parametrize(
+    ("confusion", "n"),
+    [
+        ([[0.45, 0.05], [0.05, 0.45]], 40),
+        ([[0.88, 0.02], [0.06, 0.04]], 200),
+        ([[0.3, 0.02, 0.01], [0.02, 0.3, 0.02], [0.03, 0.02, 0.28]], 60),
+    ],
+    ids=["two labels", "a rare one", "three labels"],
+)
+def test_the_intervals_of_f1_and_macro_f1_cover_what_is_true(confusion: list[list[float]], n: int) -> None:
+    """95 % of 1,000 drawn evaluations; 93 % is three standard errors below that."""
+    labels = range(len(confusion))
+    true_f1s = [
+        2 * confusion[one][one] / sum(confusion[one][other] + confusion[other][one] for other in labels)
+        for one in labels
+    ]
+    cells = [(row, column) for row in labels for column in labels]
+    draw, covered = random.Random(7), Counter[str]()
+    for _ in range(1000):
+        drawn = Counter(draw.choices(cells, [confusion[row][column] for row, column in cells], k=n))
+        support = [sum(drawn[one, other] for other in labels) for one in labels]
+        guessed = [sum(drawn[other, one] for other in labels) for one in labels]
+        found = [f1(drawn[one, one], guessed[one], support[one]) for one in labels]
+        macro = macro_f1([found[one] for one in labels if support[one]], n)
+        covered["f1"] += found[0].low <= true_f1s[0] <= found[0].high
+        covered["macro_f1"] += macro.low <= sum(true_f1s) / len(true_f1s) <= macro.high
+    assert min(covered.values()) >= 930
+
+
+def test_macro_f1_of_right_answers_alone_is_not_known_to_be_one() -> None:
+    """A bootstrap would say so."""
+    assert measured("ab" * 10, "ab" * 10)["macro_f1"].low < 0.93
 
 
 @pytest.mark.parametrize(
