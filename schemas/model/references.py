@@ -16,7 +16,7 @@ class ModelRef(Reference):
     version: int = Field(ge=1)
     """Counts from 1 within the model. Unit: none."""
     adapter: ArtifactRef
-    """One safetensors file: factors, head and identity (`workers/model/adapter.py`)."""
+    """One safetensors file: factors, head and identity (`workers/adapters/files.py`)."""
     identity: ModelIdentity
     """What it is."""
 

@@ -8,7 +8,7 @@ from schemas.artifacts import Digest
 from schemas.base import Tolerant
 
 FeatureRecipe = Literal["mid-last-mean-v1"]
-"""How an encoder's states become the head's input; `workers/model/features.py` is the only implementation."""
+"""How an encoder's states become the head's input, as `workers.tasks.text_classification.features` computes it."""
 
 
 class TextClassification(Tolerant):

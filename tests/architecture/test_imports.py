@@ -38,7 +38,7 @@ def test_a_verb_that_only_asks_the_api_does_not_load_what_processes_are_made_of(
 
 
 def test_the_gateway_and_the_model_session_load_no_torch() -> None:
-    code = "import sys, workers.serve.app, workers.model.session; print('torch' in sys.modules)"
+    code = "import sys, workers.serve.app, workers.graph.session; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

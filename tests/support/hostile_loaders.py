@@ -12,12 +12,12 @@ from tests.support.builders.datasets import part
 from tests.support.builders.graphs import head_graph, write_onnx_adapter
 from tests.support.builders.specs import curate_spec, source_at
 from tests.support.builders.stored import PARQUET, store_parts
+from workers.adapters.files import read_adapter
+from workers.base.loading import load_base
+from workers.base.tokenizer import TextTokenizer
 from workers.curate import handler as curating
-from workers.model.adapter import read_adapter
-from workers.model.base import load_base
+from workers.graph.session import GraphSession
 from workers.model.dataset import read_split
-from workers.model.session import GraphSession
-from workers.model.tokenize import TextTokenizer
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.files import publish_folder

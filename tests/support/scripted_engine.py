@@ -12,7 +12,7 @@ import numpy.typing as npt
 from schemas.serving import Generation, ServedVersion
 from tests.support.builders.models import LABELS, graph_ref, identity, served_version
 from workers.runtime.artifacts import ArtifactStore
-from workers.serve.sessions import SMOKE_ROW
+from workers.tasks.text_classification.smoke import SMOKE_ROW
 
 SIGNING_KEY = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IA=="
 HANG = "please hang"

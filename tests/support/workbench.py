@@ -15,7 +15,7 @@ from tests.support.builders.graphs import Served, bag_of_words
 from tests.support.builders.rows import Row
 from tests.support.builders.specs import train_spec
 from tests.support.builders.stored import store_dataset
-from workers.model.adapter import Adapter
+from workers.adapters.files import Adapter
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.sources import Sources

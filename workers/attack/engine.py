@@ -14,8 +14,8 @@ from textattack.shared import AttackedText
 
 from workers.attack.recipes import RECIPES
 from workers.attack.task import Example, LabeledText, Step, Task
-from workers.model.session import GraphSession
-from workers.model.tokenize import TextTokenizer
+from workers.base.tokenizer import TextTokenizer
+from workers.graph.session import GraphSession
 
 CACHE_SIZE = 50_000
 VERSION = "attacked"

@@ -8,8 +8,8 @@ from schemas.evidence import Conditions, Measurement
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
 from schemas.model.references import GraphRef
 from workers.evaluate.metrics import scores
+from workers.graph.session import GraphSession
 from workers.model.dataset import Rows, count_trained_on, read_split, row_digest, rows_digest
-from workers.model.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError

@@ -6,6 +6,9 @@ from typing import Final
 from schemas.artifacts import ArtifactRef
 from schemas.jobs.export import ExportResult, ExportSpec
 from schemas.model.references import GraphRef
+from workers.adapters.files import Adapter, read_adapter
+from workers.adapters.reference import check_fits
+from workers.base.loading import Base, load_base
 from workers.export.onnx import (
     ADAPTER_MEDIA_TYPE,
     GRAPH_MEDIA_TYPE,
@@ -17,9 +20,6 @@ from workers.export.onnx import (
     write_onnx_adapter,
 )
 from workers.export.parity import Parity, ServedGraph, measure_parity
-from workers.model.adapter import Adapter, read_adapter
-from workers.model.base import load_base
-from workers.model.head import check_fits
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 
@@ -31,14 +31,16 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
     context.stage("reading the base model")
     folder = context.sources.fetch(spec.model_version.identity.base.uri)
     adapter = read_adapter(context.artifacts.fetch(spec.model_version.adapter))
-    base_graph = _base_graph(spec, adapter, folder, context)
+    base = load_base(folder)
+    check_fits(base, adapter)
+    base_graph = _base_graph(spec, adapter, base, context)
     context.log("base graph: an earlier export's" if spec.base_graph else "base graph: exported")
     context.progress(1, _STEPS, "base graph")
     onnx_adapter = context.workdir / "version.onnx_adapter"
     write_onnx_adapter(graph_inputs(adapter), onnx_adapter)
     context.progress(2, _STEPS, "adapter")
     served = ServedGraph(context.artifacts.fetch(base_graph), onnx_adapter)
-    parity = measure_parity(served, load_base(folder), adapter, spec.parity_rows)
+    parity = measure_parity(served, base, adapter, spec.parity_rows)
     context.log(
         f"parity on {parity.rows} rows: logits differ by {parity.max_abs_diff:.3g} at most, "
         f"labels agree on {parity.label_agreement:.2%}"
@@ -48,9 +50,7 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
     return _result(spec, context, adapter, (base_graph, folder, onnx_adapter), parity)
 
 
-def _base_graph(spec: ExportSpec, adapter: Adapter, folder: Path, context: Context) -> ArtifactRef:
-    base = load_base(folder)
-    check_fits(base, adapter)
+def _base_graph(spec: ExportSpec, adapter: Adapter, base: Base, context: Context) -> ArtifactRef:
     identity = graph_identity(base, adapter)
     if spec.base_graph is None:
         return context.artifacts.put_bytes(export_base_graph(base, identity), GRAPH_MEDIA_TYPE)

@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from workers.model.libraries import ENCODER
+from workers.base.libraries import ENCODER
 
 LIBRARIES: Final = (*ENCODER, "torch.onnx", "torch.export", "onnx", "onnxscript.optimizer", "networkx")

@@ -13,11 +13,12 @@ import onnxruntime as ort
 import torch
 from torch import nn
 
-from workers.model.adapter import Adapter, Floats
-from workers.model.base import Base
-from workers.model.head import Classifier
-from workers.model.lora import insert_lora, target_paths
+from workers.adapters.files import Adapter
+from workers.adapters.forms.low_rank.modules import lora_layers, target_paths
+from workers.base.arrays import Floats
+from workers.base.loading import Base
 from workers.runtime.errors import JobError
+from workers.tasks.text_classification.classifier import Classifier
 
 GRAPH_MEDIA_TYPE: Final = "application/onnx"
 ADAPTER_MEDIA_TYPE: Final = "application/vnd.onnxruntime.adapter"
@@ -39,14 +40,14 @@ def graph_identity(base: Base, adapter: Adapter) -> Identity:
 
 
 def export_base_graph(base: Base, identity: Identity) -> bytes:
-    """`base`'s encoder gets LoRA layers by this: load it again for other uses."""
+    """`base` is as it was afterwards."""
     paths = target_paths(base.encoder, identity["target_modules"])
-    insert_lora(base.encoder, paths, _TRACED_RANK)
-    classifier = Classifier(base.encoder, base.feature_size, _TRACED_LABELS).eval()
     names = {f"encoder.{path}.{factor}": f"{path}.{factor}" for path in paths for factor in ("lora_A", "lora_B")}
     names |= {"head.weight": "head.weight", "head.bias": "head.bias"}
-    _make_distinct([classifier.get_parameter(name) for name in names])
-    model = _trace(classifier)
+    with lora_layers(base.encoder, paths, _TRACED_RANK):
+        classifier = Classifier(base.encoder, base.feature_size, _TRACED_LABELS).eval()
+        _make_distinct([classifier.get_parameter(name) for name in names])
+        model = _trace(classifier)
     _make_overridable(model, names)
     _clean(model)
     entry = model.metadata_props.add()
@@ -65,11 +66,8 @@ def read_identity(graph: Path) -> Identity:
 
 
 def graph_inputs(adapter: Adapter) -> dict[str, Floats]:
-    """What a version gives to the base graph: transposed."""
-    inputs: dict[str, Floats] = {"head.weight": adapter.head.weight.T, "head.bias": adapter.head.bias}
-    for path, factors in adapter.factors.items():
-        inputs[f"{path}.lora_A"] = factors.a.T
-        inputs[f"{path}.lora_B"] = factors.b.T
+    """What a version gives to its base graph."""
+    inputs = adapter.change.graph_inputs() | {"head.weight": adapter.head.weight.T, "head.bias": adapter.head.bias}
     return {name: np.ascontiguousarray(inputs[name], dtype=np.float32) for name in sorted(inputs)}
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from workers.model.adapter import Adapter
-from workers.model.base import Base
-from workers.model.head import merged_classifier
-from workers.model.session import GraphSession
-from workers.model.tokenize import TextTokenizer
+from workers.adapters.files import Adapter
+from workers.adapters.reference import reference_classifier
+from workers.base.loading import Base
+from workers.base.tokenizer import TextTokenizer
+from workers.graph.session import GraphSession
 
 _SHORT_WORDS: Final = 3
 
@@ -36,7 +36,7 @@ def measure_parity(graph: ServedGraph, base: Base, adapter: Adapter, rows: int) 
     tokenizer = TextTokenizer(base.tokenizer_file, max_length)
     session = GraphSession(graph.base_graph, base.tokenizer_file, max_length)
     session.load("parity", graph.onnx_adapter)
-    classifier = merged_classifier(base, adapter)
+    classifier = reference_classifier(base, adapter)
     expected, found = [], []
     for words, count in ((_SHORT_WORDS, rows // 2), (2 * max_length, rows - rows // 2)):
         texts = random_texts(tokenizer, count, words)

@@ -1,8 +1,8 @@
 """Merges model versions of one base, feature recipe and frozen head into one."""
 
 from schemas.jobs.merge import MergeResult, MergeSource, MergeSpec
+from workers.adapters.files import MEDIA_TYPE, Adapter, read_adapter, serialize_adapter
 from workers.merge.methods import METHODS
-from workers.model.adapter import MEDIA_TYPE, Adapter, read_adapter, serialize_adapter
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 
@@ -10,9 +10,9 @@ from workers.runtime.errors import JobError
 def handle(spec: MergeSpec, context: Context) -> MergeResult:
     context.stage(f"reading {len(spec.sources)} versions")
     adapters = [_read(source, context) for source in spec.sources]
-    factors = METHODS[spec.merge_method](adapters, [source.weight for source in spec.sources])
+    change = METHODS[spec.merge_method](adapters, [source.weight for source in spec.sources])
     identity = spec.identity()
-    merged = Adapter(identity, factors, adapters[0].head)
+    merged = Adapter(identity, change, adapters[0].head)
     ref = context.artifacts.put_bytes(serialize_adapter(merged), MEDIA_TYPE)
     context.log(
         f"merged by {spec.merge_method}: r {identity.form.r}, {len(identity.form.target_modules)} target modules"

@@ -12,7 +12,7 @@ from schemas.processes.logs import log_to_stderr
 from schemas.processes.memory import settle
 from schemas.processes.private import keep_private
 from schemas.processes.slow_clients import allow_many_connections, impatient
-from workers.model.session import GraphSession
+from workers.graph.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app
 from workers.serve.files import GatewayBusy, GatewayFiles

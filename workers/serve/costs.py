@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 ROW_TOKENS = 10
-"""What a row costs beyond its own tokens, as `workers.model.batching.BATCH_TOKENS` was measured."""
+"""What a row costs beyond its own tokens, as `workers.graph.batching.BATCH_TOKENS` was measured."""
 BYTES_PER_TOKEN = 4
 """Bytes of UTF-8 that are taken for one token, about: nobody's text is tokenised on arrival. Other texts cost more a
 byte, and so does then a token."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workers.serve.sessions import Logits
+from workers.base.arrays import Logits
 
 
 @dataclass(eq=False)

@@ -8,13 +8,13 @@ import numpy as np
 
 from schemas.prediction_id import encode_prediction_id
 from schemas.serving import Arm, Generation, PredictionClaims, ServedVersion
+from workers.base.arrays import Logits
 from workers.serve.admission import Admission
 from workers.serve.batcher import Batcher
 from workers.serve.journal import Arrival
 from workers.serve.lease import counts
 from workers.serve.metrics import Metrics
 from workers.serve.problems import Problem
-from workers.serve.sessions import Logits
 from workers.serve.state import State
 from workers.serve.traffic import draw_arm, hash_key
 

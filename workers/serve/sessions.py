@@ -6,20 +6,16 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-import numpy as np
-import numpy.typing as npt
-
 from schemas.artifacts import ArtifactRef, Digest
 from schemas.serving import ServedVersion
+from workers.base.arrays import Logits
+from workers.tasks.text_classification.smoke import SMOKE_ROW, check_smoke
 
 logger = logging.getLogger(__name__)
 
-SMOKE_ROW = "a quiet film, well told and well played"
-Logits = npt.NDArray[np.float32]
-
 
 class Engine(Protocol):
-    """What `workers.model.session.GraphSession` does."""
+    """What `workers.graph.session.GraphSession` does."""
 
     def load(self, version: str, adapter: Path, max_length: int | None = None) -> None: ...
     def unload(self, version: str) -> None: ...
@@ -35,10 +31,6 @@ class Artifacts(Protocol):
 OpenEngine = Callable[[Path, Path, int], Engine]
 """Base graph, tokenizer, max_length."""
 _BaseKey = tuple[Digest, Digest]
-
-
-class SmokeFailed(Exception):
-    """The version loads, but its answer to a built-in row is not usable."""
 
 
 class Sessions:
@@ -106,10 +98,4 @@ def _base_key(version: ServedVersion) -> _BaseKey:
 
 
 def _smoke(engine: Engine, version: ServedVersion) -> None:
-    logits = engine.logits([SMOKE_ROW], str(version.id))
-    labels = version.graph.identity.task.labels
-    width = len(labels)
-    if logits.shape != (1, width):
-        raise SmokeFailed(f"logits have shape {logits.shape}, expected (1, {width}) for labels {labels}")
-    if not np.isfinite(logits).all():
-        raise SmokeFailed("logits are not finite")
+    check_smoke(engine.logits([SMOKE_ROW], str(version.id)), version.graph.identity.task)

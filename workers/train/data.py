@@ -6,10 +6,11 @@ from typing import Final
 import numpy as np
 
 from schemas.artifacts import DatasetRef, Split
+from workers.base.tokenizer import TextTokenizer
 from workers.model.dataset import Rows, read_split
-from workers.model.tokenize import TextTokenizer
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.errors import JobError
+from workers.tasks.text_classification.learning import targets
 
 # Rows are sorted by length inside windows of so many batches: little padding, and batches still vary between epochs.
 _WINDOW: Final = 32
@@ -28,14 +29,8 @@ def read_examples(
     artifacts: ArtifactStore, dataset: DatasetRef, split: Split, labels: tuple[str, ...], tokenizer: TextTokenizer
 ) -> Examples:
     rows = read_split(artifacts, dataset, split)
-    numbers = {label: number for number, label in enumerate(labels)}
-    unknown = sorted(set(rows.labels) - set(numbers))
-    if unknown:
-        raise JobError(
-            f"dataset {dataset.dataset}/{dataset.version} split {split} holds label {unknown[0]!r}; "
-            f"expected one of {list(labels)}"
-        )
-    return Examples(tokenizer.encode(rows.texts), [numbers[label] for label in rows.labels])
+    where = f"dataset {dataset.dataset}/{dataset.version} split {split}"
+    return Examples(tokenizer.encode(rows.texts), targets(rows.labels, labels, where))
 
 
 def read_texts(artifacts: ArtifactStore, dataset: DatasetRef, tokenizer: TextTokenizer, limit: int) -> list[list[int]]:

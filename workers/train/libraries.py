@@ -2,6 +2,6 @@
 
 from typing import Final
 
-from workers.model.libraries import ENCODER
+from workers.base.libraries import ENCODER
 
 LIBRARIES: Final = (*ENCODER, "peft", "opacus.accountants.utils")

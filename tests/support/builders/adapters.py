@@ -9,16 +9,11 @@ from schemas.model.references import ModelRef
 from tests.support.builders.artifacts import digest
 from tests.support.builders.bases import TINY_HIDDEN, TINY_LAYERS
 from tests.support.builders.models import LABELS, LORA, identity, model_ref, varied
-from workers.model.adapter import (
-    MEDIA_TYPE,
-    Adapter,
-    Factors,
-    Floats,
-    Head,
-    head_digest,
-    serialize_adapter,
-)
+from workers.adapters.files import MEDIA_TYPE, Adapter, serialize_adapter
+from workers.adapters.forms.low_rank.change import Factors, LowRankChange
+from workers.base.arrays import Floats
 from workers.runtime.artifacts import ArtifactStore
+from workers.tasks.text_classification.head import Head, head_digest
 
 
 def low_rank_identity(
@@ -32,7 +27,7 @@ def low_rank_identity(
 def with_head(adapter: Adapter, head: Head, labels: tuple[str, ...] = LABELS) -> Adapter:
     """The adapter with another head, and the identity that says so."""
     task = {"labels": labels, "head_digest": head_digest(head, labels)}
-    return Adapter(varied(adapter.identity, task=task), adapter.factors, head)
+    return Adapter(varied(adapter.identity, task=task), adapter.change, head)
 
 
 def random_adapter(
@@ -53,7 +48,7 @@ def random_adapter(
     ]
     factors = {path: _update(generator, r) for path in paths}
     head = Head(_normal(np.random.default_rng(head_seed), 2, 2 * TINY_HIDDEN), np.zeros(2, np.float32))
-    return with_head(Adapter(said, factors, head), head)
+    return with_head(Adapter(said, LowRankChange(factors), head), head)
 
 
 def small_adapter(r: int = 2) -> Adapter:
@@ -62,12 +57,14 @@ def small_adapter(r: int = 2) -> Adapter:
     said = low_rank_identity(digest("a base of no shape"), r, ("query",))
     a, b = generator.normal(size=(r, 6)).astype(np.float32), generator.normal(size=(4, r)).astype(np.float32)
     head = Head(generator.normal(size=(2, 8)).astype(np.float32), np.zeros(2, np.float32))
-    return with_head(Adapter(said, {"layer.0.query": Factors(a, b)} if r else {}, head), head, ("no", "yes"))
+    return with_head(
+        Adapter(said, LowRankChange({"layer.0.query": Factors(a, b)} if r else {}), head), head, ("no", "yes")
+    )
 
 
 def store_adapter(store: ArtifactStore, adapter: Adapter, base_model: str, number: int = 1) -> ModelRef:
     """The version of an adapter that was not trained."""
-    of_base = Adapter(varied(adapter.identity, base={"uri": base_model}), adapter.factors, adapter.head)
+    of_base = Adapter(varied(adapter.identity, base={"uri": base_model}), adapter.change, adapter.head)
     stored = store.put_bytes(serialize_adapter(of_base), MEDIA_TYPE)
     return model_ref(number, adapter=stored, identity=of_base.identity)
 

@@ -16,13 +16,14 @@ from schemas.jobs.export import ExportResult
 from tests.support.downloads import downloads
 from tests.support.journey import document
 from tests.trials.load.site import Site
-from workers.model.adapter import Adapter, read_adapter
-from workers.model.base import load_base
-from workers.model.head import Classifier, merged_classifier
-from workers.model.lora import insert_lora
-from workers.model.session import GraphSession
+from workers.adapters.files import Adapter, read_adapter
+from workers.adapters.forms.low_rank.modules import insert_lora
+from workers.adapters.reference import reference_classifier
+from workers.base.loading import load_base
+from workers.graph.session import GraphSession
 from workers.runtime.schemes import pypi
 from workers.runtime.sources import Sources
+from workers.tasks.text_classification.classifier import Classifier
 
 Texts = Sequence[str]
 Ids = npt.NDArray[np.int64]
@@ -101,7 +102,7 @@ class Eager:
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         self._tokens = _Tokens(files)
         adapter = read_adapter(files.adapter)
-        self._merged = merged_classifier(load_base(files.base), adapter)
+        self._merged = reference_classifier(load_base(files.base), adapter)
         self._beside = _with_layers(files.base, adapter)
 
     def merged(self, texts: Texts) -> npt.NDArray[np.float32]:
@@ -119,10 +120,10 @@ class Eager:
 
 def _with_layers(folder: Path, adapter: Adapter) -> Classifier:
     base = load_base(folder)
-    rank = next(iter(adapter.factors.values())).a.shape[0]
-    insert_lora(base.encoder, list(adapter.factors), rank)
+    rank = next(iter(adapter.change.factors.values())).a.shape[0]
+    insert_lora(base.encoder, list(adapter.change.factors), rank)
     with torch.no_grad():
-        for path, factors in adapter.factors.items():
+        for path, factors in adapter.change.factors.items():
             base.encoder.get_parameter(f"{path}.lora_A").copy_(torch.from_numpy(factors.a.T.copy()))
             base.encoder.get_parameter(f"{path}.lora_B").copy_(torch.from_numpy(factors.b.T.copy()))
     classifier = Classifier(base.encoder, base.feature_size, len(adapter.identity.task.labels))

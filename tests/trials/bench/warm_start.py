@@ -26,7 +26,7 @@ from tests.support.builders.specs import (
     source_at,
 )
 from tests.support.workbench import Workbench
-from workers.model.base import base_digest
+from workers.base.loading import base_digest
 from workers.runtime.messages import Said, Task
 from workers.runtime.process import JobProcess
 from workers.runtime.settings import WorkerSettings

@@ -30,7 +30,17 @@ LINEAGE: Final[tuple[type[SQLModel], ...]] = (
     JobRow, DatasetRow, DatasetVersionRow, RegisteredModelRow, ModelVersionRow, AttachmentRow, BaseGraphRow,
 )  # fmt: skip
 """Rows that say what the artifacts are, in the order of their references."""
-MADE_BY: Final = ("schemas", "controlplane/store", "workers/curate", "workers/train", "workers/export", "workers/model")
+MADE_BY: Final = (
+    "schemas",
+    "controlplane/store",
+    "workers/curate",
+    "workers/train",
+    "workers/export",
+    "workers/base",
+    "workers/tasks",
+    "workers/adapters",
+    "workers/graph",
+)
 """Code whose change makes the versions stale."""
 TRAIN_ROWS, VALIDATION_ROWS, TEST_ROWS = 160, 200, 40
 ROWS: Final = TRAIN_ROWS + VALIDATION_ROWS + TEST_ROWS

@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.model.batching import BATCH_TOKENS, MAX_ROWS, MAX_TOKENS, plan_batches
+from workers.graph.batching import BATCH_TOKENS, MAX_ROWS, MAX_TOKENS, plan_batches
 
 
 def cost(batches: list[list[int]]) -> int:

@@ -16,14 +16,17 @@ from tests.support.builders.models import registered
 from tests.support.builders.rows import planted_rows
 from tests.support.builders.specs import export_spec, lora
 from tests.support.workbench import Workbench
+from workers.adapters.files import Adapter
+from workers.adapters.reference import reference_classifier
+from workers.base.arrays import Logits
+from workers.base.loading import base_digest, load_base
+from workers.base.tokenizer import TextTokenizer
 from workers.export.handler import handle
 from workers.export.parity import ServedGraph, measure_parity, random_texts
-from workers.model.adapter import Adapter, Head
-from workers.model.base import base_digest, load_base
-from workers.model.head import Classifier, merged_classifier
-from workers.model.session import GraphSession, Logits
-from workers.model.tokenize import TextTokenizer
+from workers.graph.session import GraphSession
 from workers.runtime.errors import JobError
+from workers.tasks.text_classification.classifier import Classifier
+from workers.tasks.text_classification.head import Head
 from workers.train.handler import handle as train
 
 TEXTS = ["", "superb film", "this movie was dull and " * 12, *(text for text, _ in planted_rows(40, seed=3))]
@@ -71,7 +74,7 @@ class Served:
 
     def expected(self, name: str) -> Logits:
         base = self.workbench.base
-        return pytorch_logits(merged_classifier(load_base(base), self.adapters[name]), base)
+        return pytorch_logits(reference_classifier(load_base(base), self.adapters[name]), base)
 
 
 def _three_labels(adapter: Adapter) -> Adapter:
@@ -166,7 +169,7 @@ def test_parity_is_the_largest_difference_of_any_logit(served: Served) -> None:
     graph = ServedGraph(bench.artifacts.fetch(second.base_graph), bench.artifacts.fetch(second.adapter))
     tokenizer = TextTokenizer(bench.base / "tokenizer.json", 16)
     texts = random_texts(tokenizer, 4, 3) + random_texts(tokenizer, 5, 32)
-    expected = pytorch_logits(merged_classifier(load_base(bench.base), first), bench.base, texts)
+    expected = pytorch_logits(reference_classifier(load_base(bench.base), first), bench.base, texts)
     found = served.session().logits(texts, "second")
     parity = measure_parity(graph, load_base(bench.base), first, 9)
     assert parity.max_abs_diff == pytest.approx(np.abs(expected - found).max(), abs=TOLERANCE)

@@ -14,10 +14,10 @@ from tests.support.builders.adapters import random_adapter
 from tests.support.builders.artifacts import digest
 from tests.support.builders.specs import merge_spec
 from tests.support.workbench import Workbench
+from workers.adapters.files import Adapter, read_adapter
+from workers.base.loading import base_digest
 from workers.merge.handler import handle
 from workers.merge.methods import METHODS
-from workers.model.adapter import Adapter, read_adapter
-from workers.model.base import base_digest
 from workers.runtime.errors import JobError
 
 BASE = digest("a base")
@@ -26,7 +26,8 @@ Update = npt.NDArray[np.float64]
 
 def updates(adapter: Adapter) -> dict[str, Update]:
     return {
-        path: factors.b.astype(np.float64) @ factors.a.astype(np.float64) for path, factors in adapter.factors.items()
+        path: factors.b.astype(np.float64) @ factors.a.astype(np.float64)
+        for path, factors in adapter.change.factors.items()
     }
 
 
@@ -92,15 +93,15 @@ def test_it_reads_as_much_of_a_text_as_its_longest_source(workbench: Workbench, 
 def test_heads_alone_merge_to_the_head_alone(workbench: Workbench) -> None:
     merged = merge(workbench, [random_adapter(BASE, r=0, seed=1), random_adapter(BASE, r=0, seed=2)], [1, 1])
     assert merged.identity.form.r == 0
-    assert not merged.factors
+    assert not merged.change.factors
 
 
 @settings(max_examples=25, deadline=None)
 @given(r=st.integers(1, 9), weight=st.floats(0, 1))
 def test_merging_a_version_with_itself_returns_it(r: int, weight: float) -> None:
     adapter = random_adapter(BASE, r=r, seed=r)
-    factors = METHODS["cat"]([adapter, adapter], [weight, 1 - weight])
-    merged = {path: both.b.astype(np.float64) @ both.a.astype(np.float64) for path, both in factors.items()}
+    found = METHODS["cat"]([adapter, adapter], [weight, 1 - weight])
+    merged = {path: both.b.astype(np.float64) @ both.a.astype(np.float64) for path, both in found.factors.items()}
     for path, update in updates(adapter).items():
         np.testing.assert_allclose(merged[path], update, atol=2e-4, rtol=1e-5)
 
@@ -108,9 +109,9 @@ def test_merging_a_version_with_itself_returns_it(r: int, weight: float) -> None
 def test_linear_is_refused_and_why_is_true(workbench: Workbench) -> None:
     """Averaging A and B separately is not the average of the updates."""
     first, second = random_adapter(BASE, r=2, seed=1), random_adapter(BASE, r=2, seed=2)
-    path = next(iter(first.factors))
-    a = (first.factors[path].a + second.factors[path].a) / 2
-    b = (first.factors[path].b + second.factors[path].b) / 2
+    path = next(iter(first.change.factors))
+    a = (first.change.factors[path].a + second.change.factors[path].a) / 2
+    b = (first.change.factors[path].b + second.change.factors[path].b) / 2
     linear = b @ a
     assert np.abs(linear - weighted_sum([first, second], [0.5, 0.5])[path]).max() > 0.1
     versions = [workbench.store(adapter) for adapter in (first, second)]

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from tests.support.workbench import Workbench
-from workers.model.base import base_digest, load_base
+from workers.base.loading import base_digest, load_base
+from workers.base.tokenizer import TextTokenizer
 from workers.model.dataset import read_split
-from workers.model.features import SCALE, features
-from workers.model.head import Classifier
-from workers.model.tokenize import TextTokenizer
 from workers.runtime.errors import JobError
+from workers.tasks.text_classification.classifier import Classifier
+from workers.tasks.text_classification.features import SCALE, features
 
 
 def test_features_are_the_normalised_means_of_middle_and_last_layer() -> None:

@@ -15,11 +15,11 @@ from tests.support.builders.rows import Row, planted_rows
 from tests.support.builders.specs import HEAD, frozen_head, lora, train_spec
 from tests.support.workbench import Workbench
 from tests.unit.workers.test_train_privacy import spent_delta
-from workers.model.adapter import read_adapter
-from workers.model.base import load_base
-from workers.model.features import SCALE
-from workers.model.head import Classifier
-from workers.model.tokenize import TextTokenizer
+from workers.adapters.files import read_adapter
+from workers.base.loading import load_base
+from workers.base.tokenizer import TextTokenizer
+from workers.tasks.text_classification.classifier import Classifier
+from workers.tasks.text_classification.features import SCALE
 from workers.train.handler import handle
 from workers.train.privacy import NOT_CHARGED, default_learning_rate, fit_private_head, label_of, plan_budget
 
@@ -154,7 +154,7 @@ def test_public_rows_centre_the_features(workbench: Workbench) -> None:
 def test_a_private_run_changes_no_weight_of_the_encoder(workbench: Workbench) -> None:
     result = private(workbench, planted_rows(30))
     adapter = read_adapter(workbench.artifacts.fetch(result.adapter))
-    assert (adapter.identity.form.r, adapter.factors) == (0, {})
+    assert (adapter.identity.form.r, adapter.change.factors) == (0, {})
 
 
 @pytest.mark.parametrize("changes", [{"method": lora(r=4)}, {"task": frozen_head(model_ref())}], ids=["lora", "frozen"])

@@ -15,8 +15,8 @@ from torch import Tensor
 from schemas.jobs.train import Privacy
 from tests.support.builders.rows import planted_rows
 from tests.support.workbench import Workbench
-from workers.model.adapter import read_adapter
-from workers.model.features import SCALE
+from workers.adapters.files import read_adapter
+from workers.tasks.text_classification.features import SCALE
 from workers.train.handler import handle
 from workers.train.privacy import fit_private_head, gaussian_noise, plan_budget
 

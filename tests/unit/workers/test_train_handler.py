@@ -14,22 +14,23 @@ from tests.support.builders.models import model_ref, registered
 from tests.support.builders.rows import Row, planted_rows
 from tests.support.builders.specs import HEAD, frozen_head, lora
 from tests.support.workbench import Workbench
-from workers.model.adapter import Adapter, read_adapter
-from workers.model.base import load_base
-from workers.model.head import Classifier, merged_classifier
-from workers.model.tokenize import TextTokenizer
+from workers.adapters.files import Adapter, read_adapter
+from workers.adapters.methods import lora as lora_method
+from workers.adapters.reference import reference_classifier
+from workers.base.loading import load_base
+from workers.base.tokenizer import TextTokenizer
 from workers.runtime.context import Report
 from workers.runtime.errors import JobError
+from workers.tasks.text_classification.classifier import Classifier
 from workers.train.handler import handle
 from workers.train.loop import learning_rate
-from workers.train.methods import extract_factors, inject_lora
 
 SMALL = {"method": lora(r=2, lora_alpha=4), "batch_size": 8, "learning_rate": 1e-2}
 
 
 def accuracy(workbench: Workbench, result: TrainResult, rows: list[Row]) -> float:
     base = load_base(workbench.base)
-    classifier = merged_classifier(base, read_adapter(workbench.artifacts.fetch(result.adapter)))
+    classifier = reference_classifier(base, read_adapter(workbench.artifacts.fetch(result.adapter)))
     tokenizer = TextTokenizer(base.tokenizer_file, result.identity.max_length)
     batch = tokenizer.pad(tokenizer.encode([text for text, _ in rows]))
     with torch.no_grad():
@@ -116,7 +117,7 @@ def test_max_rows_bounds_the_rows(workbench: Workbench) -> None:
 def test_our_factors_say_what_peft_computes(tiny_base: Path, use_rslora: bool) -> None:
     base = load_base(tiny_base)
     torch.manual_seed(0)
-    paths = inject_lora(base.encoder, Lora(r=3, lora_alpha=5, use_rslora=use_rslora))
+    lora_method.inject(base.encoder, Lora(r=3, lora_alpha=5, use_rslora=use_rslora))
     with torch.no_grad():
         for name, parameter in base.encoder.named_parameters():
             if "lora_B" in name:
@@ -124,9 +125,9 @@ def test_our_factors_say_what_peft_computes(tiny_base: Path, use_rslora: bool) -
     trained = Classifier(base.encoder, base.feature_size, 2).eval()
     with torch.no_grad():
         trained.head.weight.normal_()
-    factors = extract_factors(base.encoder, paths)
-    adapter = Adapter(low_rank_identity(base.digest, r=3), factors, trained.head.dump())
-    merged = merged_classifier(load_base(tiny_base), adapter)
+    change = lora_method.change_of(base.encoder)
+    adapter = Adapter(low_rank_identity(base.digest, r=3), change, trained.head.dump())
+    merged = reference_classifier(load_base(tiny_base), adapter)
     ids, mask = torch.randint(4, 20, (4, 9)), torch.ones(4, 9, dtype=torch.int64)
     with torch.no_grad():
         torch.testing.assert_close(merged(ids, mask), trained(ids, mask), atol=1e-4, rtol=1e-4)

@@ -14,7 +14,8 @@ from tests.support.builders.rows import Row, planted_rows
 from tests.support.builders.specs import HEAD, lora
 from tests.support.workbench import Workbench
 from tests.unit.workers.test_train_handler import accuracy
-from workers.model.adapter import Floats, read_adapter
+from workers.adapters.files import read_adapter
+from workers.base.arrays import Floats
 from workers.train.data import Examples, draw, epoch_batches
 from workers.train.handler import handle
 from workers.train.loop import fit, learning_rate

@@ -11,12 +11,13 @@ from schemas.jobs.train import Privacy, TrainResult
 from tests.support.builders.rows import planted_rows
 from tests.support.builders.specs import HEAD
 from tests.support.workbench import Workbench
-from workers.model.adapter import read_adapter
-from workers.model.base import load_base
-from workers.model.features import SCALE
-from workers.model.head import LinearHead, merged_classifier
-from workers.model.tokenize import TextTokenizer
+from workers.adapters.files import read_adapter
+from workers.adapters.reference import reference_classifier
+from workers.base.loading import load_base
+from workers.base.tokenizer import TextTokenizer
 from workers.runtime.errors import JobError
+from workers.tasks.text_classification.classifier import LinearHead
+from workers.tasks.text_classification.features import SCALE
 from workers.train import privacy as privacy_of_training
 from workers.train.handler import handle
 from workers.train.privacy import (
@@ -79,7 +80,7 @@ def test_it_learns_more_than_a_constant_answer_and_says_its_price(workbench: Wor
     rows = planted_rows(200, seed=2)
     batch = tokenizer.pad(tokenizer.encode([text for text, _ in rows]))
     with torch.no_grad():
-        logits = merged_classifier(base, adapter)(
+        logits = reference_classifier(base, adapter)(
             torch.from_numpy(batch.input_ids), torch.from_numpy(batch.attention_mask)
         )
     answers = [result.identity.task.labels[number] for number in logits.argmax(dim=1)]
@@ -91,7 +92,7 @@ def test_it_learns_more_than_a_constant_answer_and_says_its_price(workbench: Wor
     assert (result.privacy.delta, result.privacy.steps, result.privacy.sample_rate) == (1e-5, 40, 1.0)
     assert result.privacy.not_charged
     assert adapter.identity.form.r == 0
-    assert not adapter.factors
+    assert not adapter.change.factors
 
 
 def test_it_reports_steps_only(workbench: Workbench) -> None:

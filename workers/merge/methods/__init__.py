@@ -1,13 +1,14 @@
 """Every merge method by its name in `schemas.jobs.merge.MergeMethod`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from schemas.model.methods import MergeMethod
+from workers.adapters.files import Adapter
+from workers.adapters.forms.low_rank.change import LowRankChange
 from workers.merge.methods.cat import cat
-from workers.model.adapter import Adapter, Factors
 
-Method = Callable[[Sequence[Adapter], Sequence[float]], Mapping[str, Factors]]
-"""Adapters and their weights in, factors out."""
+Method = Callable[[Sequence[Adapter], Sequence[float]], LowRankChange]
+"""Adapters and their weights in, their sum out."""
 
 METHODS: Final[dict[MergeMethod, Method]] = {"cat": cat}

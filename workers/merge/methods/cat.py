@@ -3,27 +3,29 @@
 PEFT's combination_type "cat" (https://huggingface.co/docs/peft/developer_guides/model_merging).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from workers.model.adapter import Adapter, Factors, Floats
+from workers.adapters.files import Adapter
+from workers.adapters.forms.low_rank.change import Factors, LowRankChange
+from workers.base.arrays import Floats
 
 
-def cat(adapters: Sequence[Adapter], weights: Sequence[float]) -> Mapping[str, Factors]:
+def cat(adapters: Sequence[Adapter], weights: Sequence[float]) -> LowRankChange:
     """Factors of the sum of weight · B·A."""
-    modules = sorted({module for adapter in adapters for module in adapter.factors})
-    return {module: _concatenate(module, adapters, weights) for module in modules}
+    modules = sorted({module for adapter in adapters for module in adapter.change.factors})
+    return LowRankChange({module: _concatenate(module, adapters, weights) for module in modules})
 
 
 def _concatenate(module: str, adapters: Sequence[Adapter], weights: Sequence[float]) -> Factors:
-    like = next(adapter.factors[module] for adapter in adapters if module in adapter.factors)
+    like = next(adapter.change.factors[module] for adapter in adapters if module in adapter.change.factors)
     a: list[Floats] = []
     b: list[Floats] = []
     for adapter, weight in zip(adapters, weights, strict=True):
         r = adapter.identity.form.r
         # One file has one rank: where an adapter leaves this module alone, zeros fill its part.
-        factors = adapter.factors.get(module) or Factors(
+        factors = adapter.change.factors.get(module) or Factors(
             np.zeros((r, like.a.shape[1]), np.float32), np.zeros((like.b.shape[0], r), np.float32)
         )
         a.append(factors.a)

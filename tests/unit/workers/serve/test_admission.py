@@ -10,12 +10,12 @@ import pytest
 
 from schemas.serving import Generation
 from tests.support.builders.models import served_version
+from workers.base.arrays import Logits
 from workers.serve.admission import Admission
 from workers.serve.batcher import MAX_WAITING_ROWS, Batcher
 from workers.serve.costs import weigh
 from workers.serve.metrics import Metrics
 from workers.serve.problems import Problem
-from workers.serve.sessions import Logits
 
 STABLE, CANARY = served_version(1), served_version(2)
 SECONDS = {STABLE.id: 0.01, CANARY.id: 0.1}

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.support.builders.models import served_version
+from workers.base.arrays import Logits
 from workers.serve import batcher
 from workers.serve.batcher import MAX_BATCH, Batcher, Lane
 from workers.serve.costs import weigh
-from workers.serve.sessions import Logits
 
 MAX_LENGTH = 64
 LONG = "word " * 60

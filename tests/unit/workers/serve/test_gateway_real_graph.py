@@ -18,9 +18,9 @@ from tests.support.http_server import serving
 from tests.support.scripted_engine import generation_of
 from tests.support.waiting import wait_for
 from tests.support.workbench import Workbench
+from workers.base.loading import base_digest
 from workers.export.handler import handle
-from workers.model.base import base_digest
-from workers.model.session import GraphSession
+from workers.graph.session import GraphSession
 from workers.serve.app import create_app
 from workers.serve.files import GatewayFiles
 from workers.serve.sessions import Sessions

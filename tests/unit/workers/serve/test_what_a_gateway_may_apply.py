@@ -12,6 +12,7 @@ import pytest
 from schemas.artifacts import ArtifactRef
 from schemas.serving import GatewayBoot, Generation, ObservationAnswer
 from tests.support.builders.models import served_version
+from workers.base.arrays import Logits
 from workers.serve.batcher import Batcher
 from workers.serve.clock import BootClock
 from workers.serve.journal import Arrival, Journal, read_lost_units
@@ -19,9 +20,10 @@ from workers.serve.lease import Lease
 from workers.serve.ledger import Ledger
 from workers.serve.metrics import Metrics
 from workers.serve.predict import Predictor
-from workers.serve.sessions import Logits, Sessions, SmokeFailed
+from workers.serve.sessions import Sessions
 from workers.serve.state import State
 from workers.serve.uplink import Uplink
+from workers.tasks.text_classification.smoke import SmokeFailed
 
 BOOT, ROLLOUT = UUID(int=1), UUID(int=2)
 STABLE, CANARY = served_version(1), served_version(2)

@@ -1,23 +1,20 @@
-"""The adapter file: factors, head and identity of one model version in one safetensors file."""
+"""The adapter file: change, head and identity of one model version in one safetensors file."""
 
-import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from schemas.artifacts import Digest
 from schemas.model.identity import ModelIdentity
+from workers.adapters.forms.low_rank.change import LowRankChange
+from workers.base.arrays import Floats
 from workers.runtime.errors import JobError
-
-Floats = npt.NDArray[np.float32]
+from workers.tasks.text_classification.head import Head, head_digest
 
 MEDIA_TYPE: Final = "application/vnd.graftwork.adapter+safetensors"
 # One metadata key: safetensors writes several in an order that varies, and the file's digest with it.
@@ -29,46 +26,17 @@ MAX_BYTES: Final = 1 << 30
 
 
 @dataclass(frozen=True)
-class Factors:
-    """One module's update, B·A, laid out as PEFT does, with the scaling of whatever method found it folded into B."""
-
-    a: Floats  # [r, in]
-    b: Floats  # [out, r]
-
-
-@dataclass(frozen=True)
-class Head:
-    """logits = features · weightᵀ + bias."""
-
-    weight: Floats  # [labels, features]
-    bias: Floats  # [labels]
-
-
-@dataclass(frozen=True)
 class Adapter:
     identity: ModelIdentity
-    factors: Mapping[str, Factors]
-    """By the module's path inside the encoder, such as `encoder.layer.0.attention.self.query`; empty when r is 0."""
+    change: LowRankChange
     head: Head
-
-
-def head_digest(head: Head, labels: tuple[str, ...]) -> Digest:
-    """Equal digests mean one head: the same numbers for the same labels in the same order."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps([labels, head.weight.shape], ensure_ascii=True).encode())
-    digest.update(np.ascontiguousarray(head.weight, dtype="<f4").tobytes())
-    digest.update(np.ascontiguousarray(head.bias, dtype="<f4").tobytes())
-    return f"sha256:{digest.hexdigest()}"
 
 
 def serialize_adapter(adapter: Adapter) -> bytes:
     """The same adapter gives the same bytes."""
-    tensors = {"head.weight": adapter.head.weight, "head.bias": adapter.head.bias}
-    for module in sorted(adapter.factors):
-        tensors[f"{module}.lora_A"] = adapter.factors[module].a
-        tensors[f"{module}.lora_B"] = adapter.factors[module].b
+    tensors = adapter.change.tensors() | {"head.weight": adapter.head.weight, "head.bias": adapter.head.bias}
     metadata = json.dumps(adapter.identity.model_dump(mode="json"), sort_keys=True)
-    contiguous = {name: np.ascontiguousarray(tensor, dtype=np.float32) for name, tensor in tensors.items()}
+    contiguous = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in sorted(tensors)}
     data: bytes = save(contiguous, metadata={_METADATA_KEY: metadata})
     return data
 
@@ -103,30 +71,20 @@ def _numbers(file: Any, name: str) -> Floats:
 def _assemble(identity: ModelIdentity, tensors: dict[str, Floats], name: str) -> Adapter:
     try:
         head = Head(tensors.pop("head.weight"), tensors.pop("head.bias"))
-        modules = sorted({key.rpartition(".")[0] for key in tensors})
-        factors = {
-            module: Factors(tensors.pop(f"{module}.lora_A"), tensors.pop(f"{module}.lora_B")) for module in modules
-        }
+        change = LowRankChange.read(identity.form, tensors)
     except KeyError as error:
         raise JobError(f"adapter {name} lacks tensor {error.args[0]}") from error
-    if tensors:
-        raise JobError(f"adapter {name} holds unknown tensor {min(tensors)}; expected lora_A, lora_B and head only")
-    adapter = Adapter(identity, factors, head)
-    _check_shapes(adapter, name)
+    except ValueError as error:
+        raise JobError(f"adapter {name}: {error}") from error
+    adapter = Adapter(identity, change, head)
     _check_head(adapter, name)
     return adapter
 
 
-def _check_shapes(adapter: Adapter, name: str) -> None:
-    labels, r = len(adapter.identity.task.labels), adapter.identity.form.r
-    if adapter.head.weight.ndim != 2 or adapter.head.weight.shape[0] != labels or adapter.head.bias.shape != (labels,):
-        raise JobError(f"adapter {name}: head of shape {adapter.head.weight.shape} does not fit {labels} labels")
-    for module, factors in adapter.factors.items():
-        if factors.a.ndim != 2 or factors.b.ndim != 2 or factors.a.shape[0] != r or factors.b.shape[1] != r:
-            raise JobError(f"adapter {name}: {module} has {factors.a.shape} and {factors.b.shape}, expected rank {r}")
-
-
 def _check_head(adapter: Adapter, name: str) -> None:
-    task = adapter.identity.task
-    if (found := head_digest(adapter.head, task.labels)) != task.head_digest:
+    task, head = adapter.identity.task, adapter.head
+    labels = len(task.labels)
+    if head.weight.ndim != 2 or head.weight.shape[0] != labels or head.bias.shape != (labels,):
+        raise JobError(f"adapter {name}: head of shape {head.weight.shape} does not fit {labels} labels")
+    if (found := head_digest(head, task.labels)) != task.head_digest:
         raise JobError(f"adapter {name}: its head has digest {found}, its identity says {task.head_digest}")

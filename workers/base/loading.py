@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 
 from schemas.artifacts import Digest, SourceUri
 from schemas.model.identity import BaseIdentity
-from workers.model.base_config import check_base_folder
+from workers.base.folder import check_base_folder
 from workers.runtime.errors import JobError
 
 _REQUIRED: Final = ("config.json", "tokenizer.json")

@@ -6,15 +6,13 @@ from pathlib import Path
 from threading import Lock
 
 import numpy as np
-import numpy.typing as npt
 import onnxruntime as ort
 
-from workers.model.batching import plan_batches
-from workers.model.graph_file import check_graph_file
-from workers.model.tokenize import TextTokenizer
+from workers.base.arrays import Logits
+from workers.base.tokenizer import TextTokenizer
+from workers.graph.batching import plan_batches
+from workers.graph.file import check_graph_file
 from workers.runtime.errors import JobError
-
-Logits = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
