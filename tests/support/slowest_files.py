@@ -1,4 +1,4 @@
-"""Where the tests' time went, from pytest's JUnit report: `slowest_files.py report.xml`, seconds by file, longest first."""
+"""Where the tests' time went, by pytest's JUnit report: `slowest_files.py report.xml`, seconds a file."""
 
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -24,4 +24,4 @@ def table(report: ElementTree.Element) -> str:
 
 
 if __name__ == "__main__":
-    print(table(ElementTree.parse(sys.argv[1]).getroot()))
+    sys.stdout.write(table(ElementTree.parse(sys.argv[1]).getroot()) + "\n")
