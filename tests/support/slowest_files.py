@@ -1,4 +1,4 @@
-"""Where the tests' time went, by pytest's JUnit report: `slowest_files.py report.xml`, longest file first."""
+"""Where the tests' time went, by pytest's JUnit report: `slowest_files.py report.xml`, seconds a file."""
 
 import sys
 import xml.etree.ElementTree as ElementTree
