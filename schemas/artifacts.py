@@ -5,7 +5,8 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
-from schemas.base import Strict, Tolerant
+from schemas.base import Tolerant
+from schemas.data.rows import RowSchemaName
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?$")]
@@ -58,28 +59,9 @@ class DatasetRef(Reference):
     """The dataset."""
     version: int = Field(ge=1)
     """Counts from 1 within the dataset. Unit: none."""
+    row_schema: RowSchemaName
+    """What each of its rows is."""
     digest: Digest
-    """Over canonical rows, schema, splits and spec; not over Parquet bytes."""
+    """Over canonical rows, their schema, splits and resolved operators; not over Parquet bytes."""
     manifest: ArtifactRef
     """The JSON document that names its parts."""
-
-
-class DatasetPart(Strict):
-    """One Parquet part of a dataset version."""
-
-    split: Split
-    rows: int = Field(ge=0)
-    artifact: ArtifactRef
-
-
-class DatasetManifest(Tolerant):
-    """What a dataset version is: the JSON document that its manifest artifact holds."""
-
-    digest: Digest
-    columns: dict[str, str]
-    """Column name to Arrow type; always `text: string` and `label: string`."""
-    labels: tuple[str, ...]
-    parts: tuple[DatasetPart, ...]
-    parent: UUID | None = None
-    operators: tuple[str, ...]
-    """The operator pipeline in order, each with its settings in words."""

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from pathlib import Path
@@ -14,13 +14,14 @@ from typing import IO, Annotated, Any
 import typer
 
 from controlplane.cli.output import Terminal, refuse, terminal
-from controlplane.cli.stored_rows import COLUMNS, Row, StoredRows
-from schemas.artifacts import SPLITS, DatasetManifest, Split
+from controlplane.cli.stored_rows import Row, StoredRows, shown
+from schemas.artifacts import SPLITS, Split
+from schemas.data.manifest import DatasetManifest
+from schemas.data.rows import ROW_SCHEMAS
 
 Reference = Annotated[str, typer.Argument(help="id, name/3 or name@latest")]
 OneSplit = Annotated[Split | None, typer.Option(help="one split; default: all")]
-WRITTEN = ("split", *COLUMNS)
-REJECTED = ("source", "line", "reason")
+REJECTED = ("source", "line", "operator", "reason")
 FORMATS = (".jsonl", ".csv")
 
 
@@ -33,6 +34,8 @@ def labels(context: typer.Context, reference: Reference) -> None:
     """How many rows of each label stand in each split."""
     screen = terminal(context)
     stored, manifest = _version(screen, reference)
+    if not ROW_SCHEMAS[manifest.row_schema].is_labelled:
+        refuse(f"{reference}: its rows are {manifest.row_schema}, which have no labels")
     counts = Counter((row["label"], row["split"]) for row in stored.rows(manifest, columns=("label",)))
     told = [_label(label, counts) for label in manifest.labels]
     screen.rows(told, ("label", *SPLITS, "rows"), empty="no labels")
@@ -48,7 +51,7 @@ def head(
     screen = terminal(context)
     stored, manifest = _version(screen, reference)
     first = (islice(stored.rows(manifest, (one,)), rows) for one in _splits(split))
-    screen.rows(list(chain.from_iterable(first)), WRITTEN, empty="no rows")
+    screen.rows(list(chain.from_iterable(first)), ("split", *shown(manifest)), empty="no rows")
 
 
 def export(
@@ -67,7 +70,7 @@ def export(
         _write_jsonl(sys.stdout, rows)
         return
     with _new(file) as out:
-        count = (_write_csv if file.suffix == ".csv" else _write_jsonl)(out, rows)
+        count = _write_csv(out, rows, shown(manifest)) if file.suffix == ".csv" else _write_jsonl(out, rows)
     screen.show({"file": str(file), "rows": count})
 
 
@@ -77,7 +80,10 @@ def rejects(
     rows: Annotated[int, typer.Option("--rows", "-n", min=1, help="how many at most")] = 20,
     reason: Annotated[str | None, typer.Option(help="only those of this reason")] = None,
 ) -> None:
-    """Which rows of the sources were left out: source (0 is the first), line from 1 (row, in Parquet), and reason."""
+    """Which rows of the sources were left out: source (0 is the first), line from 1 (row, in Parquet) and reason.
+
+    Without an operator it was no row when it was read.
+    """
     screen = terminal(context)
     with screen.client() as client:
         found = client.get_dataset_version(reference)
@@ -127,7 +133,12 @@ def _write_jsonl(out: IO[str], rows: Iterable[Row]) -> int:
     return sum(out.write(json.dumps(row, ensure_ascii=False) + "\n") > 0 for row in rows)
 
 
-def _write_csv(out: IO[str], rows: Iterator[Row]) -> int:
-    writer = csv.DictWriter(out, WRITTEN)
+def _write_csv(out: IO[str], rows: Iterator[Row], columns: Sequence[str]) -> int:
+    """A conversation is JSON in its field, as a curation reads it."""
+    writer = csv.DictWriter(out, ("split", *columns))
     writer.writeheader()
-    return sum(writer.writerow(row) > 0 for row in rows)
+    return sum(writer.writerow({name: _field(value) for name, value in row.items()}) > 0 for row in rows)
+
+
+def _field(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,7 +11,11 @@ from controlplane.cli.jobs import follow
 from controlplane.cli.output import Terminal, refuse, terminal
 from controlplane.client import Client
 from controlplane.client.imports import keep_copy
+from schemas.data.operators import Operator, Splits, Truncate, WordCount, pipeline
+from schemas.data.rows import RowSchemaName
 from schemas.views.jobs import JobView
+
+LongTexts = Literal["keep", "truncate", "reject"]
 
 dataset = typer.Typer(no_args_is_help=True, help="Datasets: immutable versions with splits that do not leak.")
 
@@ -37,6 +41,14 @@ def _kind(path: Path) -> str:
         if path.is_fifo()
         else "a device"
     )
+
+
+def _operators(max_words: int | None, long_texts: LongTexts, test: float, validation: float) -> list[dict[str, Any]]:
+    """The default ones, with these settings."""
+    changes: list[Operator] = [Splits(test=test, validation=validation)]
+    if max_words is not None:
+        changes.append(Truncate(max_words=max_words) if long_texts == "truncate" else WordCount(max_words=max_words))
+    return [operator.model_dump(mode="json") for operator in pipeline(*changes)]
 
 
 @dataset.command("list")
@@ -66,6 +78,9 @@ def import_(
     context: typer.Context,
     name: str,
     file: Annotated[Path, typer.Argument(help="CSV, TSV, JSONL or Parquet on this machine")],
+    row_schema: Annotated[
+        RowSchemaName, typer.Option(help="what a row is; prompt_completion and messages are known by their columns")
+    ] = "text_label",
     text: Annotated[str, typer.Option(help="the column with the text")] = "text",
     label: Annotated[str, typer.Option(help="the column with the label")] = "label",
     parent: Annotated[str | None, typer.Option(help="a version whose rows keep their splits: name@latest")] = None,
@@ -86,7 +101,7 @@ def import_(
     max_words: Annotated[
         int | None, typer.Option(min=1, help="from which length on --long-texts says what becomes")
     ] = None,
-    long_texts: Annotated[str, typer.Option(help="keep, truncate or reject texts above --max-words")] = "keep",
+    long_texts: Annotated[LongTexts, typer.Option(help="what becomes of texts above --max-words")] = "keep",
     test: Annotated[float, typer.Option(help="a fraction below 1, else a count of rows")] = 0.2,
     validation: Annotated[float, typer.Option(help="a fraction below 1, else a count of rows")] = 0.1,
     wait: Annotated[
@@ -114,10 +129,9 @@ def import_(
     }
     spec: dict[str, Any] = {
         "dataset": name,
+        "row_schema": row_schema,
         "sources": [source],
-        "max_words": max_words,
-        "long_texts": long_texts,
-        "splits": {"test": test, "validation": validation},
+        "operators": _operators(max_words, long_texts, test, validation),
         "parent": parent,
     }
     with screen.client() as client:

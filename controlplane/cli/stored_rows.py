@@ -6,13 +6,19 @@ They are private text, and no API hands them out: whoever may read the store's f
 import hashlib
 import json
 from collections.abc import Collection, Iterator
-from typing import Any, Final
+from typing import Any
 
 from controlplane.errors import GraftworkError
-from schemas.artifacts import SPLITS, ArtifactRef, DatasetManifest
+from schemas.artifacts import SPLITS, ArtifactRef
+from schemas.data.manifest import DatasetManifest
+from schemas.data.rows import ROW_SCHEMAS
 
-COLUMNS: Final = ("label", "text", "group")
-Row = dict[str, str | None]
+Row = dict[str, Any]
+
+
+def shown(manifest: DatasetManifest) -> tuple[str, ...]:
+    """The columns of its rows, as people are shown them."""
+    return ROW_SCHEMAS[manifest.row_schema].shown
 
 
 class StoredRows:
@@ -25,12 +31,12 @@ class StoredRows:
         return DatasetManifest.model_validate_json(self._read(ref))
 
     def rows(
-        self, manifest: DatasetManifest, splits: Collection[str] = SPLITS, columns: Collection[str] = COLUMNS
+        self, manifest: DatasetManifest, splits: Collection[str] = SPLITS, columns: Collection[str] = ()
     ) -> Iterator[Row]:
-        """As they are stored, one part in memory at a time; `split` stands beside the columns."""
+        """As they are stored, one part in memory at a time; `split` stands beside the columns. None named: all."""
         for part in manifest.parts:
             if part.split in splits:
-                for row in self._table(part.artifact, columns).to_pylist():
+                for row in self._table(part.artifact, columns or shown(manifest)).to_pylist():
                     yield {"split": part.split, **row}
 
     def rejects(self, ref: ArtifactRef) -> Iterator[dict[str, Any]]:

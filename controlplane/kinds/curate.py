@@ -8,7 +8,8 @@ from schemas.jobs.curate import CurateResult, CurateSpec
 
 
 def _claims(spec: CurateSpec, result: CurateResult, registry: Registry) -> Iterator[Claim]:
-    yield same("dataset", result.dataset, spec.dataset)
+    for field in ("dataset", "row_schema"):
+        yield same(field, getattr(result, field), getattr(spec, field))
 
 
 KIND = Kind(_claims)

@@ -100,6 +100,7 @@ class DatasetVersionRow(SQLModel, table=True):
     id: UUID = identity()
     dataset: str = Field(index=True)
     version: int
+    row_schema: str
     digest: str = Field(index=True)
     manifest: dict[str, Any] = document()  # ArtifactRef
     rows: dict[str, int] = document()

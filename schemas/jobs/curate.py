@@ -1,14 +1,16 @@
 """Curation: raw rows become an immutable dataset version."""
 
+from itertools import pairwise
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from schemas.artifacts import DatasetRef, Name, SourceUri
 from schemas.base import Seed, Strict
+from schemas.data.operators import DEFAULT, GroupBy, OfSources, Operator, Splits
+from schemas.data.rows import ROW_SCHEMAS, RowSchemaName
 from schemas.encodings import Encoding
 from schemas.jobs.results import DatasetResult
-from schemas.labels import Label
 
 Kind = Literal["curate"]
 
@@ -33,37 +35,12 @@ class Source(Strict):
     """The column with the text."""
     label: str = "label"
     """The column with the label."""
+    columns: dict[str, str] = Field(default={}, max_length=2, examples=[{"prompt": "question", "completion": "answer"}])
+    """The columns of rows that are not text and label: what a row schema calls them, and what the file does; empty:
+    they are recognised as `prompt` and `completion`, as Alpaca's `instruction`, `input` and `output`, as OpenAI's
+    `messages` or as ShareGPT's `conversations`."""
     group: str | None = Field(default=None, examples=["review_id"])
     """A column whose rows of one value never lie in two splits; null: every row is its own group."""
-    group_pattern: str | None = Field(default=None, max_length=200, examples=["^(.*)_"])
-    """A regular expression whose first capture in the group column is the group; null: the whole value is."""
-    label_thresholds: tuple[float, float] | None = Field(default=None, examples=[[2, 4]])
-    """[low, high]: a number at or below low becomes `labels[0]`, at or above high `labels[1]`, between them it is
-    rejected; null: labels are taken as they are. Unit: the label's own."""
-    limit: int | None = Field(default=None, ge=1, examples=[3000])
-    """Take at most so many accepted rows, drawn with the seed; null: all of them. Unit: rows."""
-    offset: int = Field(default=0, ge=0)
-    """Skip so many of that same seeded order first, so that two batches of one source do not overlap. Unit: rows."""
-
-
-class Splits(Strict):
-    """Sizes of validation and test: a fraction of the rows when below 1, else a count of rows. The rest is train."""
-
-    validation: float = Field(default=0.1, ge=0)
-    """What a training is judged by while it goes on. Unit: fraction of the rows below 1, else rows."""
-    test: float = Field(default=0.2, ge=0)
-    """What gates and attacks ask, and no training sees. Unit: fraction of the rows below 1, else rows."""
-    balanced: bool = False
-    """Whether validation and test hold the same number of rows of each label."""
-
-    @model_validator(mode="after")
-    def _fractions_leave_rows_to_train_on(self) -> Self:
-        if max(self.validation, self.test) < 1 <= self.validation + self.test:
-            raise ValueError(
-                f"validation {self.validation:g} and test {self.test:g} leave nothing to train on: expected less "
-                "than 1 of the rows together"
-            )
-        return self
 
 
 class CurateSpec(Strict):
@@ -73,19 +50,13 @@ class CurateSpec(Strict):
     """The kind of job."""
     dataset: Name = Field(examples=["reviews"])
     """The dataset that gets a new version; it is made when there is none of that name."""
+    row_schema: RowSchemaName = "text_label"
+    """What a row of it is: a text with its label, a prompt with its completion, or the messages of a conversation."""
     sources: tuple[Source, ...] = Field(min_length=1, max_length=32)
     """Files whose rows are taken together, in this order."""
-    labels: tuple[Label, ...] = Field(default=(), max_length=100, examples=[["negative", "positive"]])
-    """Labels in the order of the model's classes, rows of any other are rejected; empty: every label that occurs."""
-    min_words: int = Field(default=1, ge=0)
-    """Shorter texts are rejected. Unit: words."""
-    max_words: int | None = Field(default=None, ge=1, examples=[256])
-    """From which length on `long_texts` says what becomes of a text; null: texts may be of any length. Unit: words."""
-    long_texts: Literal["keep", "truncate", "reject"] = "keep"
-    """What becomes of a text above max_words: it is cut there, or rejected; `keep` needs no max_words, because a model
-    reads the first `max_length` tokens of a text anyway."""
-    splits: Splits = Splits()
-    """How the rows are divided."""
+    operators: tuple[Operator, ...] = Field(default=DEFAULT, min_length=1, max_length=32)
+    """What becomes of the rows, in this order: operators that are given each source's rows alone, then those that are
+    given all of them, and `split` last."""
     seed: Seed = 0
     """The same sources and seed give the same rows in the same splits. Unit: none."""
     parent: DatasetRef | None = Field(default=None, examples=["reviews@latest"])
@@ -93,14 +64,57 @@ class CurateSpec(Strict):
     the rows of these sources alone. In a request also `reviews@latest`, `reviews/3` or an id."""
 
     @model_validator(mode="after")
-    def _bounds_are_ordered(self) -> Self:
-        if (self.max_words is None) != (self.long_texts == "keep"):
+    def _operators_are_in_order(self) -> Self:
+        splits = [place for place, operator in enumerate(self.operators) if isinstance(operator, Splits)]
+        if splits != [len(self.operators) - 1]:
+            raise ValueError(f"operators: found {len(splits)} split; expected one, as the last of them")
+        for before, after in pairwise(self.operators):
+            if (before.scope, after.scope) == ("dataset", "source"):
+                raise ValueError(
+                    f"operators: {after.op} comes after {before.op}, which is given all sources' rows together; "
+                    "expected before it what each source's rows are given to alone"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _everything_is_of_one_row_schema(self) -> Self:
+        schema = ROW_SCHEMAS[self.row_schema]
+        for operator in self.operators:
+            if self.row_schema not in operator.ROW_SCHEMAS:
+                expected = ", ".join(operator.ROW_SCHEMAS)
+                raise ValueError(f"operators: {operator.op} is for rows of {expected}; row_schema is {self.row_schema}")
+            if isinstance(operator, Splits) and operator.balanced and not schema.is_labelled:
+                raise ValueError(f"operators: balanced splits need labels, which rows of {self.row_schema} have not")
+        for index, source in enumerate(self.sources):
+            if source.columns and (schema.is_labelled or set(source.columns) != set(schema.columns)):
+                expected = "text and label" if schema.is_labelled else f"columns for {', '.join(schema.columns)}"
+                raise ValueError(
+                    f"sources[{index}].columns names {', '.join(source.columns)}; rows of {self.row_schema} "
+                    f"need {expected}"
+                )
+        if self.parent is not None and self.parent.row_schema != self.row_schema:
             raise ValueError(
-                f"max_words is {self.max_words} and long_texts `{self.long_texts}`: `truncate` and `reject` need a "
-                "max_words, and max_words needs one of them"
+                f"parent: {self.parent.dataset}/{self.parent.version} has rows of {self.parent.row_schema}; "
+                f"expected {self.row_schema}, which is row_schema"
             )
-        if self.max_words is not None and self.min_words > self.max_words:
-            raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}")
+        return self
+
+    @model_validator(mode="after")
+    def _operators_are_of_sources_that_there_are(self) -> Self:
+        for operator in self.operators:
+            if not isinstance(operator, OfSources):
+                continue
+            if unknown := [index for index in operator.sources if index >= len(self.sources)]:
+                raise ValueError(
+                    f"operators: {operator.op} is for source {unknown[0]}; expected below {len(self.sources)}, "
+                    "the number of sources"
+                )
+            for index, source in enumerate(self.sources):
+                if isinstance(operator, GroupBy) and operator.concerns(index) and source.group is None:
+                    raise ValueError(
+                        f"operators: group_by needs the field group of sources[{index}]: the column that it is "
+                        "applied to"
+                    )
         return self
 
 

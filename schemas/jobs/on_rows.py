@@ -6,6 +6,7 @@ from pydantic import Field
 
 from schemas.artifacts import DatasetRef, Split
 from schemas.base import Strict
+from schemas.data.references import TextLabelRef
 from schemas.jobs.references import GraphOf, OtherThan, TrainedOn
 from schemas.model.references import GraphRef, ModelRef
 
@@ -17,7 +18,7 @@ class OnRowsSpec(Strict):
     """Which version is asked. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     graph: Annotated[GraphRef | None, GraphOf("model_version")] = None
     """What is run; null in a request: the version's latest export, put here by the control plane."""
-    dataset: DatasetRef = Field(examples=["reviews@latest"])
+    dataset: TextLabelRef = Field(examples=["reviews@latest"])
     """Where the rows come from. In a request also `reviews@latest`, `reviews/3` or an id."""
     split: Split = "test"
     """Which of its rows."""

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from schemas.artifacts import ArtifactRef, DatasetRef, Digest, Name, Reference
 from schemas.base import Tolerant
+from schemas.data.rows import RowSchemaName
 from schemas.evidence import Finding
 from schemas.model.identity import ModelIdentity
 from schemas.model.references import GraphRef, ModelRef
@@ -20,6 +21,8 @@ class DatasetResult(Tolerant):
     OUTPUT: ClassVar[type[Reference]] = DatasetRef
     """What later stages of a pipeline are handed: the version that it made."""
     dataset: Name
+    row_schema: RowSchemaName
+    """What each of its rows is."""
     manifest: ArtifactRef
     digest: Digest
     rows: dict[str, int]

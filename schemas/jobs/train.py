@@ -4,8 +4,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from schemas.artifacts import DatasetRef, Fraction, Name, SourceUri
+from schemas.artifacts import Fraction, Name, SourceUri
 from schemas.base import Seed, Strict
+from schemas.data.references import TextLabelRef
 from schemas.jobs.results import VersionResult
 from schemas.model.methods import LoraSpec, TrainMethod
 from schemas.model.references import ModelRef
@@ -73,7 +74,7 @@ class TrainSpec(Strict):
     """The registered model that gets a new version; it is made when there is none of that name."""
     base_model: SourceUri = Field(examples=["file:///models/encoder"])
     """A folder or archive with an encoder, its tokenizer and config, as the worker reads it."""
-    dataset: DatasetRef = Field(examples=["reviews@latest"])
+    dataset: TextLabelRef = Field(examples=["reviews@latest"])
     """Its train split is learnt, its validation split measured. In a request also `reviews@latest`, `reviews/3` or an
     id."""
     task: ClassificationTask = ClassificationTask()
@@ -82,7 +83,7 @@ class TrainSpec(Strict):
     """How weights are changed; with `privacy` it must be `head`."""
     privacy: Privacy | None = Field(default=None, examples=[{"epsilon": 8, "delta": 1e-4}])
     """Differential privacy for each row of the dataset; null: the run is not private."""
-    public_dataset: DatasetRef | None = Field(default=None, examples=["public-reviews@latest"])
+    public_dataset: TextLabelRef | None = Field(default=None, examples=["public-reviews@latest"])
     """Rows that are nobody's secret, to centre a private head's features; null: no centring. Needs `privacy`."""
     max_rows: int | None = Field(default=None, ge=2, examples=[3000])
     """Learn at most so many, drawn with the seed; null: all of the train split. Unit: rows."""

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from schemas.artifacts import ArtifactRef
 from schemas.base import View
+from schemas.data.rows import RowSchemaName
 
 
 class DatasetView(View):
@@ -18,8 +19,10 @@ class DatasetVersionView(View):
     id: UUID
     dataset: str
     version: int
+    row_schema: RowSchemaName
+    """What each of its rows is."""
     digest: str
-    """Over canonical rows, schema, splits and spec."""
+    """Over canonical rows, their schema, splits and resolved operators."""
     manifest: ArtifactRef
     rows: dict[str, int]
     """Rows per split."""

@@ -114,7 +114,7 @@ def test_a_maker_is_found(source: str) -> None:
         "trained(rows=8)",
         "from schemas.jobs import ExportResult; ExportResult.model_validate(attachment.data)",
         "from schemas.artifacts import ArtifactRef; ArtifactRef.model_validate(result['manifest'])",
-        "from schemas.artifacts import DatasetManifest; DatasetManifest.model_validate_json(store.read(ref))",
+        "from schemas.data.manifest import DatasetManifest; DatasetManifest.model_validate_json(store.read(ref))",
         "from schemas.jobs import TrainResult; isinstance(result, TrainResult)",
         "('train', 'feature_recipe', 'other')",
         "class Source: ...\nSource(uri='x')",

@@ -16,7 +16,7 @@ def test_what_comes_in_is_listed_and_what_only_goes_out_is_not() -> None:
     table = fields_table()
     for field in (
         "TrainSpec.epochs",
-        "Source.group_pattern",
+        "GroupBy.pattern",
         "InboundEvent.id",
         "CanaryPolicy.metrics",
         "Progress.message",

@@ -8,14 +8,16 @@ import httpx
 import pytest
 
 from controlplane.store.database import Database
-from schemas.artifacts import ArtifactRef, DatasetManifest
+from schemas.artifacts import ArtifactRef
+from schemas.data.manifest import DatasetManifest
+from schemas.data.operators import Labels, Splits
 from schemas.roles import Role
 from schemas.topics import DEAD_LETTER, INBOUND
 from tests.support import sinks
 from tests.support.broker import Broker
 from tests.support.builders.bases import build_tiny_base
 from tests.support.builders.rows import planted_rows
-from tests.support.builders.specs import TRAIN
+from tests.support.builders.specs import TRAIN, operators
 from tests.support.journey import JOB_SECONDS
 from tests.support.kcat import Kcat
 from tests.support.processes import told_of
@@ -130,8 +132,8 @@ def release(cluster: Cluster, places: Path) -> set[str]:
 
 def curate(file: Path) -> dict[str, Any]:
     source = {"uri": file.as_uri(), "text": "text", "label": "label"}
-    splits = {"validation": 40, "test": 60}
-    return {"dataset": "mood", "sources": [source], "labels": ["negative", "positive"], "splits": splits}
+    asked = operators(Labels(labels=("negative", "positive")), Splits(validation=40, test=60))
+    return {"dataset": "mood", "sources": [source], "operators": asked}
 
 
 def pipeline(places: Path) -> dict[str, Any]:

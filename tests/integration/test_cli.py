@@ -122,10 +122,10 @@ def test_following_what_ends_badly_is_exit_1(run: Run, jobs: Jobs) -> None:
 
 def test_what_the_api_refuses_is_one_line_and_exit_2(run: Run, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
-    spec.write_text(json.dumps({**CURATE, "min_words": -1}))
+    spec.write_text(json.dumps({**CURATE, "operators": [{"op": "word_count", "min_words": -1}]}))
     refused = run("job", "request", "curate", str(spec), "--json")
     assert (refused.code, refused.out) == (2, "")
-    assert refused.err.startswith("graftwork: The request is understood and wrong: spec.min_words: ")
+    assert refused.err.startswith("graftwork: The request is understood and wrong: spec.operators.0.min_words: ")
     assert refused.err.count("\n") == 1
     missing = run("model", "get", "sentiment@champion")
     assert missing.code == 2

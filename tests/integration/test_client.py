@@ -105,10 +105,10 @@ def test_a_token_whose_answer_was_lost_is_not_asked_for_twice(client: Client, fa
 
 def test_an_error_says_what_the_api_said(client: Client) -> None:
     with pytest.raises(ApiError) as caught:
-        client.request_job("curate", {**CURATE, "min_words": -1})
+        client.request_job("curate", {**CURATE, "operators": [{"op": "word_count", "min_words": -1}]})
     error = caught.value
-    assert (error.code, error.problem, error.field) == (422, "invalid", "spec.min_words")
-    assert str(error).startswith("The request is understood and wrong: spec.min_words: ")
+    assert (error.code, error.problem, error.field) == (422, "invalid", "spec.operators.0.min_words")
+    assert str(error).startswith("The request is understood and wrong: spec.operators.0.min_words: ")
     with pytest.raises(ApiError) as caught:
         client.get_job(uuid4())
     assert (caught.value.code, caught.value.problem) == (404, "not-found")

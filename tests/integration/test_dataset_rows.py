@@ -10,19 +10,24 @@ from typing import Any
 import pytest
 
 from controlplane.cli.app import main
+from controlplane.errors import Invalid
 from controlplane.store.database import Database
-from schemas.artifacts import ArtifactRef, DatasetManifest, Split
+from schemas.artifacts import ArtifactRef, Split
+from schemas.data.manifest import DatasetManifest
+from schemas.data.rows import ROW_SCHEMAS
 from tests.support.builders import datasets
 from tests.support.builders.results import curated
-from tests.support.builders.specs import CURATE
+from tests.support.builders.specs import CURATE, TRAIN
 from tests.support.builders.stored import store_manifest
+from tests.support.curation import a_row
 from tests.support.http_server import serving
 from tests.support.jobs import Jobs
 from tests.support.worlds.in_process import InProcess
-from workers.curate.manifest import COLUMNS, write_parts
 from workers.curate.rejects import rejects_in
-from workers.curate.rows import Place, Reject, Row
+from workers.curate.rows import Reject
 from workers.curate.rows import digest_of as digest_of_text
+from workers.data.parts import write_parts
+from workers.data.rows import Messages, Place, Row
 from workers.runtime.artifacts import ArtifactStore
 
 HOSTILE = 'a "quote", a comma;\nand a second line'
@@ -37,9 +42,9 @@ EXPORTED = [
     for text, label, group in rows
 ]
 REJECTS = [
-    Reject(Place(0, 3), "empty_label", digest_of_text("a secret")),
-    Reject(Place(0, 7), "duplicate", digest_of_text("another")),
-    Reject(Place(1, 2), "empty_label", digest_of_text("a third")),
+    Reject(Place(0, 3), None, "empty_label", digest_of_text("a secret")),
+    Reject(Place(0, 7), "deduplicate", "duplicate", digest_of_text("another")),
+    Reject(Place(1, 2), None, "empty_label", digest_of_text("a third")),
 ]
 
 
@@ -61,14 +66,19 @@ def store(tmp_path: Path) -> ArtifactStore:
 @pytest.fixture
 def manifest(store: ArtifactStore, tmp_path: Path) -> DatasetManifest:
     rows = {split: [_row(*one) for one in found] for split, found in ROWS.items()}
-    return datasets.manifest(
-        write_parts(rows, store, tmp_path), columns=dict(COLUMNS), labels=("negative", "positive", "unseen")
-    )
+    parts = write_parts(rows, ROW_SCHEMAS["text_label"], store, tmp_path)
+    return datasets.manifest(parts, labels=("negative", "positive", "unseen"))
+
+
+@pytest.fixture
+def jobs(sqlite_database: Database) -> Jobs:
+    return Jobs(sqlite_database)
 
 
 @pytest.fixture
 def run(
     sqlite_database: Database,
+    jobs: Jobs,
     store: ArtifactStore,
     manifest: DatasetManifest,
     tmp_path: Path,
@@ -77,7 +87,7 @@ def run(
 ) -> Iterator[Run]:
     """A viewer at the machine that has the store; the version was registered by a job."""
     ref = store_manifest(store, manifest)
-    jobs, site = Jobs(sqlite_database), InProcess(sqlite_database)
+    site = InProcess(sqlite_database)
     jobs.request("curate", CURATE)
     with rejects_in(tmp_path) as rejects:
         rejects.extend(REJECTS)
@@ -149,12 +159,12 @@ def test_another_ending_is_refused_before_anything_is_read(run: Run, tmp_path: P
 
 
 def test_rejects_are_told_by_source_line_and_reason_and_never_by_text(run: Run) -> None:
-    all_ = [(one.place.source, one.place.line, one.reason) for one in REJECTS]
+    all_ = [(one.place.source, one.place.line, one.operator, one.reason) for one in REJECTS]
     said = run("rejects", "reviews/1", "--json")
     assert [tuple(row.values()) for row in json.loads(said.out)] == all_
-    assert [set(row) for row in json.loads(said.out)] == 3 * [{"source", "line", "reason"}]
+    assert [set(row) for row in json.loads(said.out)] == 3 * [{"source", "line", "operator", "reason"}]
     table = run("rejects", "reviews@latest", "-n", "1").out.splitlines()
-    assert [line.split() for line in table[:2]] == [["source", "line", "reason"], ["0", "3", "empty_label"]]
+    assert [line.split() for line in table[:2]] == [["source", "line", "operator", "reason"], ["0", "3", "empty_label"]]
     assert table[2] == "1 of 3: -n 3 shows all"
     one = json.loads(run("rejects", "reviews/1", "--reason", "empty_label", "--json").out)
     assert [row["line"] for row in one] == [3, 2]
@@ -187,7 +197,7 @@ def test_a_damaged_part_is_never_shown_and_its_export_does_not_stay(
 
 
 def _row(text: str, label: str, group: str | None) -> Row:
-    return Row(text=text, label=label, group=group, key=text)
+    return a_row(text, label, group, text)
 
 
 def file_of(tmp_path: Path, ref: ArtifactRef) -> Path:
@@ -199,3 +209,39 @@ def read(file: Path) -> list[dict[str, Any]]:
         with file.open(newline="") as opened:
             return list(csv.DictReader(opened))
     return [{k: v or "" for k, v in json.loads(line).items()} for line in file.read_text().split("\n") if line]
+
+
+def test_rows_without_labels_are_shown_and_exported_by_their_own_columns(
+    run: Run, store: ArtifactStore, tmp_path: Path, jobs: Jobs
+) -> None:
+    turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": 'As "said", ☂'}]
+    parts = write_parts(
+        {"train": [Messages.of(turns, group="g")], "validation": [], "test": []},
+        ROW_SCHEMAS["messages"],
+        store,
+        tmp_path,
+    )
+    ref = store_manifest(store, datasets.manifest(parts, row_schema="messages", labels=()))
+    jobs.request("curate", {**CURATE, "dataset": "chats", "row_schema": "messages"})
+    jobs.complete(jobs.claimed(), curated("chats", dataset="chats", row_schema="messages", manifest=ref))
+    row = {"split": "train", "messages": turns, "group": "g"}
+    assert json.loads(run("head", "chats/1", "--json").out) == [row]
+    assert json.loads(run("export", "chats/1", "-").out) == row
+    assert run("export", "chats/1", str(tmp_path / "chats.csv")).code == 0
+    (written,) = read(tmp_path / "chats.csv")
+    assert json.loads(written.pop("messages")) == turns
+    assert written == {"split": "train", "group": "g"}
+    said = run("labels", "chats/1")
+    assert (said.code, said.out) == (2, "")
+    assert "chats/1: its rows are messages, which have no labels" in said.err
+    assert json.loads(run("get", "chats/1", "--json").out)["row_schema"] == "messages"
+
+
+def test_a_job_that_needs_labels_refuses_rows_without_them_at_the_request(
+    run: Run, store: ArtifactStore, jobs: Jobs, tmp_path: Path
+) -> None:
+    jobs.request("curate", {**CURATE, "dataset": "chats", "row_schema": "messages"})
+    jobs.complete(jobs.claimed(), curated("chats", dataset="chats", row_schema="messages"))
+    with pytest.raises(Invalid, match="rows of text_label; chats/1 has rows of messages") as refused:
+        jobs.request("train", {**TRAIN, "dataset": "chats@latest"})
+    assert refused.value.field == "spec.dataset"

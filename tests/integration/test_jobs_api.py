@@ -76,10 +76,10 @@ def test_an_end_by_another_attempt_is_409(client: As) -> None:
 
 
 def test_a_wrong_spec_is_a_problem_that_names_the_field(client: As) -> None:
-    answer = request(client, spec={**CURATE, "min_words": -1})
+    answer = request(client, spec={**CURATE, "operators": [{"op": "word_count", "min_words": -1}]})
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["field"] == "spec.min_words"
+    assert answer.json()["field"] == "spec.operators.0.min_words"
     assert request(client, kind="cure").status_code == 422
 
 

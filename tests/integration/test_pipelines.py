@@ -32,7 +32,8 @@ stages:
     kind: curate
     spec:
       dataset: reviews
-      sources: [{uri: "${params.source}", limit: "${params.rows}"}]
+      sources: [{uri: "${params.source}"}]
+      operators: [{op: sample, limit: "${params.rows}"}, {op: split}]
   train:
     kind: train
     needs: [curate]
@@ -129,7 +130,7 @@ def test_a_run_goes_stage_by_stage_to_its_end(site: InProcess) -> None:
     worker = Worker(site)
     assert phases(run) == {"curate": "Running", "train": "Waiting", "export": "Waiting"}
     claim = worker.claim("curate")
-    assert claim["spec"]["sources"][0]["limit"] == 20
+    assert claim["spec"]["operators"][0]["limit"] == 20
     assert worker.idle("train", "export")
     worker.curate(claim=claim)
     claim = worker.claim("train")

@@ -5,13 +5,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from schemas.artifacts import DatasetManifest
-from schemas.jobs.curate import CurateResult, Source, Splits
+from schemas.data.manifest import DatasetManifest
+from schemas.data.operators import Splits, pipeline
+from schemas.jobs.curate import CurateResult, Source
 from tests.support.builders.specs import curate_spec
 from tests.support.workbench import Workbench
 from workers.curate.handler import handle
+from workers.data.rows import Place, TextLabel
 
 NO_SPLIT = Splits(validation=0, test=0)
+UNDIVIDED = pipeline(NO_SPLIT)
+"""The default operators, with every row in train."""
 
 
 def rows(count: int, start: int = 0) -> list[dict[str, object]]:
@@ -23,6 +27,11 @@ def rows(count: int, start: int = 0) -> list[dict[str, object]]:
         }
         for index in range(start, start + count)
     ]
+
+
+def a_row(text: str, label: str, group: str | None, key: str, place: Place | None = None) -> TextLabel:
+    """A row whose key a test tells."""
+    return TextLabel(text, label, key=key, group=group, place=place)
 
 
 def curate(bench: Workbench, *sources: Source, **fields: Any) -> CurateResult:

@@ -16,8 +16,8 @@ from workers.adapters.files import read_adapter
 from workers.base.loading import load_base
 from workers.base.tokenizer import TextTokenizer
 from workers.curate import handler as curating
+from workers.data.manifest import read_split
 from workers.graph.session import GraphSession
-from workers.model.dataset import read_split
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.files import publish_folder

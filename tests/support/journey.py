@@ -72,7 +72,9 @@ def deployment(*, attacked: bool) -> dict[str, Any]:
 def pipelines(*, attacked: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     good, flipped = document("pipeline"), document("flipped")
     stages = good["stages"]
-    stages["curate"]["spec"]["splits"] = {"validation": VALIDATION, "test": TEST, "balanced": True}
+    *before, _ = stages["curate"]["spec"]["operators"]
+    split = {"op": "split", "validation": VALIDATION, "test": TEST, "balanced": True}
+    stages["curate"]["spec"]["operators"] = [*before, split]
     if attacked:
         stages["attack"]["spec"]["rows"] = 3
     else:

@@ -16,7 +16,8 @@ from schemas.jobs.attack import AttackConditions, AttackResult, AttackSpec
 from schemas.model.references import GraphRef
 from workers.attack.environment import prepare
 from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
-from workers.model.dataset import count_trained_on, read_split, rows_digest
+from workers.data.manifest import count_trained_on, read_split
+from workers.data.rows import rows_digest
 from workers.model.measured import measured
 from workers.model.paired import pair
 from workers.runtime.artifacts import ArtifactStore

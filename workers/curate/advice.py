@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from schemas.artifacts import Split
+from schemas.data.operators import OPERATORS
 from schemas.labels import MAY_MEAN_NONE
-from workers.curate.rows import Row
+from workers.data.rows import Row
 
 WORTH_A_WARNING: Final = 0.1
 """The share of the rows that were read which, when rejected, is worth a line of advice."""
-ADVICE: Final[dict[str, str]] = {
+OF_READING: Final[dict[str, str]] = {
     "undecodable": "the file is not in the encoding that it was read in: set encoding, such as windows-1252",
     "malformed": "these lines have more fields than the header, or are no JSON object: set delimiter, quote or format",
     "stray_quote": "a quote opens in these lines and never closes: mend them, or set quote to an empty text",
@@ -23,20 +24,21 @@ ADVICE: Final[dict[str, str]] = {
     "empty_text": "these rows have no text: is it the right column?",
     "empty_label": "these rows have no label: fill it in, or name another column",
     "empty_group": "these rows have no value in the column group: fill it in, or name another column",
-    "too_long": "set long_texts to truncate with a max_words",
-    "too_few_words": "lower min_words",
-    "too_many_words": "raise max_words, or set long_texts to truncate or keep",
-    "label_not_a_number": "label_thresholds are for a column of numbers",
-    "label_between_thresholds": "label_thresholds leave these rows out on purpose; bring them closer to keep more",
+    "too_long": "these lines are longer than anybody reads: shorten them",
     "not_a_label": "a label is text, a number, a boolean or a date, not a list or an object",
     "label_too_long": "is it the right column?",
-    "unknown_label": "the list labels does not name these labels: add them, or leave the list empty",
-    "group_pattern_mismatch": "group_pattern does not match these rows' groups",
-    "duplicate": "their texts are there already; nothing to do unless the text column is the wrong one",
-    "conflicting_label": "one text has several labels: decide for one of them",
-    "group_is_held_out": "their group is in a split of the parent version that is not trained on",
-    "unbalanced_remainder": "balanced splits leave out what one label has more; set balanced to false to keep it",
+    "empty_prompt": "these rows have no prompt: is it the right column?",
+    "empty_completion": "these rows have nothing to learn: fill the completion in, or name another column",
+    "not_messages": "a conversation is a list of messages, each with who says it and what (in CSV: as JSON)",
+    "empty_message": "a message of these conversations says nothing: fill it in, or remove it",
+    "unknown_role": "only system, user and assistant speak here: remove the messages of tools",
+    "no_assistant_turn_last": "what is learnt is the assistant's last message: cut what stands behind it",
 }
+ADVICE: Final[dict[str, str]] = {
+    **OF_READING,
+    **{reason: words for operator in OPERATORS for reason, words in operator.REJECTS.items()},
+}
+"""What to do about each reason. An operator says it of its own."""
 
 
 def of_rejects(rejected: Mapping[str, int], read: int) -> Iterator[str]:
@@ -63,7 +65,9 @@ def of_splits(rows: Mapping[Split, Sequence[Row]], labels: Sequence[str]) -> Ite
 def of_labels(rows: Mapping[Split, Sequence[Row]], asked: Sequence[str]) -> Iterator[str]:
     """Labels that nobody asked for by name, and that may say that a row has none."""
     counts = Counter(row.label for part in rows.values() for row in part)
-    found = [f"{label} {count}" for label, count in sorted(counts.items()) if label.casefold() in MAY_MEAN_NONE]
+    found = [
+        f"{label} {count}" for label, count in sorted(counts.items()) if label and label.casefold() in MAY_MEAN_NONE
+    ]
     if found and not asked:
         yield (
             f"labels that may mean that there is none, with all their rows: {', '.join(found)}; to leave these rows "

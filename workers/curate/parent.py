@@ -1,17 +1,14 @@
 """The rows of the version that a new one grows from: they and their splits stay as they are."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pydantic import ValidationError
-
-from schemas.artifacts import DatasetManifest, DatasetPart, DatasetRef, Split
-from workers.curate.rows import Row
-from workers.model.normalize import normalize
+from schemas.artifacts import DatasetRef, Split
+from schemas.data.manifest import DatasetPart
+from schemas.data.rows import GROUP, ROW_SCHEMAS
+from workers.data.manifest import read_manifest
+from workers.data.parts import read_part
+from workers.data.rows import ROWS, Row
 from workers.runtime.artifacts import ArtifactStore
-from workers.runtime.errors import JobError
 
 
 @dataclass(frozen=True)
@@ -21,7 +18,7 @@ class Parent:
     parts: tuple[DatasetPart, ...] = ()
 
     @property
-    def label_of(self) -> dict[str, str]:
+    def label_of(self) -> dict[str, str | None]:
         """The label of each row's key."""
         return {row.key: row.label for rows in self.rows.values() for row in rows}
 
@@ -34,26 +31,17 @@ class Parent:
 def read_parent(ref: DatasetRef | None, artifacts: ArtifactStore) -> Parent:
     if ref is None:
         return Parent()
-    try:
-        manifest = DatasetManifest.model_validate_json(artifacts.read(ref.manifest))
-    except ValidationError as error:
-        raise JobError(f"parent {ref.dataset}/{ref.version}: its manifest is not readable: {error}") from error
+    manifest = read_manifest(artifacts, ref)
     parent = Parent(labels=manifest.labels, parts=manifest.parts)
     for part in manifest.parts:
-        parent.rows[part.split].extend(_rows(part, artifacts, ref))
+        parent.rows[part.split].extend(_rows(part, artifacts, f"{ref.dataset}/{ref.version}"))
     return parent
 
 
-def _rows(part: DatasetPart, artifacts: ArtifactStore, ref: DatasetRef) -> list[Row]:
-    try:
-        table = pq.read_table(artifacts.fetch(part.artifact))
-        texts, labels = _column(table, "text"), _column(table, "label")
-        groups = _column(table, "group") if "group" in table.column_names else [None] * len(texts)
-    except (pa.ArrowException, OSError, KeyError) as error:
-        raise JobError(f"parent {ref.dataset}/{ref.version}: part {part.artifact.digest}: {error}") from error
-    return [Row(text, label, group, normalize(text)) for text, label, group in zip(texts, labels, groups, strict=True)]
-
-
-def _column(table: Any, name: str) -> list[Any]:
-    values: list[Any] = table.column(name).to_pylist()
-    return values
+def _rows(part: DatasetPart, artifacts: ArtifactStore, where: str) -> list[Row]:
+    columns = tuple(ROW_SCHEMAS[part.row_schema].columns)
+    table = read_part(part, artifacts, columns, where)
+    groups = table.column(GROUP).to_pylist() if GROUP in table.column_names else [None] * table.num_rows
+    values = zip(*(table.column(name).to_pylist() for name in columns), strict=True)
+    make = ROWS[part.row_schema]
+    return [make(*one, group=group, split=part.split) for one, group in zip(values, groups, strict=True)]

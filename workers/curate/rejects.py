@@ -22,6 +22,7 @@ class Rejects:
         fields = {
             "source": reject.place.source,
             "line": reject.place.line,
+            "operator": reject.operator,
             "reason": reject.reason,
             "text_digest": reject.text_digest,
         }

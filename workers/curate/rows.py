@@ -1,11 +1,11 @@
-"""A row on its way through curation, and why one was left out."""
+"""A record as it was found in a source, and a row that was left out on its way into a dataset version."""
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from workers.model.normalize import loosely
+from workers.data.rows import Place, Row
 
 Reason = Literal[
     "undecodable",
@@ -20,32 +20,21 @@ Reason = Literal[
     "empty_label",
     "empty_group",
     "too_long",
-    "too_few_words",
-    "too_many_words",
-    "label_not_a_number",
-    "label_between_thresholds",
     "not_a_label",
     "label_too_long",
-    "unknown_label",
-    "group_pattern_mismatch",
-    "duplicate",
-    "conflicting_label",
-    "group_is_held_out",
-    "unbalanced_remainder",
+    "empty_prompt",
+    "empty_completion",
+    "not_messages",
+    "empty_message",
+    "unknown_role",
+    "no_assistant_turn_last",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a row came from: which source of the spec, and its line (its row, in Parquet), from 1."""
-
-    source: int
-    line: int
+"""Why a record is no row. Each operator says in its settings why it leaves out those that are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record as a format reader found it; `raw` is what it was found in, for its digest."""
+    """One record as a format reader found it."""
 
     line: int
     fields: Mapping[str, object]
@@ -58,47 +47,25 @@ class Unreadable:
     line: int
     reason: Reason
     raw: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    text: str
-    label: str
-    group: str | None
-    key: str
-    """The normalised text: rows with one key are duplicates."""
-    place: Place | None = None
-    """None: a row of the parent version."""
-
-    @property
-    def unit(self) -> str:
-        """What may not be divided between splits."""
-        return f"group:{self.group}" if self.group is not None else f"text:{loosely(self.key)}"
+    """What it was found in, for its digest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
     place: Place
-    reason: Reason
+    operator: str | None
+    """Which operator left it out; None: it was no row when it was read."""
+    reason: str
     text_digest: str
     """The text itself is never kept: it may be why the row was rejected."""
 
-
-def character_fault(value: str) -> Reason | None:
-    """NUL, which databases refuse, and surrogates, which are what is left of bytes that were not UTF-8."""
-    if "\0" in value:
-        return "nul_character"
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        return "undecodable"
-    return None
+    @classmethod
+    def of(cls, row: Row, operator: str, reason: str) -> "Reject":
+        if row.place is None:
+            raise ValueError("a row of the parent version is never rejected")
+        return cls(row.place, operator, reason, digest_of(row.text))
 
 
 def digest_of(text: str | bytes) -> str:
     data = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
     return "sha256:" + hashlib.sha256(data).hexdigest()
-
-
-def reject(row: Row, reason: Reason) -> Reject:
-    if row.place is None:
-        raise ValueError("a row of the parent version is never rejected")
-    return Reject(row.place, reason, digest_of(row.text))

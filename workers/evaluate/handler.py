@@ -7,9 +7,10 @@ from schemas.artifacts import ArtifactRef
 from schemas.evidence import Conditions, Measurement
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
 from schemas.model.references import GraphRef
+from workers.data.manifest import Rows, count_trained_on, read_split
+from workers.data.rows import row_digest, rows_digest
 from workers.evaluate.metrics import scores
 from workers.graph.session import GraphSession
-from workers.model.dataset import Rows, count_trained_on, read_split, row_digest, rows_digest
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError

@@ -7,7 +7,7 @@ import numpy as np
 
 from schemas.artifacts import DatasetRef, Split
 from workers.base.tokenizer import TextTokenizer
-from workers.model.dataset import Rows, read_split
+from workers.data.manifest import Rows, read_split
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.errors import JobError
 from workers.tasks.text_classification.learning import targets

@@ -16,7 +16,7 @@ from workers.adapters.forms.virtual_tokens.modules import check_length
 from workers.adapters.reference import check_fits
 from workers.base.loading import Base, load_base
 from workers.base.tokenizer import TextTokenizer
-from workers.model.dataset import read_manifest
+from workers.data.manifest import read_manifest
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 from workers.tasks.text_classification.classifier import Classifier

@@ -58,13 +58,7 @@ def _dataset_ref(session: Session, name: str) -> DatasetRef:
 
 
 def _to_dataset_ref(row: DatasetVersionRow) -> DatasetRef:
-    return DatasetRef(
-        id=row.id,
-        dataset=row.dataset,
-        version=row.version,
-        digest=row.digest,
-        manifest=ArtifactRef.model_validate(row.manifest),
-    )
+    return DatasetRef.model_validate({field: getattr(row, field) for field in DatasetRef.model_fields})
 
 
 def _model_ref(session: Session, name: str) -> ModelRef:

@@ -60,6 +60,7 @@ def _register_dataset(uow: UnitOfWork, job: JobRow, spec: JobSpec, result: Datas
     row = DatasetVersionRow(
         dataset=result.dataset,
         version=version,
+        row_schema=result.row_schema,
         digest=result.digest,
         manifest=result.manifest.model_dump(mode="json"),
         rows=result.rows,

@@ -77,6 +77,7 @@ def plant_dataset(uow: UnitOfWork, dataset_id: UUID, version: int, made: CurateR
         id=dataset_id,
         dataset=made.dataset,
         version=version,
+        row_schema=made.row_schema,
         digest=made.digest,
         manifest=made.manifest.model_dump(mode="json"),
         rows=made.rows,

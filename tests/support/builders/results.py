@@ -38,6 +38,7 @@ def curated(name: str = "rows", **changes: Any) -> CurateResult:
     """A curation of ten rows: other names are other rows, so other versions."""
     fields: dict[str, Any] = {
         "dataset": "reviews",
+        "row_schema": "text_label",
         "manifest": artifact(f"manifest of {name}", "application/json"),
         "digest": digest(name),
         "rows": {"train": 8, "validation": 1, "test": 1},

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.data.operators import Operator, pipeline
 from schemas.jobs.attack import AttackSpec
 from schemas.jobs.curate import CurateSpec, Source
 from schemas.jobs.evaluate import EvaluateSpec
@@ -39,6 +40,11 @@ def prompt(num_virtual_tokens: int = 4) -> dict[str, Any]:
 def frozen_head(version: ModelRef | str) -> dict[str, Any]:
     """The task of a training that keeps another version's head."""
     return {"head": {"type": "frozen", "model_version": version}}
+
+
+def operators(*changes: Operator) -> list[dict[str, Any]]:
+    """The default operators with these, as a client writes them."""
+    return [operator.model_dump(mode="json") for operator in pipeline(*changes)]
 
 
 def source_at(of: Path | str = "file:///data/reviews.csv", **fields: Any) -> Source:

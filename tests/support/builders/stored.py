@@ -7,7 +7,8 @@ from uuid import uuid5
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.artifacts import ArtifactRef, DatasetManifest, DatasetPart, DatasetRef
+from schemas.artifacts import ArtifactRef, DatasetRef
+from schemas.data.manifest import DatasetManifest, DatasetPart
 from tests.support.builders.datasets import DATASET, dataset_ref, manifest, part
 from tests.support.builders.rows import Row
 from workers.runtime.artifacts import ArtifactStore

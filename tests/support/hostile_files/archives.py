@@ -1,4 +1,4 @@
-"""Archives: bombs, links, devices and names that lead outside."""
+"""Archives: bombs, links, devices and names that lead outside. Large ones are made when their test asks for them."""
 
 import bz2
 import gzip
@@ -7,7 +7,8 @@ import lzma
 import struct
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from tests.support.hostile_files.hostile import MIB, Hostile, written
 
@@ -34,6 +35,11 @@ def zipped(name: str, data: bytes, mode: int = 0, method: int = zipfile.ZIP_DEFL
         info.external_attr, info.compress_type = mode << 16, method
         file.writestr(info, data)
     return sink.getvalue()
+
+
+def zeros() -> bytes:
+    """What packs to next to nothing."""
+    return bytes(256 * MIB)
 
 
 def header_bomb(kind: bytes) -> bytes:
@@ -74,27 +80,29 @@ DEVICES = {
 
 def archives() -> Iterator[Hostile]:
     good = tar([(member("a"), bytes(range(256)) * 400)])
-    zeros = bytes(256 * MIB)
     apart = "neither a file nor a folder"
-    files: dict[str, tuple[bytes, str]] = {
+    files: dict[str, tuple[bytes | Callable[[Path], bytes], str]] = {
         "nothing": (b"", "cannot be unpacked|holds nothing"),
         "a truncated tar": (good[:-60_000], "cannot be unpacked|damaged"),
         "a truncated gzip": (gzip.compress(good)[:-200], "cannot be unpacked|damaged"),
         "a truncated xz": (lzma.compress(good)[:-200], "cannot be unpacked|damaged"),
         "a truncated zip": (zipped("a", bytes(range(256)) * 400)[:-30], "cannot be unpacked"),
-        "a zip bomb": (zipped("a", zeros), "more than 200 times its size"),
-        "a gzip bomb": (gzip.compress(tar([(member("a"), zeros)]), 9), "more than 200 times its size"),
-        "a bzip2 bomb": (bz2.compress(tar([(member("a"), zeros)])), "more than 200 times its size"),
-        "an xz bomb": (lzma.compress(tar([(member("a"), zeros)]), preset=1), "more than 200 times its size"),
+        "a zip bomb": (lambda _: zipped("a", zeros()), "more than 200 times its size"),
+        "a gzip bomb": (lambda _: gzip.compress(tar([(member("a"), zeros())]), 9), "more than 200 times its size"),
+        "a bzip2 bomb": (lambda _: bz2.compress(tar([(member("a"), zeros())])), "more than 200 times its size"),
+        "an xz bomb": (
+            lambda _: lzma.compress(tar([(member("a"), zeros())]), preset=1),
+            "more than 200 times its size",
+        ),
         "an xz that wants 1.5 GiB": (
-            lzma.compress(good, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": (1 << 30) + (1 << 29)}]),
+            lambda _: lzma.compress(good, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": (1 << 30) + (1 << 29)}]),
             "(?i)memory",
         ),
         "a sparse file of 8 GiB": (sparse(), "sparse file"),
-        "a name of 1 GiB": (header_bomb(tarfile.GNUTYPE_LONGNAME), "header of 1073741824 bytes"),
-        "a pax header of 1 GiB": (header_bomb(tarfile.XHDTYPE), "header of 1073741824 bytes"),
-        "60,000 entries": (tar([(member(str(n)), b"") for n in range(60_000)]), "more than 50000 entries"),
-        "a directory of 33 MiB": (zip_with_directory(33 * MIB), "directory has"),
+        "a name of 1 GiB": (lambda _: header_bomb(tarfile.GNUTYPE_LONGNAME), "header of 1073741824 bytes"),
+        "a pax header of 1 GiB": (lambda _: header_bomb(tarfile.XHDTYPE), "header of 1073741824 bytes"),
+        "60,000 entries": (lambda _: tar([(member(str(n)), b"") for n in range(60_000)]), "more than 50000 entries"),
+        "a directory of 33 MiB": (lambda _: zip_with_directory(33 * MIB), "directory has"),
         "a zip member by LZMA": (zipped("a", b"x", method=zipfile.ZIP_LZMA), "neither stored nor deflated"),
         "a zip's symbolic link": (zipped("a", b"/etc/passwd", 0o120777), apart),
         "a zip's device": (zipped("a", b"", 0o060777), apart),

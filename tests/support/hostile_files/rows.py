@@ -1,4 +1,4 @@
-"""Sources of rows, and parts of a dataset."""
+"""Sources of rows, and parts of a dataset. Large ones are made when their test asks for them."""
 
 import gzip
 import io
@@ -42,12 +42,16 @@ def sources() -> Iterator[Hostile]:
     line = 100 * MIB
     none = "no row was accepted"
     files: dict[str, tuple[str, bytes | Callable[[Path], bytes], str]] = {
-        "a CSV line of 100 MB": ("x.csv", b"text,label\n" + b"x" * line, none),
-        "a CSV header of 100 MB": ("x.csv", b"x" * line, "header line cannot be read|field text names column"),
-        "a JSON line of 100 MB": ("x.jsonl", b'{"text": "' + b"x" * line + b'", "label": "a"}', none),
-        "a CSV record without end": ("x.csv", never_closed(), "expected at least two labels"),
-        "CSV lines of commas": ("x.csv", b"text,label\n" + (b"," * MIB + b"\n") * 4, none),
-        "a gzip that is named CSV": ("x.csv", gzip.compress(bytes(64 * MIB)), "names column|cannot be read|twice|none"),
+        "a CSV line of 100 MB": ("x.csv", lambda _: b"text,label\n" + b"x" * line, none),
+        "a CSV header of 100 MB": (
+            "x.csv", lambda _: b"x" * line, "header line cannot be read|field text names column"
+        ),
+        "a JSON line of 100 MB": ("x.jsonl", lambda _: b'{"text": "' + b"x" * line + b'", "label": "a"}', none),
+        "a CSV record without end": ("x.csv", lambda _: never_closed(), "expected at least two labels"),
+        "CSV lines of commas": ("x.csv", lambda _: b"text,label\n" + (b"," * MIB + b"\n") * 4, none),
+        "a gzip that is named CSV": (
+            "x.csv", lambda _: gzip.compress(bytes(64 * MIB)), "names column|cannot be read|twice|none"
+        ),
         "a gzip by its name": ("x.csv.gz", gzip.compress(b"text,label\n"), "it is compressed with gzip"),
         "UTF-16": ("x.csv", "text,label\ngood,a\n".encode("utf-16"), "expected at least two labels"),
         "UTF-16 in JSON": ("x.jsonl", '{"text":"a","label":"b"}\n'.encode("utf-16"), "expected at least two labels"),
@@ -61,7 +65,7 @@ def sources() -> Iterator[Hostile]:
             "x.parquet", damaged(parquet([os.urandom(20).hex() for _ in range(1000)])), "cannot be read as Parquet"
         ),
         "a Parquet bomb": (
-            "x.parquet", parquet(["x" * (4 * MIB)] * 20, use_dictionary=False), "unpacks to"
+            "x.parquet", lambda _: parquet(["x" * (4 * MIB)] * 20, use_dictionary=False), "unpacks to"
         ),
         "one large text 3,000 times": ("x.parquet", repeated, none),
     }  # fmt: skip

@@ -13,9 +13,10 @@ from uuid import UUID
 
 import httpx
 
+from schemas.data.operators import Splits
 from tests.support.builders.bases import build_tiny_base
 from tests.support.builders.rows import planted_rows
-from tests.support.builders.specs import TRAIN
+from tests.support.builders.specs import TRAIN, operators
 from tests.support.ports import free_ports
 from tests.support.processes import ROOT, Process, Processes, descendants, told_of
 from tests.support.waiting import wait_for
@@ -190,7 +191,7 @@ class Machine:
             writer.writerow(("text", "label"))
             # a row's number makes it unlike the others: equal rows would be left out
             writer.writerows((f"{text} {number}", label) for number, (text, label) in enumerate(planted_rows(rows)))
-        return {"dataset": "reviews", "sources": [{"uri": file.as_uri()}], "splits": {"validation": 0.1, "test": 0.1}}
+        return {"dataset": "reviews", "sources": [{"uri": file.as_uri()}], "operators": operators(Splits(test=0.1))}
 
     def train_spec(self, epochs: int) -> dict[str, Any]:
         """A training that goes on for a while: some 40 steps an epoch."""

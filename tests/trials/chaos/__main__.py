@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.trials.chaos import evidence, report, tables
 from tests.trials.chaos.embedded_site import EmbeddedSite
 from tests.trials.chaos.invariants.auditor import Auditor
 from tests.trials.chaos.kafka_site import KafkaSite
-from tests.trials.chaos.plan import TOPOLOGIES, Topology, plan_round
+from tests.trials.chaos.plan import TOPOLOGIES, Topology, choose_sample, plan_round
 from tests.trials.chaos.round import Outcome, Round
 from tests.trials.chaos.site import ChaosSite
 from tests.trials.chaos.start import open_site
@@ -28,7 +29,7 @@ MOST_FAILURES = 10
 
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _arguments(arguments)
-    seeds = [asked.seed] if asked.seed is not None else list(range(asked.first, asked.first + asked.seeds))
+    seeds = _seeds(asked)
     if asked.plan:
         for seed in seeds:
             _say("\n".join(plan_round(seed, asked.topology).lines()))
@@ -49,6 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         seeds = [seed for seed in seeds if seed not in set(before["seeds"])]
     outcomes = Campaign(asked.topology, seeds, asked.keep, asked.go_on or asked.out, before).run()
     return _summary(outcomes, len(seeds), before)
+
+
+def _seeds(asked: argparse.Namespace) -> list[int]:
+    if asked.seed is not None:
+        return [asked.seed]
+    if asked.sample is None:
+        return list(range(asked.first, asked.first + asked.seeds))
+    seeds = choose_sample(asked.topology, asked.sample, asked.day)
+    _say(f"day {asked.day} on {asked.topology}: seeds {', '.join(map(str, seeds))}")
+    return seeds
 
 
 class Campaign:
@@ -115,6 +126,11 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=20, help="how many rounds (default: 20)")
     parser.add_argument("--first", type=int, default=1, help="the first one's seed (default: 1)")
     parser.add_argument("--seed", type=int, help="play this one alone, as after a failure")
+    parser.add_argument("--sample", type=int, metavar="N",
+                        help="instead of --seeds: N of the day's thousand whose plans meet every part")  # fmt: skip
+    parser.add_argument(
+        "--day", type=int, default=datetime.now(UTC).toordinal(), help="whose (default: today's number)"
+    )
     parser.add_argument("--plan", action="store_true", help="only say what the rounds would do")
     parser.add_argument("--out", type=Path, help="results as JSON into this file")
     parser.add_argument("--go-on", type=Path, metavar="OUT",
@@ -123,8 +139,9 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
                         help="folder for what failed rounds leave (default: %(default)s)")  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="the traces of what failed")
     asked = parser.parse_args(arguments)
-    if asked.seeds < 1:
-        parser.error("--seeds: expected 1 or more")
+    for name in ("seeds", "sample"):
+        if (number := getattr(asked, name)) is not None and number < 1:
+            parser.error(f"--{name}: expected 1 or more")
     if (out := asked.go_on or asked.out) and not out.absolute().parent.is_dir():
         parser.error(f"no such folder: {out.absolute().parent}")
     return asked

@@ -83,8 +83,7 @@ def write_rows(site: ChaosSite, found: list[tuple[str, str]], name: str) -> Path
 
 def curate_spec(site: ChaosSite, dataset: str, found: list[tuple[str, str]], name: str = "") -> dict[str, Any]:
     file = write_rows(site, found, name or dataset)
-    splits = {"validation": 0.1, "test": 0.2}
-    return {"dataset": dataset, "sources": [{"uri": file.as_uri()}], "splits": splits}
+    return {"dataset": dataset, "sources": [{"uri": file.as_uri()}]}
 
 
 def train_spec(site: ChaosSite, *, seed: int, frozen: bool) -> dict[str, Any]:
@@ -96,8 +95,7 @@ def train_spec(site: ChaosSite, *, seed: int, frozen: bool) -> dict[str, Any]:
 
 def chain_pipeline() -> dict[str, Any]:
     """Two stages that cost little."""
-    splits = {"validation": 0.1, "test": 0.2}
-    first = {"dataset": "${params.dataset}", "sources": [{"uri": "${params.uri}"}], "splits": splits}
+    first = {"dataset": "${params.dataset}", "sources": [{"uri": "${params.uri}"}]}
     second = {**first, "dataset": "chained", "seed": 1}
     return {
         "name": "chain",

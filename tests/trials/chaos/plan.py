@@ -37,6 +37,8 @@ PARTS: Final[dict[Topology, dict[str, PartKind]]] = {
         "everything": "everything",
     },
 }
+WHOLE: Final = ("supervisor", "everything")
+"""What has most other parts in it, and shares a round with few."""
 CLOCKED: Final = "worker-2"
 """Its clock is the runner's to move."""
 LEASE_SECONDS: Final = 3.0
@@ -145,7 +147,35 @@ def _partition_seconds(dice: random.Random) -> float:
 def _collide(one: Fault, other: Fault) -> bool:
     """A part has one fault at a time; the supervisor is all of them, and does not start without its API."""
     apart = ("artifacts", CLOCKED)
-    whole = ("supervisor", "everything")
     return one.part == other.part or any(
-        a.part in whole and b.part not in apart for a, b in ((one, other), (other, one))
+        a.part in WHOLE and b.part not in apart for a, b in ((one, other), (other, one))
     )
+
+
+# --- few rounds that meet everything ----------------------------------------------------------------------------------
+
+SEEDS_A_DAY: Final = 1000
+"""A day's sample is chosen among so many seeds, which no other day has."""
+
+WEIGHTS: Final = {"whole": 14, "part": 10, "action": 4, "journey": 3, "kind": 2}
+"""What a plan is worth for meeting a thing that no chosen one meets."""
+
+
+def choose_sample(topology: Topology, count: int, day: int) -> list[int]:
+    """`count` seeds of a day whose plans meet as much as so few can: parts first, then actions and journeys."""
+    plans = [plan_round(seed, topology) for seed in range(day * SEEDS_A_DAY + 1, (day + 1) * SEEDS_A_DAY + 1)]
+    chosen: list[RoundPlan] = []
+    met: set[tuple[str, str]] = set()
+    for _ in range(count):
+        best = max(plans, key=lambda plan: sum(WEIGHTS[what] for what, _ in _meets(plan) - met))
+        chosen.append(best)
+        met |= _meets(best)
+    return [plan.seed for plan in chosen]
+
+
+def _meets(plan: RoundPlan) -> set[tuple[str, str]]:
+    kinds = {PARTS[plan.topology].get(fault.part, fault.part) for fault in plan.faults}
+    parts = {("whole" if kind in WHOLE else "part", kind) for kind in kinds}
+    actions = {("action", fault.action) for fault in plan.faults}
+    journeys = {("journey", journey.name) for journey in plan.journeys}
+    return parts | actions | journeys | {("kind", plan.kind)}

@@ -87,6 +87,10 @@ def curation(limit: int, *, name: str = "reviews") -> dict[str, Any]:
     """The demo's real reviews."""
     pipeline = document("pipeline")
     spec: dict[str, Any] = pipeline["stages"]["curate"]["spec"]
-    source = {**spec["sources"][0], "uri": pipeline["params"]["uri"], "offset": 0, "limit": limit}
-    splits = {"validation": min(VALIDATION_ROWS, limit // 3), "test": min(TEST_ROWS, limit // 3), "balanced": True}
-    return {**spec, "dataset": name, "parent": None, "sources": [source], "splits": splits}
+    source = {**spec["sources"][0], "uri": pipeline["params"]["uri"]}
+    changed = {
+        "sample": {"offset": 0, "limit": limit},
+        "split": {"validation": min(VALIDATION_ROWS, limit // 3), "test": min(TEST_ROWS, limit // 3)},
+    }
+    operators = [{**one, **changed.get(one["op"], {})} for one in spec["operators"]]
+    return {**spec, "dataset": name, "parent": None, "sources": [source], "operators": operators}

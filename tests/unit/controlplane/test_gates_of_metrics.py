@@ -7,7 +7,7 @@ import pytest
 
 from controlplane.domain.evidence import Attachment, Evidence, Learnt
 from controlplane.domain.gates import judge
-from schemas.evidence import AtLeast, Measurement
+from schemas.evidence import AtLeast, Interval, Measurement
 from schemas.gates import MetricGate
 from schemas.jobs import JOB_KINDS, RESULTS, SPECS
 from schemas.jobs.attack import AttackStrength
@@ -93,6 +93,23 @@ def test_its_own_measurement_decides_and_no_other(metric: MetricName, slice_: st
 def test_the_worse_end_of_the_interval_decides(metric: MetricName, slice_: str | None) -> None:
     across = measurement(metric, interval(0.5), slice_)
     assert [v.status for v in verdicts(gate(metric, slice_), measured(across))] == ["Inconclusive"]
+
+
+@pytest.mark.parametrize(
+    ("metric", "wide", "bound"),
+    [
+        ("accuracy", interval(0.9, low=0.6, high=1), {"minimum": 0.65}),
+        ("attack_success_rate_at_worst", interval(0.5, low=0, high=0.9), {"maximum": 0.85}),
+    ],
+)
+def test_of_several_the_one_with_the_worst_end_decides_whatever_its_other_end(
+    metric: MetricName, wide: Interval, bound: dict[str, float]
+) -> None:
+    narrow = measurement(metric, interval(0.75, 0.05))
+    found = [*measured(measurement(metric, wide)), *measured(narrow)]
+    for several in (found, found[::-1]):
+        [verdict] = verdicts(gate(metric, **bound), several)
+        assert verdict.status == "Inconclusive"
 
 
 @pytest.mark.parametrize("slice_", LABELS)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.data.operators import Labels
 from schemas.labels import MAX_LABEL, Label, NotALabel, canonical_label
 from schemas.serving import FeedbackRequest
-from tests.support.builders.specs import curate_spec
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_whole_numbers_are_one_label_in_every_type(number: int) -> None:
 @pytest.mark.parametrize(("value", "label"), [("True", "true"), (1, "1"), (1.0, "1"), (" e\u0301 ", "\u00e9")])
 def test_feedback_and_the_labels_of_a_spec_take_the_same_form(value: object, label: str) -> None:
     assert FeedbackRequest.model_validate({"prediction_id": "p", "label": value}).label == label
-    assert curate_spec(labels=[value, "other"]).labels == (label, "other")
+    assert Labels.model_validate({"labels": [value, "other"]}).labels == (label, "other")
 
 
 @pytest.mark.parametrize("value", [None, "", ["a"], "x" * 201])

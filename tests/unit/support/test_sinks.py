@@ -12,10 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.data.rows import ROW_SCHEMAS
 from tests.support import sinks
 from tests.support.unpacked import text_of
-from workers.curate.manifest import SCHEMA
+from workers.data.parts import arrow_schema
 
+SCHEMA = arrow_schema(ROW_SCHEMAS["text_label"])
 SECRET = 'jane.doe-"planted"@example.com'
 PERSON = f"lovely film {SECRET} superb"
 

@@ -8,7 +8,7 @@ import torch
 from tests.support.workbench import Workbench
 from workers.base.loading import base_digest, load_base
 from workers.base.tokenizer import TextTokenizer
-from workers.model.dataset import read_split
+from workers.data.manifest import read_split
 from workers.runtime.errors import JobError
 from workers.tasks.text_classification.classifier import Classifier
 from workers.tasks.text_classification.features import SCALE, features

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from schemas.jobs.curate import Source
-from workers.curate.formats.columns import check_columns, needed_columns
+from workers.curate.formats.columns import check_columns, is_labelled, needed_columns
 from workers.curate.formats.dialect import (
     SEPARATOR_LINE,
     Dialect,
     Shape,
     StrayQuote,
     delimiters,
+    dialects_of,
     guess_header,
     header_of,
     quotings,
@@ -41,6 +42,28 @@ def read_csv(path: Path, source: Source) -> Iterator[Record | Unreadable]:
 
 def read_tsv(path: Path, source: Source) -> Iterator[Record | Unreadable]:
     return _records(path, source, "tsv")
+
+
+def csv_columns(path: Path, source: Source) -> list[str]:
+    return _columns(path, source, "csv")
+
+
+def tsv_columns(path: Path, source: Source) -> list[str]:
+    return _columns(path, source, "tsv")
+
+
+def _columns(path: Path, source: Source, form: str) -> list[str]:
+    """The columns' names, by the delimiter that finds most of them in the first line."""
+    lines = [line for _, line in _sample(path, source)]
+    if not lines:
+        return []
+    candidates = delimiters(source, form, lines[0])
+    first = lines[1:2] if SEPARATOR_LINE.fullmatch(lines[0]) else lines[:1]
+    return (
+        max((header_of(first[0], dialect, source) for dialect in dialects_of(candidates, source)), key=len)
+        if first
+        else []
+    )
 
 
 def _records(path: Path, source: Source, form: str) -> Iterator[Record | Unreadable]:
@@ -222,7 +245,7 @@ def _is_numbered(body: Sequence[Line], dialect: Dialect, columns: list[str], sou
 def _layout(body: Sequence[Line], dialect: Dialect, shape: Shape, columns: list[str], source: Source) -> Layout:
     positions = {name: columns.index(name) for name in needed_columns(source).values()}
     layout = Layout(len(columns) if source.header else None, positions)
-    if dialect.delimiter != ";":
+    if dialect.delimiter != ";" or not is_labelled(source):
         return layout
     place = positions[source.label]
     rows = (values for _, values in Rows(iter(body), dialect, shape, source))

@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.jobs.curate import Source
 from schemas.labels import NotALabel, canonical_label
-from workers.curate.formats.columns import needed_columns
+from workers.curate.formats.columns import is_labelled, needed_columns
 
 DELIMITERS: Final = {"csv": ",;\t|", "tsv": "\t,;|"}
 """Tried in this order where the spec names none."""
@@ -98,7 +98,8 @@ class Shape:
     """What a row of this file looks like: how many fields, and which labels."""
 
     width: int
-    label: int
+    label: int | None
+    """None: its rows have none."""
     known: frozenset[str]
 
     def fits(self, line: str, delimiter: str) -> bool:
@@ -115,7 +116,7 @@ class Shape:
         return goes_on is None and self._is_row(values)
 
     def _is_row(self, values: Sequence[str]) -> bool:
-        return len(values) == self.width and label_at(values, self.label) in self.known
+        return len(values) == self.width and (self.label is None or label_at(values, self.label) in self.known)
 
 
 def label_at(values: Sequence[str], index: int) -> str | None:
@@ -138,13 +139,18 @@ def guess_header(candidates: str, lines: Sequence[str], source: Source) -> tuple
     Else it is the first line, by the delimiter that finds most columns.
     """
     needed = needed_columns(source).values()
-    dialects = [Dialect(delimiter, quote) for delimiter in candidates for quote in _quotes(source)]
+    dialects = dialects_of(candidates, source)
     for place, line in enumerate(lines if source.header else ()):
         for dialect in dialects:
             names = header_of(line, dialect, source)
             if all(name in names for name in needed):
                 return place, dialect
     return 0, max(dialects, key=lambda dialect: len(header_of(lines[0], dialect, source)))
+
+
+def dialects_of(candidates: str, source: Source) -> list[Dialect]:
+    """Every way to read a header."""
+    return [Dialect(delimiter, quote) for delimiter in candidates for quote in _quotes(source)]
 
 
 def _quotes(source: Source) -> tuple[str, ...]:
@@ -167,6 +173,8 @@ def header_of(line: str, dialect: Dialect, source: Source) -> list[str]:
 
 def shape_of(sample: Iterable[str], dialect: Dialect, columns: Sequence[str], source: Source) -> Shape:
     """From the lines in which no quote stands: they can be read in one way only."""
+    if not is_labelled(source):
+        return Shape(len(columns), None, frozenset())
     label = columns.index(source.label)
     known: set[str] = set()
     for line in (piece for whole in sample for piece in whole.split("\r")):

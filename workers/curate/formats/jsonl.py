@@ -8,7 +8,7 @@ from typing import Final
 from schemas.jobs.curate import Source
 from schemas.labels import MAX_LABEL
 from schemas.repeated_keys import JsonObject, json_object
-from workers.curate.formats.columns import check_columns, needed_columns
+from workers.curate.formats.columns import LISTS, check_columns, needed_columns
 from workers.curate.formats.lines import MARK, MAX_LINE, encoding_of, raw, read_head, read_lines
 from workers.curate.rows import Reason, Record, Unreadable
 from workers.runtime.errors import JobError
@@ -42,6 +42,12 @@ def read(path: Path, source: Source) -> Iterator[Record | Unreadable]:
         yield record
     if readable:
         check_columns(source, found)
+
+
+def columns(path: Path, source: Source) -> list[str]:
+    """The fields of the first object."""
+    records = _values(path, source) if _is_stream(path, source) else _lines(path, source)
+    return next((list(record.fields) for record in records if isinstance(record, Record)), [])
 
 
 def _records(path: Path, source: Source) -> Iterator[Record | Unreadable]:
@@ -80,7 +86,8 @@ def _check_alone(only: Record | Unreadable, source: Source) -> None:
     """Many tools write a whole table as one object: of columns, or with the rows in one of its fields."""
     if not isinstance(only, Record) or all(map(_is_scalar, only.fields.values())):
         return
-    if not all(_is_scalar(only.fields.get(name, [])) for name in needed_columns(source).values()):
+    needed = {name for field, name in needed_columns(source).items() if field not in LISTS}
+    if not all(_is_scalar(only.fields.get(name, [])) for name in needed):
         raise JobError(
             f"source {source.uri}: it is one JSON object, with the fields {', '.join(sorted(only.fields)[:20])}; "
             "expected an object a line, or an array of objects (with pandas: to_json(orient='records'))"

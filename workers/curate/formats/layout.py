@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from workers.curate.formats.lines import MAX_LINE, raw
-from workers.curate.rows import Reason, Record, Unreadable, character_fault
+from workers.curate.rows import Reason, Record, Unreadable
+from workers.curate.shapes.values import character_fault
 
 NULL: Final = "\\N"
 """As MySQL and PostgreSQL write it."""

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.jobs.curate import Source
-from workers.curate.formats.columns import check_columns, needed_columns
+from workers.curate.formats.columns import LISTS, check_columns, is_labelled, needed_columns
 from workers.curate.rows import Record, Unreadable
 from workers.runtime.errors import JobError
 
@@ -35,20 +35,29 @@ def read(path: Path, source: Source) -> Iterator[Record | Unreadable]:
         with pq.ParquetFile(path) as file:
             _check_schema(file.schema_arrow, source)
             _check_sizes(file.metadata, names, source)
-            classes = _class_names(file.schema_arrow, source.label)
-        with pq.ParquetFile(path, read_dictionary=names) as file:
+            classes = _class_names(file.schema_arrow, source.label) if is_labelled(source) else []
+            values = [name for name in names if not pa.types.is_nested(file.schema_arrow.field(name).type)]
+        with pq.ParquetFile(path, read_dictionary=values) as file:
             line = 0
             for batch in file.iter_batches(batch_size=BATCH, columns=names):
                 columns = {name: _values(batch.column(batch.schema.names.index(name))) for name in names}
                 if classes:
                     columns[source.label] = [_class(value, classes) for value in columns[source.label]]
-                for values in zip(*columns.values(), strict=True):
+                for row in zip(*columns.values(), strict=True):
                     line += 1
-                    yield Record(line, dict(zip(names, values, strict=True)))
+                    yield Record(line, dict(zip(names, row, strict=True)))
     except JobError:
         raise
     except Exception as error:  # whatever a damaged file makes the library say: its words are no reason for a person
         raise JobError(f"source {source.uri}: it cannot be read as Parquet: it is damaged, or no Parquet") from error
+
+
+def columns(path: Path, source: Source) -> list[str]:
+    try:
+        names: list[str] = pq.read_schema(path).names
+    except (pa.ArrowException, OSError) as error:
+        raise JobError(f"source {source.uri}: it cannot be read as Parquet: it is damaged, or no Parquet") from error
+    return names
 
 
 def _check_schema(schema: pa.Schema, source: Source) -> None:
@@ -58,8 +67,10 @@ def _check_schema(schema: pa.Schema, source: Source) -> None:
             raise JobError(f"source {source.uri}: it has column {name!r} twice, which field {field} asks for")
         kind = schema.field(schema.names.index(name)).type
         plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-        if not any(fits(plain) for fits in (_TEXTS if field == "text" else _SCALARS)):
-            expected = "text" if field == "text" else "text, numbers, booleans or dates"
+        if field in LISTS and (pa.types.is_list(plain) or pa.types.is_large_list(plain)):
+            continue
+        if not any(fits(plain) for fits in (_SCALARS if field in ("label", "group") else _TEXTS)):
+            expected = "text, numbers, booleans or dates" if field in ("label", "group") else "text"
             raise JobError(
                 f"source {source.uri}: field {field} names column {name!r}, whose Arrow type is {kind}; "
                 f"expected {expected}"
@@ -72,7 +83,9 @@ def _check_sizes(metadata: Any, names: list[str], source: Source) -> None:
         group = metadata.row_group(index)
         for column in (group.column(number) for number in range(group.num_columns)):
             size = column.total_uncompressed_size
-            if column.path_in_schema in names and size > min(MAX_GROUP_BYTES, MAX_MEAN_BYTES * (group.num_rows + 1)):
+            if column.path_in_schema.split(".list.")[0] in names and size > min(
+                MAX_GROUP_BYTES, MAX_MEAN_BYTES * (group.num_rows + 1)
+            ):
                 raise JobError(
                     f"source {source.uri}: column {column.path_in_schema!r} unpacks to {size} bytes in "
                     f"{group.num_rows} rows; expected at most {MAX_GROUP_BYTES}, and {MAX_MEAN_BYTES} a row"

@@ -18,7 +18,14 @@ READERS: Final[dict[str, Reader]] = {
     "tsv": delimited.read_tsv,
     "parquet": parquet.read,
 }
-
+COLUMNS: Final[dict[str, Callable[[Path, Source], list[str]]]] = {
+    "jsonl": jsonl.columns,
+    "json": jsonl.columns,
+    "csv": delimited.csv_columns,
+    "tsv": delimited.tsv_columns,
+    "parquet": parquet.columns,
+}
+"""What a file's columns are called, before anybody says which are asked for."""
 ENDINGS: Final = {"txt": "tsv", "tab": "tsv", "ndjson": "jsonl", "pq": "parquet"}
 """Other endings of a format."""
 NO_TEXT: Final = {
@@ -58,11 +65,20 @@ TAR: Final = (257, b"ustar")
 
 def read_records(path: Path, source: Source) -> Iterator[Record | Unreadable]:
     """Every record once; a bad one is `Unreadable`. JobError: the file is none of these, or a column is not there."""
+    _check_file(path, source)
+    yield from READERS[format_of(path, source)](path, source)
+
+
+def columns_of(path: Path, source: Source) -> list[str]:
+    _check_file(path, source)
+    return COLUMNS[format_of(path, source)](path, source)
+
+
+def _check_file(path: Path, source: Source) -> None:
     if not path.is_file():
         raise JobError(f"source {source.uri}: it is a folder; expected one file of {', '.join(READERS)}")
     if _ending(path, source) != "parquet":
         _refuse_others(path, source)
-    yield from READERS[format_of(path, source)](path, source)
 
 
 def _refuse_others(path: Path, source: Source) -> None:

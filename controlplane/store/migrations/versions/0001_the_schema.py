@@ -481,6 +481,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("dataset", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("row_schema", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("manifest", columns.JSON_DOCUMENT, nullable=False),
         sa.Column("rows", columns.JSON_DOCUMENT, nullable=False),

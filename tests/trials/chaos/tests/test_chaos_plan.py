@@ -8,7 +8,16 @@ import pytest
 from schemas.jobs import JOB_KINDS
 from tests.trials.chaos.faults import FAULTS
 from tests.trials.chaos.journeys import JOURNEYS
-from tests.trials.chaos.plan import LEASE_SECONDS, LONGEST_PARTITION, PARTS, TOPOLOGIES, Action, Topology, plan_round
+from tests.trials.chaos.plan import (
+    LEASE_SECONDS,
+    LONGEST_PARTITION,
+    PARTS,
+    TOPOLOGIES,
+    Action,
+    Topology,
+    choose_sample,
+    plan_round,
+)
 
 SEEDS = range(1, 201)
 
@@ -52,3 +61,20 @@ def test_a_part_has_one_fault_at_a_time(topology: Topology) -> None:
 
 def test_whatever_a_plan_can_say_can_be_done() -> None:
     assert set(FAULTS) == set(get_args(Action))
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+@pytest.mark.parametrize("day", [0, 1, 740_315, 740_316])
+def test_four_rounds_of_any_day_meet_every_part_and_every_action(topology: Topology, day: int) -> None:
+    seeds = choose_sample(topology, 4, day)
+    assert seeds == choose_sample(topology, 4, day)
+    faults = [fault for seed in seeds for fault in plan_round(seed, topology).faults]
+    met = {PARTS[topology].get(fault.part, fault.part) for fault in faults}
+    assert met >= {*PARTS[topology].values(), "gateways", "artifacts"}
+    assert {fault.action for fault in faults} == set(get_args(Action))
+    journeys = {journey.name for seed in seeds for journey in plan_round(seed, topology).journeys}
+    assert journeys == set(JOURNEYS)
+
+
+def test_another_day_has_other_rounds() -> None:
+    assert set(choose_sample("kafka", 4, 1)).isdisjoint(choose_sample("kafka", 4, 2))

@@ -8,17 +8,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from schemas.data.operators import GroupBy, Labels, TextLength, WordCount, pipeline
 from tests.support.builders.specs import source_at
-from tests.support.curation import NO_SPLIT, curate, rejects_of, rows, splits_of
+from tests.support.curation import NO_SPLIT, UNDIVIDED, curate, rejects_of, rows, splits_of
 from tests.support.workbench import Workbench
 from workers.curate.formats import lines
-from workers.curate.operators import validity
 from workers.curate.rows import digest_of
 from workers.runtime.errors import JobError
 
+SENTIMENT = Labels(labels=("negative", "positive"))
 
-def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validity, "MAX_CHARACTERS", 3000)
+
+def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Workbench) -> None:
     bad: list[tuple[bytes, str]] = [
         (b'{"text": "caf\xe9", "label": "positive"}', "undecodable"),
         (b"\x80\x81\x82", "undecodable"),
@@ -49,18 +50,14 @@ def test_every_bad_row_of_a_jsonl_file_has_its_reason(bench: Workbench, monkeypa
     result = curate(
         bench,
         source_at(bench.write("r.jsonl", content)),
-        labels=("negative", "positive"),
-        min_words=2,
-        max_words=20,
-        long_texts="reject",
-        splits=NO_SPLIT,
+        operators=pipeline(TextLength(max_characters=3000), WordCount(min_words=2, max_words=20), SENTIMENT, NO_SPLIT),
     )
     assert result.rows["train"] == 4
     rejects = rejects_of(bench, result)
     assert [reject["reason"] for reject in rejects] == [reason for _, reason in bad]
     assert [reject["line"] for reject in rejects] == list(range(3, 3 + len(bad)))
     assert result.rejected == Counter(reason for _, reason in bad)
-    assert all(set(reject) == {"source", "line", "reason", "text_digest"} for reject in rejects)
+    assert all(set(reject) == {"source", "line", "operator", "reason", "text_digest"} for reject in rejects)
     assert rejects[-1]["text_digest"] == digest_of("x y")
 
 
@@ -69,7 +66,7 @@ def test_an_endless_line_is_one_reject(bench: Workbench, monkeypatch: pytest.Mon
     monkeypatch.setattr(lines, "MAX_LINE", 1000)
     good = [json.dumps(row).encode() for row in rows(4)]
     content = b"\n".join([*good[:2], b"x" * 10_000, *good[2:]])
-    result = curate(bench, source_at(bench.write("r.jsonl", content)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("r.jsonl", content)), operators=UNDIVIDED)
     assert (result.rows["train"], result.rejected) == (4, {"too_long": 1})
     assert [reject["line"] for reject in rejects_of(bench, result)] == [3]
 
@@ -83,7 +80,7 @@ def test_csv_quotes_and_bad_rows(bench: Workbench) -> None:
         b"negative,a,b,c,d\r\n"
         b"positive,caf\xe9,1\r\n"
     )
-    result = curate(bench, source_at(bench.write("r.csv", content)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("r.csv", content)), operators=UNDIVIDED)
     assert sorted(row["text"] for row in splits_of(bench, result)["train"]) == ['a "quoted", and\nbroken line', "plain"]
     assert result.rejected == {"malformed": 1, "missing_column": 1, "undecodable": 1}
 
@@ -99,10 +96,9 @@ def test_tsv_takes_quotes_as_characters_and_thresholds_make_labels(bench: Workbe
         text="2",
         label="1",
         group="0",
-        group_pattern="^(.*)_",
-        label_thresholds=(-0.5, 0.5),
     )
-    result = curate(bench, source, labels=("negative", "positive"), splits=NO_SPLIT)
+    by_score = Labels(labels=SENTIMENT.labels, thresholds=(-0.5, 0.5))
+    result = curate(bench, source, operators=pipeline(by_score, GroupBy(pattern="^(.*)_"), NO_SPLIT))
     found = {row["text"]: (row["label"], row["group"]) for row in splits_of(bench, result)["train"]}
     assert found == {'an "unbalanced quote': ("negative", "a"), "fine": ("positive", "b")}
     assert result.rejected == {
@@ -116,8 +112,9 @@ def test_parquet_rows_are_read(bench: Workbench) -> None:
     path = bench.files / "r.parquet"
     table = pa.table({"body": ["one good", None, "two bad"], "stars": [5, 3, 1], "unused": [b"x", b"y", b"z"]})
     pq.write_table(table, path)
-    source = source_at(path.as_uri(), text="body", label="stars", label_thresholds=(2, 4))
-    result = curate(bench, source, labels=("negative", "positive"), splits=NO_SPLIT)
+    source = source_at(path.as_uri(), text="body", label="stars")
+    by_stars = Labels(labels=SENTIMENT.labels, thresholds=(2, 4))
+    result = curate(bench, source, operators=pipeline(by_stars, NO_SPLIT))
     assert (result.rows["train"], result.rejected) == (2, {"empty_text": 1})
 
 
@@ -131,14 +128,14 @@ def test_a_parquet_string_that_is_not_utf8_costs_its_own_row(bench: Workbench) -
         }
     )
     pq.write_table(table, path)
-    result = curate(bench, source_at(path.as_uri()), splits=NO_SPLIT)
+    result = curate(bench, source_at(path.as_uri()), operators=UNDIVIDED)
     assert (result.rows["train"], result.rejected) == (2, {"undecodable": 1})
 
 
 def test_a_quote_that_never_closes_costs_its_own_line_at_most(bench: Workbench) -> None:
     good = "".join(f"good row {index},{'ab'[index % 2]}\n" for index in range(1000))
     content = f'text,label\n"never closed, really,a\n{good}nul \0 here,a\n'
-    result = curate(bench, source_at(bench.write("r.csv", content)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("r.csv", content)), operators=UNDIVIDED)
     assert result.rejected == {"nul_character": 1, "stray_quote": 1}
     assert result.rows["train"] == 1000
     assert [reject["line"] for reject in rejects_of(bench, result)] == [2, 1003]
@@ -147,7 +144,7 @@ def test_a_quote_that_never_closes_costs_its_own_line_at_most(bench: Workbench) 
 def test_a_column_of_free_text_is_no_label(bench: Workbench) -> None:
     free = [{"text": f"row {index}", "label": f"label {index}"} for index in range(101)]
     with pytest.raises(JobError, match="found 101 different labels; expected at most 100"):
-        curate(bench, source_at(bench.jsonl("r.jsonl", free)), splits=NO_SPLIT)
+        curate(bench, source_at(bench.jsonl("r.jsonl", free)), operators=UNDIVIDED)
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
@@ -187,7 +184,7 @@ def test_a_missing_file_and_a_folder_are_refused(bench: Workbench) -> None:
 def test_the_text_of_a_rejected_row_is_nowhere(bench: Workbench, tmp_path: Path) -> None:
     secret = "a very private complaint"
     planted = [{"text": secret, "label": "positive"}, {"text": secret, "label": "negative"}, *rows(4)]
-    result = curate(bench, source_at(bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.jsonl("r.jsonl", planted)), operators=UNDIVIDED)
     assert result.rejects is not None
     assert secret.encode() not in bench.artifacts.read(result.rejects)
     assert secret.encode() not in bench.artifacts.read(result.manifest)

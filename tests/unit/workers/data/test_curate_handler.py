@@ -7,18 +7,23 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
 
-from schemas.jobs.curate import Splits
+from schemas.data.operators import GroupBy, Labels, Sample, Splits, pipeline
 from tests.support.builders.datasets import registered_dataset
 from tests.support.builders.specs import curate_spec, source_at
-from tests.support.curation import NO_SPLIT, curate, manifest_of, rejects_of, rows, splits_of
+from tests.support.curation import NO_SPLIT, UNDIVIDED, curate, manifest_of, rejects_of, rows, splits_of
 from tests.support.workbench import Workbench
 from workers.curate.handler import handle
 from workers.runtime.errors import JobError
 
+BY_PREFIX = GroupBy(pattern="^(.*)_")
+
 
 def test_each_row_lands_in_one_split(bench: Workbench) -> None:
-    result = curate(bench, source_at(bench.jsonl("r.jsonl", rows(100))), splits=Splits(validation=0.1, test=20))
+    result = curate(
+        bench, source_at(bench.jsonl("r.jsonl", rows(100))), operators=pipeline(Splits(validation=0.1, test=20))
+    )
     found = splits_of(bench, result)
     assert result.rows == {"train": 70, "validation": 10, "test": 20}
     texts = [row["text"] for split in found.values() for row in split]
@@ -42,14 +47,14 @@ def test_planted_duplicates_leave_one_row(bench: Workbench) -> None:
         {"text": "a fine film :)", "label": "positive"},
         {"text": "dull", "label": "negative"},
     ]
-    result = curate(bench, source_at(bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.jsonl("r.jsonl", planted)), operators=UNDIVIDED)
     assert result.rejected == {"duplicate": 4}
     assert result.rows["train"] == 4
 
 
 def test_texts_of_punctuation_alone_are_told_apart(bench: Workbench) -> None:
     planted = [{"text": "!!!", "label": "positive"}, {"text": "?", "label": "negative"}]
-    assert curate(bench, source_at(bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT).rows["train"] == 2
+    assert curate(bench, source_at(bench.jsonl("r.jsonl", planted)), operators=UNDIVIDED).rows["train"] == 2
 
 
 def test_all_rows_of_a_text_whose_labels_disagree_are_rejected(bench: Workbench) -> None:
@@ -59,7 +64,7 @@ def test_all_rows_of_a_text_whose_labels_disagree_are_rejected(bench: Workbench)
         {"text": "so so", "label": "positive"},
         *rows(4),
     ]
-    result = curate(bench, source_at(bench.jsonl("r.jsonl", planted)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.jsonl("r.jsonl", planted)), operators=UNDIVIDED)
     assert result.rejected == {"conflicting_label": 3}
     assert "so so" not in [row["text"] for row in splits_of(bench, result)["train"]]
 
@@ -67,7 +72,7 @@ def test_all_rows_of_a_text_whose_labels_disagree_are_rejected(bench: Workbench)
 def test_two_sources_that_disagree_on_a_text_both_lose_it(bench: Workbench) -> None:
     first = bench.jsonl("a.jsonl", [{"text": "so so", "label": "positive"}, *rows(4)])
     second = bench.jsonl("b.jsonl", [{"text": "so so", "label": "negative"}, *rows(4)])
-    result = curate(bench, source_at(first), source_at(second), splits=NO_SPLIT)
+    result = curate(bench, source_at(first), source_at(second), operators=UNDIVIDED)
     assert result.rejected == {"conflicting_label": 2, "duplicate": 4}
     assert {reject["source"] for reject in rejects_of(bench, result) if reject["reason"] == "conflicting_label"} == {
         0,
@@ -76,23 +81,50 @@ def test_two_sources_that_disagree_on_a_text_both_lose_it(bench: Workbench) -> N
 
 
 @pytest.mark.parametrize(
-    ("fields", "spec", "message"),
+    ("operator", "message"),
     [
-        ({"group": "id", "group_pattern": "("}, {}, "is not a regular expression"),
-        ({"group": "id", "group_pattern": "^x"}, {}, "captures nothing"),
-        ({"group_pattern": "^(x)"}, {}, "needs the field group"),
-        ({"label_thresholds": (0.0, 1.0)}, {}, "two labels; labels has 0"),
-        ({"label_thresholds": (1.0, 0.0)}, {"labels": ("a", "b")}, "low <= high"),
-        ({}, {"labels": ("a", "a")}, "named twice"),
-        ({}, {"splits": Splits(validation=0, test=0.01)}, "leaves none"),
-        ({}, {"splits": Splits(validation=0, test=20)}, "no row left to train on"),
+        ({"op": "group_by", "pattern": "("}, "is not a regular expression"),
+        ({"op": "group_by", "pattern": "^x"}, "captures nothing"),
+        ({"op": "group_by", "pattern": "^(x)"}, "needs the field group"),
+        ({"op": "labels", "labels": [], "thresholds": [0.0, 1.0]}, "at least 1 item"),
+        ({"op": "labels", "labels": ["a"], "thresholds": [0.0, 1.0]}, "two labels; labels has 1"),
+        ({"op": "labels", "labels": ["a", "b"], "thresholds": [1.0, 0.0]}, "low <= high"),
+        ({"op": "labels", "labels": ["a", "a"]}, "named twice"),
+        ({"op": "sample", "sources": [1]}, "is for source 1; expected below 1, the number of sources"),
+        ({"op": "word_count", "min_words": 3, "max_words": 2}, "min_words 3 is above max_words 2"),
+        ({"op": "split"}, "found 2 split; expected one, as the last of them"),
+        ({"op": "deduplicate"}, "sample comes after deduplicate, which is given all sources' rows together"),
+        ({"op": "rewrite"}, "does not match any of the expected tags"),
     ],
 )
-def test_a_spec_that_cannot_be_met_is_refused(
-    bench: Workbench, fields: dict[str, Any], spec: dict[str, Any], message: str
-) -> None:
+def test_a_spec_that_contradicts_itself_is_refused_at_the_request(operator: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        curate_spec(operators=[operator, {"op": "sample"}, {"op": "split"}])
+
+
+@pytest.mark.parametrize(
+    ("operators", "message"),
+    [
+        ([], "at least 1 item"),
+        ([{"op": "sample"}], "found 0 split; expected one, as the last of them"),
+        ([{"op": "split"}, {"op": "deduplicate"}], "found 1 split; expected one, as the last of them"),
+    ],
+)
+def test_a_spec_that_does_not_end_with_a_split_is_refused(operators: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        curate_spec(operators=operators)
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        (Splits(validation=0, test=0.01), "leaves none"),
+        (Splits(validation=0, test=20), "no row left to train on"),
+    ],
+)
+def test_a_spec_that_cannot_be_met_is_refused(bench: Workbench, splits: Splits, message: str) -> None:
     with pytest.raises(JobError, match=message):
-        curate(bench, source_at(bench.jsonl("r.jsonl", rows(20)), **fields), **spec)
+        curate(bench, source_at(bench.jsonl("r.jsonl", rows(20))), operators=pipeline(splits))
 
 
 def test_the_same_rows_in_another_order_and_format_make_the_same_digest(bench: Workbench) -> None:
@@ -103,8 +135,8 @@ def test_the_same_rows_in_another_order_and_format_make_the_same_digest(bench: W
     ]
     path = bench.files / "r.parquet"
     spec = curate_spec(
-        source_at(path, group="id", group_pattern="^(.*)_", limit=40),
-        splits=Splits(validation=0.1, test=0.2, balanced=True),
+        source_at(path, group="id"),
+        operators=pipeline(BY_PREFIX, Sample(limit=40), Splits(validation=0.1, test=0.2, balanced=True)),
     )
     digests = set()
     for seed in range(3):
@@ -119,8 +151,8 @@ def test_the_same_rows_in_another_order_and_format_make_the_same_digest(bench: W
 
 
 def test_a_group_never_lies_in_two_splits(bench: Workbench) -> None:
-    source = source_at(bench.jsonl("r.jsonl", rows(300)), group="id", group_pattern="^(.*)_")
-    result = curate(bench, source, splits=Splits(validation=0.2, test=0.3))
+    source = source_at(bench.jsonl("r.jsonl", rows(300)), group="id")
+    result = curate(bench, source, operators=pipeline(BY_PREFIX, Splits(validation=0.2, test=0.3)))
     found = splits_of(bench, result)
     groups = {split: {row["group"] for row in found[split]} for split in found}
     assert not groups["train"] & groups["test"]
@@ -131,8 +163,9 @@ def test_a_group_never_lies_in_two_splits(bench: Workbench) -> None:
 
 def test_two_batches_of_one_source_do_not_overlap_and_the_parents_splits_stay(bench: Workbench) -> None:
     uri = bench.jsonl("r.jsonl", rows(200))
-    first = curate(bench, source_at(uri, limit=80), splits=Splits(validation=10, test=20, balanced=True))
-    second = curate(bench, source_at(uri, offset=80), parent=registered_dataset(first))
+    splits = Splits(validation=10, test=20, balanced=True)
+    first = curate(bench, source_at(uri), operators=pipeline(Sample(limit=80), splits))
+    second = curate(bench, source_at(uri), operators=pipeline(Sample(offset=80)), parent=registered_dataset(first))
     before, after = splits_of(bench, first), splits_of(bench, second)
     assert after["validation"] == before["validation"]
     assert after["test"] == before["test"]
@@ -143,7 +176,9 @@ def test_two_batches_of_one_source_do_not_overlap_and_the_parents_splits_stay(be
 
 
 def test_new_rows_that_the_parent_has_are_rejected_whatever_their_split(bench: Workbench) -> None:
-    first = curate(bench, source_at(bench.jsonl("a.jsonl", rows(40))), splits=Splits(validation=10, test=10))
+    first = curate(
+        bench, source_at(bench.jsonl("a.jsonl", rows(40))), operators=pipeline(Splits(validation=10, test=10))
+    )
     again = [{**row, "text": f"{str(row['text']).upper()}!"} for row in rows(40)]
     again[3]["label"] = "positive" if again[3]["label"] == "negative" else "negative"
     second = curate(
@@ -156,10 +191,11 @@ def test_new_rows_that_the_parent_has_are_rejected_whatever_their_split(bench: W
 
 
 def test_new_rows_of_a_held_out_group_never_train(bench: Workbench) -> None:
-    fields: dict[str, Any] = {"group": "id", "group_pattern": "^(.*)_"}
-    first = curate(bench, source_at(bench.jsonl("a.jsonl", rows(60)), **fields), splits=Splits(validation=6, test=12))
+    source, splits = source_at(bench.jsonl("a.jsonl", rows(60)), group="id"), Splits(validation=6, test=12)
+    first = curate(bench, source, operators=pipeline(BY_PREFIX, splits))
     more = [{**row, "text": f"more of {row['text']}"} for row in rows(60)]
-    second = curate(bench, source_at(bench.jsonl("b.jsonl", more), **fields), parent=registered_dataset(first))
+    again = source_at(bench.jsonl("b.jsonl", more), group="id")
+    second = curate(bench, again, operators=pipeline(BY_PREFIX), parent=registered_dataset(first))
     assert second.rejected == {"group_is_held_out": 18}
     found = splits_of(bench, second)
     assert not {row["group"] for row in found["train"]} & {
@@ -168,12 +204,12 @@ def test_new_rows_of_a_held_out_group_never_train(bench: Workbench) -> None:
 
 
 def test_a_parent_without_test_rows_gets_them_from_new_rows_only(bench: Workbench) -> None:
-    first = curate(bench, source_at(bench.jsonl("a.jsonl", rows(20))), splits=NO_SPLIT)
+    first = curate(bench, source_at(bench.jsonl("a.jsonl", rows(20))), operators=UNDIVIDED)
     second = curate(
         bench,
         source_at(bench.jsonl("b.jsonl", rows(20, start=20))),
         parent=registered_dataset(first),
-        splits=Splits(validation=0, test=0.5),
+        operators=pipeline(Splits(validation=0, test=0.5)),
     )
     old = {row["text"] for row in rows(20)}
     assert second.rows == {"train": 30, "validation": 0, "test": 10}
@@ -181,9 +217,10 @@ def test_a_parent_without_test_rows_gets_them_from_new_rows_only(bench: Workbenc
 
 
 def test_the_parents_labels_keep_their_order(bench: Workbench) -> None:
-    first = curate(bench, source_at(bench.jsonl("a.jsonl", rows(10))), labels=("positive", "negative"), splits=NO_SPLIT)
+    source, asked = source_at(bench.jsonl("a.jsonl", rows(10))), Labels(labels=("positive", "negative"))
+    first = curate(bench, source, operators=pipeline(asked, NO_SPLIT))
     second = curate(
-        bench, source_at(bench.jsonl("b.jsonl", rows(10, 10))), parent=registered_dataset(first), splits=NO_SPLIT
+        bench, source_at(bench.jsonl("b.jsonl", rows(10, 10))), parent=registered_dataset(first), operators=UNDIVIDED
     )
     assert manifest_of(bench, second).labels == ("positive", "negative")
 
@@ -191,7 +228,9 @@ def test_the_parents_labels_keep_their_order(bench: Workbench) -> None:
 def test_a_balanced_split_of_a_rare_label_leaves_it_rows_to_train_on(bench: Workbench) -> None:
     skewed = [{"text": f"row {index}", "label": "rare" if index < 20 else "common"} for index in range(400)]
     result = curate(
-        bench, source_at(bench.jsonl("r.jsonl", skewed)), splits=Splits(validation=0.2, test=0.2, balanced=True)
+        bench,
+        source_at(bench.jsonl("r.jsonl", skewed)),
+        operators=pipeline(Splits(validation=0.2, test=0.2, balanced=True)),
     )
     found = splits_of(bench, result)
     for split in ("validation", "test"):

@@ -11,19 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas.jobs.curate import Splits
-from tests.support.builders.specs import curate_spec, source_at
-from workers.curate.manifest import dataset_digest, resolved_operators
-from workers.curate.operators.deduplicate import deduplicate
-from workers.curate.operators.draw import draw
-from workers.curate.operators.split import Division, divide
+from schemas.data.operators import Splits
+from tests.support.curation import a_row
+from workers.curate.operators.duplicates.deduplicate import deduplicate
+from workers.curate.operators.sampling.sample import sample
+from workers.curate.operators.sampling.split import Division, divide
 from workers.curate.rejects import rejects_in
-from workers.curate.rows import Place, Reject, Row
-from workers.model.normalize import normalize
+from workers.curate.rows import Reject
+from workers.data.normalize import normalize
+from workers.data.rows import Place, Row
 from workers.runtime.errors import JobError
 
 LABELS = ("a", "b", "c")
-DIGEST = "sha256:000d676b73d95700fed51f63ac9199d342e261a2eb3903f9ef174118b554f8f1"
 
 
 @st.composite
@@ -35,7 +34,7 @@ def row_lists(draw_value: st.DrawFn) -> list[Row]:
         )
     )
     return [
-        Row(
+        a_row(
             f"Text {text}{'!' * (index % 3)}",
             label,
             None if group is None else str(group),
@@ -121,27 +120,27 @@ def test_deduplication_keeps_one_row_a_text_and_none_of_a_dispute(rows: list[Row
 @given(row_lists(), st.integers(0, 30), st.integers(1, 30), st.integers(0, 3))
 def test_two_slices_of_one_draw_never_overlap(rows: list[Row], offset: int, limit: int, seed: int) -> None:
     kept, _ = deduplicate(rows)
-    first = draw(kept, seed, offset, limit)
-    second = draw(kept, seed, offset + limit, None)
+    first = sample(kept, seed, offset, limit)
+    second = sample(kept, seed, offset + limit, None)
     assert not {row.key for row in first} & {row.key for row in second}
     assert len(first) == min(limit, max(0, len(kept) - offset))
-    assert draw(first, seed, 0, None) == first
+    assert sample(first, seed, 0, None) == first
 
 
 def test_a_draw_is_the_same_in_every_worker_of_any_age() -> None:
     """Another order would give a dataset of the same seed other rows."""
     texts = [("one", None), ("two", "x"), ("three", None), ("four", "x"), ("fünf", None)]
-    rows = [Row(text, "a", group, text) for text, group in texts]
-    assert [row.key for row in draw(rows, 0, 0, None)] == ["one", "two", "four", "fünf", "three"]
-    assert [row.key for row in draw(rows, 1, 0, None)] == ["one", "three", "two", "four", "fünf"]
+    rows = [a_row(text, "a", group, text) for text, group in texts]
+    assert [row.key for row in sample(rows, 0, 0, None)] == ["one", "two", "four", "fünf", "three"]
+    assert [row.key for row in sample(rows, 1, 0, None)] == ["one", "three", "two", "four", "fünf"]
 
 
-def test_another_seed_is_another_draw() -> None:
+def test_another_seed_is_another_sample() -> None:
     """The units and the rows in one unit are drawn anew, and so are the splits."""
-    alone = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
+    alone = [a_row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
     grouped = [replace(row, group="one conversation") for row in alone]
     for rows in (alone, grouped):
-        assert len({tuple(row.key for row in draw(rows, seed, 0, None)) for seed in range(20)}) == 20
+        assert len({tuple(row.key for row in sample(rows, seed, 0, None)) for seed in range(20)}) == 20
     tests = [divide(alone, Splits(validation=0, test=20), ("a",), seed).rows["test"] for seed in range(20)]
     assert len({frozenset(row.key for row in rows) for rows in tests}) == 20
 
@@ -159,7 +158,7 @@ def test_texts_that_differ_in_form_only_are_equal(one: str, other: str) -> None:
 
 
 def test_whole_units_above_the_rarest_label_go_back_to_train() -> None:
-    rows = [Row(f"t {index}", "a" if index < 6 else "b", None, f"t {index}", Place(0, index)) for index in range(100)]
+    rows = [a_row(f"t {index}", "a" if index < 6 else "b", None, f"t {index}", Place(0, index)) for index in range(100)]
     division = divide(rows, Splits(validation=0, test=20, balanced=True), ("a", "b"), seed=0)
     assert Counter(row.label for row in division.rows["test"]) == {"a": 5, "b": 5}
     assert len(division.rows["train"]) == 90
@@ -167,7 +166,7 @@ def test_whole_units_above_the_rarest_label_go_back_to_train() -> None:
 
 
 def test_the_last_row_of_a_label_is_not_taken_from_train() -> None:
-    rows = [Row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate("aab")]
+    rows = [a_row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate("aab")]
     division = divide(rows, Splits(validation=0, test=1), ("a", "b"), seed=0)
     assert [row.label for row in division.rows["test"]] == ["a"], "as many as there may be, and no row of b"
     with pytest.raises(JobError) as refused:
@@ -181,21 +180,21 @@ def test_the_last_row_of_a_label_is_not_taken_from_train() -> None:
 
 
 def test_a_fraction_that_leaves_no_row_is_refused() -> None:
-    rows = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(20)]
+    rows = [a_row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(20)]
     with pytest.raises(JobError) as refused:
         divide(rows, Splits(validation=0.01, test=0.1), ("a",), seed=0)
     assert str(refused.value) == ("splits.validation: 0.01 of 20 rows leaves none; give more rows, or set it to 0")
 
 
 def test_of_one_label_alone_every_split_is_balanced() -> None:
-    rows = [Row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
+    rows = [a_row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(60)]
     division = divide(rows, Splits(validation=0.1, test=20, balanced=True), ("a",), seed=0)
     assert {split: len(found) for split, found in division.rows.items()} == {"train": 34, "validation": 6, "test": 20}
 
 
 def numbered(labels: str) -> list[Row]:
     """One row for each letter."""
-    return [Row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate(labels)]
+    return [a_row(f"t {index}", label, None, f"t {index}", Place(0, index)) for index, label in enumerate(labels)]
 
 
 def test_no_rows_are_divided_into_empty_splits_whatever_the_labels() -> None:
@@ -218,13 +217,13 @@ def grouped(group: str, labels: str) -> list[Row]:
     """One group that no split divides."""
     texts = [f"{group} {index}" for index in range(len(labels))]
     return [
-        Row(text, label, group, text, Place(0, index))
+        a_row(text, label, group, text, Place(0, index))
         for index, (text, label) in enumerate(zip(texts, labels, strict=True))
     ]
 
 
 def seed_that_draws(first: Row, rows: list[Row]) -> int:
-    return next(seed for seed in range(99) if draw(rows, seed, 0, 1) == [first])
+    return next(seed for seed in range(99) if sample(rows, seed, 0, 1) == [first])
 
 
 def test_of_a_group_that_is_not_even_the_remainder_is_rejected_and_goes_nowhere() -> None:
@@ -237,7 +236,7 @@ def test_of_a_group_that_is_not_even_the_remainder_is_rejected_and_goes_nowhere(
         ("a", "b"),
         seed,
     )
-    of_a = [row for row in draw(mixed, seed, 0, None) if row.label == "a"]
+    of_a = [row for row in sample(mixed, seed, 0, None) if row.label == "a"]
     assert sorted(row.key for row in division.rows["test"]) == sorted([of_a[0].key, "mixed 3"])
     assert [(reject.place, reject.reason) for reject in division.rejects] == [
         (of_a[1].place, "unbalanced_remainder"),
@@ -252,45 +251,25 @@ def test_what_an_even_split_gives_back_goes_to_the_next_one_in_its_order() -> No
     for seed in range(5):
         rows = [*alone, *(row for group in groups for row in group)]
         division = divide(rows, Splits(validation=6, test=10, balanced=True), ("a", "b"), seed)
-        of_a, of_b = draw(alone, seed, 0, None), draw([row for group in groups for row in group], seed, 0, None)
+        of_a, of_b = sample(alone, seed, 0, None), sample([row for group in groups for row in group], seed, 0, None)
         for name, place in (("test", 0), ("validation", 3)):
             found = division.rows[name]  # type: ignore[index]
             assert [row for row in found if row.label == "a"] == of_a[place : place + 3]
             assert [row for row in found if row.label == "b"] == of_b[place : place + 3]
-        assert division.rows["train"] == draw([*of_a[6:], *of_b[6:]], seed, 0, None)
-
-
-def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
-    source = source_at("file:///rows.csv")
-    spec = curate_spec(source)
-    rows = [Row(f"t {index}", "a", str(index), f"t {index}") for index in range(9)]
-    digest = dataset_digest({"train": rows[:5], "test": rows[5:]}, ("a", "b"), spec)
-    assert dataset_digest({"test": rows[:4:-1], "train": rows[4::-1]}, ("a", "b"), spec) == digest
-    assert dataset_digest({"train": rows[:4], "test": rows[4:]}, ("a", "b"), spec) != digest
-    assert dataset_digest({"train": rows[:5], "test": rows[5:]}, ("b", "a"), spec) != digest
+        assert division.rows["train"] == sample([*of_a[6:], *of_b[6:]], seed, 0, None)
 
 
 def test_rejects_are_told_one_a_line_as_they_are_found(tmp_path: Path) -> None:
     with rejects_in(tmp_path) as rejects:
         assert rejects.written() is None
-        rejects.add(Reject(Place(1, 2), "empty_label", "sha256:b"))
-        rejects.extend([Reject(Place(0, 9), "empty_label", "sha256:a"), Reject(Place(0, 9), "duplicate", "sha256:c")])
+        rejects.add(Reject(Place(1, 2), None, "empty_label", "sha256:b"))
+        more = [(None, "empty_label", "sha256:a"), ("deduplicate", "duplicate", "sha256:c")]
+        rejects.extend(Reject(Place(0, 9), *one) for one in more)
         written = rejects.written()
         assert written is not None
         assert written.read_text() == (
-            '{"line":2,"reason":"empty_label","source":1,"text_digest":"sha256:b"}\n'
-            '{"line":9,"reason":"empty_label","source":0,"text_digest":"sha256:a"}\n'
-            '{"line":9,"reason":"duplicate","source":0,"text_digest":"sha256:c"}\n'
+            '{"line":2,"operator":null,"reason":"empty_label","source":1,"text_digest":"sha256:b"}\n'
+            '{"line":9,"operator":null,"reason":"empty_label","source":0,"text_digest":"sha256:a"}\n'
+            '{"line":9,"operator":"deduplicate","reason":"duplicate","source":0,"text_digest":"sha256:c"}\n'
         )
     assert list(rejects.reasons.items()) == [("duplicate", 1), ("empty_label", 2)]
-
-
-def test_the_digest_of_a_dataset_is_what_it_was() -> None:
-    """A version is found again by it: another digest of the same rows would make every curation a new version."""
-    spec = curate_spec(source_at("file:///rows.csv", limit=7), seed=3)
-    rows = {"train": [Row("tä", "a", "g", "tä"), Row("t", "b", None, "t")], "test": [Row("u", "a", None, "u")]}
-    assert dataset_digest(rows, ("a", "b"), spec) == DIGEST  # type: ignore[arg-type]
-    assert resolved_operators(spec) == {"seed": 3, "sources": [{"limit": 7}]}
-    thresholds = curate_spec(source_at("file:///rows.csv", label_thresholds=(2, 4)), labels=("bad", "good"))
-    assert resolved_operators(thresholds) == {"sources": [{"label_thresholds": [2, 4]}]}
-    assert resolved_operators(curate_spec(source_at("file:///a"), dataset="other")) == {}

@@ -11,8 +11,8 @@ from schemas.jobs.evaluate import EvaluateResult
 from tests.support.builders.models import identified_as, model_ref
 from tests.support.builders.specs import evaluate_spec
 from tests.support.workbench import Workbench
+from workers.data.rows import row_digest
 from workers.evaluate.handler import handle
-from workers.model.dataset import row_digest
 from workers.runtime.errors import JobError
 
 

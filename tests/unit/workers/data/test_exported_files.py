@@ -14,13 +14,15 @@ from typing import Any
 
 import pytest
 
-from tests.support.builders.specs import curate_spec, source_at
-from tests.support.curation import NO_SPLIT, curate, rejects_of
+from schemas.data.operators import Labels, pipeline
+from tests.support.builders.specs import source_at
+from tests.support.curation import NO_SPLIT, UNDIVIDED, curate, rejects_of
 from tests.support.workbench import Workbench
 from workers.curate.advice import ADVICE
 from workers.curate.formats.reading import read_records
-from workers.curate.operators.validity import Validity
-from workers.curate.rows import Record, Reject, Row
+from workers.curate.rows import Record, Reject
+from workers.curate.shapes.recognise import recognise
+from workers.data.rows import Row
 from workers.runtime.errors import JobError
 
 KINDS = ("film", "meal, and drink", "trip", '"great" book', "shop; really", "it's a play")
@@ -146,8 +148,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
 def rows_of(path: Path) -> list[Row | str]:
     """Rows as curation takes them, and for each other record its reason."""
     source = source_at(path.as_uri())
-    validity = Validity.of(curate_spec(source), 0)
-    read = [validity.row(one) if isinstance(one, Record) else one for one in read_records(path, source)]
+    reader = recognise(path, source, 0, "text_label")
+    read = [reader.row_of(one) if isinstance(one, Record) else one for one in read_records(path, source)]
     return [one if isinstance(one, Row) else one.reason for one in read]
 
 
@@ -180,8 +182,8 @@ def test_every_row_comes_back_and_what_is_no_row_is_counted(tmp_path: Path, name
 def test_a_line_that_rules_a_table_off_is_no_row(tmp_path: Path, data: bytes, others: int) -> None:
     path = file_of(tmp_path, "drawn.txt", data)
     source = source_at(path.as_uri(), delimiter=":" if b"::" in data else None)
-    validity = Validity.of(curate_spec(source), 0)
-    read = [validity.row(one) if isinstance(one, Record) else one for one in read_records(path, source)]
+    reader = recognise(path, source, 0, "text_label")
+    read = [reader.row_of(one) if isinstance(one, Record) else one for one in read_records(path, source)]
     assert [(one.text, one.label) for one in read if isinstance(one, Row)] == PLAIN
     assert len([one for one in read if not isinstance(one, Row)]) == others
 
@@ -204,7 +206,7 @@ def test_a_key_with_two_values_costs_its_own_row_and_is_named(bench: Workbench) 
     lines = [json.dumps(one) for one in OBJECTS]
     lines[7] = '{"text": "which of them?", "label": "pos", "label": "neg"}'
     for data in ("\n".join(lines), "[" + ",".join(lines) + "]"):
-        result = curate(bench, source_at(bench.write("twice.json", data.encode())), splits=NO_SPLIT)
+        result = curate(bench, source_at(bench.write("twice.json", data.encode())), operators=UNDIVIDED)
         assert (result.rejected, result.rows["train"]) == ({"repeated_key": 1}, len(TABLE) - 1)
 
 
@@ -230,13 +232,13 @@ def test_decimal_commas_of_a_semicolon_file_are_those_of_other_files(tmp_path: P
 def test_labels_that_may_mean_none_are_kept_and_told(bench: Workbench) -> None:
     rows = [*TABLE, ("one more text", "NA"), ("and another one", "NA"), ("a third", "None"), ("a fourth", "NaN")]
     source = source_at(bench.write("missing.csv", delimited(rows)))
-    result = curate(bench, source, splits=NO_SPLIT)
+    result = curate(bench, source, operators=UNDIVIDED)
     assert result.rejected == {"empty_label": 1}
     assert result.warnings == (
         "labels that may mean that there is none, with all their rows: NA 2, None 1; to leave these rows out, list the "
         "others in labels",
     )
-    assert curate(bench, source, splits=NO_SPLIT, labels=("pos", "neg", "NA")).rejected == {
+    assert curate(bench, source, operators=pipeline(Labels(labels=("pos", "neg", "NA")), NO_SPLIT)).rejected == {
         "empty_label": 1,
         "unknown_label": 1,
     }
@@ -314,9 +316,9 @@ def test_rejects_are_written_as_they_are_found_and_none_is_held(
             alive["now"] -= 1
 
     monkeypatch.setattr("workers.curate.handler.Reject", Watched)
-    monkeypatch.setattr("workers.curate.operators.validity.Reject", Watched)
+    monkeypatch.setattr("workers.curate.shapes.shape.Reject", Watched)
     bad = b"".join(b"text %d\n" % n for n in range(10_000))
-    result = curate(bench, source_at(bench.write("bad.csv", delimited() + bad)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("bad.csv", delimited() + bad)), operators=UNDIVIDED)
     assert result.rejected == {"missing_column": 10_000}
     assert [one["line"] for one in rejects_of(bench, result)] == list(range(62, 10_062))
     assert most < 10

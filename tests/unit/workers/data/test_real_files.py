@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.data.operators import Truncate, WordCount, pipeline
 from schemas.jobs.curate import Source
 from tests.support.builders.specs import source_at
-from tests.support.curation import NO_SPLIT, curate, manifest_of, rejects_of, splits_of
+from tests.support.curation import NO_SPLIT, UNDIVIDED, curate, manifest_of, rejects_of, splits_of
 from tests.support.workbench import Workbench
-from workers.curate.advice import ADVICE
+from workers.curate.advice import ADVICE, OF_READING
 from workers.curate.formats.reading import read_records
 from workers.curate.rows import Reason, Record, Unreadable
 from workers.runtime.errors import JobError
@@ -30,6 +31,12 @@ WHOLE = {
     "12_array.jsonl": {}, "16_binary_text.parquet": {}, "06_join_unneeded.parquet": {}, "20_classlabel.parquet": {},
     "21_dictionary.parquet": {}, "21_view.parquet": {}, "23_mac.csv": {}, "24_sep.csv": {},
     "21_dotted.parquet": {"text": "review.text"},
+}  # fmt: skip
+REASONS = {
+    "undecodable", "malformed", "stray_quote", "repeated_key", "not_a_row", "missing_column", "not_text",
+    "nul_character", "empty_text", "empty_label", "empty_group", "too_long", "too_few_words", "too_many_words",
+    "label_not_a_number", "label_between_thresholds", "not_a_label", "label_too_long", "unknown_label",
+    "group_pattern_mismatch", "duplicate", "conflicting_label", "group_is_held_out", "unbalanced_remainder",
 }  # fmt: skip
 
 
@@ -62,7 +69,7 @@ def test_every_row_of_a_real_file_is_read_with_its_label(name: str) -> None:
 
 def imported(bench: Workbench, name: str, **fields: Any) -> Any:
     uri = bench.write(name, (FILES / name).read_bytes())
-    return curate(bench, source_at(uri, **fields), splits=NO_SPLIT)
+    return curate(bench, source_at(uri, **fields), operators=UNDIVIDED)
 
 
 @pytest.mark.parametrize(("stem", "labels"), [("05_float_label", ("0", "1")), ("17_bool", ("false", "true"))])
@@ -215,14 +222,14 @@ def test_random_bytes_are_read_or_refused_in_our_own_words(tmp_path: Path, data:
 def test_long_texts_are_kept_cut_or_rejected_as_asked(bench: Workbench) -> None:
     rows = [{"text": f"{word} " * 40 + str(index), "label": word} for index, word in enumerate("abab")]
     uri = bench.jsonl("long.jsonl", rows)
-    kept = curate(bench, source_at(uri), splits=NO_SPLIT)
+    kept = curate(bench, source_at(uri), operators=UNDIVIDED)
     assert (kept.rows["train"], kept.truncated) == (4, 0)
     short = [{**row, "text": f"{index} {row['text']}"} for index, row in enumerate(rows)]
-    cut = curate(bench, source_at(bench.jsonl("s.jsonl", short)), max_words=3, long_texts="truncate", splits=NO_SPLIT)
+    cut = curate(bench, source_at(bench.jsonl("s.jsonl", short)), operators=pipeline(Truncate(max_words=3), NO_SPLIT))
     assert (cut.rows["train"], cut.truncated) == (4, 4)
     assert {len(row["text"].split()) for row in splits_of(bench, cut)["train"]} == {3}
     with pytest.raises(JobError, match="4 of 4 rows were rejected, 4 of them as too_many_words: raise max_words"):
-        curate(bench, source_at(uri), max_words=3, long_texts="reject", splits=NO_SPLIT)
+        curate(bench, source_at(uri), operators=pipeline(WordCount(max_words=3), NO_SPLIT))
 
 
 def test_the_same_rows_by_another_path_and_delimiter_are_the_same_dataset(bench: Workbench) -> None:
@@ -237,16 +244,18 @@ def test_the_same_rows_by_another_path_and_delimiter_are_the_same_dataset(bench:
 def test_the_digest_of_a_dataset_is_golden(bench: Workbench) -> None:
     lines = [json.dumps({"text": f"row {index}", "label": "ab"[index % 2]}) for index in range(20)]
     result = curate(bench, source_at(bench.write("g.jsonl", "\n".join(lines))))
-    assert result.digest == "sha256:957cfcea0616dded86278a284ae77f47541ad6e6831553fc8d104b61a1de869b"
+    assert result.digest == "sha256:2cd3201e95217976fe85e17868d5f8db3a2625b8552512719eef32abdcc2b264"
 
 
 def test_every_reason_has_advice() -> None:
-    assert set(ADVICE) == set(Reason.__args__)  # type: ignore[attr-defined]
+    assert set(OF_READING) == set(Reason.__args__)  # type: ignore[attr-defined]
+    assert set(ADVICE) == REASONS
+    assert all(ADVICE.values())
 
 
 def test_each_rejected_line_has_its_number(bench: Workbench) -> None:
     content = 'text,label\ngood one,a\n"two\nlines",b\nshort\ngood two,b\na,b,c\n'
-    result = curate(bench, source_at(bench.write("n.csv", content)), splits=NO_SPLIT)
+    result = curate(bench, source_at(bench.write("n.csv", content)), operators=UNDIVIDED)
     assert [(one["line"], one["reason"]) for one in rejects_of(bench, result)] == [
         (5, "missing_column"),
         (7, "malformed"),

@@ -2,13 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from schemas.artifacts import Split
-from schemas.jobs.curate import Splits
-from workers.curate.operators.draw import order_key
-from workers.curate.rows import Reject, Row, reject
+from schemas.data.operators import Splits
+from workers.curate.operators.operator import Given, Outcome
+from workers.curate.operators.sampling.order import order_key
+from workers.curate.rows import Reject
+from workers.data.rows import Row
 from workers.runtime.errors import JobError
 
 HELD_OUT: Final[tuple[Literal["test", "validation"], ...]] = ("test", "validation")
@@ -21,6 +23,20 @@ class Division:
 
     rows: dict[Split, list[Row]]
     rejects: list[Reject] = field(default_factory=list)
+
+
+def apply(rows: Sequence[Row], settings: Splits, given: Given) -> Outcome:
+    """Rows of a group that the parent version trains on are bound to train; the others are free to be divided."""
+    free, bound, held_out = join(rows, given.split_of)
+    if not free and not bound:
+        return [], held_out
+    # A split that the parent has is not filled up: its rows are what every version is measured on.
+    held = {*given.split_of.values()}
+    splits = settings.model_copy(update={name: 0.0 for name in HELD_OUT if name in held})
+    division = divide(free, splits, given.labels, given.seed)
+    division.rows["train"].extend(bound)
+    kept = [replace(row, split=split) for split, part in division.rows.items() for row in part]
+    return kept, [*held_out, *division.rejects]
 
 
 def divide(rows: Iterable[Row], splits: Splits, labels: Sequence[str], seed: int) -> Division:
@@ -60,7 +76,7 @@ def join(rows: Iterable[Row], held: Mapping[str, Split]) -> tuple[list[Row], lis
         elif where == "train":
             bound.append(row)
         else:
-            rejects.append(reject(row, "group_is_held_out"))
+            rejects.append(Reject.of(row, "split", "group_is_held_out"))
     return free, bound, rejects
 
 
@@ -69,7 +85,7 @@ class _Room:
     """What still fits: so many rows, or so many of each label."""
 
     total: int
-    of_label: Counter[str] | None
+    of_label: Counter[str | None] | None
 
     def take(self, unit: Unit) -> bool:
         counts = Counter(row.label for row in unit)
@@ -112,10 +128,10 @@ def _fill(units: Sequence[Unit], room: _Room) -> tuple[list[Unit], list[Unit]]:
 def _check_count(name: str, size: float, taken: Sequence[Unit], left: Sequence[Unit], rows: int) -> None:
     """A count of rows that only the last rows of some labels could meet."""
     found = sum(len(unit) for unit in taken)
-    if size >= 1 and found < size and len(left) <= len({row.label for unit in left for row in unit}):
-        raise JobError(
-            f"splits.{name}: {size:g} of {rows} rows leaves some label no row left to train on; it can have {found}"
-        )
+    labels = {row.label for unit in left for row in unit}
+    if size >= 1 and found < size and len(left) <= len(labels):
+        what = "no row left" if labels == {None} else "some label no row left"
+        raise JobError(f"splits.{name}: {size:g} of {rows} rows leaves {what} to train on; it can have {found}")
 
 
 def _even_out(taken: Sequence[Unit], labels: Sequence[str]) -> tuple[list[Unit], list[Unit]]:
@@ -140,7 +156,7 @@ def _rows_of(units: Sequence[Unit], labels: Sequence[str] | None) -> tuple[list[
     if labels is None:
         return rows, []
     counts = Counter(row.label for row in rows)
-    room = Counter(dict.fromkeys(labels, min((counts[label] for label in labels), default=0)))
+    room: Counter[str | None] = Counter(dict.fromkeys(labels, min((counts[label] for label in labels), default=0)))
     kept: list[Row] = []
     rejects: list[Reject] = []
     for row in rows:
@@ -148,7 +164,7 @@ def _rows_of(units: Sequence[Unit], labels: Sequence[str] | None) -> tuple[list[
             room[row.label] -= 1
             kept.append(row)
         else:
-            rejects.append(reject(row, "unbalanced_remainder"))
+            rejects.append(Reject.of(row, "split", "unbalanced_remainder"))
     return kept, rejects
 
 
