@@ -46,7 +46,7 @@ def graph_identity(base: Base, adapter: Adapter) -> Identity:
 
 
 def export_base_graph(base: Base, identity: Identity) -> bytes:
-    """Of `base`'s weights as they are; it is as it was afterwards."""
+    """The graph of `base`'s weights as they are; `base` is as it was afterwards."""
     paths = target_paths(base.encoder, identity["target_modules"])
     names = {f"encoder.{path}.{factor}": f"{path}.{factor}" for path in paths for factor in ("lora_A", "lora_B")}
     names |= {"head.weight": "head.weight", "head.bias": "head.bias"}

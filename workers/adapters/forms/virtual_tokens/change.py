@@ -8,7 +8,7 @@ from schemas.model.forms import VirtualTokens
 from workers.base.arrays import Floats
 
 INPUT: Final = "virtual_tokens"
-"""Of the adapter file and of the base graph."""
+"""The name of the tensor in the adapter file, and of the base graph's input."""
 
 
 @dataclass(frozen=True)
