@@ -39,7 +39,6 @@ class ClaimRequest(Strict):
     """Ask for one job. The same `claim_id` again gets the same answer, so a lost answer is harmless."""
 
     kinds: tuple[JobKind, ...] = Field(min_length=1)
-    capabilities: tuple[str, ...] = ()
     claim_id: UUID
     owner: str = Field(min_length=1, max_length=200)
 

@@ -37,7 +37,7 @@ class Attachment(_Frozen, Generic[Found]):
     result: Found
 
 
-class Learnt(_Frozen):
+class VersionEvidence(_Frozen):
     """What jobs learnt about one version, oldest first."""
 
     version: UUID
@@ -59,8 +59,8 @@ class Learnt(_Frozen):
 
 
 class Evidence(_Frozen):
-    candidate: Learnt
-    champion: Learnt | None
+    candidate: VersionEvidence
+    champion: VersionEvidence | None
     """What serves now; None: a first release, to which comparisons do not apply."""
     splits: dict[str, Digest]
     """`reviews/1 test` to the digest of its rows, for every split that a gate names and that exists."""
@@ -122,7 +122,7 @@ def sift(gate: MetricGate, evidence: Evidence) -> Sifted:
     return _measured(gate, evidence).without(objection)
 
 
-def sift_pairs(sifted: Sifted, champion: Learnt) -> Sifted:
+def sift_pairs(sifted: Sifted, champion: VersionEvidence) -> Sifted:
     """Those that were made beside what serves now, as it serves now."""
 
     def objection(one: Measured) -> str | None:

@@ -4,14 +4,14 @@ from typing import Final, Literal, get_args
 
 from schemas.jobs import Phase
 
-Happening = Literal["claimed", "completed", "failed", "retried", "released", "cancelled"]
+Transition = Literal["claimed", "completed", "failed", "retried", "released", "cancelled"]
 """What can happen to a job. `retried`: its attempt failed or its lease expired, and another attempt may follow."""
 
-HAPPENINGS: Final[tuple[Happening, ...]] = get_args(Happening)
+TRANSITION_NAMES: Final[tuple[Transition, ...]] = get_args(Transition)
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 FINAL: Final[frozenset[Phase]] = frozenset({"Succeeded", "Failed", "Cancelled"})
 
-TRANSITIONS: Final[dict[tuple[Phase, Happening], Phase]] = {
+TRANSITIONS: Final[dict[tuple[Phase, Transition], Phase]] = {
     ("Pending", "claimed"): "Running",
     ("Pending", "cancelled"): "Cancelled",
     ("Running", "completed"): "Succeeded",
@@ -25,19 +25,19 @@ FIRST_BACKOFF_SECONDS: Final = 2.0
 LONGEST_BACKOFF_SECONDS: Final = 300.0
 
 
-def next_phase(phase: Phase, happening: Happening) -> Phase | None:
+def next_phase(phase: Phase, transition: Transition) -> Phase | None:
     """The phase that follows; None: that cannot happen in this phase, and nothing changes."""
-    return TRANSITIONS.get((phase, happening))
+    return TRANSITIONS.get((phase, transition))
 
 
-def after_failure(failures: int, max_attempts: int, *, retryable: bool, cancel_requested: bool) -> Happening:
+def after_failure(failures: int, max_attempts: int, *, retryable: bool, cancel_requested: bool) -> Transition:
     """What an attempt's failure does to its job; `failures` counts this one."""
     if cancel_requested:
         return "cancelled"
     return "retried" if retryable and failures < max_attempts else "failed"
 
 
-def after_release(*, cancel_requested: bool) -> Happening:
+def after_release(*, cancel_requested: bool) -> Transition:
     return "cancelled" if cancel_requested else "released"
 
 

@@ -23,7 +23,7 @@ from controlplane.store.spine_tables import (
     EventRow,
     IdempotencyRow,
     InboxRow,
-    InHandRow,
+    InFlightRow,
     LeaseRow,
     ParkedEventRow,
     PrunedTypeRow,
@@ -119,9 +119,9 @@ def prune_dead_letters(uow: UnitOfWork, before: datetime) -> int:
     return _delete(uow, DeadLetterRow, and_(col(DeadLetterRow.status) != "Open", col(DeadLetterRow.closed_at) < before))
 
 
-def prune_in_hand(uow: UnitOfWork, before: datetime) -> int:
+def prune_in_flight(uow: UnitOfWork, before: datetime) -> int:
     """Deliveries taken long ago and never finished: their topic is gone, or the consumer that took them is."""
-    return _delete(uow, InHandRow, col(InHandRow.at) < before)
+    return _delete(uow, InFlightRow, col(InFlightRow.at) < before)
 
 
 def prune_job_logs(uow: UnitOfWork, before: datetime) -> int:
@@ -158,7 +158,7 @@ def prunings(*, relayed: bool) -> dict[str, Prune]:
         "observations": prune_observations,
         "idempotency_keys": prune_idempotency_keys,
         "dead_letters": prune_dead_letters,
-        "in_hand": prune_in_hand,
+        "in_flight": prune_in_flight,
         "job_logs": prune_job_logs,
         "job_curves": prune_job_curves,
         "jobs": prune_jobs,

@@ -54,10 +54,10 @@ class PrunedTypeRow(SQLModel, table=True):
     seq: int = big()
 
 
-class InHandRow(SQLModel, table=True):
+class InFlightRow(SQLModel, table=True):
     """A delivery that a consumer has taken and not brought to an exit yet, and how often it was begun alone."""
 
-    __tablename__ = "in_hand"
+    __tablename__ = "in_flight"
     consumer: str = Field(primary_key=True, max_length=100)
     topic: str = Field(primary_key=True, max_length=249)
     partition: int = Field(primary_key=True)

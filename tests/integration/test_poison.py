@@ -8,7 +8,7 @@ from sqlmodel import select
 from controlplane.commands.spine import in_flight
 from controlplane.commands.spine.dead_letters import replay_dead_letter
 from controlplane.store.database import Database
-from controlplane.store.spine_tables import DeadLetterRow, InHandRow
+from controlplane.store.spine_tables import DeadLetterRow, InFlightRow
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.transport.port import Delivery
 from schemas.kafka_binding import KafkaMessage
@@ -64,7 +64,7 @@ def test_a_message_that_kills_the_process_is_a_dead_letter_after_so_many_deaths(
     assert "the process ended" in letter.reason
     assert heard(database) == ["job/after", "job/before"]
     with database.read() as session:
-        assert session.exec(select(InHandRow)).all() == []
+        assert session.exec(select(InFlightRow)).all() == []
 
 
 @pytest.mark.e2e

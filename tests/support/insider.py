@@ -18,7 +18,7 @@ from tests.support.builders.artifacts import digest
 from tests.support.builders.results import DEEPWORDBUG, TEST_ROWS, Beside, attacked, beside, evaluated
 from tests.support.scripted_gateway import Gateway
 from tests.support.scripted_worker import Worker
-from tests.support.worlds.in_process import InProcess, Learnt
+from tests.support.worlds.in_process import Findings, InProcess
 
 ROWS: dict[str, Any] = {"dataset": "reviews", "min_rows": 1000}
 GATES: list[dict[str, Any]] = [
@@ -45,10 +45,12 @@ class Insider:
     def __init__(self, database: Database) -> None:
         self.site = InProcess(database)
         self.site.deploy(gates=GATES)
-        self.champion = self.site.version(Learnt(accuracy=0.9, attack_success=0.2))
+        self.champion = self.site.version(Findings(accuracy=0.9, attack_success=0.2))
         self.site.release(self.champion)
         self.site.turn()
-        self.bad = self.site.version(Learnt(accuracy=0.5, attack_success=0.95, against=self.champion, difference=-0.4))
+        self.bad = self.site.version(
+            Findings(accuracy=0.5, attack_success=0.95, against=self.champion, difference=-0.4)
+        )
         self.me = self.site.client(ME)
         self._before = self.entries()
 

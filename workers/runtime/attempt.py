@@ -16,7 +16,7 @@ from schemas.claims import Claim, Completion, Failure, Heartbeat, Progress, Rele
 from schemas.jobs import SPEC, JobResult, JobSpec
 from workers.runtime.api import Api, LostLease, Refused, Unreachable
 from workers.runtime.files import scratch_folder
-from workers.runtime.messages import Fault, Said, Task
+from workers.runtime.messages import AttemptMessage, Fault, Task
 from workers.runtime.news import News, clean
 from workers.runtime.process import JobProcess
 from workers.runtime.settings import WorkerSettings
@@ -99,7 +99,7 @@ class Attempt:
     def _is_unwanted(self) -> bool:
         return self._stop.is_set() or self._ending != "ended"
 
-    def _hear(self, said: Said) -> None:
+    def _hear(self, said: AttemptMessage) -> None:
         for report in (said.progress, said.checkpoint, said.point, said.log):
             if report is not None:
                 self._news.hear(report)

@@ -17,7 +17,7 @@ from schemas.processes.parent import die_with_parent
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError
-from workers.runtime.messages import Fault, Said, Task
+from workers.runtime.messages import AttemptMessage, Fault, Task
 from workers.runtime.schemes.pypi import Index
 from workers.runtime.sources import Sources
 
@@ -33,7 +33,7 @@ class ReportPipe:
         self._out = os.fdopen(descriptor, "wb", buffering=0)
         self._lock = threading.Lock()
 
-    def say(self, said: Said) -> None:
+    def say(self, said: AttemptMessage) -> None:
         line = said.model_dump_json(exclude_none=True).encode() + b"\n"
         try:
             with self._lock:
@@ -47,13 +47,13 @@ class ReportPipe:
 
     def report(self, report: Report) -> None:
         if isinstance(report, Progress):
-            self.say(Said(progress=report))
+            self.say(AttemptMessage(progress=report))
         elif isinstance(report, Checkpoint):
-            self.say(Said(checkpoint=report))
+            self.say(AttemptMessage(checkpoint=report))
         elif isinstance(report, CurvePoint):
-            self.say(Said(point=report))
+            self.say(AttemptMessage(point=report))
         else:
-            self.say(Said(log=report.encode("utf-8", "replace").decode()))
+            self.say(AttemptMessage(log=report.encode("utf-8", "replace").decode()))
 
 
 def main(report_descriptor: int) -> None:
@@ -65,22 +65,22 @@ def main(report_descriptor: int) -> None:
     pipe.say(run(task, pipe))
 
 
-def run(task: Task, pipe: ReportPipe) -> Said:
+def run(task: Task, pipe: ReportPipe) -> AttemptMessage:
     """The handler's result, or why there is none."""
     try:
         # The kind is one of a closed literal: never free text.
         handle = importlib.import_module(f"workers.{task.kind}.handler").handle
     except ImportError as error:
-        return Said(unable=f"this worker cannot run {task.kind} jobs: {error}")
+        return AttemptMessage(unable=f"this worker cannot run {task.kind} jobs: {error}")
     try:
         result = RESULT.validate_python(handle(SPEC.validate_python(task.spec), build_context(task, pipe)))
-        return Said(result=result, usage=usage())
+        return AttemptMessage(result=result, usage=usage())
     except JobError as error:
-        return Said(fault=Fault(reason=error.reason, retryable=error.retryable))
+        return AttemptMessage(fault=Fault(reason=error.reason, retryable=error.retryable))
     except MemoryError:
-        return Said(fault=Fault(reason="out of memory", retryable=True))
+        return AttemptMessage(fault=Fault(reason="out of memory", retryable=True))
     except Exception as error:
-        return Said(fault=Fault(reason=describe(error, pipe), retryable=True))
+        return AttemptMessage(fault=Fault(reason=describe(error, pipe), retryable=True))
 
 
 def usage() -> Usage:

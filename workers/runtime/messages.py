@@ -27,7 +27,7 @@ class Fault(Strict):
     retryable: bool
 
 
-class Said(Strict):
+class AttemptMessage(Strict):
     """One line of the process's report pipe: one of these is set; `usage` comes with a result."""
 
     progress: Progress | None = None

@@ -9,7 +9,7 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from workers.runtime.messages import Said, Task
+from workers.runtime.messages import AttemptMessage, Task
 from workers.runtime.start import Started
 
 LAST_WORDS_SECONDS = 5.0
@@ -18,7 +18,7 @@ LAST_WORDS_SECONDS = 5.0
 class JobProcess:
     """Leads a process group of its own. `hear` is called from two threads, with reports and with lines of output."""
 
-    def __init__(self, task: Task, started: Started, hear: Callable[[Said], None]) -> None:
+    def __init__(self, task: Task, started: Started, hear: Callable[[AttemptMessage], None]) -> None:
         self._hear = hear
         self._process, self._stdin, self._output = started.process, started.stdin, started.output
         self._threads = (
@@ -79,9 +79,9 @@ class JobProcess:
         with reports:
             for line in reports:
                 try:
-                    self._hear(Said.model_validate_json(line))
+                    self._hear(AttemptMessage.model_validate_json(line))
                 except ValidationError:
-                    self._hear(Said(log="… the job's process said something that this worker cannot read"))
+                    self._hear(AttemptMessage(log="… the job's process said something that this worker cannot read"))
 
     def _read_output(self) -> None:
         with self._output:
@@ -89,4 +89,4 @@ class JobProcess:
                 # a progress bar redraws its line with \r: its last state is enough
                 text = line.decode("utf-8", "replace").rstrip("\r\n").rpartition("\r")[2]
                 if text:
-                    self._hear(Said(log=text))
+                    self._hear(AttemptMessage(log=text))

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from sqlmodel import col, select
 
 from controlplane.commands.registry.references import resolve_spec, without_filled
-from controlplane.domain.job import FINAL, Happening, backoff_seconds, next_phase
+from controlplane.domain.job import FINAL, Transition, backoff_seconds, next_phase
 from controlplane.errors import Conflict, NotFound
 from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
@@ -108,11 +108,11 @@ def announce(uow: UnitOfWork, job: JobRow, fact: EventData) -> None:
     job.causationid = str(uow.record(fact, f"job/{job.id}", Cause(job.correlationid, job.causationid)))
 
 
-def leave(uow: UnitOfWork, job: JobRow, happening: Happening) -> None:
+def leave(uow: UnitOfWork, job: JobRow, transition: Transition) -> None:
     """Move a locked job to the phase that follows; without a lease, because no phase but Running has one."""
-    phase = next_phase(cast(Phase, job.phase), happening)
+    phase = next_phase(cast(Phase, job.phase), transition)
     if phase is None:
-        raise Conflict(f"job {job.id} is {job.phase}: it cannot be {happening}")
+        raise Conflict(f"job {job.id} is {job.phase}: it cannot be {transition}")
     now = uow.now()
     job.phase = phase
     job.lease_until = job.claim_id = None
@@ -120,7 +120,7 @@ def leave(uow: UnitOfWork, job: JobRow, happening: Happening) -> None:
         job.finished_at = now
     else:
         job.owner = None
-        job.not_before = now + timedelta(seconds=backoff_seconds(job.failures)) if happening == "retried" else None
+        job.not_before = now + timedelta(seconds=backoff_seconds(job.failures)) if transition == "retried" else None
 
 
 def is_job(job_id: UUID) -> Any:

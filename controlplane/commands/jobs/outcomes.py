@@ -9,7 +9,7 @@ from controlplane.commands.jobs.lifecycle import announce, is_job, leave, lock_j
 from controlplane.commands.jobs.reports import clean
 from controlplane.commands.registry.consistency import Registered
 from controlplane.commands.registry.registration import register_result
-from controlplane.domain.job import FINAL, Happening, after_failure, after_release
+from controlplane.domain.job import FINAL, Transition, after_failure, after_release
 from controlplane.errors import Invalid
 from controlplane.kinds import contradiction
 from controlplane.store.ended import JobEnded
@@ -78,10 +78,10 @@ def count_failure(uow: UnitOfWork, job: JobRow, reason: str, *, retryable: bool)
     """The attempt of a locked job has failed: it is tried again after a while, or the job has failed."""
     job.failures += 1
     job.reason = clean(reason, MAX_REASON)
-    happening = after_failure(
+    transition = after_failure(
         job.failures, job.max_attempts, retryable=retryable, cancel_requested=job.cancel_requested
     )
-    return _end_attempt(uow, job, happening)
+    return _end_attempt(uow, job, transition)
 
 
 # --- what ends have in common -----------------------------------------------------------------------------------------
@@ -111,8 +111,8 @@ def _check_result(session: Session, spec: JobSpec, result: JobResult) -> None:
         raise Invalid(f"{wrong.field} {wrong.found!r}: expected {wrong.expected}", field=f"result.{wrong.field}")
 
 
-def _end_attempt(uow: UnitOfWork, job: JobRow, happening: Happening) -> JobRow:
-    leave(uow, job, happening)
+def _end_attempt(uow: UnitOfWork, job: JobRow, transition: Transition) -> JobRow:
+    leave(uow, job, transition)
     facts: dict[str, EventData] = {
         "Pending": JobRequested(job_id=job.id, kind=job.kind, attempt=job.attempt),
         "Failed": JobFailed(job_id=job.id, kind=job.kind, attempt=job.attempt, reason=job.reason or ""),

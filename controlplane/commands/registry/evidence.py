@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import Session, select
 
-from controlplane.domain.evidence import Evidence, Learnt, split_name
+from controlplane.domain.evidence import Evidence, VersionEvidence, split_name
 from controlplane.projections.models import list_attachments
 from controlplane.store.tables import AttachmentRow, DatasetVersionRow, JobRow, ModelVersionRow
 from schemas.artifacts import Digest
@@ -28,10 +28,10 @@ def split_digest(session: Session, dataset: DatasetVersionRow, split: str) -> Di
     return DatasetResult.model_validate(result).split_digests.get(split)
 
 
-def _learnt(session: Session, version_id: UUID) -> Learnt:
+def _learnt(session: Session, version_id: UUID) -> VersionEvidence:
     version = session.exec(select(ModelVersionRow).where(ModelVersionRow.id == version_id)).one()
     found = [_attachment(session, row) for row in list_attachments(session, version_id)]
-    return Learnt.model_validate(
+    return VersionEvidence.model_validate(
         {"version": version_id, "labels": version.identity["task"]["labels"], "attachments": found}
     )
 

@@ -7,7 +7,7 @@ from sqlalchemy import delete, tuple_, update
 from sqlmodel import col, select
 
 from controlplane.store.insert import insert_all_once
-from controlplane.store.spine_tables import InHandRow
+from controlplane.store.spine_tables import InFlightRow
 from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.port import Delivery
 
@@ -26,15 +26,15 @@ def take(uow: UnitOfWork, consumer: str, deliveries: Sequence[Delivery]) -> set[
     known only when each is begun alone.
     """
     places = [topic_partition_offset(delivery) for delivery in deliveries]
-    where = tuple_(col(InHandRow.topic), col(InHandRow.partition), col(InHandRow.offset)).in_(places)
-    query = select(InHandRow.topic, InHandRow.partition, InHandRow.offset)
-    found = uow.session.exec(query.where(InHandRow.consumer == consumer, where))
+    where = tuple_(col(InFlightRow.topic), col(InFlightRow.partition), col(InFlightRow.offset)).in_(places)
+    query = select(InFlightRow.topic, InFlightRow.partition, InFlightRow.offset)
+    found = uow.session.exec(query.where(InFlightRow.consumer == consumer, where))
     known = {(topic, partition, offset) for topic, partition, offset in found}
     now = uow.now()
     insert_all_once(
         uow,
         [
-            InHandRow(consumer=consumer, topic=topic, partition=partition, offset=offset, at=now)
+            InFlightRow(consumer=consumer, topic=topic, partition=partition, offset=offset, at=now)
             for topic, partition, offset in places
             if (topic, partition, offset) not in known
         ],
@@ -44,20 +44,20 @@ def take(uow: UnitOfWork, consumer: str, deliveries: Sequence[Delivery]) -> set[
 
 def begin(uow: UnitOfWork, consumer: str, delivery: Delivery) -> int:
     """Count a try before it is made; answers which one it is."""
-    uow.execute(update(InHandRow).where(*_of(consumer, delivery)).values(tries=InHandRow.tries + 1))
-    tries = uow.session.exec(select(InHandRow.tries).where(*_of(consumer, delivery))).first()
+    uow.execute(update(InFlightRow).where(*_of(consumer, delivery)).values(tries=InFlightRow.tries + 1))
+    tries = uow.session.exec(select(InFlightRow.tries).where(*_of(consumer, delivery))).first()
     return tries or 1  # no row: another member of the group has brought it to its exit in the meantime
 
 
 def put_down(uow: UnitOfWork, consumer: str, delivery: Delivery) -> None:
     """It has its exit: in the transaction of its effect, wherever it has one."""
-    uow.execute(delete(InHandRow).where(*_of(consumer, delivery)))
+    uow.execute(delete(InFlightRow).where(*_of(consumer, delivery)))
 
 
 def _of(consumer: str, delivery: Delivery) -> tuple[Any, ...]:
     return (
-        col(InHandRow.consumer) == consumer,
-        col(InHandRow.topic) == delivery.topic,
-        col(InHandRow.partition) == delivery.partition,
-        col(InHandRow.offset) == delivery.offset,
+        col(InFlightRow.consumer) == consumer,
+        col(InFlightRow.topic) == delivery.topic,
+        col(InFlightRow.partition) == delivery.partition,
+        col(InFlightRow.offset) == delivery.offset,
     )

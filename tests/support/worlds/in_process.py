@@ -44,7 +44,7 @@ MOMENTS: dict[type[Any], tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Learnt:
+class Findings:
     """What is known about a planted version."""
 
     exported: bool = True
@@ -114,17 +114,17 @@ class InProcess:
         body = {"model": "sentiment", "policy": policy}
         return ok(self.client("releaser").put(f"/v1/deployments/{name}", json=body))
 
-    def version(self, learnt: Learnt | None = None) -> UUID:
+    def version(self, learnt: Findings | None = None) -> UUID:
         """A new version, with what was learnt about it attached."""
         self.versions += 1
         with self.database.begin("test") as uow:
             plant_model(uow)
             row = plant_version(uow, plant_job(uow), self.versions)
             version_id, job_id = row.id, row.job_id
-        self.learn(version_id, job_id, learnt or Learnt())
+        self.learn(version_id, job_id, learnt or Findings())
         return version_id
 
-    def learn(self, version: UUID, job: UUID, learnt: Learnt) -> None:
+    def learn(self, version: UUID, job: UUID, learnt: Findings) -> None:
         results: list[ExportResult | EvaluateResult | AttackResult] = []
         results += [exported(version, max_abs_diff=learnt.parity)] if learnt.exported else []
         if learnt.accuracy is not None:

@@ -27,7 +27,7 @@ from tests.support.builders.specs import (
 )
 from tests.support.workbench import Workbench
 from workers.base.loading import base_digest
-from workers.runtime.messages import Said, Task
+from workers.runtime.messages import AttemptMessage, Task
 from workers.runtime.process import JobProcess
 from workers.runtime.settings import WorkerSettings
 from workers.runtime.start import Started, start_cold
@@ -83,7 +83,7 @@ class Jobs:
 
     def run(self, spec: JobSpec, start: Start) -> tuple[JobResult, Cost]:
         """One job to its result. Its processor time is that of every process that ended meanwhile."""
-        said: list[Said] = []
+        said: list[AttemptMessage] = []
         with tempfile.TemporaryDirectory() as workdir:
             task = Task(
                 kind=spec.kind,

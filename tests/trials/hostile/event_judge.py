@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from controlplane.commands.spine.dead_letters import delivery_of
 from controlplane.store.database import Database
-from controlplane.store.spine_tables import DeadLetterRow, EventRow, InHandRow
+from controlplane.store.spine_tables import DeadLetterRow, EventRow, InFlightRow
 from controlplane.store.tables import TriggerEvaluationRow
 from schemas.events import InboundReceived
 from schemas.kafka_binding import KafkaMessage
@@ -31,7 +31,7 @@ def faults_of(database: Database, good: Collection[str], bad: Mapping[TopicParti
         letters = list(session.exec(select(DeadLetterRow)))
         facts = [row.data for row in session.exec(select(EventRow).where(EventRow.type == InboundReceived.TYPE))]
         answers = list(session.exec(select(TriggerEvaluationRow).where(TriggerEvaluationRow.source == SOURCE)))
-        in_hand = len(list(session.exec(select(InHandRow))))
+        in_flight = len(list(session.exec(select(InFlightRow))))
     buried = Counter((letter.topic, letter.partition, letter.offset) for letter in letters)
     received = Counter(fact["event_id"] for fact in facts if fact["source"] == SOURCE)
     evaluated = Counter(row.event_id for row in answers)
@@ -41,7 +41,7 @@ def faults_of(database: Database, good: Collection[str], bad: Mapping[TopicParti
         *_differences("answers of triggers", evaluated, Counter(good)),
         *_unlike_sent(letters, bad),
         *[f"dead letter {letter.id} gives no reason" for letter in letters if len(letter.reason) < 10],
-        *([f"{in_hand} deliveries are still in hand"] if in_hand else []),
+        *([f"{in_flight} deliveries are still in flight"] if in_flight else []),
     ]
 
 

@@ -13,7 +13,7 @@ SIZE_FACTOR, SIZE_BYTES = 1.15, 4 * 2**20
 
 BOUNDED = (
     "event", "inbox", "idempotency_key", "observation", "label", "trigger_evaluation", "job_log", "job_curve",
-    "dead_letter", "parked_event", "in_hand", "pruned_type", "cursor", "lease", "api_replica", "schema_info",
+    "dead_letter", "parked_event", "in_flight", "pruned_type", "cursor", "lease", "api_replica", "schema_info",
     "alembic_version", "partition", MADE_NOTHING,
 )  # fmt: skip
 """Traffic fills them and retention empties them, or they hold a row for each process."""

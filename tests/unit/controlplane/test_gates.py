@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import ValidationError
 
-from controlplane.domain.evidence import Attachment, Evidence, Learnt
+from controlplane.domain.evidence import Attachment, Evidence, VersionEvidence
 from controlplane.domain.gates import judge, passed, summarize, waive
 from schemas.evidence import Interval
 from schemas.gates import Gate, MetricGate, ParityGate
@@ -58,25 +58,25 @@ def attacked(success: float | Interval, /, rows: str = ROWS, **said: Any) -> Att
 
 def candidate(
     *results: Attachment[Any], labels: tuple[str, ...] = LABELS, export: Attachment[Any] | None = None
-) -> Learnt:
-    return Learnt(version=VERSION, labels=labels, attachments=(export or exported(), *results))
+) -> VersionEvidence:
+    return VersionEvidence(version=VERSION, labels=labels, attachments=(export or exported(), *results))
 
 
-SERVING = Learnt(version=CHAMPION, labels=LABELS, attachments=(exported(version=CHAMPION),))
+SERVING = VersionEvidence(version=CHAMPION, labels=LABELS, attachments=(exported(version=CHAMPION),))
 
 
-def verdicts(gate: Gate, learnt: Learnt, champion: Learnt | None = None) -> tuple[GateVerdict, ...]:
+def verdicts(gate: Gate, learnt: VersionEvidence, champion: VersionEvidence | None = None) -> tuple[GateVerdict, ...]:
     """The verdicts on the gate alone, without those that are always asked."""
     return judge([gate], Evidence(candidate=learnt, champion=champion, splits=SPLITS))[2:]
 
 
-def statuses(gate: Gate, learnt: Learnt, champion: Learnt | None = None) -> list[str]:
+def statuses(gate: Gate, learnt: VersionEvidence, champion: VersionEvidence | None = None) -> list[str]:
     return [verdict.status for verdict in verdicts(gate, learnt, champion)]
 
 
 def test_no_evidence_never_passes() -> None:
     gates: list[Gate] = [accuracy_gate(minimum=0), attack_gate(maximum=1), ParityGate()]
-    nothing = Evidence(candidate=Learnt(version=VERSION, labels=LABELS), champion=None, splits=SPLITS)
+    nothing = Evidence(candidate=VersionEvidence(version=VERSION, labels=LABELS), champion=None, splits=SPLITS)
     found = judge(gates, nothing)
     assert [verdict.status for verdict in found] == ["Error", "NotApplicable", "Error", "Error", "Error"]
     assert not passed(found)
@@ -334,7 +334,7 @@ def test_the_verdict_names_its_evidence() -> None:
 
 
 def test_waiving_keeps_what_was_measured_and_cannot_make_a_graph() -> None:
-    nothing = Learnt(version=VERSION, labels=(), attachments=(evaluated(0.5, graph=None),))
+    nothing = VersionEvidence(version=VERSION, labels=(), attachments=(evaluated(0.5, graph=None),))
     found = judge([accuracy_gate()], Evidence(candidate=nothing, champion=SERVING, splits=SPLITS))
     graph, labels, accuracy = waive(found, "a drill")
     assert (graph.status, labels.status, accuracy.status) == ("Error", "Waived", "Waived")
@@ -360,7 +360,9 @@ ALL_GATES: list[Gate] = [
 ]
 
 
-def told(learnt: Learnt, champion: Learnt | None, splits: dict[str, str] = SPLITS) -> list[tuple[str, str, str]]:
+def told(
+    learnt: VersionEvidence, champion: VersionEvidence | None, splits: dict[str, str] = SPLITS
+) -> list[tuple[str, str, str]]:
     found = judge(ALL_GATES, Evidence(candidate=learnt, champion=champion, splits=splits))
     return [(verdict.gate, verdict.status, verdict.reason) for verdict in found]
 
@@ -455,7 +457,7 @@ def test_what_is_missing_is_told_gate_by_gate() -> None:
             "missing evidence: no attack result beside the champion on the rows that the gate names",
         ),
     ]
-    assert told(Learnt(version=VERSION, labels=()), None, {}) == [
+    assert told(VersionEvidence(version=VERSION, labels=()), None, {}) == [
         ("graph", "Error", "missing evidence: the version was never exported"),
         ("labels", "NotApplicable", FIRST_RELEASE),
         ("accuracy", "Error", "missing evidence: there are no rows reviews/1 test"),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from controlplane.domain.evidence import Attachment, Evidence, Learnt
+from controlplane.domain.evidence import Attachment, Evidence, VersionEvidence
 from controlplane.domain.gates import judge
 from schemas.evidence import AtLeast, Interval, Measurement
 from schemas.gates import MetricGate
@@ -67,9 +67,9 @@ def subject(metric: MetricName, slice_: str | None, how: str, **changes: Any) ->
 
 
 def verdicts(asked: MetricGate, attachments: list[Attachment[Any]], champion: UUID | None = None) -> list[GateVerdict]:
-    def learnt(version: UUID, found: list[Attachment[Any]]) -> Learnt:
+    def learnt(version: UUID, found: list[Attachment[Any]]) -> VersionEvidence:
         export = Attachment(digest=digest(f"export of {version}"), result=results.exported(version))
-        return Learnt(version=version, labels=LABELS, attachments=(export, *found))
+        return VersionEvidence(version=version, labels=LABELS, attachments=(export, *found))
 
     evidence = Evidence(
         candidate=learnt(VERSION, attachments),

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from controlplane.domain.job import (
     FINAL,
-    HAPPENINGS,
     LONGEST_BACKOFF_SECONDS,
     PHASES,
+    TRANSITION_NAMES,
     TRANSITIONS,
-    Happening,
+    Transition,
     after_failure,
     after_release,
     backoff_seconds,
@@ -25,24 +25,24 @@ from controlplane.domain.roles import INCLUDES, may
 from schemas.jobs import Phase
 from schemas.roles import Role
 
-happenings = st.lists(st.sampled_from(HAPPENINGS), max_size=30)
+transitions = st.lists(st.sampled_from(TRANSITION_NAMES), max_size=30)
 
 
-def live(phase: Phase, happened: list[Happening]) -> list[Phase]:
+def live(phase: Phase, happened: list[Transition]) -> list[Phase]:
     """The phases of a job to which all that happens, in order; what cannot happen changes nothing."""
     phases = [phase]
-    for happening in happened:
-        phases.append(next_phase(phases[-1], happening) or phases[-1])
+    for transition in happened:
+        phases.append(next_phase(phases[-1], transition) or phases[-1])
     return phases
 
 
-@given(st.sampled_from(sorted(FINAL)), happenings)
-def test_a_finished_job_never_moves_again(phase: str, happened: list[Happening]) -> None:
+@given(st.sampled_from(sorted(FINAL)), transitions)
+def test_a_finished_job_never_moves_again(phase: str, happened: list[Transition]) -> None:
     assert set(live(cast(Phase, phase), happened)) == {phase}
 
 
-@given(happenings)
-def test_a_job_ends_only_once_and_only_through_the_table(happened: list[Happening]) -> None:
+@given(transitions)
+def test_a_job_ends_only_once_and_only_through_the_table(happened: list[Transition]) -> None:
     phases = live("Pending", happened)
     ends = [after for before, after in pairwise(phases) if after in FINAL and before not in FINAL]
     assert len(ends) <= 1
@@ -56,7 +56,7 @@ def test_every_phase_can_be_reached_and_every_unfinished_one_can_be_left() -> No
 
 
 def test_only_a_running_job_can_succeed_or_fail() -> None:
-    assert {phase for phase, happening in TRANSITIONS if happening in ("completed", "failed")} == {"Running"}
+    assert {phase for phase, transition in TRANSITIONS if transition in ("completed", "failed")} == {"Running"}
 
 
 @given(st.integers(1, 30), st.integers(1, 20), st.booleans())
@@ -67,8 +67,8 @@ def test_a_cancelled_job_is_not_tried_again(failures: int, max_attempts: int, re
 
 @given(st.integers(1, 30), st.integers(1, 20), st.booleans())
 def test_a_retry_needs_a_retryable_failure_and_an_attempt_left(failures: int, most: int, retryable: bool) -> None:
-    happening = after_failure(failures, most, retryable=retryable, cancel_requested=False)
-    assert (happening == "retried") == (retryable and failures < most)
+    transition = after_failure(failures, most, retryable=retryable, cancel_requested=False)
+    assert (transition == "retried") == (retryable and failures < most)
 
 
 @given(st.integers(1, 10_000))

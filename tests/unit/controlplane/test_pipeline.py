@@ -268,11 +268,11 @@ CURATE_FIELDS = ", ".join(sorted(set(SPECS["curate"].model_fields) - {"kind"}))
                 "b": {
                     "kind": "train",
                     "needs": ["a"],
-                    "spec": {"head": {"type": "frozen", "model_version": "${stages.a.dataset}"}},
+                    "spec": {"task": {"head": {"type": "frozen", "model_version": "${stages.a.dataset}"}}},
                 },
             },
-            "stages.b.spec.head.model_version: ${stages.a.dataset} is a 'dataset': expected a 'model_version'",
-            "stages.b.spec.head.model_version",
+            "stages.b.spec.task.head.model_version: ${stages.a.dataset} is a 'dataset': expected a 'model_version'",
+            "stages.b.spec.task.head.model_version",
         ),
         (
             {

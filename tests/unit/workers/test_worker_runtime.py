@@ -10,7 +10,7 @@ from schemas.claims import Checkpoint, CurvePoint, Progress
 from tests.support.builders.artifacts import artifact
 from workers.runtime.child import ReportPipe, describe
 from workers.runtime.files import scratch_folder, sweep_scratch
-from workers.runtime.messages import Said
+from workers.runtime.messages import AttemptMessage
 from workers.runtime.news import (
     MAX_BATCH_CHARACTERS,
     MAX_BATCH_LINES,
@@ -136,7 +136,7 @@ def test_an_unexpected_error_is_described_without_its_message() -> None:
     except ValueError as error:
         reason = describe(error, pipe)
     with os.fdopen(read_end, "rb") as reports:
-        said = Said.model_validate_json(reports.readline())
+        said = AttemptMessage.model_validate_json(reports.readline())
     pipe.close()
     assert reason.startswith("unexpected ValueError at test_worker_runtime.py:")
     assert said.log is not None

@@ -174,7 +174,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_idempotency_key_at"), ["at"], unique=False)
 
     op.create_table(
-        "in_hand",
+        "in_flight",
         sa.Column("consumer", sa.String(), nullable=False),
         sa.Column("topic", sa.String(), nullable=False),
         sa.Column("partition", sa.Integer(), nullable=False),
@@ -183,8 +183,8 @@ def upgrade() -> None:
         sa.Column("at", columns.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("consumer", "topic", "partition", "offset"),
     )
-    with op.batch_alter_table("in_hand", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_in_hand_at"), ["at"], unique=False)
+    with op.batch_alter_table("in_flight", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_in_flight_at"), ["at"], unique=False)
 
     op.create_table(
         "inbox",
@@ -906,10 +906,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_inbox_at"))
 
     op.drop_table("inbox")
-    with op.batch_alter_table("in_hand", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_in_hand_at"))
+    with op.batch_alter_table("in_flight", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_in_flight_at"))
 
-    op.drop_table("in_hand")
+    op.drop_table("in_flight")
     with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotency_key_at"))
 

@@ -37,6 +37,12 @@ REASONS = {
     "nul_character", "empty_text", "empty_label", "empty_group", "too_long", "too_few_words", "too_many_words",
     "label_not_a_number", "label_between_thresholds", "not_a_label", "label_too_long", "unknown_label",
     "group_pattern_mismatch", "duplicate", "conflicting_label", "group_is_held_out", "unbalanced_remainder",
+    "empty_prompt",
+    "empty_completion",
+    "not_messages",
+    "empty_message",
+    "unknown_role",
+    "no_assistant_turn_last",
 }  # fmt: skip
 
 
