@@ -4,11 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from alembic import command
-from sqlalchemy import text
 
 from controlplane.store.database import Database
-from controlplane.store.schema import alembic_config, upgrade
 from tests.support.answers import ok
 from tests.support.builders.specs import CURATE
 from tests.support.scripted_gateway import Gateway
@@ -149,19 +146,3 @@ def test_a_rollout_says_by_which_revision_of_the_policy_it_goes(database: Databa
     ok(site.client("operator").post(f"/v1/rollouts/{first['id']}:abort", json={"reason": "the next one"}))
     begun = site.rollout(queued["id"])
     assert (later, begun["policy_revision"], begun["policy"]["canary"]["step_seconds"]) == (revision + 1, later, 7)
-
-
-def test_what_an_older_schema_holds_begins_its_history(database: Database) -> None:
-    keepers = [Keeper(database, noun) for noun in NOUNS]
-    for keeper in keepers:
-        keeper.apply(1)
-    with database.engine.begin() as connection:
-        command.downgrade(alembic_config(connection), "0008")
-        connection.execute(text("UPDATE schema_info SET version = 8"))
-    upgrade(database)
-    for keeper in keepers:
-        (first,) = keeper.history()["items"]
-        assert first["revision"] == 1
-        assert first["changes"][FIELD[keeper.noun]]["after"] == 1
-        assert keeper.apply(2)["revision"] == 2
-        assert keeper.history()["items"][0]["changes"] == {FIELD[keeper.noun]: {"before": 1, "after": 2}}
