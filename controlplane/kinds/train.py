@@ -7,7 +7,6 @@ from controlplane.domain.privacy import gaussian_delta
 from controlplane.kinds.kind import Kind, Registry
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import Privacy, TrainResult, TrainSpec
-from schemas.model.forms import form_of
 from schemas.model.methods import as_fact
 
 
@@ -17,7 +16,7 @@ def _claims(spec: TrainSpec, result: TrainResult, registry: Registry) -> Iterato
     yield same("identity.base.uri", identity.base.uri, spec.base_model)
     yield same("identity.task.feature_recipe", identity.task.feature_recipe, spec.task.feature_recipe)
     yield from same_document("identity.method", identity.method, as_fact(spec.method))
-    yield from same_document("identity.form", identity.form, form_of(spec.method))
+    yield from same_document("identity.form", identity.form, spec.method.form())
     yield same("identity.max_length", identity.max_length, spec.max_length)
     if spec.max_rows is not None:
         yield at_most("rows", result.rows, spec.max_rows)

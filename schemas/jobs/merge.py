@@ -52,6 +52,12 @@ class MergeSpec(Strict):
     @model_validator(mode="after")
     def _sources_can_be_summed(self) -> Self:
         refs = [source.model_version for source in self.sources]
+        for number, ref in enumerate(refs):
+            if not isinstance(ref.identity.form, LowRank):
+                raise ValueError(
+                    f"sources.{number}.model_version: {ref.model}/{ref.version} has form `{ref.identity.form.type}`, "
+                    "expected `low_rank`: `cat` sums factors, which other forms do not have"
+                )
         for field, advice in (
             ("base.digest", "merge versions of one base model"),
             ("task.feature_recipe", "merge versions of one feature recipe"),
@@ -66,11 +72,12 @@ class MergeSpec(Strict):
     def identity(self) -> ModelIdentity:
         """What the weighted sum is: of the sources' base and head, with the ranks of all of them."""
         sources = [source.model_version.identity for source in self.sources]
-        modules = {module for source in sources for module in source.form.target_modules}
+        forms = [source.form for source in sources if isinstance(source.form, LowRank)]
+        modules = {module for form in forms for module in form.target_modules}
         return sources[0].model_copy(
             update={
                 "method": Merged(merge_method=self.merge_method),
-                "form": LowRank(r=sum(source.form.r for source in sources), target_modules=tuple(sorted(modules))),
+                "form": LowRank(r=sum(form.r for form in forms), target_modules=tuple(sorted(modules))),
                 "max_length": max(source.max_length for source in sources),
             }
         )

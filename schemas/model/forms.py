@@ -1,14 +1,16 @@
 """How a version's change is stored and served: all that export, merge, serving and audits need to know of a method."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from schemas.base import Tolerant
-from schemas.model.methods import TargetModule, TrainMethod
 
+TargetModule = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
 MAX_RANK = 4096
 """The rank of a version's update: a merge of 16 versions of rank 256 has it."""
+MAX_VIRTUAL_TOKENS = 256
+"""Rows that a version puts before each text: more cost more than the text itself."""
 
 
 class LowRank(Tolerant):
@@ -21,12 +23,33 @@ class LowRank(Tolerant):
     target_modules: tuple[TargetModule, ...]
     """The base's linear layers that take an update, by the ends of their names."""
 
+    def shared_inputs(self) -> tuple[TargetModule, ...] | None:
+        """The target modules that a shared base graph must have inputs for."""
+        return self.target_modules
 
-Form = LowRank
+
+class Dense(Tolerant):
+    """Weights of the base have new values: the version's graph is its own, and no other version's."""
+
+    type: Literal["dense"] = "dense"
+    """The form."""
+
+    def shared_inputs(self) -> None:
+        """No graph is shared."""
+        return None
 
 
-def form_of(asked: TrainMethod) -> Form:
-    """The form in which a training's change is stored."""
-    if asked.type == "head":
-        return LowRank(r=0, target_modules=())
-    return LowRank(r=asked.r, target_modules=asked.target_modules)
+class VirtualTokens(Tolerant):
+    """Rows stand before each text's embeddings; they take positions, and are no part of what the head reads."""
+
+    type: Literal["virtual_tokens"] = "virtual_tokens"
+    """The form."""
+    num_virtual_tokens: int = Field(ge=1, le=MAX_VIRTUAL_TOKENS)
+    """Unit: tokens."""
+
+    def shared_inputs(self) -> tuple[TargetModule, ...] | None:
+        """Every shared base graph has an input for rows, and this form needs no other."""
+        return ()
+
+
+Form = Annotated[LowRank | Dense | VirtualTokens, Field(discriminator="type")]

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, StringConstraints, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from schemas.base import Strict, Tolerant
+from schemas.model.forms import MAX_VIRTUAL_TOKENS, Dense, LowRank, TargetModule, VirtualTokens
 
-TargetModule = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
 MergeMethod = Literal["cat"]
 
 
@@ -34,6 +34,26 @@ class HeadAlone(Tolerant):
     """The method."""
 
 
+class Full(Tolerant):
+    """New values of every weight of the base: for small bases, as each version is as large as its base.
+
+    Its learning rate is far below LoRA's: 2e-5 is usual.
+    """
+
+    type: Literal["full"] = "full"
+    """The method."""
+
+
+class PromptTuning(Tolerant):
+    """Rows before each text's embeddings (https://arxiv.org/abs/2104.08691): PEFT's PromptTuningConfig, the part we
+    serve."""
+
+    type: Literal["prompt"] = "prompt"
+    """The method."""
+    num_virtual_tokens: int = Field(default=8, ge=1, le=MAX_VIRTUAL_TOKENS)
+    """Rows before each text; with `max_length` they must fit what the base takes. Unit: tokens."""
+
+
 class Merged(Tolerant):
     """Not trained: made of the updates of other versions, which are the version's parents."""
 
@@ -43,19 +63,39 @@ class Merged(Tolerant):
     """How they were put together."""
 
 
-Method = Annotated[Lora | HeadAlone | Merged, Field(discriminator="type")]
+Method = Annotated[Lora | HeadAlone | Full | PromptTuning | Merged, Field(discriminator="type")]
 
 
 class LoraSpec(Lora, Strict):
     """Train low-rank updates of linear layers (https://arxiv.org/abs/2106.09685)."""
 
+    def form(self) -> LowRank:
+        return LowRank(r=self.r, target_modules=self.target_modules)
+
 
 class HeadAloneSpec(HeadAlone, Strict):
     """Train the head and nothing else."""
 
+    def form(self) -> LowRank:
+        return LowRank(r=0, target_modules=())
 
-TrainMethod = Annotated[LoraSpec | HeadAloneSpec, Field(discriminator="type")]
-"""What a training may be asked for."""
+
+class FullSpec(Full, Strict):
+    """Train every weight of the base: for small bases, at a learning rate of about 2e-5."""
+
+    def form(self) -> Dense:
+        return Dense()
+
+
+class PromptTuningSpec(PromptTuning, Strict):
+    """Train rows before each text's embeddings (https://arxiv.org/abs/2104.08691)."""
+
+    def form(self) -> VirtualTokens:
+        return VirtualTokens(num_virtual_tokens=self.num_virtual_tokens)
+
+
+TrainMethod = Annotated[LoraSpec | HeadAloneSpec | FullSpec | PromptTuningSpec, Field(discriminator="type")]
+"""What a training may be asked for; each says the form in which its change is stored."""
 _METHOD: Final[TypeAdapter[Method]] = TypeAdapter(Method)
 
 

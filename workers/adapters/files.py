@@ -1,5 +1,6 @@
 """The adapter file: change, head and identity of one model version in one safetensors file."""
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from schemas.artifacts import Digest
 from schemas.model.identity import ModelIdentity
+from workers.adapters.forms.change import Change, read_change
 from workers.adapters.forms.low_rank.change import LowRankChange
 from workers.base.arrays import Floats
 from workers.runtime.errors import JobError
@@ -28,8 +31,15 @@ MAX_BYTES: Final = 1 << 30
 @dataclass(frozen=True)
 class Adapter:
     identity: ModelIdentity
-    change: LowRankChange
+    change: Change
     head: Head
+
+    @property
+    def low_rank(self) -> LowRankChange:
+        """The change, for who takes that form alone."""
+        if not isinstance(self.change, LowRankChange):
+            raise JobError(f"the adapter has form {self.identity.form.type}, expected low_rank")
+        return self.change
 
 
 def serialize_adapter(adapter: Adapter) -> bytes:
@@ -39,6 +49,11 @@ def serialize_adapter(adapter: Adapter) -> bytes:
     contiguous = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in sorted(tensors)}
     data: bytes = save(contiguous, metadata={_METADATA_KEY: metadata})
     return data
+
+
+def adapter_digest(adapter: Adapter) -> Digest:
+    """The digest of its file."""
+    return f"sha256:{hashlib.sha256(serialize_adapter(adapter)).hexdigest()}"
 
 
 def write_adapter(adapter: Adapter, path: Path) -> None:
@@ -71,7 +86,7 @@ def _numbers(file: Any, name: str) -> Floats:
 def _assemble(identity: ModelIdentity, tensors: dict[str, Floats], name: str) -> Adapter:
     try:
         head = Head(tensors.pop("head.weight"), tensors.pop("head.bias"))
-        change = LowRankChange.read(identity.form, tensors)
+        change = read_change(identity.form, tensors)
     except KeyError as error:
         raise JobError(f"adapter {name} lacks tensor {error.args[0]}") from error
     except ValueError as error:

@@ -1,19 +1,40 @@
 """A version in PyTorch, its change folded into its base: what a served graph has to answer alike."""
 
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
+from torch import nn
+
 from workers.adapters.files import Adapter
+from workers.adapters.forms.dense import modules as dense
 from workers.adapters.forms.low_rank import modules as low_rank
+from workers.adapters.forms.virtual_tokens import modules as virtual_tokens
 from workers.base.loading import Base
 from workers.runtime.errors import JobError
 from workers.tasks.text_classification.classifier import Classifier
 
 
+class _Form(Protocol):
+    """A form's module."""
+
+    def check_fits(self, base: Base, change: Any, max_length: int) -> None: ...
+    def fold(self, encoder: nn.Module, change: Any) -> nn.Module: ...
+
+
+_FORMS: Final[Mapping[str, _Form]] = {"low_rank": low_rank, "dense": dense, "virtual_tokens": virtual_tokens}
+
+
 def reference_classifier(base: Base, adapter: Adapter) -> Classifier:
     """`base`'s encoder belongs to the answer from now on."""
     check_fits(base, adapter)
-    encoder = low_rank.fold(base.encoder, adapter.change)
-    classifier = Classifier(encoder, base.feature_size, len(adapter.identity.task.labels))
+    classifier = Classifier(fold(base, adapter), base.feature_size, len(adapter.identity.task.labels))
     classifier.head.load(adapter.head)
     return classifier.eval()
+
+
+def fold(base: Base, adapter: Adapter) -> nn.Module:
+    """The encoder that answers as the version; `base`'s weights may change by it."""
+    return _FORMS[adapter.identity.form.type].fold(base.encoder, adapter.change)
 
 
 def check_fits(base: Base, adapter: Adapter) -> None:
@@ -24,4 +45,4 @@ def check_fits(base: Base, adapter: Adapter) -> None:
         raise JobError(
             f"the adapter's head takes {adapter.head.weight.shape[1]} features, this base gives {base.feature_size}"
         )
-    low_rank.check_fits(base, adapter.change)
+    _FORMS[adapter.identity.form.type].check_fits(base, adapter.change, adapter.identity.max_length)

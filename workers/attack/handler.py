@@ -18,12 +18,12 @@ from workers.attack.environment import prepare
 from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
 from workers.data.manifest import count_trained_on, read_split
 from workers.data.rows import rows_digest
-from workers.model.measured import measured
-from workers.model.paired import pair
+from workers.evidence.measured import measured
+from workers.evidence.paired import pair
+from workers.evidence.statistics import wilson
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
-from workers.runtime.statistics import wilson
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from itertools import compress
 
 from schemas.evidence import Interval, Measurement, Paired
-from workers.model.measured import measured
-from workers.model.paired import pair
-from workers.runtime.statistics import wilson
+from workers.evidence.measured import measured
+from workers.evidence.paired import pair
+from workers.evidence.statistics import wilson
 
 
 def scores(

@@ -7,7 +7,7 @@ from schemas.artifacts import ArtifactRef
 from schemas.jobs.export import ExportResult, ExportSpec
 from schemas.model.references import GraphRef
 from workers.adapters.files import Adapter, read_adapter
-from workers.adapters.reference import check_fits
+from workers.adapters.reference import check_fits, fold
 from workers.base.loading import Base, load_base
 from workers.export.onnx import (
     ADAPTER_MEDIA_TYPE,
@@ -52,6 +52,8 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
 
 def _base_graph(spec: ExportSpec, adapter: Adapter, base: Base, context: Context) -> ArtifactRef:
     identity = graph_identity(base, adapter)
+    if adapter.identity.form.shared_inputs() is None:
+        fold(base, adapter)
     if spec.base_graph is None:
         return context.artifacts.put_bytes(export_base_graph(base, identity), GRAPH_MEDIA_TYPE)
     _check_identity(read_identity(context.artifacts.fetch(spec.base_graph)), identity)

@@ -11,43 +11,50 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from workers.adapters.files import Adapter
+from schemas.model.forms import MAX_VIRTUAL_TOKENS
+from workers.adapters.files import Adapter, adapter_digest
 from workers.adapters.forms.low_rank.modules import lora_layers, target_paths
+from workers.adapters.forms.virtual_tokens.change import INPUT
+from workers.adapters.forms.virtual_tokens.modules import encode_after
 from workers.base.arrays import Floats
 from workers.base.loading import Base
 from workers.runtime.errors import JobError
-from workers.tasks.text_classification.classifier import Classifier
+from workers.tasks.text_classification.classifier import LinearHead
+from workers.tasks.text_classification.features import features
 
 GRAPH_MEDIA_TYPE: Final = "application/onnx"
 ADAPTER_MEDIA_TYPE: Final = "application/vnd.onnxruntime.adapter"
 _OPSET: Final = 18
 _METADATA_KEY: Final = "graftwork.graph.v1"
 # Sizes while tracing: no two equal and none 1, so that none is mistaken for another or for a constant.
-_TRACED_RANK, _TRACED_LABELS, _TRACED_BATCH, _TRACED_LENGTH = 3, 5, 2, 7
+_TRACED_RANK, _TRACED_LABELS, _TRACED_BATCH, _TRACED_LENGTH, _TRACED_ROWS = 3, 5, 2, 7, 11
 
 Identity = dict[str, Any]
 """What a base graph was exported for."""
 
 
 def graph_identity(base: Base, adapter: Adapter) -> Identity:
+    inputs = adapter.identity.form.shared_inputs()
     return {
         "base_digest": base.digest,
         "feature_recipe": adapter.identity.task.feature_recipe,
-        "target_modules": sorted(adapter.identity.form.target_modules),
+        "target_modules": sorted(inputs or ()),
+        "weights": base.digest if inputs is not None else adapter_digest(adapter),
     }
 
 
 def export_base_graph(base: Base, identity: Identity) -> bytes:
-    """`base` is as it was afterwards."""
+    """The graph of `base`'s weights as they are; `base` is as it was afterwards."""
     paths = target_paths(base.encoder, identity["target_modules"])
     names = {f"encoder.{path}.{factor}": f"{path}.{factor}" for path in paths for factor in ("lora_A", "lora_B")}
     names |= {"head.weight": "head.weight", "head.bias": "head.bias"}
     with lora_layers(base.encoder, paths, _TRACED_RANK):
-        classifier = Classifier(base.encoder, base.feature_size, _TRACED_LABELS).eval()
+        classifier = _Traced(base.encoder, base.feature_size, _TRACED_LABELS).eval()
         _make_distinct([classifier.get_parameter(name) for name in names])
         model = _trace(classifier)
+    _make_rows_optional(model)
     _make_overridable(model, names)
     _clean(model)
     entry = model.metadata_props.add()
@@ -82,6 +89,20 @@ def write_onnx_adapter(inputs: Mapping[str, Floats], path: Path) -> None:
     del values
 
 
+class _Traced(nn.Module):
+    """The classifier as a graph: virtual tokens are an input of it."""
+
+    def __init__(self, encoder: nn.Module, feature_size: int, labels: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = LinearHead(feature_size, labels)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, virtual_tokens: Tensor) -> Tensor:
+        states = encode_after(self.encoder, virtual_tokens, input_ids, attention_mask)
+        logits: Tensor = self.head(features(states.hidden_states, attention_mask))
+        return logits
+
+
 def _make_distinct(parameters: Sequence[nn.Parameter]) -> None:
     """The exporter merges equal constants, and two inputs must not become one."""
     generator = torch.Generator().manual_seed(0)
@@ -90,22 +111,24 @@ def _make_distinct(parameters: Sequence[nn.Parameter]) -> None:
             parameter.normal_(generator=generator)
 
 
-def _trace(classifier: Classifier) -> Any:
+def _trace(classifier: _Traced) -> Any:
     ids = torch.ones(_TRACED_BATCH, _TRACED_LENGTH, dtype=torch.int64)
     mask = torch.ones_like(ids)
     mask[1, 4:] = 0  # a mask of ones alone would let the exporter drop it
+    width = classifier.encoder.get_input_embeddings().embedding_dim  # type: ignore[operator]
+    rows = torch.randn(_TRACED_ROWS, width, generator=torch.Generator().manual_seed(0))
     dimensions = {0: torch.export.Dim("batch", min=1, max=65536), 1: torch.export.Dim("length", min=1, max=512)}
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it reports each operator of torchvision, which we lack
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter deprecates parts of itself at every release
         program = torch.onnx.export(
             classifier,
-            (ids, mask),
+            (ids, mask, rows),
             dynamo=True,
             verbose=False,
             opset_version=_OPSET,
-            dynamic_shapes=(dimensions, dimensions),
-            input_names=["input_ids", "attention_mask"],
+            dynamic_shapes=(dimensions, dimensions, {0: torch.export.Dim(INPUT, min=0, max=MAX_VIRTUAL_TOKENS)}),
+            input_names=["input_ids", "attention_mask", INPUT],
             output_names=["logits"],
         )
     if program is None:
@@ -130,6 +153,13 @@ def _make_overridable(model: Any, inputs: Mapping[str, str]) -> None:
         model.graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, symbols))
         shape[free] = 0
         initializers[parameter].CopyFrom(onnx.numpy_helper.from_array(np.zeros(shape, np.float32), name))
+
+
+def _make_rows_optional(model: Any) -> None:
+    """No rows, for when a version gives none."""
+    shape = next(found for found in model.graph.input if found.name == INPUT).type.tensor_type.shape
+    nothing = np.zeros((0, shape.dim[1].dim_value), np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(nothing, INPUT))
 
 
 def _clean(model: Any) -> None:

@@ -10,13 +10,13 @@ from workers.runtime.errors import JobError
 def handle(spec: MergeSpec, context: Context) -> MergeResult:
     context.stage(f"reading {len(spec.sources)} versions")
     adapters = [_read(source, context) for source in spec.sources]
-    change = METHODS[spec.merge_method](adapters, [source.weight for source in spec.sources])
+    change = METHODS[spec.merge_method](
+        [adapter.low_rank for adapter in adapters], [source.weight for source in spec.sources]
+    )
     identity = spec.identity()
     merged = Adapter(identity, change, adapters[0].head)
     ref = context.artifacts.put_bytes(serialize_adapter(merged), MEDIA_TYPE)
-    context.log(
-        f"merged by {spec.merge_method}: r {identity.form.r}, {len(identity.form.target_modules)} target modules"
-    )
+    context.log(f"merged by {spec.merge_method}: r {change.r}, {len(change.factors)} linear layers")
     context.progress(1, 1)
     return MergeResult(model=spec.model, adapter=ref, identity=identity)
 

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from schemas.jobs.train import TrainResult, TrainSpec
-from schemas.model.forms import form_of
 from schemas.model.identity import ModelIdentity
 from schemas.model.methods import as_fact
 from schemas.model.tasks import TextClassification
@@ -99,7 +98,7 @@ def _publish(run: Run, trained: Trained) -> TrainResult:
         base=run.base.identity(spec.base_model),
         task=task,
         method=as_fact(spec.method),
-        form=form_of(spec.method),
+        form=spec.method.form(),
         max_length=spec.max_length,
     )
     data = serialize_adapter(Adapter(identity, trained.change, head))

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import FrozenHead, TrainSpec
+from schemas.model.forms import VirtualTokens
 from workers.adapters.files import Adapter, read_adapter
-from workers.adapters.forms.low_rank.change import LowRankChange
+from workers.adapters.forms.change import Change
+from workers.adapters.forms.virtual_tokens.modules import check_length
 from workers.adapters.reference import check_fits
 from workers.base.loading import Base, load_base
 from workers.base.tokenizer import TextTokenizer
@@ -52,7 +54,7 @@ class Trained:
     """What a run has come to, beside the head that its classifier holds."""
 
     steps: int
-    change: LowRankChange
+    change: Change
     accuracy: float | None = None
     privacy: PrivacyLabel | None = None
 
@@ -62,6 +64,8 @@ def prepare(spec: TrainSpec, context: Context) -> Run:
     base = load_base(context.sources.fetch(spec.base_model))
     if spec.max_length > base.max_length:
         raise JobError(f"max_length is {spec.max_length}, this base takes at most {base.max_length} tokens")
+    if isinstance(form := spec.method.form(), VirtualTokens):
+        check_length(base, spec.max_length, form.num_virtual_tokens)
     frozen = _read_frozen(spec.task.head, base, context) if isinstance(spec.task.head, FrozenHead) else None
     labels = frozen.identity.task.labels if frozen else read_manifest(context.artifacts, spec.dataset).labels
     if len(labels) < 2:

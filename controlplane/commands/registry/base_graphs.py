@@ -16,16 +16,20 @@ from schemas.model.references import GraphRef
 
 def find_base_graph(session: Session, identity: ModelIdentity) -> ArtifactRef | None:
     """The graph with the fewest inputs of those that serve a version; None: it has to be exported."""
+    if (inputs := identity.form.shared_inputs()) is None:
+        return None
     query = select(BaseGraphRow).where(BaseGraphRow.family == _family(identity)).order_by(col(BaseGraphRow.created_at))
-    wanted = set(identity.form.target_modules)
+    wanted = set(inputs)
     fitting = [row for row in session.exec(query) if wanted <= set(row.target_modules)]
     found = min(fitting, key=lambda row: len(row.target_modules), default=None)
     return ArtifactRef.model_validate(found.artifact) if found else None
 
 
 def keep_base_graph(uow: UnitOfWork, graph: GraphRef) -> None:
-    """The first one is kept: later versions of its family that it serves share it."""
-    family, modules = _family(graph.identity), sorted(graph.identity.form.target_modules)
+    """The first one is kept: later versions of its family that it serves share it. One of a version's own is not."""
+    if (inputs := graph.identity.form.shared_inputs()) is None:
+        return
+    family, modules = _family(graph.identity), sorted(inputs)
     row = BaseGraphRow(
         key=digest([family, modules]),
         family=family,
@@ -38,4 +42,4 @@ def keep_base_graph(uow: UnitOfWork, graph: GraphRef) -> None:
 
 def _family(identity: ModelIdentity) -> str:
     """Versions that may share a graph as far as their target modules allow."""
-    return digest([identity.base.digest, identity.task.type, identity.task.feature_recipe, identity.form.type])
+    return digest([identity.base.digest, identity.task.type, identity.task.feature_recipe])

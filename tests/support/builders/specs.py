@@ -28,6 +28,15 @@ def lora(**fields: Any) -> dict[str, Any]:
     return {"type": "lora", **fields}
 
 
+FULL: Final = {"type": "full"}
+"""The method that trains every weight."""
+
+
+def prompt(num_virtual_tokens: int = 4) -> dict[str, Any]:
+    """The method that trains rows before each text."""
+    return {"type": "prompt", "num_virtual_tokens": num_virtual_tokens}
+
+
 def frozen_head(version: ModelRef | str) -> dict[str, Any]:
     """The task of a training that keeps another version's head."""
     return {"head": {"type": "frozen", "model_version": version}}

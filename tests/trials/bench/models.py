@@ -120,10 +120,10 @@ class Eager:
 
 def _with_layers(folder: Path, adapter: Adapter) -> Classifier:
     base = load_base(folder)
-    rank = next(iter(adapter.change.factors.values())).a.shape[0]
-    insert_lora(base.encoder, list(adapter.change.factors), rank)
+    rank = next(iter(adapter.low_rank.factors.values())).a.shape[0]
+    insert_lora(base.encoder, list(adapter.low_rank.factors), rank)
     with torch.no_grad():
-        for path, factors in adapter.change.factors.items():
+        for path, factors in adapter.low_rank.factors.items():
             base.encoder.get_parameter(f"{path}.lora_A").copy_(torch.from_numpy(factors.a.T.copy()))
             base.encoder.get_parameter(f"{path}.lora_B").copy_(torch.from_numpy(factors.b.T.copy()))
     classifier = Classifier(base.encoder, base.feature_size, len(adapter.identity.task.labels))

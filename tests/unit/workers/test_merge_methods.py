@@ -27,7 +27,7 @@ Update = npt.NDArray[np.float64]
 def updates(adapter: Adapter) -> dict[str, Update]:
     return {
         path: factors.b.astype(np.float64) @ factors.a.astype(np.float64)
-        for path, factors in adapter.change.factors.items()
+        for path, factors in adapter.low_rank.factors.items()
     }
 
 
@@ -93,14 +93,14 @@ def test_it_reads_as_much_of_a_text_as_its_longest_source(workbench: Workbench, 
 def test_heads_alone_merge_to_the_head_alone(workbench: Workbench) -> None:
     merged = merge(workbench, [random_adapter(BASE, r=0, seed=1), random_adapter(BASE, r=0, seed=2)], [1, 1])
     assert merged.identity.form.r == 0
-    assert not merged.change.factors
+    assert not merged.low_rank.factors
 
 
 @settings(max_examples=25, deadline=None)
 @given(r=st.integers(1, 9), weight=st.floats(0, 1))
 def test_merging_a_version_with_itself_returns_it(r: int, weight: float) -> None:
     adapter = random_adapter(BASE, r=r, seed=r)
-    found = METHODS["cat"]([adapter, adapter], [weight, 1 - weight])
+    found = METHODS["cat"]([adapter.low_rank, adapter.low_rank], [weight, 1 - weight])
     merged = {path: both.b.astype(np.float64) @ both.a.astype(np.float64) for path, both in found.factors.items()}
     for path, update in updates(adapter).items():
         np.testing.assert_allclose(merged[path], update, atol=2e-4, rtol=1e-5)
@@ -109,9 +109,9 @@ def test_merging_a_version_with_itself_returns_it(r: int, weight: float) -> None
 def test_linear_is_refused_and_why_is_true(workbench: Workbench) -> None:
     """Averaging A and B separately is not the average of the updates."""
     first, second = random_adapter(BASE, r=2, seed=1), random_adapter(BASE, r=2, seed=2)
-    path = next(iter(first.change.factors))
-    a = (first.change.factors[path].a + second.change.factors[path].a) / 2
-    b = (first.change.factors[path].b + second.change.factors[path].b) / 2
+    path = next(iter(first.low_rank.factors))
+    a = (first.low_rank.factors[path].a + second.low_rank.factors[path].a) / 2
+    b = (first.low_rank.factors[path].b + second.low_rank.factors[path].b) / 2
     linear = b @ a
     assert np.abs(linear - weighted_sum([first, second], [0.5, 0.5])[path]).max() > 0.1
     versions = [workbench.store(adapter) for adapter in (first, second)]

@@ -154,7 +154,7 @@ def test_public_rows_centre_the_features(workbench: Workbench) -> None:
 def test_a_private_run_changes_no_weight_of_the_encoder(workbench: Workbench) -> None:
     result = private(workbench, planted_rows(30))
     adapter = read_adapter(workbench.artifacts.fetch(result.adapter))
-    assert (adapter.identity.form.r, adapter.change.factors) == (0, {})
+    assert (adapter.identity.form.r, adapter.low_rank.factors) == (0, {})
 
 
 @pytest.mark.parametrize("changes", [{"method": lora(r=4)}, {"task": frozen_head(model_ref())}], ids=["lora", "frozen"])

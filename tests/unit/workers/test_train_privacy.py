@@ -92,7 +92,7 @@ def test_it_learns_more_than_a_constant_answer_and_says_its_price(workbench: Wor
     assert (result.privacy.delta, result.privacy.steps, result.privacy.sample_rate) == (1e-5, 40, 1.0)
     assert result.privacy.not_charged
     assert adapter.identity.form.r == 0
-    assert not adapter.change.factors
+    assert not adapter.low_rank.factors
 
 
 def test_it_reports_steps_only(workbench: Workbench) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol, cast
 from torch import nn
 
 from schemas.model.methods import TrainMethod
-from workers.adapters.forms.low_rank.change import LowRankChange
+from workers.adapters.forms.change import Change
 
 
 class Method(Protocol):
@@ -19,7 +19,7 @@ class Method(Protocol):
         """
         ...
 
-    def change_of(self, encoder: nn.Module) -> LowRankChange:
+    def change_of(self, encoder: nn.Module) -> Change:
         """What was trained, in the form that the method has."""
         ...
 

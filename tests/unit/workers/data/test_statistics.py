@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.evidence import Measurement
 from workers.evaluate.metrics import f1, macro_f1, scores
-from workers.runtime.statistics import Counts, paired_difference, wilson
+from workers.evidence.statistics import Counts, paired_difference, wilson
 
 PER_LABEL = ("recall", "precision", "f1")
 

@@ -21,6 +21,10 @@ class LowRankChange:
     factors: Mapping[str, Factors]
     """By the module's path inside the encoder, such as `encoder.layer.0.attention.self.query`; empty when r is 0."""
 
+    @property
+    def r(self) -> int:
+        return next((factors.a.shape[0] for factors in self.factors.values()), 0)
+
     @classmethod
     def read(cls, form: LowRank, tensors: Mapping[str, Floats]) -> Self:
         """ValueError: the tensors are not those of such a form."""

@@ -63,7 +63,7 @@ def lora_layers(encoder: nn.Module, paths: Sequence[str], r: int) -> Iterator[No
             encoder.set_submodule(path, linear)
 
 
-def check_fits(base: Base, change: LowRankChange) -> None:
+def check_fits(base: Base, change: LowRankChange, max_length: int) -> None:
     linears = _linears(base.encoder)
     for path, factors in change.factors.items():
         if path not in linears:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from schemas.evidence import Paired
-from workers.runtime.statistics import Counts, paired_difference
+from workers.evidence.statistics import Counts, paired_difference
 
 
 def pair(happened: Sequence[tuple[bool, bool]]) -> Paired:

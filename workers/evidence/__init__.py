@@ -1,0 +1,1 @@
+"""How sure a finding is: proportions with their intervals, and two versions on the same rows."""
