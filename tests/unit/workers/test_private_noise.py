@@ -14,6 +14,7 @@ from torch import Tensor
 
 from schemas.jobs.train import Privacy
 from tests.support.builders.rows import planted_rows
+from tests.support.builders.specs import HEAD
 from tests.support.workbench import Workbench
 from workers.adapters.files import read_adapter
 from workers.tasks.text_classification.features import SCALE
@@ -118,7 +119,7 @@ def test_a_trained_head_is_as_noisy_as_its_label_says(workbench: Workbench) -> N
     rows, steps, clip, rate = 60, 5, 0.25, 1e-3
     dataset = workbench.dataset(train=planted_rows(rows))
     privacy = {"epsilon": 2, "delta": 1e-6, "steps": steps, "max_grad_norm": clip, "learning_rate": rate}
-    spec = workbench.train_spec(dataset, privacy=privacy, seed=7)
+    spec = workbench.train_spec(dataset, method=HEAD, privacy=privacy, seed=7)
     results = [handle(spec, workbench.context()) for _ in range(8)]
     labels = {result.privacy for result in results}
     assert len(labels) == 1
