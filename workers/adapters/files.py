@@ -1,6 +1,5 @@
 """The adapter file: change, head and identity of one model version in one safetensors file."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from schemas.artifacts import Digest
 from schemas.model.identity import ModelIdentity
 from workers.adapters.forms.change import Change, read_change
 from workers.adapters.forms.low_rank.change import LowRankChange
@@ -49,11 +47,6 @@ def serialize_adapter(adapter: Adapter) -> bytes:
     contiguous = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in sorted(tensors)}
     data: bytes = save(contiguous, metadata={_METADATA_KEY: metadata})
     return data
-
-
-def adapter_digest(adapter: Adapter) -> Digest:
-    """The digest of its file."""
-    return f"sha256:{hashlib.sha256(serialize_adapter(adapter)).hexdigest()}"
 
 
 def write_adapter(adapter: Adapter, path: Path) -> None:

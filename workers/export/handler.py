@@ -51,7 +51,7 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
 
 
 def _base_graph(spec: ExportSpec, adapter: Adapter, base: Base, context: Context) -> ArtifactRef:
-    identity = graph_identity(base, adapter)
+    identity = graph_identity(base, adapter, spec.model_version.adapter.digest)
     if adapter.identity.form.shared_inputs() is None:
         fold(base, adapter)
     if spec.base_graph is None:

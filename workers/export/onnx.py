@@ -13,8 +13,9 @@ import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
+from schemas.artifacts import Digest
 from schemas.model.forms import MAX_VIRTUAL_TOKENS
-from workers.adapters.files import Adapter, adapter_digest
+from workers.adapters.files import Adapter
 from workers.adapters.forms.low_rank.modules import lora_layers, target_paths
 from workers.adapters.forms.virtual_tokens.change import INPUT
 from workers.adapters.forms.virtual_tokens.modules import encode_after
@@ -35,13 +36,14 @@ Identity = dict[str, Any]
 """What a base graph was exported for."""
 
 
-def graph_identity(base: Base, adapter: Adapter) -> Identity:
+def graph_identity(base: Base, adapter: Adapter, adapter_digest: Digest) -> Identity:
+    """`adapter_digest`: of the adapter's file, which names the weights of a graph that is the version's own."""
     inputs = adapter.identity.form.shared_inputs()
     return {
         "base_digest": base.digest,
         "feature_recipe": adapter.identity.task.feature_recipe,
         "target_modules": sorted(inputs or ()),
-        "weights": base.digest if inputs is not None else adapter_digest(adapter),
+        "weights": base.digest if inputs is not None else adapter_digest,
     }
 
 
