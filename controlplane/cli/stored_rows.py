@@ -45,10 +45,13 @@ class StoredRows:
 
     def _table(self, ref: ArtifactRef, columns: Collection[str]) -> Any:
         try:
-            from pyarrow import BufferReader, parquet
+            from pyarrow import BufferReader
+            from pyarrow.parquet import ParquetFile
         except ImportError as error:
             raise GraftworkError("rows are Parquet: to read them, install graftwork[worker]") from error
-        return parquet.read_table(BufferReader(self._read(ref)), columns=list(columns))
+        # No thread of Arrow's: one that is still starting when a short command ends would abort it.
+        with ParquetFile(BufferReader(self._read(ref)), pre_buffer=False) as file:
+            return file.read(columns=list(columns), use_threads=False)
 
     def _read(self, ref: ArtifactRef) -> bytes:
         location = f"{self._url}/{ref.location}"

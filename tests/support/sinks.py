@@ -104,11 +104,20 @@ class ProcessWatch(threading.Thread):
         self.told: Sinks = {}
 
     def run(self) -> None:
+        programs = {pid: told_of(pid, "cmdline") for pid in self._pids}
         while not self._over.wait(0.1):
-            for pid in [below for one in self._pids for below in descendants(one)]:
+            for pid, parent in [(below, one) for one in self._pids for below in descendants(one)]:
+                if (
+                    self.told.get(f"cmdline of {pid}")
+                    == programs[parent]
+                    != (told_of(pid, "cmdline") or programs[parent])
+                ):
+                    # It was seen between fork and exec: what it showed was its parent's memory.
+                    del self.told[f"cmdline of {pid}"], self.told[f"environ of {pid}"]
                 for file in ("cmdline", "environ"):
                     name, content = f"{file} of {pid}", told_of(pid, file)
-                    if content not in (known := self.told.get(name, "")):
+                    known = self.told.setdefault(name, content)
+                    if content not in known:
                         self.told[name] = f"{known}\n{content}"
 
     def __enter__(self) -> Self:

@@ -4,6 +4,10 @@ import base64
 import gzip
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from urllib.parse import quote
@@ -14,7 +18,9 @@ import pytest
 
 from schemas.data.rows import ROW_SCHEMAS
 from tests.support import sinks
+from tests.support.processes import told_of
 from tests.support.unpacked import text_of
+from tests.support.waiting import wait_for
 from workers.data.parts import arrow_schema
 
 SCHEMA = arrow_schema(ROW_SCHEMAS["text_label"])
@@ -90,3 +96,35 @@ def test_an_events_own_value_is_left_out_of_a_topic_and_nothing_else() -> None:
     rest = sinks.without_value(copied, event)
     assert rest == f"\tauthorization=hunter2\nkey hunter2\t\n\t\t{event} and more hunter2\n\t\n"
     assert sinks.without_value("a\x0bb\u2028c\n", event) == "a\x0bb\u2028c\n"
+
+
+PARENT = """
+import os, signal, sys, time
+def goes_on(*_): os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(60)"], {})
+def ends(*_): os._exit(0)
+signal.signal(signal.SIGUSR1, goes_on)
+signal.signal(signal.SIGUSR2, ends)
+child = os.fork()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+def test_what_a_process_shows_before_its_own_program_begins_is_its_parents(goes_on: bool) -> None:
+    """A fork that stays its parent's image holds its secrets for good: that is told."""
+    with subprocess.Popen([sys.executable, "-c", PARENT], env={"TOKEN": SECRET}, start_new_session=True) as parent:
+        try:
+            with sinks.ProcessWatch([parent.pid]) as watch:
+                wait_for(lambda: len(watch.told) == 2, "the fork is seen")
+                (child,) = [int(name.split()[-1]) for name in watch.told if name.startswith("environ")]
+                assert SECRET in watch.told[f"environ of {child}"]
+                os.kill(child, signal.SIGUSR1 if goes_on else signal.SIGUSR2)
+                wait_for(lambda: told_of(child, "environ") == "", "its own program has begun, or it has ended")
+                wait_for(
+                    lambda: not goes_on or "fork" not in watch.told.get(f"cmdline of {child}", "fork"),
+                    "it is seen again",
+                )
+            found = sinks.found_in(watch.told, {"token": SECRET})
+            assert found == ([] if goes_on else [f"token in environ of {child}"])
+        finally:
+            os.killpg(parent.pid, signal.SIGKILL)
