@@ -32,7 +32,7 @@ class Adapter:
     identity: ModelIdentity
     change: Change
     head: Head | None = None
-    """Of a text classification."""
+    """What a text classification answers with; None: its task has none."""
 
     @property
     def low_rank(self) -> LowRankChange:
