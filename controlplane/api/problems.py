@@ -12,9 +12,9 @@ from starlette.routing import Match
 
 from controlplane.api.auditing import note_refusal, request_id_of
 from controlplane.errors import GraftworkError, Invalid, InvalidDocument, PayloadTooLarge, UnsupportedMedia
+from processes.request_encoding import BodyRefused
 from schemas.faults import FAULTS_OF_A_LINE, FieldFault, field_faults
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
-from schemas.processes.request_encoding import BodyRefused
 
 logger = logging.getLogger(__name__)
 METHODS = ("GET", "PUT", "POST", "DELETE")

@@ -15,9 +15,9 @@ from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refu
 from controlplane.client import ApiError, Unreachable
 from controlplane.errors import GraftworkError
 from controlplane.settings import Settings
+from processes.private import keep_private
 from schemas import faults
 from schemas.faults import FieldFault
-from schemas.processes.private import keep_private
 
 GLOBAL_OPTIONS = {"--json": 0, "--home": 1, "--api-url": 1, "--token-file": 1}
 """May stand anywhere on the line; the number is how many values follow."""

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from controlplane.cli.output import refuse
-from controlplane.domain.simulation.report import Row
+from controlplane.simulation.report import Row
 from schemas.rollouts import CanaryPolicy
 
 ROWS = TypeAdapter(tuple[Row, ...])

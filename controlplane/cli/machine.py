@@ -17,8 +17,8 @@ from controlplane.commands.spine.tokens import bootstrap_admin
 from controlplane.settings import Settings
 from controlplane.store import schema
 from controlplane.store.database import Database
-from schemas.processes.logs import log_to_stderr
-from schemas.processes.private import make_home
+from processes.logs import log_to_stderr
+from processes.private import make_home
 
 
 def open_database(settings: Settings) -> Database:

@@ -8,7 +8,7 @@ from html import escape
 from math import log10
 from typing import Final, NamedTuple
 
-from controlplane.domain.simulation.report import OURS, Row
+from controlplane.simulation.report import OURS, Row
 
 WIDTH, HEIGHT = 920, 400
 CAUGHT: Final = "errors-1-to-5"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from controlplane.cli.output import Terminal
-from controlplane.domain.simulation.plan import HarmPlan, Plan, Traffic
-from controlplane.domain.simulation.report import Share, Spread
+from controlplane.simulation.plan import HarmPlan, Plan, Traffic
+from controlplane.simulation.report import Share, Spread
 from schemas.rollouts import CanaryPolicy
 
 

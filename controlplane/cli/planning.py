@@ -10,7 +10,7 @@ from controlplane.cli.planned import show
 from controlplane.cli.players import SEEDS_APART, Players
 from controlplane.cli.policies import read_policy
 from controlplane.cli.traffic import observed_traffic
-from controlplane.domain.simulation.plan import (
+from controlplane.simulation.plan import (
     Plan,
     Traffic,
     default_harms,
@@ -20,7 +20,7 @@ from controlplane.domain.simulation.plan import (
     runs_for,
     summarize_plan,
 )
-from controlplane.domain.simulation.report import OURS
+from controlplane.simulation.report import OURS
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import CanaryMetricName
 

@@ -5,9 +5,9 @@ from concurrent.futures import ProcessPoolExecutor
 from itertools import chain
 from multiprocessing import get_context
 
-from controlplane.domain.simulation.report import play
-from controlplane.domain.simulation.scenario import Scenario
-from controlplane.domain.simulation.trial import Outcome
+from controlplane.simulation.report import play
+from controlplane.simulation.scenario import Scenario
+from controlplane.simulation.trial import Outcome
 from schemas.rollouts import CanaryPolicy
 
 SEEDS_APART = 1_000_000_000

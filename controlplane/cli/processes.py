@@ -42,8 +42,8 @@ def api(context: typer.Context) -> None:
 
     from controlplane.api.app import create_app
     from controlplane.cli.machine import ready_database
-    from schemas.processes.memory import settle, share_arenas
-    from schemas.processes.slow_clients import allow_many_connections, impatient
+    from processes.memory import settle, share_arenas
+    from processes.slow_clients import allow_many_connections, impatient
 
     share_arenas()
     allow_many_connections()
@@ -70,7 +70,7 @@ def relay(context: typer.Context) -> None:
     from controlplane import relay as relaying
     from controlplane.cli.machine import ready_database, until_stopped
     from controlplane.store.bell import hearing
-    from schemas.processes.memory import settle
+    from processes.memory import settle
 
     settle()
     with ready_database(context) as (settings, database), hearing(database):
@@ -82,7 +82,7 @@ def reactions(context: typer.Context) -> None:
     from controlplane.cli.machine import ready_database, until_stopped
     from controlplane.reactions import loop as reacting
     from controlplane.store.bell import hearing
-    from schemas.processes.memory import settle
+    from processes.memory import settle
 
     settle()
     with ready_database(context) as (settings, database), hearing(database):

@@ -12,10 +12,10 @@ from controlplane.cli.picture import draw
 from controlplane.cli.players import SEEDS_APART, Players
 from controlplane.cli.policies import read_policy
 from controlplane.cli.simulated import heading, line, listing, write_table
-from controlplane.domain.simulation.baselines import BASELINES
-from controlplane.domain.simulation.report import OURS, Row, summarize
-from controlplane.domain.simulation.scenario import Scenario
-from controlplane.domain.simulation.scenarios import SCENARIOS, applicable
+from controlplane.simulation.baselines import BASELINES
+from controlplane.simulation.report import OURS, Row, summarize
+from controlplane.simulation.scenario import Scenario
+from controlplane.simulation.scenarios import SCENARIOS, applicable
 from schemas.rollouts import CanaryPolicy
 
 

@@ -7,10 +7,10 @@ from typing import Final
 from rich.markup import escape
 
 from controlplane.cli.output import Terminal, refuse
-from controlplane.domain.simulation.baselines import BASELINES
-from controlplane.domain.simulation.report import OURS, Row, Share
-from controlplane.domain.simulation.scenario import Result
-from controlplane.domain.simulation.scenarios import SCENARIOS, applicable
+from controlplane.simulation.baselines import BASELINES
+from controlplane.simulation.report import OURS, Row, Share
+from controlplane.simulation.scenario import Result
+from controlplane.simulation.scenarios import SCENARIOS, applicable
 from schemas.marked import marks, write_part
 from schemas.rollouts import CanaryPolicy
 

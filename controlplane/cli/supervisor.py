@@ -26,8 +26,8 @@ from controlplane.errors import Busy, GraftworkError, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import DeploymentRow
+from processes.parent import die_with_parent
 from schemas.jobs import JOB_KINDS
-from schemas.processes.parent import die_with_parent
 from schemas.roles import Role
 
 GATEWAY_PORTS_ABOVE_API = 10

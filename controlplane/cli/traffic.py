@@ -6,7 +6,7 @@ from itertools import islice
 from controlplane.client import Client
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, MetricState
-from controlplane.domain.simulation.plan import Traffic
+from controlplane.simulation.plan import Traffic
 
 LATEST_ROLLOUTS = 20
 """How many of a deployment's newest rollouts are looked through for one whose canary was analysed."""

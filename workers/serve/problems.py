@@ -8,9 +8,9 @@ from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from processes.request_encoding import BodyRefused
 from schemas import faults
 from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
-from schemas.processes.request_encoding import BodyRefused
 
 logger = logging.getLogger(__name__)
 

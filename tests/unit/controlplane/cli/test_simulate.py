@@ -10,7 +10,7 @@ import pytest
 
 from controlplane.cli import kept_rows
 from controlplane.cli.app import main
-from controlplane.domain.simulation.scenarios import SCENARIOS
+from controlplane.simulation.scenarios import SCENARIOS
 
 BOTH = "canary: {metrics: [{name: error}, {name: wrong, margin: 0.05}]}\n"
 

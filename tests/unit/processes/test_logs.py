@@ -6,7 +6,7 @@ import logging
 import pytest
 from pydantic import BaseModel
 
-from schemas.processes.logs import DiscreetFormatter
+from processes.logs import DiscreetFormatter
 
 SECRET = "jane.doe@example.com"
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Final
 
-from controlplane.domain.simulation.report import Share, Spread, share_of, spread
-from controlplane.domain.simulation.scenario import LabelChances, Scenario
-from controlplane.domain.simulation.trial import Outcome
+from controlplane.simulation.report import Share, Spread, share_of, spread
+from controlplane.simulation.scenario import LabelChances, Scenario
+from controlplane.simulation.trial import Outcome
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import CanaryMetricName
 

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from schemas.processes.asgi import Message, Receive, Scope, Send
-from schemas.processes.head_requests import HeadAsGet
+from processes.asgi import Message, Receive, Scope, Send
+from processes.head_requests import HeadAsGet
 
 
 def answered(method: str, allow: bytes = b"") -> tuple[str, list[Message], Scope]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
-from controlplane.domain.simulation.drifts import (
+from controlplane.simulation.drifts import (
     climbing,
     creeping,
     daily,
@@ -13,7 +13,7 @@ from controlplane.domain.simulation.drifts import (
     swinging,
     with_load,
 )
-from controlplane.domain.simulation.scenario import Adapt, Bound, LabelChances, Late, Outage, Scenario
+from controlplane.simulation.scenario import Adapt, Bound, LabelChances, Late, Outage, Scenario
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import CanaryMetricName
 

@@ -3,9 +3,9 @@
 from typing import Final, NamedTuple
 
 from controlplane.domain.analysis.eprocess import Counts
-from controlplane.domain.simulation.fates import ArmSecond
-from controlplane.domain.simulation.scenario import Scenario
-from controlplane.domain.simulation.world import World
+from controlplane.simulation.fates import ArmSecond
+from controlplane.simulation.scenario import Scenario
+from controlplane.simulation.world import World
 
 PACE: Final = 5
 """Seconds; intervals, windows and ticks are multiples of it."""

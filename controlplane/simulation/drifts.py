@@ -3,7 +3,7 @@
 from functools import partial
 from math import cos, pi, sin
 
-from controlplane.domain.simulation.scenario import Drift, Rates
+from controlplane.simulation.scenario import Drift, Rates
 
 STEP = 10
 

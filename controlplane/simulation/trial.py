@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from controlplane.domain.simulation.control import ControlPlane
-from controlplane.domain.simulation.gateway import Gateway
-from controlplane.domain.simulation.scenario import Result, Scenario
-from controlplane.domain.simulation.world import World
+from controlplane.simulation.control import ControlPlane
+from controlplane.simulation.gateway import Gateway
+from controlplane.simulation.scenario import Result, Scenario
+from controlplane.simulation.world import World
 from schemas.rollouts import CanaryPolicy
 
 

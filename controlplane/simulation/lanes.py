@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from controlplane.domain.simulation.draws import Draws
-from controlplane.domain.simulation.fates import ArmSecond
-from controlplane.domain.simulation.scenario import Scenario
+from controlplane.simulation.draws import Draws
+from controlplane.simulation.fates import ArmSecond
+from controlplane.simulation.scenario import Scenario
 from schemas.serving import Arm
 
 ARMS: Final[tuple[Arm, Arm]] = ("stable", "canary")

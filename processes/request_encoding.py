@@ -3,7 +3,7 @@
 import zlib
 from typing import Final
 
-from schemas.processes.asgi import ASGIApp, Message, Receive, Scope, Send
+from processes.asgi import ASGIApp, Message, Receive, Scope, Send
 
 GZIP: Final = frozenset({"gzip", "x-gzip"})
 """Two names of one coding (RFC 9110, 8.4.1.3)."""

@@ -10,10 +10,10 @@ from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
-from controlplane.domain.simulation.draws import Draws, PoissonTable, poisson_table
-from controlplane.domain.simulation.fates import ArmSecond, Fates
-from controlplane.domain.simulation.lanes import Lanes
-from controlplane.domain.simulation.scenario import Rates, Scenario
+from controlplane.simulation.draws import Draws, PoissonTable, poisson_table
+from controlplane.simulation.fates import ArmSecond, Fates
+from controlplane.simulation.lanes import Lanes
+from controlplane.simulation.scenario import Rates, Scenario
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import Arm, SessionUnit
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from schemas.processes.asgi import Message, Receive, Scope, Send
-from schemas.processes.request_encoding import BodyRefused, DecodedBody
+from processes.asgi import Message, Receive, Scope, Send
+from processes.request_encoding import BodyRefused, DecodedBody
 
 LIMIT = 1_000
 

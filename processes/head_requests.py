@@ -1,6 +1,6 @@
 """HEAD wherever there is GET, for both HTTP doors (RFC 9110, 9.1: a server answers both)."""
 
-from schemas.processes.asgi import ASGIApp, Message, Receive, Scope, Send
+from processes.asgi import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAsGet:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from controlplane.domain.simulation.baselines import run_baseline
-from controlplane.domain.simulation.intervals import interval, quantile
-from controlplane.domain.simulation.scenario import RESULTS, Bound, Result, Scenario
-from controlplane.domain.simulation.trial import Outcome, run
+from controlplane.simulation.baselines import run_baseline
+from controlplane.simulation.intervals import interval, quantile
+from controlplane.simulation.scenario import RESULTS, Bound, Result, Scenario
+from controlplane.simulation.trial import Outcome, run
 from schemas.rollouts import CanaryPolicy
 
 OURS: Final = "graftwork"

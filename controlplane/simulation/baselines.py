@@ -12,10 +12,10 @@ from statistics import NormalDist
 from typing import Final, Protocol
 
 from controlplane.domain.analysis.eprocess import Counts
-from controlplane.domain.simulation.scenario import Result, Scenario
-from controlplane.domain.simulation.stream import PACE, Stream, Window
-from controlplane.domain.simulation.trial import Outcome
-from controlplane.domain.simulation.world import World, stable_rates
+from controlplane.simulation.scenario import Result, Scenario
+from controlplane.simulation.stream import PACE, Stream, Window
+from controlplane.simulation.trial import Outcome
+from controlplane.simulation.world import World, stable_rates
 from schemas.rollouts import CanaryPolicy
 
 

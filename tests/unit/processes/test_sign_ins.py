@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.processes.sign_ins import FailedSignIns, network_of
+from processes.sign_ins import FailedSignIns, network_of
 
 
 def test_each_address_has_a_window_of_its_own() -> None:

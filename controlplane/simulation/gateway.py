@@ -8,11 +8,11 @@ from typing import Final
 from uuid import UUID
 
 from controlplane.domain.analysis.cohorts import Label
-from controlplane.domain.simulation.control import ControlPlane, Desired
-from controlplane.domain.simulation.fates import ArmSecond
-from controlplane.domain.simulation.lanes import ARMS
-from controlplane.domain.simulation.scenario import Scenario
-from controlplane.domain.simulation.world import World
+from controlplane.simulation.control import ControlPlane, Desired
+from controlplane.simulation.fates import ArmSecond
+from controlplane.simulation.lanes import ARMS
+from controlplane.simulation.scenario import Scenario
+from controlplane.simulation.world import World
 from schemas.serving import Arm, ArmCounts, GenerationSecond, LostUnits, Observation, SessionUnit
 
 RESTART_SECONDS: Final = 5

@@ -37,4 +37,4 @@ def heaps(first: str) -> int:
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="NOT RUN: only glibc gives threads heaps of their own")
 def test_many_threads_share_two_heaps() -> None:
     assert heaps("") > 2
-    assert heaps("from schemas.processes.memory import share_arenas; share_arenas()") == 2
+    assert heaps("from processes.memory import share_arenas; share_arenas()") == 2
