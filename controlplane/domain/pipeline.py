@@ -11,9 +11,9 @@ from schemas.artifacts import Reference
 from schemas.jobs import RESULTS, SPECS, JobKind
 from schemas.jobs.references import with_references
 from schemas.model.references import ModelRef
-from schemas.pipelines import REFERENCE, JobStage, PipelineSpec, ReleaseStage, RunPhase, StagePhase, references
+from schemas.phases import FINAL_STAGE_PHASES, RunPhase, StagePhase
+from schemas.pipelines import REFERENCE, JobStage, PipelineSpec, ReleaseStage, references
 
-OVER: Final = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped"})
 OUTPUT: Final = {kind: result.OUTPUT.NAME for kind, result in RESULTS.items()} | {"release": "rollout"}
 """What a stage of each kind hands to the next, as `${stages.<stage>.<output>}`."""
 
@@ -111,7 +111,7 @@ def next_jobs(run: Run) -> tuple[Action, ...]:
         ready = [name for name in run.spec.stages if _is_ready(run, name)]
         if ready:
             return tuple(_start(run, name) for name in ready)
-    return _finish(run, stopped) if all(state.phase in OVER for state in run.stages.values()) else ()
+    return _finish(run, stopped) if all(state.phase in FINAL_STAGE_PHASES for state in run.stages.values()) else ()
 
 
 def _why_stopped(run: Run) -> str | None:

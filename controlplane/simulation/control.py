@@ -16,7 +16,8 @@ from controlplane.domain.analysis.fold import Batch, fold, labels_horizon
 from controlplane.domain.analysis.state import NEVER, AnalysisState, begin, enter
 from controlplane.domain.analysis.verdict import Assessment, Rule, assess
 from controlplane.domain.rollout import Hold, Move, Situation, fold_pause, next_move
-from schemas.rollouts import CanaryPolicy, CanaryVerdict, RolloutPhase
+from schemas.phases import RolloutPhase
+from schemas.rollouts import CanaryPolicy, CanaryVerdict
 from schemas.serving import LostUnits, Observation
 
 LABEL_DELAY_SECONDS: Final = 2

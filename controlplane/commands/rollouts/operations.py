@@ -31,7 +31,8 @@ from controlplane.store.serving_tables import DecisionRow, DeploymentRow, Rollou
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import RolloutStarted
-from schemas.rollouts import OperatorRequest, RolloutPhase, RolloutPolicy
+from schemas.phases import RolloutPhase
+from schemas.rollouts import OperatorRequest, RolloutPolicy
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from controlplane.store.ended import RolloutEnded
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, HoldRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.events import RolloutFinished
-from schemas.rollouts import GateVerdict, RolloutPhase, RolloutPolicy
+from schemas.phases import RolloutPhase
+from schemas.rollouts import GateVerdict, RolloutPolicy
 
 # --- holds ------------------------------------------------------------------------------------------------------------
 

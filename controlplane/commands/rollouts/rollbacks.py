@@ -17,6 +17,7 @@ from controlplane.projections.models import find_graph, find_version
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RollbackRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.events import RollbackFinished
+from schemas.phases import RollbackPhase
 from schemas.rollouts import RollbackRequest, RolloutPolicy
 
 
@@ -161,7 +162,7 @@ def _move(uow: UnitOfWork, deployment: DeploymentRow, row: RollbackRow, proof: P
     _end(uow, row, "Succeeded", proof, reason)
 
 
-def _end(uow: UnitOfWork, row: RollbackRow, phase: str, proof: Proof, reason: str) -> None:
+def _end(uow: UnitOfWork, row: RollbackRow, phase: RollbackPhase, proof: Proof, reason: str) -> None:
     row.phase, row.finished_at = phase, uow.now()
     row.unconfirmed = [*proof.unconfirmed, *proof.silent]
     fact = RollbackFinished(

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from controlplane.domain.pipeline import (
     OUTPUT,
-    OVER,
     EndStage,
     FinishRun,
     RequestJob,
@@ -25,6 +24,7 @@ from controlplane.domain.pipeline import (
 )
 from controlplane.errors import Invalid
 from schemas.jobs import JOB_KINDS, SPECS
+from schemas.phases import FINAL_STAGE_PHASES
 from schemas.pipelines import PipelineSpec
 
 SPEC = PipelineSpec.model_validate(
@@ -179,7 +179,7 @@ def test_no_stage_is_asked_for_twice_and_every_run_ends(spec: PipelineSpec, data
     requested = Counter(action.stage for action in asked if isinstance(action, RequestJob))
     assert set(requested.values()) <= {1}
     assert sum(isinstance(action, FinishRun) for action in asked) == 1
-    assert all(state.phase in OVER for state in run.stages.values())
+    assert all(state.phase in FINAL_STAGE_PHASES for state in run.stages.values())
     assert next_jobs(run) == ()
     for name in requested:
         stage = run.spec.stages[name]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import cast
 
 from controlplane.cli.output import Terminal, refuse
-from controlplane.cli.planned import show
-from controlplane.cli.players import SEEDS_APART, Players
-from controlplane.cli.policies import read_policy
-from controlplane.cli.traffic import observed_traffic
+from controlplane.cli.simulation.planned import show
+from controlplane.cli.simulation.players import SEEDS_APART, Players
+from controlplane.cli.simulation.policies import read_policy
+from controlplane.cli.simulation.traffic import observed_traffic
 from controlplane.simulation.plan import (
     Plan,
     Traffic,

@@ -121,7 +121,7 @@ def logs(
 @job.command()
 def curves(context: typer.Context, job_id: str) -> None:
     """What it measured as it went: loss, learning rate. A private job has none."""
-    from controlplane.cli.curves import picture, points  # here: only this verb draws
+    from controlplane.cli.verbs.curves import picture, points  # here: only this verb draws
 
     screen = terminal(context)
     with screen.client() as client:

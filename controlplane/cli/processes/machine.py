@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from controlplane import continuations
 from controlplane.cli.output import Terminal, terminal
-from controlplane.cli.private_file import write_private
+from controlplane.cli.processes.private_file import write_private
 from controlplane.commands.spine.audit import note_local
 from controlplane.commands.spine.tokens import bootstrap_admin
 from controlplane.settings import Settings

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli import kept_rows
 from controlplane.cli.output import FAILED, Terminal, refuse, terminal
-from controlplane.cli.picture import draw
-from controlplane.cli.players import SEEDS_APART, Players
-from controlplane.cli.policies import read_policy
-from controlplane.cli.simulated import heading, line, listing, write_table
+from controlplane.cli.simulation import kept_rows
+from controlplane.cli.simulation.picture import draw
+from controlplane.cli.simulation.players import SEEDS_APART, Players
+from controlplane.cli.simulation.policies import read_policy
+from controlplane.cli.simulation.simulated import heading, line, listing, write_table
 from controlplane.simulation.baselines import BASELINES
 from controlplane.simulation.report import OURS, Row, summarize
 from controlplane.simulation.scenario import Scenario

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 from sqlmodel import col, select
 
-from controlplane.cli.private_file import write_private
+from controlplane.cli.processes.private_file import write_private
 from controlplane.cli.progress import Clock
 from controlplane.cli.watching import EVERY_SECONDS
 from controlplane.commands.spine.audit import note_local

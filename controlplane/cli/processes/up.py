@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from controlplane.cli.demo.mark import is_demo
 from controlplane.cli.output import terminal
+from controlplane.cli.processes.demo_mark import is_demo
 
 OF_A_DEMO = (
     "This is what the demo left in {home}: look around. The next demo and `make clean` wipe it: "
@@ -24,8 +24,8 @@ def up(
 ) -> None:
     """API, reconciler, reactions, workers, and a gateway for each deployment; Ctrl-C stops them all."""
     # here: they take seconds to import, which the other verbs need not wait for
-    from controlplane.cli.machine import until_stopped, upgraded_database
-    from controlplane.cli.supervisor import GATEWAY_PORTS_ABOVE_API, Supervisor
+    from controlplane.cli.processes.machine import until_stopped, upgraded_database
+    from controlplane.cli.processes.supervisor import GATEWAY_PORTS_ABOVE_API, Supervisor
 
     screen = terminal(context)
     database = upgraded_database(screen)

@@ -1,7 +1,7 @@
 """`graftwork status`: one screen of what serves, what goes on and what waits for a person."""
 
 from itertools import chain, islice
-from typing import Any
+from typing import Any, get_args
 
 import typer
 
@@ -10,11 +10,13 @@ from controlplane.cli.progress import how_far
 from controlplane.cli.table import one_line
 from controlplane.client import Client
 from controlplane.domain.waits import frozen, held, paused
+from schemas.phases import FINAL_JOB_PHASES, FINAL_ROLLOUT_PHASES, JobPhase, RolloutPhase
 from schemas.views.deployments import DeploymentView
 from schemas.views.rollouts import RolloutView
 
-ACTIVE = ("Queued", "Gating", "Verifying", "Progressing", "Paused")
-UNFINISHED = ("Running", "Pending")
+ROLLOUTS_GO_ON = tuple(phase for phase in get_args(RolloutPhase) if phase not in FINAL_ROLLOUT_PHASES)
+JOBS_GO_ON = tuple(phase for phase in reversed(get_args(JobPhase)) if phase not in FINAL_JOB_PHASES)
+"""What runs stands before what waits."""
 AT_MOST = 20
 """How many rollouts of a phase, jobs of a phase and dead letters are asked for: it is one screen."""
 
@@ -36,8 +38,8 @@ def status(context: typer.Context) -> None:
 
 def look(client: Client) -> dict[str, Any]:
     deployments = list(client.list_deployments())
-    rollouts = list(chain.from_iterable(islice(client.list_rollouts(phase=phase), AT_MOST) for phase in ACTIVE))
-    jobs = list(chain.from_iterable(islice(client.list_jobs(phase=phase), AT_MOST) for phase in UNFINISHED))
+    rollouts = list(chain.from_iterable(islice(client.list_rollouts(phase=phase), AT_MOST) for phase in ROLLOUTS_GO_ON))
+    jobs = list(chain.from_iterable(islice(client.list_jobs(phase=phase), AT_MOST) for phase in JOBS_GO_ON))
     return {
         "info": client.info().model_dump(mode="json"),
         "deployments": [_deployment(one) for one in deployments],

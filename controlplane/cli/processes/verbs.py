@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 @db.command("upgrade")
 def db_upgrade(context: typer.Context) -> None:
     """Migrate the database to this code's schema, under a lock; safe to run twice and from two places."""
-    from controlplane.cli.machine import upgraded_database
+    from controlplane.cli.processes.machine import upgraded_database
     from controlplane.store.schema import SCHEMA_VERSION
 
     screen = terminal(context)
@@ -41,7 +41,7 @@ def api(context: typer.Context) -> None:
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from controlplane.api.app import create_app
-    from controlplane.cli.machine import ready_database
+    from controlplane.cli.processes.machine import ready_database
     from processes.memory import settle, share_arenas
     from processes.slow_clients import allow_many_connections, impatient
 
@@ -68,7 +68,7 @@ def relay(context: typer.Context) -> None:
     if terminal(context).settings.kafka_bootstrap_servers is None:
         refuse("GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS is not set: without Kafka there is nothing to relay to")
     from controlplane import relay as relaying
-    from controlplane.cli.machine import ready_database, until_stopped
+    from controlplane.cli.processes.machine import ready_database, until_stopped
     from controlplane.store.bell import hearing
     from processes.memory import settle
 
@@ -79,7 +79,7 @@ def relay(context: typer.Context) -> None:
 
 def reactions(context: typer.Context) -> None:
     """Consumes inbound events (Kafka) and reacts to our own facts."""
-    from controlplane.cli.machine import ready_database, until_stopped
+    from controlplane.cli.processes.machine import ready_database, until_stopped
     from controlplane.reactions import loop as reacting
     from controlplane.store.bell import hearing
     from processes.memory import settle
@@ -92,7 +92,7 @@ def reactions(context: typer.Context) -> None:
 def reconciler(context: typer.Context) -> None:
     """What only time moves: leases, canary folds, rollout steps, trigger windows, retention."""
     from controlplane import reconciler as reconciling
-    from controlplane.cli.machine import ready_database, until_stopped
+    from controlplane.cli.processes.machine import ready_database, until_stopped
 
     with ready_database(context) as (settings, database):
         reconciling.run(database, settings, until_stopped())

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from controlplane.cli import dataset_rows
-from controlplane.cli.jobs import follow
 from controlplane.cli.output import Terminal, refuse, terminal
+from controlplane.cli.verbs import dataset_rows
+from controlplane.cli.verbs.jobs import follow
 from controlplane.client import Client
 from controlplane.client.imports import keep_copy
 from schemas.data.operators import Operator, Splits, Truncate, WordCount, pipeline

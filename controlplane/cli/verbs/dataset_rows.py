@@ -14,7 +14,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from controlplane.cli.output import Terminal, refuse, terminal
-from controlplane.cli.stored_rows import Row, StoredRows, shown
+from controlplane.cli.verbs.stored_rows import Row, StoredRows, shown
 from schemas.artifacts import SPLITS, Split
 from schemas.data.manifest import DatasetManifest
 from schemas.data.rows import ROW_SCHEMAS
