@@ -59,7 +59,7 @@ class RequestJob:
 
 
 @dataclass(frozen=True)
-class StartRollout:
+class Release:
     stage: str
     deployment: str
     model_version: str
@@ -80,7 +80,7 @@ class FinishRun:
     reason: str
 
 
-Action = RequestJob | StartRollout | EndStage | FinishRun
+Action = RequestJob | Release | EndStage | FinishRun
 
 
 def new_stages(spec: PipelineSpec) -> dict[str, StageState]:
@@ -154,7 +154,7 @@ def _start(run: Run, name: str) -> Action:
     try:
         if isinstance(stage, ReleaseStage):
             deployment, version = (str(substitute(text, spaces)) for text in (stage.deployment, stage.model_version))
-            return StartRollout(name, deployment, version)
+            return Release(name, deployment, version)
         return RequestJob(name, stage.kind, substitute(stage.spec, spaces), stage.max_attempts)
     except UnresolvedReference as error:
         return EndStage(name, "Failed", str(error))

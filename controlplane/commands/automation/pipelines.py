@@ -20,7 +20,7 @@ from controlplane.domain.pipeline import (
     RequestJob,
     Run,
     StageState,
-    StartRollout,
+    Release,
     check_pipeline,
     deployments_after,
     new_stages,
@@ -195,7 +195,7 @@ def _do(uow: UnitOfWork, row: PipelineRunRow, run: Run, action: Action) -> Run:
             fact = PipelineRunFinished(run_id=row.id, pipeline=row.pipeline, phase=action.phase, reason=action.reason)
             uow.record(fact, f"pipeline-run/{row.id}", _cause(row))
             return replace(run, phase=action.phase)
-        case RequestJob() | StartRollout():
+        case RequestJob() | Release():
             try:
                 with uow.attempt(), _on_behalf_of(uow, row):
                     state = _request(uow, row, action) if isinstance(action, RequestJob) else _release(uow, row, action)
@@ -216,7 +216,7 @@ def _request(uow: UnitOfWork, row: PipelineRunRow, action: RequestJob) -> StageS
     return StageState(phase="Running", job_id=str(job.id))
 
 
-def _release(uow: UnitOfWork, row: PipelineRunRow, action: StartRollout) -> StageState:
+def _release(uow: UnitOfWork, row: PipelineRunRow, action: Release) -> StageState:
     request = operations.StartRollout(
         deployment=action.deployment,
         model_version_id=find_version(uow.session, action.model_version).id,

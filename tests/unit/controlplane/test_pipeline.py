@@ -15,7 +15,7 @@ from controlplane.domain.pipeline import (
     RequestJob,
     Run,
     StageState,
-    StartRollout,
+    Release,
     check_pipeline,
     deployments_after,
     new_stages,
@@ -68,7 +68,7 @@ def record(run: Run, action: object) -> Run:
     match action:
         case RequestJob():
             return run.with_stage(action.stage, StageState(phase="Running", job_id=f"job-{action.stage}"))
-        case StartRollout():
+        case Release():
             return run.with_stage(action.stage, StageState(phase="Running", rollout_id="rollout"))
         case EndStage():
             return run.with_stage(action.stage, StageState(phase=action.phase, reason=action.reason))
@@ -334,7 +334,7 @@ def test_the_deployments_that_a_stages_end_may_release_to_are_known_in_one_order
 
 def test_a_release_asks_for_its_deployment_and_version_as_text() -> None:
     run = end(end(settle(releasing({"a": "${params.to}"})), "curate", "Succeeded"), "train", "Succeeded")
-    assert next_jobs(replace(run, params={"to": 7})) == (StartRollout("a", "7", "train-made"),)
+    assert next_jobs(replace(run, params={"to": 7})) == (Release("a", "7", "train-made"),)
 
 
 def test_a_run_that_was_cancelled_without_a_word_is_cancelled_all_the_same() -> None:
