@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -22,8 +23,9 @@ from workers.base.loading import base_digest
 from workers.export.handler import handle
 from workers.graph.session import GraphSession
 from workers.serve.app import create_app
+from workers.serve.engines.graph.engine import GraphEngine
+from workers.serve.engines.graph.sessions import Sessions
 from workers.serve.files import GatewayFiles
-from workers.serve.sessions import Sessions
 from workers.serve.settings import GatewaySettings
 
 TEXTS = ["a superb film", "", "\0 dull \u202e plot 😀", "weak " * 3_000, "it was fine", "ﷺ" * 1_000]
@@ -73,7 +75,7 @@ def bench(workbench: Workbench, tmp_path: Path) -> Iterator[Bench]:
     versions, opened = export(workbench), list[GraphSession]()
     control = FakeControlPlane(generation_of(1, versions[0]))
 
-    def open_engine(base_graph: Path, tokenizer: Path, max_length: int) -> GraphSession:
+    def open_session(base_graph: Path, tokenizer: Path, max_length: int) -> GraphSession:
         opened.append(GraphSession(base_graph, tokenizer, max_length))
         return opened[-1]
 
@@ -82,7 +84,7 @@ def bench(workbench: Workbench, tmp_path: Path) -> Iterator[Bench]:
         settings = GatewaySettings(
             deployment="reviews", name="gateway-1", host="127.0.0.1", port=0, api_url=api_url, home=tmp_path
         )
-        app = create_app(settings, Sessions(workbench.artifacts, open_engine), files)
+        app = create_app(settings, partial(GraphEngine, Sessions(workbench.artifacts, open_session)), files)
         with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
             wait_for(lambda: client.get("/readyz").status_code == 200, "ready")
             yield Bench(client, control, versions, opened, workbench)
