@@ -46,7 +46,7 @@ class GraphEngine:
         self._admission.check_room(requests, version)
 
     async def answer(self, requests: Sequence[str], version: ServedVersion) -> Answers:
-        labels = version.graph.identity.task.labels
+        labels = version.graph.identity.classification.labels
         logits = await self._batcher.lane(version).submit(requests)
         if logits.shape != (len(requests), len(labels)) or not np.isfinite(logits).all():
             raise Unanswerable("logits that are not finite or of another width")

@@ -98,4 +98,4 @@ def _base_key(version: ServedVersion) -> _BaseKey:
 
 
 def _smoke(session: Session, version: ServedVersion) -> None:
-    check_smoke(session.logits([SMOKE_ROW], str(version.id)), version.graph.identity.task)
+    check_smoke(session.logits([SMOKE_ROW], str(version.id)), version.graph.identity.classification)
