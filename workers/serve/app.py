@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, FastAPI, Security
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from schemas.processes.head_requests import HeadAsGet
-from schemas.processes.request_encoding import DecodedBody
+from processes.head_requests import HeadAsGet
+from processes.request_encoding import DecodedBody
 from workers.serve import problems
 from workers.serve.files import GatewayFiles
 from workers.serve.gateway import Gateway, OpenEngine, running

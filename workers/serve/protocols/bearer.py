@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request
 from fastapi.security import HTTPBearer
 
-from schemas.processes.sign_ins import FailedSignIns
+from processes.sign_ins import FailedSignIns
 from workers.serve.problems import Problem
 from workers.serve.settings import GatewaySettings
 
