@@ -1,7 +1,7 @@
 """Compares a decoder graph with the PyTorch model of its base: greedy answers to random prompts, token by token."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -42,9 +42,9 @@ def random_prompts(vocabulary: int, count: int, longest: int) -> list[list[int]]
     return [generator.integers(vocabulary, size=length).tolist() for length in lengths]
 
 
-def _greedy(network: torch.nn.Module, prompts: Sequence[Sequence[int]]) -> Logits:
+def _greedy(network: Any, prompts: Sequence[Sequence[int]]) -> Logits:
     """Logits of each token of PyTorch's answers, each from the whole text before it; those of one length together."""
-    found = np.empty((len(prompts), _NEW_TOKENS, network.config.vocab_size), np.float32)  # type: ignore[union-attr,arg-type]
+    found = np.empty((len(prompts), _NEW_TOKENS, network.config.vocab_size), np.float32)
     for length in {len(prompt) for prompt in prompts}:
         rows = [row for row, prompt in enumerate(prompts) if len(prompt) == length]
         ids = torch.tensor([prompts[row] for row in rows])

@@ -97,6 +97,7 @@ class AdapterTables:
             self._tables[b][slot, :rank, :] = factors[b]
 
     def _check(self, factors: Mapping[str, Floats]) -> None:
+        shapes: dict[str, tuple[int | None, int | None]]
         shapes = {f"{target.name}.{LORA_A}": (target.inputs, None) for target in self._targets}
         shapes |= {f"{target.name}.{LORA_B}": (None, target.outputs) for target in self._targets}
         for name, array in factors.items():
