@@ -13,7 +13,7 @@ class LabelScores:
     label: str
     """The one with the greatest score."""
     scores: Mapping[str, float]
-    """Of every label, in the version's order; they sum to 1."""
+    """Each label's, in the version's order; they sum to 1."""
 
 
 def answer_of(logits: Logits, labels: Sequence[str]) -> LabelScores:
