@@ -16,7 +16,7 @@ load = load_base
 
 
 def build_base_graph(base: Base, adapter: Adapter, identity: Identity, workdir: Path) -> bytes:
-    """Of the version's own weights where no graph is shared."""
+    """The version's own weights are in it where no graph is shared."""
     if adapter.identity.form.shared_inputs() is None:
         fold(base, adapter)
     return onnx.export_base_graph(base, identity)

@@ -16,7 +16,7 @@ from workers.graph.decoder.session import DecoderSession
 
 _VERSION: Final = "parity"
 _NEW_TOKENS: Final = 8
-"""Of each answer."""
+"""How far each answer is compared."""
 _PROMPT_TOKENS: Final = (1, 4, 24)
 """Prompts that are read together have different lengths."""
 
