@@ -45,7 +45,7 @@ class Machine:
 
     @classmethod
     def apart(cls, processes: Processes, database_url: str) -> Self:
-        """With that database, whose tables are made here; each process is to be started for itself."""
+        """With that database, which has its tables; each process is to be started for itself."""
         machine = cls(
             processes,
             {
@@ -59,7 +59,6 @@ class Machine:
             },
         )
         machine.env["GRAFTWORK_API_URL"] = machine.api_url
-        machine.start("-m", "controlplane", "db", "upgrade").wait()
         return machine
 
     @property
