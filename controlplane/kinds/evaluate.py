@@ -28,7 +28,7 @@ def _claims(spec: EvaluateSpec, result: EvaluateResult, registry: Registry) -> I
 
 def _labels(spec: EvaluateSpec, result: EvaluateResult) -> Iterator[Claim]:
     """What is measured label by label is measured of every label that the version knows."""
-    labels = sorted(spec.model_version.identity.task.labels)
+    labels = sorted(spec.model_version.identity.classification.labels)
     for metric in dict.fromkeys(("recall", *(one.metric for one in result.measurements))):
         if (known := KNOWN.get(metric)) is not None and known.sliced_by == "label":
             found = sorted(str(one.slice) for one in result.measurements if one.metric == metric)

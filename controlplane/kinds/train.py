@@ -6,26 +6,35 @@ from controlplane.domain.claims import Claim, at_most, same, same_document
 from controlplane.domain.privacy import gaussian_delta
 from controlplane.kinds.kind import Kind, Registry
 from schemas.jobs.results import PrivacyLabel
-from schemas.jobs.train import Privacy, TrainResult, TrainSpec
+from schemas.jobs.train import ClassificationTask, FrozenHead, Privacy, TrainResult, TrainSpec
+from schemas.model.identity import ModelIdentity
 from schemas.model.methods import as_fact
+from schemas.model.tasks import TextClassification
 
 
 def _claims(spec: TrainSpec, result: TrainResult, registry: Registry) -> Iterator[Claim]:
     yield same("model", result.model, spec.model)
     identity = result.identity
     yield same("identity.base.uri", identity.base.uri, spec.base_model)
-    yield same("identity.task.feature_recipe", identity.task.feature_recipe, spec.task.feature_recipe)
+    yield from _task(spec.task, identity)
     yield from same_document("identity.method", identity.method, as_fact(spec.method))
     yield from same_document("identity.form", identity.form, spec.method.form())
     yield same("identity.max_length", identity.max_length, spec.max_length)
     if spec.max_rows is not None:
         yield at_most("rows", result.rows, spec.max_rows)
-    if spec.task.head.type == "frozen":
-        kept = spec.task.head.model_version.identity
-        yield same("identity.task.head_digest", identity.task.head_digest, kept.task.head_digest)
-        yield same("identity.task.labels", identity.task.labels, kept.task.labels)
-        yield same("identity.base.digest", identity.base.digest, kept.base.digest)
     yield from _private(spec.privacy, result)
+
+
+def _task(asked: ClassificationTask, identity: ModelIdentity) -> Iterator[Claim]:
+    task = identity.task
+    yield same("identity.task.type", task.type, asked.type)
+    if isinstance(task, TextClassification):
+        yield same("identity.task.feature_recipe", task.feature_recipe, asked.feature_recipe)
+        if isinstance(asked.head, FrozenHead):
+            kept = asked.head.model_version.identity
+            yield same("identity.task.head_digest", task.head_digest, kept.classification.head_digest)
+            yield same("identity.task.labels", task.labels, kept.classification.labels)
+            yield same("identity.base.digest", identity.base.digest, kept.base.digest)
 
 
 def _private(asked: Privacy | None, result: TrainResult) -> Iterator[Claim]:

@@ -8,7 +8,7 @@ from schemas.artifacts import ArtifactRef, Fraction
 from schemas.base import Strict
 from schemas.jobs.references import BaseGraphOf
 from schemas.jobs.results import GraphResult
-from schemas.model.references import ModelRef
+from schemas.model.references import ClassifierRef
 
 Kind = Literal["export"]
 
@@ -18,7 +18,7 @@ class ExportSpec(Strict):
 
     kind: Literal["export"] = "export"
     """The kind of job."""
-    model_version: ModelRef = Field(examples=["sentiment@latest"])
+    model_version: ClassifierRef = Field(examples=["sentiment@latest"])
     """What to export. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     base_graph: Annotated[ArtifactRef | None, BaseGraphOf("model_version")] = None
     """A graph already exported that has inputs for all that this version changes, put here by the control plane; null:

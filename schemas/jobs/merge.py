@@ -1,7 +1,8 @@
-"""Merging: model versions of one base and one frozen head become their weighted sum."""
+"""Merging: model versions of one base and one task become their weighted sum."""
 
+from collections.abc import Mapping
 from operator import attrgetter
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +15,18 @@ from schemas.model.methods import Merged, MergeMethod
 from schemas.model.references import ModelRef
 
 Kind = Literal["merge"]
+_ALIKE: Final = (("base.digest", "merge versions of one base model"), ("task.type", "merge versions for one task"))
+"""Fields of their identities in which all versions of a merge are alike, and what to do where they are not."""
+_ALIKE_BY_TASK: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "text-classification": (
+        ("task.feature_recipe", "merge versions of one feature recipe"),
+        ("task.head_digest", "train them with `task: {head: {type: frozen, model_version: …}}` of one version"),
+    ),
+    "text-generation": (
+        ("task.chat_template_digest", "merge versions of one chat template"),
+        ("task.stop_token_ids", "merge versions that end their answers alike"),
+    ),
+}
 
 
 class MergeSource(Strict):
@@ -26,7 +39,7 @@ class MergeSource(Strict):
 
 
 class MergeSpec(Strict):
-    """Versions with one base, one feature recipe and one frozen head in, their weighted sum out."""
+    """Versions of one base and one task in, their weighted sum out."""
 
     kind: Literal["merge"] = "merge"
     """The kind of job."""
@@ -37,7 +50,7 @@ class MergeSpec(Strict):
     sources: tuple[MergeSource, ...] = Field(
         min_length=2, max_length=16, examples=[[{"model_version": "sentiment/1"}, {"model_version": "sentiment/2"}]]
     )
-    """The versions to sum: of one base, one feature recipe and one frozen head."""
+    """The versions to sum: of one base and one task. Classifiers have one feature recipe and one frozen head too."""
 
     @field_validator("merge_method", mode="before")
     @classmethod
@@ -58,11 +71,7 @@ class MergeSpec(Strict):
                     f"sources.{number}.model_version: {ref.model}/{ref.version} has form `{ref.identity.form.type}`, "
                     "expected `low_rank`: `cat` sums factors, which other forms do not have"
                 )
-        for field, advice in (
-            ("base.digest", "merge versions of one base model"),
-            ("task.feature_recipe", "merge versions of one feature recipe"),
-            ("task.head_digest", "train them with `task: {head: {type: frozen, model_version: …}}` of one version"),
-        ):
+        for field, advice in (*_ALIKE, *_ALIKE_BY_TASK[refs[0].identity.task.type]):
             seen = {attrgetter(field)(ref.identity) for ref in refs}
             if len(seen) > 1:
                 names = ", ".join(f"{ref.model}/{ref.version}" for ref in refs)
@@ -70,7 +79,7 @@ class MergeSpec(Strict):
         return self
 
     def identity(self) -> ModelIdentity:
-        """What the weighted sum is: of the sources' base and head, with the ranks of all of them."""
+        """What the weighted sum is: of the sources' base and task, with the ranks of all of them."""
         sources = [source.model_version.identity for source in self.sources]
         forms = [source.form for source in sources if isinstance(source.form, LowRank)]
         modules = {module for form in forms for module in form.target_modules}

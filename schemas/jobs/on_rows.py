@@ -8,13 +8,13 @@ from schemas.artifacts import DatasetRef, Split
 from schemas.base import Strict
 from schemas.data.references import TextLabelRef
 from schemas.jobs.references import GraphOf, OtherThan, TrainedOn
-from schemas.model.references import GraphRef, ModelRef
+from schemas.model.references import ClassifierRef, GraphRef
 
 
 class OnRowsSpec(Strict):
     kind: str
     """The kind of job."""
-    model_version: ModelRef = Field(examples=["sentiment@latest"])
+    model_version: ClassifierRef = Field(examples=["sentiment@latest"])
     """Which version is asked. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     graph: Annotated[GraphRef | None, GraphOf("model_version")] = None
     """What is run; null in a request: the version's latest export, put here by the control plane."""
@@ -22,7 +22,7 @@ class OnRowsSpec(Strict):
     """Where the rows come from. In a request also `reviews@latest`, `reviews/3` or an id."""
     split: Split = "test"
     """Which of its rows."""
-    against: Annotated[ModelRef | None, OtherThan("model_version")] = Field(
+    against: Annotated[ClassifierRef | None, OtherThan("model_version")] = Field(
         default=None, examples=["sentiment@champion"]
     )
     """Another version to ask on the same rows, for gates that compare; null: none. In a request also a name; an alias

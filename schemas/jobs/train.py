@@ -9,7 +9,7 @@ from schemas.base import Seed, Strict
 from schemas.data.references import TextLabelRef
 from schemas.jobs.results import VersionResult
 from schemas.model.methods import LoraSpec, TrainMethod
-from schemas.model.references import ModelRef
+from schemas.model.references import ClassifierRef
 from schemas.model.tasks import FeatureRecipe
 
 Kind = Literal["train"]
@@ -27,7 +27,7 @@ class FrozenHead(Strict):
 
     type: Literal["frozen"] = "frozen"
     """Keep one."""
-    model_version: ModelRef = Field(examples=["sentiment@champion"])
+    model_version: ClassifierRef = Field(examples=["sentiment@champion"])
     """Whose head. In a request also `sentiment@champion`, `sentiment/3` or an id."""
 
 

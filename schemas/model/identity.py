@@ -8,7 +8,7 @@ from schemas.artifacts import Digest, SourceUri
 from schemas.base import Tolerant
 from schemas.model.forms import Form
 from schemas.model.methods import Method
-from schemas.model.tasks import Task
+from schemas.model.tasks import Task, TextClassification
 
 Architecture = Literal["encoder", "decoder"]
 
@@ -45,3 +45,10 @@ class ModelIdentity(Tolerant):
     """How the change is stored and served."""
     max_length: int = Field(ge=1, le=1 << 16)
     """What lies beyond in a text is not read. Unit: tokens."""
+
+    @property
+    def classification(self) -> TextClassification:
+        """The task, for who takes text classification alone."""
+        if not isinstance(self.task, TextClassification):
+            raise ValueError(f"task is {self.task.type}: expected text-classification")
+        return self.task

@@ -1,10 +1,13 @@
 """References to a model version and to its served graph: each carries the whole identity."""
 
-from pydantic import Field
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from schemas.artifacts import ArtifactRef, Name, Reference
 from schemas.base import Tolerant
 from schemas.model.identity import ModelIdentity
+from schemas.model.tasks import TextClassification
 
 
 class ModelRef(Reference):
@@ -19,6 +22,18 @@ class ModelRef(Reference):
     """One safetensors file: factors, head and identity (`workers/adapters/files.py`)."""
     identity: ModelIdentity
     """What it is."""
+
+
+def _answers_with_labels(ref: ModelRef) -> ModelRef:
+    if not isinstance(ref.identity.task, TextClassification):
+        raise ValueError(
+            f"{ref.model}/{ref.version} is a version for {ref.identity.task.type}; expected one for text-classification"
+        )
+    return ref
+
+
+ClassifierRef = Annotated[ModelRef, AfterValidator(_answers_with_labels)]
+"""A model version that answers with labels: another is refused at the request."""
 
 
 class GraphRef(Tolerant):

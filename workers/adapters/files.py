@@ -1,4 +1,4 @@
-"""The adapter file: change, head and identity of one model version in one safetensors file."""
+"""The adapter file: change, identity and, where its task has one, head of one model version in one safetensors file."""
 
 import json
 from dataclasses import dataclass
@@ -11,11 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from schemas.model.identity import ModelIdentity
+from schemas.model.tasks import TextClassification
 from workers.adapters.forms.change import Change, read_change
 from workers.adapters.forms.low_rank.change import LowRankChange
 from workers.base.arrays import Floats
 from workers.runtime.errors import JobError
-from workers.tasks.text_classification.head import Head, head_digest
+from workers.tasks.text_classification.head import Head, read_head
 
 MEDIA_TYPE: Final = "application/vnd.graftwork.adapter+safetensors"
 # One metadata key: safetensors writes several in an order that varies, and the file's digest with it.
@@ -30,7 +31,8 @@ MAX_BYTES: Final = 1 << 30
 class Adapter:
     identity: ModelIdentity
     change: Change
-    head: Head
+    head: Head | None = None
+    """What a text classification answers with; None: its task has none."""
 
     @property
     def low_rank(self) -> LowRankChange:
@@ -39,10 +41,17 @@ class Adapter:
             raise JobError(f"the adapter has form {self.identity.form.type}, expected low_rank")
         return self.change
 
+    @property
+    def linear_head(self) -> Head:
+        """The head, for who takes text classification alone."""
+        if self.head is None:
+            raise JobError(f"the adapter is for {self.identity.task.type}, expected text-classification")
+        return self.head
+
 
 def serialize_adapter(adapter: Adapter) -> bytes:
     """The same adapter gives the same bytes."""
-    tensors = adapter.change.tensors() | {"head.weight": adapter.head.weight, "head.bias": adapter.head.bias}
+    tensors = adapter.change.tensors() | (adapter.head.tensors() if adapter.head else {})
     metadata = json.dumps(adapter.identity.model_dump(mode="json"), sort_keys=True)
     contiguous = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in sorted(tensors)}
     data: bytes = save(contiguous, metadata={_METADATA_KEY: metadata})
@@ -78,21 +87,7 @@ def _numbers(file: Any, name: str) -> Floats:
 
 def _assemble(identity: ModelIdentity, tensors: dict[str, Floats], name: str) -> Adapter:
     try:
-        head = Head(tensors.pop("head.weight"), tensors.pop("head.bias"))
-        change = read_change(identity.form, tensors)
-    except KeyError as error:
-        raise JobError(f"adapter {name} lacks tensor {error.args[0]}") from error
+        head = read_head(identity.task, tensors) if isinstance(identity.task, TextClassification) else None
+        return Adapter(identity, read_change(identity.form, tensors), head)
     except ValueError as error:
         raise JobError(f"adapter {name}: {error}") from error
-    adapter = Adapter(identity, change, head)
-    _check_head(adapter, name)
-    return adapter
-
-
-def _check_head(adapter: Adapter, name: str) -> None:
-    task, head = adapter.identity.task, adapter.head
-    labels = len(task.labels)
-    if head.weight.ndim != 2 or head.weight.shape[0] != labels or head.bias.shape != (labels,):
-        raise JobError(f"adapter {name}: head of shape {head.weight.shape} does not fit {labels} labels")
-    if (found := head_digest(head, task.labels)) != task.head_digest:
-        raise JobError(f"adapter {name}: its head has digest {found}, its identity says {task.head_digest}")

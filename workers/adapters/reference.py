@@ -27,8 +27,8 @@ _FORMS: Final[Mapping[str, _Form]] = {"low_rank": low_rank, "dense": dense, "vir
 def reference_classifier(base: Base, adapter: Adapter) -> Classifier:
     """`base`'s encoder belongs to the answer from now on."""
     check_fits(base, adapter)
-    classifier = Classifier(fold(base, adapter), base.feature_size, len(adapter.identity.task.labels))
-    classifier.head.load(adapter.head)
+    classifier = Classifier(fold(base, adapter), base.feature_size, len(adapter.identity.classification.labels))
+    classifier.head.load(adapter.linear_head)
     return classifier.eval()
 
 
@@ -41,8 +41,6 @@ def check_fits(base: Base, adapter: Adapter) -> None:
     """An adapter of another base, or of other shapes, is refused with the difference."""
     if (made_for := adapter.identity.base.digest) != base.digest:
         raise JobError(f"the adapter was made for base {made_for}, this base is {base.digest}")
-    if adapter.head.weight.shape[1] != base.feature_size:
-        raise JobError(
-            f"the adapter's head takes {adapter.head.weight.shape[1]} features, this base gives {base.feature_size}"
-        )
+    if adapter.head is not None and (takes := adapter.head.weight.shape[1]) != base.feature_size:
+        raise JobError(f"the adapter's head takes {takes} features, this base gives {base.feature_size}")
     _FORMS[adapter.identity.form.type].check_fits(base, adapter.change, adapter.identity.max_length)

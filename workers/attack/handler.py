@@ -70,9 +70,9 @@ def _attack_other(
     spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], context: Context
 ) -> list[Example | None]:
     """Row by row; None for one whose label the other version does not know: it was wrong before any attack."""
-    known = [row for row in rows if row.label in graph.identity.task.labels]
+    known = [row for row in rows if row.label in graph.identity.classification.labels]
     examples = iter(_attack(spec, graph, known, context).examples)
-    return [next(examples) if row.label in graph.identity.task.labels else None for row in rows]
+    return [next(examples) if row.label in graph.identity.classification.labels else None for row in rows]
 
 
 def _broken_pairs(mine: Sequence[Example], theirs: Sequence[Example | None]) -> list[tuple[bool, bool]]:
@@ -128,7 +128,7 @@ def _sample(spec: AttackSpec, graph: GraphRef, artifacts: ArtifactStore) -> list
     where = f"dataset {spec.dataset.dataset}/{spec.dataset.version} split {spec.split}"
     if not rows.texts:
         raise JobError(f"{where} has no rows")
-    if unknown := sorted(set(rows.labels) - set(graph.identity.task.labels)):
+    if unknown := sorted(set(rows.labels) - set(graph.identity.classification.labels)):
         raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
     # Sorted, so that versions of a dataset that share a split share the sample, however their parts lie.
     pool = sorted(zip(rows.texts, rows.labels, strict=True))
@@ -145,7 +145,7 @@ def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], artifa
         adapter=local(graph.adapter),
         tokenizer=local(graph.tokenizer),
         max_length=graph.identity.max_length,
-        labels=graph.identity.task.labels,
+        labels=graph.identity.classification.labels,
         recipe=spec.recipe,
         queries_per_word=spec.queries_per_word,
         query_budget=spec.query_budget,

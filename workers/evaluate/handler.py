@@ -29,7 +29,9 @@ def handle(spec: EvaluateSpec, context: Context) -> EvaluateResult:
         conditions=Conditions.of(spec),
         rows_digest=rows_digest(zip(rows.texts, rows.labels, strict=True)),
         rows_trained_on=count_trained_on(context.artifacts, rows.texts, spec.trained_on),
-        measurements=scores(rows.labels, predicted, spec.graph.identity.task.labels, _right_there(spec, rows, context)),
+        measurements=scores(
+            rows.labels, predicted, spec.graph.identity.classification.labels, _right_there(spec, rows, context)
+        ),
         outcomes=_keep_outcomes(rows, right, context.artifacts),
     )
     _log(found.measurements, context)
@@ -53,7 +55,7 @@ def _check(rows: Rows, spec: EvaluateSpec, graph: GraphRef) -> None:
     where = f"dataset {spec.dataset.dataset}/{spec.dataset.version} split {spec.split}"
     if not rows.texts:
         raise JobError(f"{where} has no rows")
-    if unknown := sorted(set(rows.labels) - set(graph.identity.task.labels)):
+    if unknown := sorted(set(rows.labels) - set(graph.identity.classification.labels)):
         raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
 
 
@@ -87,6 +89,6 @@ def _predict(texts: list[str], spec: EvaluateSpec, graph: GraphRef, context: Con
         batch = order[start : start + spec.batch_size]
         logits = session.logits([texts[row] for row in batch], "evaluated")
         for row, index in zip(batch, logits.argmax(axis=1), strict=True):
-            predicted[row] = graph.identity.task.labels[index]
+            predicted[row] = graph.identity.classification.labels[index]
         context.progress(start + len(batch), len(texts), f"split {spec.split} {by}".rstrip())
     return predicted

@@ -41,7 +41,7 @@ def graph_identity(base: Base, adapter: Adapter, adapter_digest: Digest) -> Iden
     inputs = adapter.identity.form.shared_inputs()
     return {
         "base_digest": base.digest,
-        "feature_recipe": adapter.identity.task.feature_recipe,
+        "feature_recipe": adapter.identity.classification.feature_recipe,
         "target_modules": sorted(inputs or ()),
         "weights": base.digest if inputs is not None else adapter_digest,
     }
@@ -76,7 +76,10 @@ def read_identity(graph: Path) -> Identity:
 
 def graph_inputs(adapter: Adapter) -> dict[str, Floats]:
     """What a version gives to its base graph."""
-    inputs = adapter.change.graph_inputs() | {"head.weight": adapter.head.weight.T, "head.bias": adapter.head.bias}
+    inputs = adapter.change.graph_inputs() | {
+        "head.weight": adapter.linear_head.weight.T,
+        "head.bias": adapter.linear_head.bias,
+    }
     return {name: np.ascontiguousarray(inputs[name], dtype=np.float32) for name in sorted(inputs)}
 
 

@@ -1,4 +1,4 @@
-"""Merges model versions of one base, feature recipe and frozen head into one."""
+"""Merges model versions of one base and one task into one."""
 
 from schemas.jobs.merge import MergeResult, MergeSource, MergeSpec
 from workers.adapters.files import MEDIA_TYPE, Adapter, read_adapter, serialize_adapter

@@ -98,7 +98,7 @@ def _health_routes(gateway: Gateway) -> APIRouter:
 
 
 def _body(answer: Answer) -> dict[str, Any]:
-    labels = answer.version.graph.identity.task.labels
+    labels = answer.version.graph.identity.classification.labels
     return {
         "model": answer.version.model,
         "version": answer.version.version,

@@ -80,10 +80,10 @@ def _metadata(stable: ServedVersion, canary: ServedVersion | None) -> dict[str, 
         "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1]}],
         "outputs": [
             {"name": "label", "datatype": "BYTES", "shape": [-1]},
-            {"name": "scores", "datatype": "FP32", "shape": [-1, len(stable.graph.identity.task.labels)]},
+            {"name": "scores", "datatype": "FP32", "shape": [-1, len(stable.graph.identity.classification.labels)]},
             {"name": "prediction_id", "datatype": "BYTES", "shape": [-1]},
         ],
-        "parameters": {"labels": list(stable.graph.identity.task.labels), "limits": LIMITS},
+        "parameters": {"labels": list(stable.graph.identity.classification.labels), "limits": LIMITS},
     }
 
 
@@ -100,7 +100,7 @@ def _served(gateway: Gateway, model: str, version: str | None) -> tuple[Generati
 
 def _response(body: InferRequest, answer: Answer) -> Response:
     rows = answer.rows
-    labels = answer.version.graph.identity.task.labels
+    labels = answer.version.graph.identity.classification.labels
     tensors = [
         Tensor("label", "BYTES", [len(rows)], [row.label for row in rows]),
         Tensor("scores", "FP32", [len(rows), len(labels)], [score for row in rows for score in row.scores]),

@@ -139,7 +139,10 @@ class Predictor:
         except Exception as error:
             # the class only: a library's message may quote a row
             raise _failed(type(error).__name__) from None
-        if logits.shape != (len(texts), len(draw.version.graph.identity.task.labels)) or not np.isfinite(logits).all():
+        if (
+            logits.shape != (len(texts), len(draw.version.graph.identity.classification.labels))
+            or not np.isfinite(logits).all()
+        ):
             raise _failed("logits that are not finite or of another width")
         return logits
 
@@ -151,7 +154,7 @@ class Predictor:
 
 
 def _row(draw: _Draw, boot: uuid.UUID, index: int, logits: Logits) -> Row:
-    labels = draw.version.graph.identity.task.labels
+    labels = draw.version.graph.identity.classification.labels
     weights = np.exp(logits.astype(np.float64) - float(logits.max()))
     label = labels[int(logits.argmax())]
     claims = PredictionClaims(

@@ -98,4 +98,4 @@ def _base_key(version: ServedVersion) -> _BaseKey:
 
 
 def _smoke(engine: Engine, version: ServedVersion) -> None:
-    check_smoke(engine.logits([SMOKE_ROW], str(version.id)), version.graph.identity.task)
+    check_smoke(engine.logits([SMOKE_ROW], str(version.id)), version.graph.identity.classification)

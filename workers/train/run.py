@@ -67,14 +67,14 @@ def prepare(spec: TrainSpec, context: Context) -> Run:
     if isinstance(form := spec.method.form(), VirtualTokens):
         check_length(base, spec.max_length, form.num_virtual_tokens)
     frozen = _read_frozen(spec.task.head, base, context) if isinstance(spec.task.head, FrozenHead) else None
-    labels = frozen.identity.task.labels if frozen else read_manifest(context.artifacts, spec.dataset).labels
+    labels = frozen.identity.classification.labels if frozen else read_manifest(context.artifacts, spec.dataset).labels
     if len(labels) < 2:
         raise JobError(
             f"dataset {spec.dataset.dataset}/{spec.dataset.version} has labels {list(labels)}, two are needed"
         )
     classifier = Classifier(base.encoder, base.feature_size, len(labels)).eval()
     if frozen:
-        classifier.head.load(frozen.head)
+        classifier.head.load(frozen.linear_head)
         classifier.head.requires_grad_(False)
     context.stage(f"reading the train rows of {spec.dataset.dataset}/{spec.dataset.version}")
     tokenizer = TextTokenizer(base.tokenizer_file, spec.max_length)

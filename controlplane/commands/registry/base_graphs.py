@@ -42,4 +42,4 @@ def keep_base_graph(uow: UnitOfWork, graph: GraphRef) -> None:
 
 def _family(identity: ModelIdentity) -> str:
     """Versions that may share a graph as far as their target modules allow."""
-    return digest([identity.base.digest, identity.task.type, identity.task.feature_recipe])
+    return digest([identity.base.digest, *identity.task.graph_recipe()])

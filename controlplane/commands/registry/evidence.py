@@ -32,7 +32,7 @@ def _learnt(session: Session, version_id: UUID) -> VersionEvidence:
     version = session.exec(select(ModelVersionRow).where(ModelVersionRow.id == version_id)).one()
     found = [_attachment(session, row) for row in list_attachments(session, version_id)]
     return VersionEvidence.model_validate(
-        {"version": version_id, "labels": version.identity["task"]["labels"], "attachments": found}
+        {"version": version_id, "labels": version.identity["task"].get("labels", ()), "attachments": found}
     )
 
 

@@ -103,7 +103,7 @@ def _labels(uow: UnitOfWork, claims: PredictionClaims) -> Iterator[str]:
         versions |= {rollout.model_version_id, rollout.previous}
     for version in versions:
         row = uow.session.get(ModelVersionRow, version) if version else None
-        yield from row.identity["task"]["labels"] if row else ()
+        yield from row.identity["task"].get("labels", ()) if row else ()
 
 
 def _counts(uow: UnitOfWork, claims: PredictionClaims) -> bool:

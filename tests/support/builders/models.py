@@ -11,7 +11,7 @@ from schemas.model.forms import LowRank
 from schemas.model.identity import BaseIdentity, ModelIdentity
 from schemas.model.methods import HeadAlone, Lora, Merged, Method
 from schemas.model.references import GraphRef, ModelRef
-from schemas.model.tasks import FeatureRecipe, TextClassification
+from schemas.model.tasks import FeatureRecipe, TextClassification, TextGeneration
 from schemas.serving import ServedVersion
 from tests.support.builders.artifacts import artifact, digest
 
@@ -42,6 +42,11 @@ def classification(**changes: Any) -> TextClassification:
     return TextClassification(**fields | changes)
 
 
+def generation(**changes: Any) -> TextGeneration:
+    fields: dict[str, Any] = {"chat_template_digest": digest("chat template"), "stop_token_ids": (0, 2)}
+    return TextGeneration(**fields | changes)
+
+
 def low_rank(**changes: Any) -> LowRank:
     return LowRank(**{"r": LORA.r, "target_modules": LORA.target_modules} | changes)
 
@@ -49,7 +54,7 @@ def low_rank(**changes: Any) -> LowRank:
 def identity(
     *,
     base: Mapping[str, Any] | None = None,
-    task: Mapping[str, Any] | None = None,
+    task: TextGeneration | Mapping[str, Any] | None = None,
     method: Method = LORA,
     form: Mapping[str, Any] | None = None,
     max_length: int = 64,
@@ -57,7 +62,7 @@ def identity(
     """An identity; mappings say what differs in a part of it."""
     return ModelIdentity(
         base=base_identity(**base or {}),
-        task=classification(**task or {}),
+        task=task if isinstance(task, TextGeneration) else classification(**task or {}),
         method=method,
         form=low_rank(**form or {}),
         max_length=max_length,
@@ -66,6 +71,12 @@ def identity(
 
 IDENTITY: Final = identity()
 HEAD_ALONE: Final = identity(method=HeadAlone(), form={"r": 0, "target_modules": ()})
+GENERATOR: Final = identity(
+    base={"architecture": "decoder", "model_type": "llama", "hidden_size": 576, "vocab_size": 49152},
+    task=generation(),
+    form={"target_modules": ("q_proj", "v_proj")},
+)
+"""Of a version that answers with text."""
 MERGED: Final = identity(method=Merged(merge_method="cat"), form={"r": 2 * LORA.r})
 """Of two versions with the one identity."""
 

@@ -126,6 +126,6 @@ def _with_layers(folder: Path, adapter: Adapter) -> Classifier:
         for path, factors in adapter.low_rank.factors.items():
             base.encoder.get_parameter(f"{path}.lora_A").copy_(torch.from_numpy(factors.a.T.copy()))
             base.encoder.get_parameter(f"{path}.lora_B").copy_(torch.from_numpy(factors.b.T.copy()))
-    classifier = Classifier(base.encoder, base.feature_size, len(adapter.identity.task.labels))
+    classifier = Classifier(base.encoder, base.feature_size, len(adapter.identity.classification.labels))
     classifier.head.load(adapter.head)
     return classifier.eval()

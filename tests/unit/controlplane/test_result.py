@@ -19,7 +19,7 @@ from schemas.jobs.train import Privacy
 from schemas.model.methods import HeadAlone, Lora
 from tests.support.builders.artifacts import digest
 from tests.support.builders.datasets import dataset_ref
-from tests.support.builders.models import LABELS, graph_ref, identified_as, model_ref
+from tests.support.builders.models import LABELS, generation, graph_ref, identified_as, model_ref
 from tests.support.builders.results import (
     TEST_ROWS,
     attacked,
@@ -142,6 +142,7 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("train", "model", "other"),
         ("train", "identity.base.uri", "file:///other"),
         ("train", "identity.task.feature_recipe", "other"),
+        ("train", "identity.task", generation()),
         ("train", "identity.form.target_modules", ("query",)),
         ("train", "identity.form.r", 4),
         ("train", "identity.method", HeadAlone()),
@@ -251,6 +252,7 @@ def at(result: Any, field: str) -> Any:
 
 
 CHECKED_BY = {
+    "identity.task": "identity.task.type",
     "measurements.accuracy.n": "measurements.macro_f1.n",
     "measurements.recall of negative.n": "measurements.recall.n",
     "measurements.accuracy.paired.both": "measurements.accuracy.paired.n",

@@ -1,5 +1,6 @@
 """A merge is the weighted sum of its sources' updates, under one head."""
 
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 from schemas.model.methods import MergeMethod
 from tests.support.builders.adapters import random_adapter
 from tests.support.builders.artifacts import digest
+from tests.support.builders.models import GENERATOR, varied
 from tests.support.builders.specs import merge_spec
 from tests.support.workbench import Workbench
 from workers.adapters.files import Adapter, read_adapter
@@ -71,7 +73,15 @@ def test_it_is_the_weighted_sum_whatever_the_ranks(workbench: Workbench) -> None
 
 def test_the_head_is_the_sources_head(workbench: Workbench) -> None:
     adapters = [random_adapter(BASE, r=2, seed=1), random_adapter(BASE, r=2, seed=2)]
-    np.testing.assert_array_equal(merge(workbench, adapters, [1, 1]).head.weight, adapters[0].head.weight)
+    np.testing.assert_array_equal(merge(workbench, adapters, [1, 1]).linear_head.weight, adapters[0].linear_head.weight)
+
+
+def test_versions_that_answer_with_text_are_summed_without_a_head(workbench: Workbench) -> None:
+    said = varied(GENERATOR, form={"r": 2})
+    adapters = [replace(random_adapter(BASE, r=2, seed=seed), identity=said, head=None) for seed in (1, 2)]
+    merged = merge(workbench, adapters, [0.5, 2.0])
+    assert_same(updates(merged), weighted_sum(adapters, [0.5, 2.0]))
+    assert (merged.head, merged.identity.task) == (None, said.task)
 
 
 def test_sources_may_change_different_modules(workbench: Workbench) -> None:

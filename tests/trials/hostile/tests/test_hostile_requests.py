@@ -57,6 +57,10 @@ def changing() -> list[Operation]:
     return [operation for operation in all_operations() if operation.changes]
 
 
+def changing() -> list[Operation]:
+    return [operation for operation in all_operations() if operation.changes]
+
+
 def refused(answer: Any) -> str | None:
     """What is wrong with an answer that should be a refusal."""
     if not 400 <= answer.status_code < 500:
