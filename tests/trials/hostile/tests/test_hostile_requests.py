@@ -57,10 +57,6 @@ def changing() -> list[Operation]:
     return [operation for operation in all_operations() if operation.changes]
 
 
-def changing() -> list[Operation]:
-    return [operation for operation in all_operations() if operation.changes]
-
-
 def refused(answer: Any) -> str | None:
     """What is wrong with an answer that should be a refusal."""
     if not 400 <= answer.status_code < 500:
