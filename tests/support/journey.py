@@ -49,7 +49,7 @@ def document(name: str) -> dict[str, Any]:
     return found
 
 
-def deployment() -> dict[str, Any]:
+def deployment(*, attacked: bool) -> dict[str, Any]:
     spec = document("deployment")
     gates: list[dict[str, Any]] = [
         {"gate": "parity", "max_abs_diff": 0.001},
@@ -65,17 +65,21 @@ def deployment() -> dict[str, Any]:
     asked = {"recipe": "deepwordbug", "queries_per_word": 10}
     worst = {"gate": "metric", "metric": "attack_success_rate_at_worst", "attack": asked}
     attack = worst | {"dataset": "reviews", "min_rows": 1, "maximum": 1.0}
-    spec["policy"] = {"gates": [*gates, attack], "canary": CANARY}
+    spec["policy"] = {"gates": gates + [attack] * attacked, "canary": CANARY}
     return spec
 
 
-def pipelines() -> tuple[dict[str, Any], dict[str, Any]]:
+def pipelines(*, attacked: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     good, flipped = document("pipeline"), document("flipped")
     stages = good["stages"]
     *before, _ = stages["curate"]["spec"]["operators"]
     split = {"op": "split", "validation": VALIDATION, "test": TEST, "balanced": True}
     stages["curate"]["spec"]["operators"] = [*before, split]
-    stages["attack"]["spec"]["rows"] = 3
+    if attacked:
+        stages["attack"]["spec"]["rows"] = 3
+    else:
+        del stages["attack"]
+        stages["release"]["needs"].remove("attack")
     flipped["params"].update(offset=FIRST_BATCH + MORE_TRAIN, limit=FIRST_TRAIN)
     return good, flipped
 
@@ -90,11 +94,11 @@ class Journey:
     runs: list[RunView] = field(default_factory=list)
     rollouts: list[RolloutDetail] = field(default_factory=list)
 
-    def declare(self) -> None:
-        """What shall happen when reviews arrive; and gateways for the deployment."""
-        spec = deployment()
+    def declare(self, *, attacked: bool = True) -> None:
+        """What shall happen when reviews arrive, with an attack or without; and gateways for the deployment."""
+        spec = deployment(attacked=attacked)
         self.client.put_deployment(spec.pop("name"), spec)
-        for wanted in pipelines():
+        for wanted in pipelines(attacked=attacked):
             self.client.put_pipeline(wanted)
         self.client.put_trigger({**document("trigger"), "cooldown_seconds": 0})
         self.cluster.start_gateways(DEPLOYMENT)

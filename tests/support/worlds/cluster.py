@@ -126,7 +126,7 @@ class Cluster:
             "GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS": self._places.bootstrap_servers,
             "GRAFTWORK_ARTIFACTS_URL": self.artifacts.as_uri(),
             "GRAFTWORK_SOURCES_CACHE": str(self._places.downloads),
-            "GRAFTWORK_JOB_LEASE_SECONDS": "6",
+            "GRAFTWORK_JOB_LEASE_SECONDS": "3",
             "GRAFTWORK_SINGLETON_LEASE_SECONDS": "3",
         }
         return dict(shared)
