@@ -6,9 +6,9 @@ from controlplane.domain.claims import Claim, at_most, same, same_document
 from controlplane.domain.privacy import gaussian_delta
 from controlplane.kinds.kind import Kind, Registry
 from schemas.jobs.results import PrivacyLabel
-from schemas.jobs.train import ClassificationTask, FrozenHead, Privacy, TrainResult, TrainSpec
+from schemas.jobs.train import ClassificationTask, FrozenHead, GenerationTask, Privacy, TrainResult, TrainSpec
 from schemas.model.identity import ModelIdentity
-from schemas.model.methods import as_fact
+from schemas.model.methods import Lora, as_fact
 from schemas.model.tasks import TextClassification
 
 
@@ -17,18 +17,29 @@ def _claims(spec: TrainSpec, result: TrainResult, registry: Registry) -> Iterato
     identity = result.identity
     yield same("identity.base.uri", identity.base.uri, spec.base_model)
     yield from _task(spec.task, identity)
-    yield from same_document("identity.method", identity.method, as_fact(spec.method))
-    yield from same_document("identity.form", identity.form, spec.method.form())
+    yield from _method(spec, identity)
     yield same("identity.max_length", identity.max_length, spec.max_length)
     if spec.max_rows is not None:
         yield at_most("rows", result.rows, spec.max_rows)
     yield from _private(spec.privacy, result)
 
 
-def _task(asked: ClassificationTask, identity: ModelIdentity) -> Iterator[Claim]:
+def _method(spec: TrainSpec, identity: ModelIdentity) -> Iterator[Claim]:
+    found, targets = identity.method, spec.target_modules
+    if targets == "all-linear":
+        if not isinstance(found, Lora):
+            yield Claim("identity.method", found, False, "lora of every linear layer, as the job's spec says")
+            return
+        targets = found.target_modules
+    expected = as_fact(spec.method, targets)
+    yield from same_document("identity.method", found, expected)
+    yield from same_document("identity.form", identity.form, expected.form())
+
+
+def _task(asked: ClassificationTask | GenerationTask, identity: ModelIdentity) -> Iterator[Claim]:
     task = identity.task
     yield same("identity.task.type", task.type, asked.type)
-    if isinstance(task, TextClassification):
+    if isinstance(task, TextClassification) and isinstance(asked, ClassificationTask):
         yield same("identity.task.feature_recipe", task.feature_recipe, asked.feature_recipe)
         if isinstance(asked.head, FrozenHead):
             kept = asked.head.model_version.identity
@@ -47,6 +58,7 @@ def _private(asked: Privacy | None, result: TrainResult) -> Iterator[Claim]:
     else:
         yield same("steps", result.steps, asked.steps)
         yield same("validation_accuracy", result.validation_accuracy, None)
+        yield same("validation_loss", result.validation_loss, None)
         yield from _spent(asked, label)
 
 

@@ -1,6 +1,6 @@
-"""Fields of a spec whose dataset version must have rows of one row schema: another is refused at the request."""
+"""Fields of a spec whose dataset version must have rows of some row schemas: others are refused at the request."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -9,17 +9,15 @@ from schemas.artifacts import DatasetRef
 from schemas.data.rows import RowSchemaName
 
 
-def _has(row_schema: RowSchemaName) -> Callable[[DatasetRef], DatasetRef]:
-    def check(ref: DatasetRef) -> DatasetRef:
-        if ref.row_schema != row_schema:
-            raise ValueError(
-                f"expected a dataset version with rows of {row_schema}; {ref.dataset}/{ref.version} has rows of "
-                f"{ref.row_schema}"
-            )
-        return ref
-
-    return check
+def with_rows(ref: DatasetRef, of: Sequence[RowSchemaName]) -> DatasetRef:
+    """The reference, for a validator to hand on. ValueError: its rows are none of these."""
+    if ref.row_schema not in of:
+        raise ValueError(
+            f"expected a dataset version with rows of {' or '.join(of)}; {ref.dataset}/{ref.version} has rows of "
+            f"{ref.row_schema}"
+        )
+    return ref
 
 
-TextLabelRef = Annotated[DatasetRef, AfterValidator(_has("text_label"))]
+TextLabelRef = Annotated[DatasetRef, AfterValidator(lambda ref: with_rows(ref, ("text_label",)))]
 """A dataset version of texts with labels."""

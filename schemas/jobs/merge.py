@@ -20,7 +20,10 @@ _ALIKE: Final = (("base.digest", "merge versions of one base model"), ("task.typ
 _ALIKE_BY_TASK: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "text-classification": (
         ("task.feature_recipe", "merge versions of one feature recipe"),
-        ("task.head_digest", "train them with `task: {head: {type: frozen, model_version: …}}` of one version"),
+        (
+            "task.head_digest",
+            "train them with one version's head: `{type: frozen, model_version: …}` in `task`",
+        ),
     ),
     "text-generation": (
         ("task.chat_template_digest", "merge versions of one chat template"),

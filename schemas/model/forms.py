@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from schemas.base import Tolerant
 
-TargetModule = Annotated[str, StringConstraints(pattern=r"^[a-z_]+(\.[a-z_]+)*$")]
+TargetModule = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*(\.[a-z0-9_]+)*$")]
 MAX_RANK = 4096
 """The rank of a version's update: a merge of 16 versions of rank 256 has it."""
 MAX_VIRTUAL_TOKENS = 256

@@ -23,7 +23,7 @@ ROWS: Final = {
     "AttachmentRow", "DatasetRow", "DatasetVersionRow", "JobRow", "ModelVersionRow",
     "RegisteredModelRow",
 }  # fmt: skip
-BASES: Final = {"BertConfig", "BertModel"}
+BASES: Final = {"BertConfig", "BertModel", "LlamaConfig", "LlamaForCausalLM", "RobertaConfig", "RobertaModel"}
 MADE_BY_BUILDERS: Final = DOCUMENTS | PARTS | ROWS | BASES
 MADE_IN: Final = ("schemas", "controlplane", "workers", "transformers")
 RECIPES: Final = get_args(FeatureRecipe)

@@ -14,8 +14,9 @@ from tests.support.builders.adapters import store_adapter
 from tests.support.builders.graphs import Served, bag_of_words
 from tests.support.builders.rows import Row
 from tests.support.builders.specs import train_spec
-from tests.support.builders.stored import store_dataset
+from tests.support.builders.stored import store_dataset, store_rows
 from workers.adapters.files import Adapter
+from workers.data.rows import Messages, PromptCompletion
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.sources import Sources
@@ -64,6 +65,10 @@ class Workbench:
         self, labels: Sequence[str] = ("negative", "positive"), name: str = "reviews", **splits: Sequence[Row]
     ) -> DatasetRef:
         return store_dataset(self.artifacts, splits, name, labels=tuple(labels))
+
+    def text_dataset(self, name: str = "chats", **splits: Sequence[PromptCompletion | Messages]) -> DatasetRef:
+        """A dataset version of rows without labels."""
+        return store_rows(self.artifacts, self.root, splits, name)
 
     def train_spec(self, dataset: DatasetRef, **fields: object) -> TrainSpec:
         return train_spec(**{"base_model": self.base_uri, "dataset": dataset, "max_length": 16} | fields)

@@ -14,9 +14,9 @@ from schemas.model.identity import ModelIdentity
 from schemas.model.tasks import TextClassification
 from workers.adapters.forms.change import Change, read_change
 from workers.adapters.forms.low_rank.change import LowRankChange
+from workers.adapters.head import Head, read_head
 from workers.base.arrays import Floats
 from workers.runtime.errors import JobError
-from workers.tasks.text_classification.head import Head, read_head
 
 MEDIA_TYPE: Final = "application/vnd.graftwork.adapter+safetensors"
 # One metadata key: safetensors writes several in an order that varies, and the file's digest with it.

@@ -1,4 +1,4 @@
-"""A version in PyTorch, its change folded into its base: what a served graph has to answer alike."""
+"""A version's change in PyTorch: whether it fits a base, and the base with it folded in."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
@@ -11,7 +11,6 @@ from workers.adapters.forms.low_rank import modules as low_rank
 from workers.adapters.forms.virtual_tokens import modules as virtual_tokens
 from workers.base.loading import Base
 from workers.runtime.errors import JobError
-from workers.tasks.text_classification.classifier import Classifier
 
 
 class _Form(Protocol):
@@ -24,16 +23,8 @@ class _Form(Protocol):
 _FORMS: Final[Mapping[str, _Form]] = {"low_rank": low_rank, "dense": dense, "virtual_tokens": virtual_tokens}
 
 
-def reference_classifier(base: Base, adapter: Adapter) -> Classifier:
-    """`base`'s encoder belongs to the answer from now on."""
-    check_fits(base, adapter)
-    classifier = Classifier(fold(base, adapter), base.feature_size, len(adapter.identity.classification.labels))
-    classifier.head.load(adapter.linear_head)
-    return classifier.eval()
-
-
 def fold(base: Base, adapter: Adapter) -> nn.Module:
-    """The encoder that answers as the version; `base`'s weights may change by it."""
+    """The network that answers as the version; `base`'s weights may change by it."""
     return _FORMS[adapter.identity.form.type].fold(base.encoder, adapter.change)
 
 

@@ -37,7 +37,7 @@ def check_base_folder(folder: Path, weights: list[Path]) -> None:
 
 
 def _check_config(folder: Path) -> None:
-    config = _read_object(folder / "config.json", MAX_CONFIG_BYTES)
+    config = read_object(folder / "config.json", MAX_CONFIG_BYTES)
     for key in REFUSED_KEYS:
         if key in config:
             raise JobError(f"base model {folder.name}: config.json has {key}, which is never followed here")
@@ -47,12 +47,12 @@ def _check_config(folder: Path) -> None:
 
 
 def _check_index(folder: Path, names: set[str]) -> None:
-    found = _read_object(folder / INDEX, MAX_INDEX_BYTES).get("weight_map")
+    found = read_object(folder / INDEX, MAX_INDEX_BYTES).get("weight_map")
     if not isinstance(found, dict) or not {str(name) for name in found.values()} <= names:
         raise JobError(f"base model {folder.name}: {INDEX} names files that are not in the folder")
 
 
-def _read_object(file: Path, most: int) -> dict[str, Any]:
+def read_object(file: Path, most: int) -> dict[str, Any]:
     if (size := file.stat().st_size) > most:
         raise JobError(f"{file.name} has {size} bytes, expected at most {most}")
     try:

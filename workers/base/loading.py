@@ -1,14 +1,15 @@
-"""Loads a frozen base encoder from a folder, and says which base it is."""
+"""Loads a frozen base from a folder, without a head or with the one that foretells tokens, and says which it is."""
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from torch import nn
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForCausalLM
 from transformers.utils import logging as transformers_logging
 
 from schemas.artifacts import Digest, SourceUri
@@ -22,14 +23,21 @@ _REQUIRED: Final = ("config.json", "tokenizer.json")
 @dataclass(frozen=True)
 class Base:
     encoder: nn.Module
-    """In evaluation mode, float32, no gradients, no pooler."""
+    """The network. In evaluation mode, float32, no gradients, no pooler."""
     tokenizer_file: Path
     config: Any
     digest: Digest
 
     @property
     def max_length(self) -> int:
-        return int(self.config.max_position_embeddings)
+        """How much the base reads at once. Unit: tokens."""
+        return min([int(self.config.max_position_embeddings), *self._positions()])
+
+    def _positions(self) -> Iterator[int]:
+        """RoBERTa and its kin count positions from behind that of padding, which takes some of the table's rows."""
+        for name, module in self.encoder.named_modules():
+            if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+                yield module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
 
     @property
     def feature_size(self) -> int:
@@ -60,14 +68,29 @@ def base_digest(folder: Path) -> Digest:
 
 
 def load_base(folder: Path) -> Base:
-    """safetensors only, no remote code, no network."""
+    """The base's states, without any head. safetensors only, no remote code, no network."""
+    return _load(folder, AutoModel)
+
+
+def load_causal_lm(folder: Path) -> Base:
+    """The base with the layer that makes logits of the next token. JobError: it has none."""
+    base = _load(folder, AutoModelForCausalLM)
+    if not _is_causal(base.config):
+        raise JobError(
+            f"base model {folder.name} is for {', '.join(base.config.architectures or ()) or 'nothing that it names'}; "
+            "text-generation needs a causal language model, such as LlamaForCausalLM"
+        )
+    return base
+
+
+def _load(folder: Path, model_class: Any) -> Base:
     digest = base_digest(folder)
     check_base_folder(folder, _weight_files(folder))
     # A base brings heads that we leave out: expected, not worth a report.
     transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        encoder = AutoModel.from_pretrained(
+        encoder = model_class.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
         )
     except MemoryError:

@@ -26,32 +26,42 @@ class Batch:
 
 
 class TextTokenizer:
-    """A `tokenizer.json`, truncating to max_length. Safe to share between threads."""
+    """A `tokenizer.json`, truncating to max_length; None: it cuts nothing. Safe to share between threads."""
 
-    def __init__(self, file: Path, max_length: int) -> None:
+    def __init__(self, file: Path, max_length: int | None) -> None:
         self._tokenizer = _read(file)
         padding = self._tokenizer.padding
         self._pad_id: int = padding["pad_id"] if padding else _find_pad_id(self._tokenizer)
         # A file often brings its own truncation and fixed-length padding (MiniLM pads all texts to 128).
-        self._tokenizer.enable_truncation(max_length)
+        if max_length is None:
+            self._tokenizer.no_truncation()
+        else:
+            self._tokenizer.enable_truncation(max_length)
         self._tokenizer.no_padding()
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text, special tokens included, not padded."""
-        encodings = self._tokenizer.encode_batch([_valid_unicode(text) for text in texts])
+    def encode(self, texts: Sequence[str], *, special: bool = True) -> list[list[int]]:
+        """Token ids of each text, not padded; `special`: with those that the file puts around a text."""
+        encodings = self._tokenizer.encode_batch([_valid_unicode(text) for text in texts], add_special_tokens=special)
         return [encoding.ids for encoding in encodings]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of token ids, without special tokens."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
 
     def characters_read(self, text: str) -> int:
         """So many characters from its start are in the tokens; what lies beyond is cut off and never read."""
         return max((end for _, end in self._tokenizer.encode(_valid_unicode(text)).offsets), default=0)
 
-    def pad(self, rows: Sequence[Sequence[int]]) -> Batch:
+    def pad(self, rows: Sequence[Sequence[int]], *, left: bool = False) -> Batch:
+        """Rows of one width; `left`: padding stands before them, so that all of them end at the last column."""
         width = max((len(row) for row in rows), default=0)
         input_ids = np.full((len(rows), width), self._pad_id, dtype=np.int64)
         attention_mask = np.zeros((len(rows), width), dtype=np.int64)
         for index, row in enumerate(rows):
-            input_ids[index, : len(row)] = row
-            attention_mask[index, : len(row)] = 1
+            place = slice(width - len(row), width) if left else slice(len(row))
+            input_ids[index, place] = row
+            attention_mask[index, place] = 1
         return Batch(input_ids, attention_mask)
 
     def vocabulary(self) -> dict[str, int]:

@@ -14,7 +14,7 @@ from schemas.data.manifest import DatasetManifest
 from schemas.data.rows import ROW_SCHEMAS, RowSchema
 from workers.data.normalize import normalize
 from workers.data.parts import read_part
-from workers.data.rows import Row, canonical, written
+from workers.data.rows import ROWS, Row, canonical, written
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.errors import JobError
 
@@ -75,6 +75,18 @@ def read_split(artifacts: ArtifactStore, dataset: DatasetRef, split: Split) -> R
             rows.texts.extend(table.column("text").cast(pa.string()).to_pylist())
             rows.labels.extend(table.column("label").cast(pa.string()).to_pylist())
     return rows
+
+
+def read_rows(artifacts: ArtifactStore, dataset: DatasetRef, split: Split) -> list[Row]:
+    """The rows of one split, whatever their row schema; none when the version has no such split."""
+    found: list[Row] = []
+    for part in read_manifest(artifacts, dataset).parts:
+        if part.split == split:
+            columns = tuple(ROW_SCHEMAS[part.row_schema].columns)
+            table = read_part(part, artifacts, columns, f"{dataset.dataset}/{dataset.version} split {split}")
+            values = zip(*(table.column(name).to_pylist() for name in columns), strict=True)
+            found.extend(ROWS[part.row_schema](*one, split=split) for one in values)
+    return found
 
 
 def count_trained_on(artifacts: ArtifactStore, texts: Iterable[str], trained_on: Sequence[DatasetRef]) -> int:

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import torch
 
 from workers.adapters.files import Adapter
-from workers.adapters.reference import reference_classifier
 from workers.base.loading import Base
 from workers.base.tokenizer import TextTokenizer
 from workers.graph.session import GraphSession
+from workers.tasks.text_classification.reference import reference_classifier
 
 _SHORT_WORDS: Final = 3
 

@@ -1,113 +1,108 @@
-"""Trains an adapter with its head, by whichever method the spec asks for, privately where it asks for that."""
+"""Trains an adapter, for whichever task and by whichever method the spec asks for, privately where it asks for that."""
 
-from collections.abc import Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import nn
 
+from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import TrainResult, TrainSpec
+from schemas.model.forms import VirtualTokens
 from schemas.model.identity import ModelIdentity
-from schemas.model.methods import as_fact
-from schemas.model.tasks import TextClassification
+from schemas.model.methods import TrainedMethod, as_fact
 from workers.adapters.files import MEDIA_TYPE, Adapter, serialize_adapter
+from workers.adapters.forms.low_rank.modules import linear_endings
+from workers.adapters.forms.virtual_tokens.modules import check_length
 from workers.adapters.methods.method import method_of
+from workers.base.loading import Base
 from workers.runtime.context import Context
-from workers.tasks.text_classification.head import head_digest
-from workers.tasks.text_classification.learning import accuracy, loss
-from workers.train.data import draw, read_examples
-from workers.train.loop import Loss, fit
+from workers.runtime.errors import JobError
+from workers.tasks.learner import Learner, Validated, learner_module
+from workers.tasks.text_classification.learner import ClassificationLearner
+from workers.train.loop import fit
 from workers.train.private import train_privately
-from workers.train.run import Run, Trained, prepare
 
-_VALIDATION_ROWS: Final = 500
-"""A hint while the job runs (± 2 points); the evaluate job measures."""
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run has come to, beside the numbers in the learner's model."""
+
+    steps: int
+    validated: Validated
+    privacy: PrivacyLabel | None = None
 
 
 def handle(spec: TrainSpec, context: Context) -> TrainResult:
-    run = prepare(spec, context)
-    trained = train_privately(run, spec.privacy) if spec.privacy else _train(run)
+    context.stage("reading the base model")
+    task = learner_module(spec.task.type)
+    base = task.load(context.sources.fetch(spec.base_model))
+    method = _resolve(spec, base.encoder)
+    _check_length(spec, method, base)
+    learner = task.prepare(spec, context, base)
+    trained = _train_privately(learner, spec) if spec.privacy else _train(learner, method, spec, context)
     context.log("storing the adapter")
-    return _publish(run, trained)
+    return _publish(spec, learner, method, trained, context)
 
 
-def _train(run: Run) -> Trained:
-    spec, classifier = run.spec, run.classifier
-    method = method_of(spec.method)
+def _resolve(spec: TrainSpec, network: nn.Module) -> TrainedMethod:
+    """The method, with what the spec leaves open decided by what the base has."""
+    targets = spec.target_modules
+    return as_fact(spec.method, linear_endings(network) if targets == "all-linear" else targets)
+
+
+def _check_length(spec: TrainSpec, method: TrainedMethod, base: Base) -> None:
+    if spec.max_length > base.max_length:
+        raise JobError(f"max_length is {spec.max_length}, this base takes at most {base.max_length} tokens")
+    if isinstance(form := method.form(), VirtualTokens):
+        check_length(base, spec.max_length, form.num_virtual_tokens)
+
+
+def _train_privately(learner: Learner, spec: TrainSpec) -> Trained:
+    assert spec.privacy is not None
+    label = train_privately(cast(ClassificationLearner, learner), spec.privacy)
+    return Trained(label.steps, Validated(), label)
+
+
+def _train(learner: Learner, method: TrainedMethod, spec: TrainSpec, context: Context) -> Trained:
     torch.manual_seed(spec.seed)
-    classifier.encoder = method.inject(classifier.encoder, spec.method)
-    row_loss = _loss_through_the_encoder(run) if _is_trained(classifier.encoder) else _loss_of_the_head(run)
-    run.context.log(f"training by `{spec.method.type}`: {_settings(spec)}")
-    steps = fit(classifier, row_loss, run.examples, spec, run.context)
-    classifier.eval()
-    return Trained(steps, method.change_of(classifier.encoder), _validation_accuracy(run, steps))
-
-
-def _is_trained(encoder: torch.nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in encoder.parameters())
-
-
-def _loss_through_the_encoder(run: Run) -> Loss:
-    def row_loss(batch: Sequence[int]) -> Tensor:
-        padded = run.tokenizer.pad([run.examples.tokens[row] for row in batch])
-        logits = run.classifier(torch.from_numpy(padded.input_ids), torch.from_numpy(padded.attention_mask))
-        return loss(logits, [run.examples.targets[row] for row in batch])
-
-    return row_loss
-
-
-def _loss_of_the_head(run: Run) -> Loss:
-    """What the encoder says of a row is the same at every step: it is asked once."""
-    run.context.stage("computing the features that the head is trained on")
-    features = run.encode(run.examples.tokens)
-
-    def row_loss(batch: Sequence[int]) -> Tensor:
-        logits = run.classifier.head(features[torch.tensor(batch)])
-        return loss(logits, [run.examples.targets[row] for row in batch])
-
-    return row_loss
+    learner.inject(lambda network: method_of(method).inject(network, method))
+    row_loss = learner.loss()
+    context.log(f"training by `{spec.method.type}`: {_settings(spec)}")
+    steps = fit(learner.model, row_loss, learner.lengths, spec, context)
+    learner.model.eval()
+    context.stage("measuring on validation rows")
+    validated = learner.validate()
+    context.measure(steps, **validated.measured())
+    return Trained(steps, validated)
 
 
 def _settings(spec: TrainSpec) -> str:
     return (
-        f"{spec.epochs} epochs, batches of {spec.batch_size}, learning rate {spec.learning_rate:.3g}, "
+        f"{spec.epochs} epochs, batches of {spec.batch_size}, learning rate {spec.peak_learning_rate:.3g}, "
         f"warm-up {spec.warmup_ratio:.0%}, weight decay {spec.weight_decay:g}, seed {spec.seed}"
     )
 
 
-def _validation_accuracy(run: Run, step: int) -> float | None:
-    run.context.stage("measuring on validation rows")
-    examples = read_examples(run.context.artifacts, run.spec.dataset, "validation", run.labels, run.tokenizer)
-    examples = draw(examples, _VALIDATION_ROWS, run.spec.seed)
-    if not len(examples):
-        run.context.log("there are no validation rows")
-        return None
-    with torch.no_grad():
-        found = accuracy(run.classifier.head(run.encode(examples.tokens)), examples.targets)
-    run.context.log(f"validation accuracy {found:.4f} on {len(examples)} rows")
-    run.context.measure(step, validation_accuracy=found)
-    return found
-
-
-def _publish(run: Run, trained: Trained) -> TrainResult:
-    spec, head = run.spec, run.classifier.head.dump()
-    task = TextClassification(
-        labels=run.labels, feature_recipe=spec.task.feature_recipe, head_digest=head_digest(head, run.labels)
-    )
+def _publish(
+    spec: TrainSpec, learner: Learner, method: TrainedMethod, trained: Trained, context: Context
+) -> TrainResult:
     identity = ModelIdentity(
-        base=run.base.identity(spec.base_model),
-        task=task,
-        method=as_fact(spec.method),
-        form=spec.method.form(),
+        base=learner.base.identity(spec.base_model),
+        task=learner.task(),
+        method=method,
+        form=method.form(),
         max_length=spec.max_length,
     )
-    data = serialize_adapter(Adapter(identity, trained.change, head))
+    adapter = Adapter(identity, method_of(method).change_of(learner.network), learner.head())
     return TrainResult(
         model=spec.model,
-        adapter=run.context.artifacts.put_bytes(data, MEDIA_TYPE),
+        adapter=context.artifacts.put_bytes(serialize_adapter(adapter), MEDIA_TYPE),
         identity=identity,
-        rows=len(run.examples),
+        rows=len(learner.lengths),
         steps=trained.steps,
-        validation_accuracy=trained.accuracy,
+        validation_accuracy=trained.validated.accuracy,
+        validation_loss=trained.validated.loss,
+        completions_left_out=learner.left_out,
         privacy=trained.privacy,
     )

@@ -17,8 +17,8 @@ from torch.nn.functional import one_hot
 
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import Privacy
+from workers.adapters.head import Head
 from workers.tasks.text_classification.features import SCALE
-from workers.tasks.text_classification.head import Head
 
 NOT_CHARGED: Final = (
     "the choice of hyper-parameters, feature recipe and layers",

@@ -5,10 +5,10 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import Privacy
-from workers.adapters.methods.method import method_of
 from workers.tasks.text_classification.features import SCALE
-from workers.train.data import read_texts
+from workers.tasks.text_classification.learner import ClassificationLearner, read_texts
 from workers.train.privacy import (
     fit_private_head,
     fold_centre,
@@ -17,13 +17,12 @@ from workers.train.privacy import (
     noise_warning,
     plan_budget,
 )
-from workers.train.run import Run, Trained
 
 _PUBLIC_ROWS: Final = 1_000
 """Enough to know the centre of features; more would only cost time."""
 
 
-def train_privately(run: Run, privacy: Privacy) -> Trained:
+def train_privately(run: ClassificationLearner, privacy: Privacy) -> PrivacyLabel:
     budget = plan_budget(privacy)
     run.context.log(
         f"training a private head: {privacy.steps} steps over all rows, "
@@ -36,22 +35,22 @@ def train_privately(run: Run, privacy: Privacy) -> Trained:
     if warning:
         run.context.log(warning)
     total = len(run.examples) + privacy.steps
-    features = run.encode(run.examples.tokens, lambda done: run.context.progress(done, total)) / SCALE
+    tokens = [example.tokens for example in run.examples]
+    features = run.encode(tokens, lambda done: run.context.progress(done, total)) / SCALE
     centre = _centre(run)
     weights = fit_private_head(
         features - centre,
-        torch.tensor(run.examples.targets),
+        torch.tensor([example.target for example in run.examples]),
         len(run.labels),
         privacy,
         budget.noise_multiplier,
         lambda step: run.context.progress(len(run.examples) + step, total),
     )
-    run.classifier.head.load(fold_centre(weights, centre))
-    unchanged = method_of(run.spec.method).change_of(run.classifier.encoder)
-    return Trained(privacy.steps, unchanged, privacy=label_of(privacy, budget))
+    run.model.head.load(fold_centre(weights, centre))
+    return label_of(privacy, budget)
 
 
-def _centre(run: Run) -> Tensor:
+def _centre(run: ClassificationLearner) -> Tensor:
     """The mean feature of public rows; centring by the private rows would have to be paid for."""
     if run.spec.public_dataset is None:
         run.context.log("no public_dataset: features are not centred, which costs one or two points of accuracy")

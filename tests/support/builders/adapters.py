@@ -11,9 +11,9 @@ from tests.support.builders.bases import TINY_HIDDEN, TINY_LAYERS
 from tests.support.builders.models import LABELS, LORA, identity, model_ref, varied
 from workers.adapters.files import MEDIA_TYPE, Adapter, serialize_adapter
 from workers.adapters.forms.low_rank.change import Factors, LowRankChange
+from workers.adapters.head import Head, head_digest
 from workers.base.arrays import Floats
 from workers.runtime.artifacts import ArtifactStore
-from workers.tasks.text_classification.head import Head, head_digest
 
 
 def low_rank_identity(

@@ -1,4 +1,4 @@
-"""A tiny real base model."""
+"""Tiny real base models."""
 
 from pathlib import Path
 from typing import Final
@@ -41,4 +41,21 @@ def build_tiny_base(folder: Path) -> Path:
         initializer_range=0.3,  # far from the identity, so that a wrong layer or a lost update shows in the logits
     )
     BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def build_tiny_roberta(folder: Path, like: Path) -> Path:
+    """A random RoBERTa with the tokenizer of another base: of its 66 positions padding takes two."""
+    from transformers import RobertaConfig, RobertaModel
+
+    config = RobertaConfig(
+        vocab_size=100,
+        hidden_size=TINY_HIDDEN,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=66,
+    )
+    RobertaModel(config).save_pretrained(folder)
+    (folder / "tokenizer.json").write_bytes((like / "tokenizer.json").read_bytes())
     return folder

@@ -39,7 +39,7 @@ def prompt(num_virtual_tokens: int = 4) -> dict[str, Any]:
 
 def frozen_head(version: ModelRef | str) -> dict[str, Any]:
     """The task of a training that keeps another version's head."""
-    return {"head": {"type": "frozen", "model_version": version}}
+    return {"type": "text-classification", "head": {"type": "frozen", "model_version": version}}
 
 
 def operators(*changes: Operator) -> list[dict[str, Any]]:

@@ -1,18 +1,23 @@
 """Whole dataset versions in an artifact store."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid5
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from schemas.artifacts import ArtifactRef, DatasetRef
+from schemas.artifacts import SPLITS, ArtifactRef, DatasetRef
 from schemas.data.manifest import DatasetManifest, DatasetPart
+from schemas.data.rows import ROW_SCHEMAS, RowSchemaName
 from tests.support.builders.datasets import DATASET, dataset_ref, manifest, part
 from tests.support.builders.rows import Row
+from workers.data.parts import write_parts
+from workers.data.rows import Messages, PromptCompletion
 from workers.runtime.artifacts import ArtifactStore
 
+OF_TEXT: Final[Mapping[type, RowSchemaName]] = {PromptCompletion: "prompt_completion", Messages: "messages"}
 PARQUET: Final = "application/vnd.apache.parquet"
 
 
@@ -27,7 +32,7 @@ def store_parts(
     document = manifest(parts, **said)
     ref = store_manifest(store, document)
     identity = uuid5(DATASET, f"{dataset} {ref.digest}")
-    return dataset_ref(dataset, id=identity, digest=document.digest, manifest=ref)
+    return dataset_ref(dataset, id=identity, row_schema=document.row_schema, digest=document.digest, manifest=ref)
 
 
 def store_dataset(
@@ -36,6 +41,15 @@ def store_dataset(
     """A dataset version with its rows, one Parquet part a split."""
     parts = [part(split, len(rows), store.put_bytes(parquet(rows), PARQUET)) for split, rows in splits.items()]
     return store_parts(store, parts, dataset, **said)
+
+
+def store_rows(
+    store: ArtifactStore, workdir: Path, splits: Mapping[str, Sequence[PromptCompletion | Messages]], dataset: str
+) -> DatasetRef:
+    """A dataset version of prompts with completions, or of conversations."""
+    schema = ROW_SCHEMAS[OF_TEXT[type(next(row for rows in splits.values() for row in rows))]]
+    parts = write_parts({split: splits.get(split, ()) for split in SPLITS}, schema, store, workdir)
+    return store_parts(store, parts, dataset, row_schema=schema.name, columns=schema.stored, labels=())
 
 
 def parquet(rows: Sequence[Row]) -> bytes:

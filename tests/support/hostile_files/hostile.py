@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tests.support.builders.adapters import small_adapter, with_head
-from workers.tasks.text_classification.head import Head
+from workers.adapters.head import Head
 
 MIB = 1 << 20
 HEAD = Head(np.zeros((2, 4), np.float32), np.zeros(2, np.float32))

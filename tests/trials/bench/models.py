@@ -18,12 +18,12 @@ from tests.support.journey import document
 from tests.trials.load.site import Site
 from workers.adapters.files import Adapter, read_adapter
 from workers.adapters.forms.low_rank.modules import insert_lora
-from workers.adapters.reference import reference_classifier
 from workers.base.loading import load_base
 from workers.graph.session import GraphSession
 from workers.runtime.schemes import pypi
 from workers.runtime.sources import Sources
 from workers.tasks.text_classification.classifier import Classifier
+from workers.tasks.text_classification.reference import reference_classifier
 
 Texts = Sequence[str]
 Ids = npt.NDArray[np.int64]

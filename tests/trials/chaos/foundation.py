@@ -8,7 +8,7 @@ from typing import Any, Final
 from schemas.events import InboundReceived, JobSucceeded
 from schemas.phases import FINAL_JOB_PHASES
 from tests.support.builders.rows import planted_rows
-from tests.support.builders.specs import TRAIN
+from tests.support.builders.specs import TRAIN, frozen_head
 from tests.support.readiness import is_ready
 from tests.support.waiting import wait_for
 from tests.trials.chaos.caller import Caller
@@ -90,7 +90,7 @@ def train_spec(site: ChaosSite, *, seed: int, frozen: bool) -> dict[str, Any]:
     """One head for all after the first, so that any two can be merged."""
     small = {"method": {"type": "lora", "r": 2}, "epochs": 4, "batch_size": 8, "max_length": 16, "checkpoint_steps": 5}
     spec: dict[str, Any] = {**TRAIN, "base_model": site.base.as_uri(), "seed": seed, **small}
-    return spec | ({"head": {"type": "frozen", "model_version": f"{MODEL}/1"}} if frozen else {})
+    return spec | ({"task": frozen_head(f"{MODEL}/1")} if frozen else {})
 
 
 def chain_pipeline() -> dict[str, Any]:

@@ -26,6 +26,7 @@ from controlplane.errors import Invalid
 from schemas.jobs import JOB_KINDS, SPECS
 from schemas.phases import FINAL_STAGE_PHASES
 from schemas.pipelines import PipelineSpec
+from tests.support.builders.specs import frozen_head
 
 SPEC = PipelineSpec.model_validate(
     {
@@ -268,7 +269,7 @@ CURATE_FIELDS = ", ".join(sorted(set(SPECS["curate"].model_fields) - {"kind"}))
                 "b": {
                     "kind": "train",
                     "needs": ["a"],
-                    "spec": {"task": {"head": {"type": "frozen", "model_version": "${stages.a.dataset}"}}},
+                    "spec": {"task": frozen_head("${stages.a.dataset}")},
                 },
             },
             "stages.b.spec.task.head.model_version: ${stages.a.dataset} is a 'dataset': expected a 'model_version'",

@@ -35,10 +35,10 @@ def places(kind: Any, document: dict[str, Any]) -> list[Place]:
         ("curate", {"parent": None}, []),
         (
             "train",
-            {"dataset": "a/1", "public_dataset": "b/1", "task": {"head": {"type": "frozen", "model_version": "m/1"}}},
+            {"dataset": "a/1", "public_dataset": "b/1", "task": frozen_head("m/1")},
             [
-                (DatasetRef, "a/1", "dataset"),
                 (ModelRef, "m/1", "task.head.model_version"),
+                (DatasetRef, "a/1", "dataset"),
                 (DatasetRef, "b/1", "public_dataset"),
             ],
         ),
@@ -80,7 +80,7 @@ def test_what_is_put_there_takes_the_name_s_place_and_nothing_else_changes() -> 
 def test_the_references_of_a_spec_come_in_the_order_of_its_fields() -> None:
     dataset, model = dataset_ref(), model_ref()
     trained = train_spec(dataset=dataset, task=frozen_head(model))
-    assert list(references(trained)) == [dataset, model]
+    assert list(references(trained)) == [model, dataset]
     assert list(references(merge_spec(model, model))) == [model, model]
 
 

@@ -5,12 +5,18 @@ from pathlib import Path
 import pytest
 
 from tests.support.builders.bases import build_tiny_base
+from tests.support.builders.decoders import build_tiny_decoder
 from tests.support.workbench import Workbench
 
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny_base(tmp_path_factory.mktemp("base") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_tiny_decoder(tmp_path_factory.mktemp("base") / "decoder")
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from safetensors.numpy import save_file
 from tests.support.builders.adapters import small_adapter
 from tests.support.builders.models import GENERATOR, varied
 from workers.adapters.files import read_adapter, serialize_adapter, write_adapter
+from workers.adapters.head import Head, head_digest
 from workers.runtime.errors import JobError
-from workers.tasks.text_classification.head import Head, head_digest
 
 
 @pytest.mark.parametrize("r", [0, 2])

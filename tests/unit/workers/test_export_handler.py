@@ -17,7 +17,7 @@ from tests.support.builders.rows import planted_rows
 from tests.support.builders.specs import export_spec, lora
 from tests.support.workbench import Workbench
 from workers.adapters.files import Adapter
-from workers.adapters.reference import reference_classifier
+from workers.adapters.head import Head
 from workers.base.arrays import Logits
 from workers.base.loading import base_digest, load_base
 from workers.base.tokenizer import TextTokenizer
@@ -26,7 +26,7 @@ from workers.export.parity import ServedGraph, measure_parity, random_texts
 from workers.graph.session import GraphSession
 from workers.runtime.errors import JobError
 from workers.tasks.text_classification.classifier import Classifier
-from workers.tasks.text_classification.head import Head
+from workers.tasks.text_classification.reference import reference_classifier
 from workers.train.handler import handle as train
 
 TEXTS = ["", "superb film", "this movie was dull and " * 12, *(text for text, _ in planted_rows(40, seed=3))]

@@ -19,7 +19,7 @@ from tests.support.builders.adapters import random_adapter
 from tests.support.builders.artifacts import digest
 from tests.support.builders.models import model_ref, registered, varied
 from tests.support.builders.rows import planted_rows
-from tests.support.builders.specs import FULL, HEAD, export_spec, merge_spec, prompt
+from tests.support.builders.specs import FULL, HEAD, export_spec, frozen_head, merge_spec, prompt
 from tests.support.workbench import Workbench
 from tests.unit.workers.test_export_handler import TEXTS, TOLERANCE, pytorch_logits
 from tests.unit.workers.test_train_handler import accuracy
@@ -27,13 +27,14 @@ from workers.adapters.files import Adapter, read_adapter, write_adapter
 from workers.adapters.forms.dense.change import DenseChange
 from workers.adapters.forms.virtual_tokens.change import VirtualTokensChange
 from workers.adapters.methods import prompt as prompt_method
-from workers.adapters.reference import check_fits, reference_classifier
+from workers.adapters.reference import check_fits
 from workers.base.loading import base_digest, load_base
 from workers.export.handler import handle as export
 from workers.graph.session import GraphSession
 from workers.runtime.context import Report
 from workers.runtime.errors import JobError
 from workers.tasks.text_classification.classifier import Classifier
+from workers.tasks.text_classification.reference import reference_classifier
 from workers.train.handler import handle as train
 
 SETTINGS = {
@@ -167,7 +168,7 @@ def test_it_learns_what_was_planted(workbench: Workbench, method: str) -> None:
 def test_more_than_its_head_is_learnt(workbench: Workbench, method: str) -> None:
     dataset = workbench.dataset(train=planted_rows(40))
     head = train(workbench.train_spec(dataset, method=HEAD), workbench.context())
-    task = {"head": {"type": "frozen", "model_version": registered(head)}}
+    task = frozen_head(registered(head))
     spec = workbench.train_spec(dataset, task=task, **SETTINGS[method])
     adapter = read_adapter(workbench.artifacts.fetch(train(spec, workbench.context()).adapter))
     if isinstance(adapter.change, DenseChange):

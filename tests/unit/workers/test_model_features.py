@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.builders.bases import build_tiny_roberta
 from tests.support.workbench import Workbench
 from workers.base.loading import base_digest, load_base
 from workers.base.tokenizer import TextTokenizer
@@ -44,6 +45,16 @@ def test_padding_and_company_do_not_change_a_text(tiny_base: Path) -> None:
 def test_max_length_and_no_setting_of_the_file_decides_where_a_text_is_cut(tiny_base: Path) -> None:
     text = "film " * 40
     assert [len(row) for row in TextTokenizer(tiny_base / "tokenizer.json", 16).encode([text, "film"])] == [16, 3]
+
+
+def test_roberta_takes_two_positions_fewer_than_it_says(tiny_base: Path, tmp_path: Path) -> None:
+    base = load_base(build_tiny_roberta(tmp_path / "roberta", tiny_base))
+    assert (base.config.max_position_embeddings, base.max_length) == (66, 64)
+    ids = torch.full((1, 64), 5)
+    assert torch.isfinite(base.encoder(input_ids=ids).last_hidden_state).all()
+    with pytest.raises(IndexError):
+        base.encoder(input_ids=torch.full((1, 65), 5))
+    assert load_base(tiny_base).max_length == 64
 
 
 def test_half_a_surrogate_pair_is_tokenised(tiny_base: Path) -> None:

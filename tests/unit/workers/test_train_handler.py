@@ -16,12 +16,12 @@ from tests.support.builders.specs import HEAD, frozen_head, lora
 from tests.support.workbench import Workbench
 from workers.adapters.files import Adapter, read_adapter
 from workers.adapters.methods import lora as lora_method
-from workers.adapters.reference import reference_classifier
 from workers.base.loading import load_base
 from workers.base.tokenizer import TextTokenizer
 from workers.runtime.context import Report
 from workers.runtime.errors import JobError
 from workers.tasks.text_classification.classifier import Classifier
+from workers.tasks.text_classification.reference import reference_classifier
 from workers.train.handler import handle
 from workers.train.loop import learning_rate
 

@@ -16,13 +16,14 @@ from tests.support.workbench import Workbench
 from tests.unit.workers.test_train_handler import accuracy
 from workers.adapters.files import read_adapter
 from workers.base.arrays import Floats
-from workers.train.data import Examples, draw, epoch_batches
+from workers.data.draw import draw
 from workers.train.handler import handle
 from workers.train.loop import fit, learning_rate
+from workers.train.order import epoch_batches
 
 INPUTS = torch.randn(23, 4, generator=torch.Generator().manual_seed(5))
 TARGETS = torch.randn(23, 2, generator=torch.Generator().manual_seed(6))
-EXAMPLES = Examples([[1] * (1 + row % 5) for row in range(23)], [0] * 23)
+LENGTHS = [1 + row % 5 for row in range(23)]
 
 
 def toy() -> nn.Linear:
@@ -37,7 +38,7 @@ def toy_spec(workbench: Workbench, **fields: object) -> TrainSpec:
 
 def run(workbench: Workbench, **fields: object) -> nn.Linear:
     model, spec = toy(), toy_spec(workbench, **fields)
-    steps = fit(model, lambda rows: mse_loss(model(INPUTS[list(rows)]), TARGETS[list(rows)]), EXAMPLES, spec,
+    steps = fit(model, lambda rows: mse_loss(model(INPUTS[list(rows)]), TARGETS[list(rows)]), LENGTHS, spec,
                 workbench.context())  # fmt: skip
     assert steps == spec.epochs * 6
     return model
@@ -58,7 +59,7 @@ def test_it_ends_where_pytorchs_own_schedule_ends(workbench: Workbench, fields: 
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     losses = []
     for epoch in range(spec.epochs):
-        for rows in epoch_batches(EXAMPLES, spec.batch_size, spec.seed, epoch):
+        for rows in epoch_batches(LENGTHS, spec.batch_size, spec.seed, epoch):
             optimizer.zero_grad()
             loss = mse_loss(model(INPUTS[rows]), TARGETS[rows])
             loss.backward()  # type: ignore[no-untyped-call]
@@ -76,7 +77,7 @@ def test_a_parameter_that_is_frozen_stays(workbench: Workbench) -> None:
     model.bias.requires_grad_(False)
     before = model.bias.clone()
     spec = toy_spec(workbench, weight_decay=0.5)
-    fit(model, lambda rows: mse_loss(model(INPUTS[list(rows)]), TARGETS[list(rows)]), EXAMPLES, spec,
+    fit(model, lambda rows: mse_loss(model(INPUTS[list(rows)]), TARGETS[list(rows)]), LENGTHS, spec,
         workbench.context())  # fmt: skip
     assert torch.equal(model.bias, before)
 
@@ -89,7 +90,7 @@ def test_what_a_loss_draws_is_new_in_every_step_and_for_every_seed(workbench: Wo
             found.append(float(torch.rand(1)))
             return mse_loss(model(INPUTS[list(rows)]), TARGETS[list(rows)])
 
-        fit(model, loss, EXAMPLES, toy_spec(workbench, seed=seed), workbench.context())
+        fit(model, loss, LENGTHS, toy_spec(workbench, seed=seed), workbench.context())
         return found
 
     first, again, other = drawn(1), drawn(1), drawn(2)
@@ -101,18 +102,18 @@ def test_every_row_is_met_once_an_epoch_and_in_another_order_each_time() -> None
     orders = []
     for seed in (1, 2):
         for epoch in range(3):
-            batches = epoch_batches(EXAMPLES, 4, seed, epoch)
+            batches = epoch_batches(LENGTHS, 4, seed, epoch)
             assert sorted(len(batch) for batch in batches) == [3, 4, 4, 4, 4, 4]
             assert sorted(row for batch in batches for row in batch) == list(range(23))
             orders.append(tuple(map(tuple, batches)))
     assert len(set(orders)) == len(orders)
-    assert epoch_batches(EXAMPLES, 4, 1, 0) == epoch_batches(EXAMPLES, 4, 1, 0)
+    assert epoch_batches(LENGTHS, 4, 1, 0) == epoch_batches(LENGTHS, 4, 1, 0)
 
 
 def test_rows_of_like_length_share_a_batch_and_batches_come_in_no_order_of_length() -> None:
-    examples = Examples([[1] * (1 + row % 40) for row in range(400)], [0] * 400)
-    batches = epoch_batches(examples, 8, 0, 0)
-    lengths = [[len(examples.tokens[row]) for row in batch] for batch in batches]
+    of_rows = [1 + row % 40 for row in range(400)]
+    batches = epoch_batches(of_rows, 8, 0, 0)
+    lengths = [[of_rows[row] for row in batch] for batch in batches]
     padding = sum(max(batch) * len(batch) - sum(batch) for batch in lengths)
     assert padding < 0.1 * sum(map(sum, lengths))
     longest = [max(batch) for batch in lengths]
@@ -120,13 +121,11 @@ def test_rows_of_like_length_share_a_batch_and_batches_come_in_no_order_of_lengt
 
 
 def test_rows_are_drawn_by_the_seed_each_as_often_as_another() -> None:
-    examples = Examples([[row] for row in range(20)], [row % 3 for row in range(20)])
+    examples = list(range(20))
     times = [0] * 20
     draws = set()
     for seed in range(400):
-        few = draw(examples, 5, seed)
-        chosen = [row for (row,) in few.tokens]
-        assert few.targets == [row % 3 for row in chosen]
+        chosen = draw(examples, 5, seed)
         assert len(set(chosen)) == 5
         draws.add(frozenset(chosen))
         for row in chosen:

@@ -12,12 +12,12 @@ from tests.support.builders.rows import planted_rows
 from tests.support.builders.specs import HEAD
 from tests.support.workbench import Workbench
 from workers.adapters.files import read_adapter
-from workers.adapters.reference import reference_classifier
 from workers.base.loading import load_base
 from workers.base.tokenizer import TextTokenizer
 from workers.runtime.errors import JobError
 from workers.tasks.text_classification.classifier import LinearHead
 from workers.tasks.text_classification.features import SCALE
+from workers.tasks.text_classification.reference import reference_classifier
 from workers.train import privacy as privacy_of_training
 from workers.train.handler import handle
 from workers.train.privacy import (

@@ -5,7 +5,7 @@ from typing import Any, Protocol, cast
 
 from torch import nn
 
-from schemas.model.methods import TrainMethod
+from schemas.model.methods import TrainedMethod
 from workers.adapters.forms.change import Change
 
 
@@ -24,6 +24,6 @@ class Method(Protocol):
         ...
 
 
-def method_of(asked: TrainMethod) -> Method:
-    """The union in `schemas.model.methods` lists them; a method that is not asked for loads nothing."""
+def method_of(asked: TrainedMethod) -> Method:
+    """The union in `schemas.model.methods` lists them; a method that is not used loads nothing."""
     return cast(Method, importlib.import_module(f"workers.adapters.methods.{asked.type}"))

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from workers.adapters.head import Head
 from workers.tasks.text_classification.features import features
-from workers.tasks.text_classification.head import Head
 
 
 class LinearHead(nn.Module):

@@ -1,0 +1,138 @@
+"""Rows of text generation as token ids: what is read, what is learnt of it, and what is asked."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.model.tasks import TextGeneration
+from workers.base.chat import ChatTemplate, read_chat_template, read_end_of_text
+from workers.base.loading import Base
+from workers.base.tokenizer import TextTokenizer
+from workers.data.rows import Messages, PromptCompletion, Row
+from workers.runtime.errors import JobError
+
+
+@dataclass(frozen=True)
+class Example:
+    """The tokens of a row, and for each whether it is a completion's."""
+
+    ids: list[int]
+    learnt: list[bool]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What `max_length` leaves of a row."""
+
+    example: Example
+    left_out: int
+    """Completions that it would have cut: none of their tokens is learnt, for their end would be a wrong one."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A row as it is asked, and the completion that stands in it."""
+
+    prompt: list[int]
+    completion: str
+
+
+class Format:
+    """How a base writes rows: training, evaluation and serving all take this path."""
+
+    def __init__(self, base: Base) -> None:
+        folder = base.tokenizer_file.parent
+        self.tokenizer = TextTokenizer(base.tokenizer_file, max_length=None)
+        self.template = read_chat_template(folder)
+        self._end, self.stop_token_ids = read_end_of_text(folder)
+
+    def task(self) -> TextGeneration:
+        return TextGeneration(
+            chat_template_digest=self.template.digest if self.template else None, stop_token_ids=self.stop_token_ids
+        )
+
+    def example(self, row: Row) -> Example:
+        """The whole row: prompts that are read only, and completions, each with the token that ends it."""
+        ids: list[int] = []
+        learnt: list[bool] = []
+        for tokens, said in self._pieces(row):
+            ids += tokens
+            learnt += [place < said for place in range(len(tokens))]
+        return Example(ids, learnt)
+
+    def cut(self, row: Row, max_length: int) -> Cut:
+        """The row up to `max_length`."""
+        whole = self.example(row)
+        learnt, left_out = list(whole.learnt[:max_length]), 0
+        for start, end in _completions(whole.learnt):
+            if end > max_length:
+                learnt[start:] = [False] * len(learnt[start:])
+                left_out += 1
+        return Cut(Example(whole.ids[:max_length], learnt), left_out)
+
+    def question(self, row: Row) -> Question:
+        """The row without its last completion, which is what an answer is compared with."""
+        if isinstance(row, PromptCompletion):
+            return Question(self.tokenizer.encode([row.prompt])[0], row.completion)
+        messages = _messages(row)
+        asked = self._template().render(messages[:-1], asks=True)
+        return Question(self.tokenizer.encode([asked], special=False)[0], messages[-1]["content"])
+
+    def _pieces(self, row: Row) -> Iterator[tuple[list[int], int]]:
+        """Token ids, and how many of them from the first are learnt."""
+        if isinstance(row, PromptCompletion):
+            completion = [*self.tokenizer.encode([row.completion], special=False)[0], self._end]
+            yield self.tokenizer.encode([row.prompt])[0], 0
+            yield completion, len(completion)
+        else:
+            for text, is_said in self._turns(_messages(row)):
+                ids = self.tokenizer.encode([text], special=False)[0]
+                yield ids, self._until_its_end(ids) if is_said else 0
+
+    def _turns(self, messages: Sequence[Any]) -> Iterator[tuple[str, bool]]:
+        """What stands before each of the assistant's turns, and the turn: apart, as a served prompt is."""
+        done = ""
+        for number, message in enumerate(messages):
+            if message["role"] == "assistant":
+                asked = self._template().render(messages[:number], asks=True)
+                answered = self._template().render(messages[: number + 1], asks=False)
+                if not (asked.startswith(done) and answered.startswith(asked)):
+                    raise JobError(
+                        "the base's chat template writes a conversation anew with every turn; "
+                        "expected one that goes on where it ended"
+                    )
+                yield asked[len(done) :], False
+                yield answered[len(asked) :], True
+                done = answered
+
+    def _until_its_end(self, ids: Sequence[int]) -> int:
+        """A turn with the token that ends it; what a template writes behind is nobody's answer."""
+        return next((place + 1 for place, token in enumerate(ids) if token in self.stop_token_ids), len(ids))
+
+    def _template(self) -> ChatTemplate:
+        if self.template is None:
+            raise JobError(
+                "the base has no chat template, which makes a prompt of messages; "
+                "expected rows of prompt_completion, or a base with one"
+            )
+        return self.template
+
+
+def _messages(row: Row) -> Sequence[Any]:
+    if not isinstance(row, Messages):
+        raise JobError("a row is a text with a label; expected a prompt with a completion, or messages")
+    return row.messages
+
+
+def _completions(learnt: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Where each run of learnt tokens begins and ends."""
+    start = None
+    for place, is_learnt in enumerate([*learnt, False]):
+        if is_learnt and start is None:
+            start = place
+        elif not is_learnt and start is not None:
+            yield start, place
+            start = None
