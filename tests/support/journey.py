@@ -35,7 +35,7 @@ CANARY: dict[str, Any] = {
     "step_units": 20,
     "tick_seconds": 1,
     "lease_seconds": 10,
-    "label_wait_seconds": 1,
+    "label_wait_seconds": 8,
     "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
 }
 """Wide margins: the journey is to end by evidence, and in seconds."""
@@ -146,7 +146,11 @@ class Journey:
         return wait_for(look, "the run puts its version on its way", seconds=JOB_SECONDS)
 
     def rollout_ends(self, rollout_id: UUID) -> RolloutDetail:
-        ended = self.client.wait_for_rollout(rollout_id, seconds=JOB_SECONDS)
+        try:
+            ended = self.client.wait_for_rollout(rollout_id, seconds=JOB_SECONDS)
+        except TimeoutError as late:
+            seen = self.client.get_rollout(rollout_id)
+            raise AssertionError(f"{late}: {seen.phase} at {seen.weight:.0%}, {seen.reason}: {seen.analysis}") from late
         self.rollouts.append(ended)
         logger.info("rollout %s: %s: %s; %s", ended.phase, ended.reason, ended.analysis, _seconds(ended))
         return ended

@@ -12,10 +12,18 @@ import httpx
 
 FEEDBACK_SECONDS = 30.0
 """A user who cannot reach the API tries again for so long."""
+TELLINGS = 10
+"""Labels of one user under way at most: one who is behind with them asks less often, so that they stay fresh."""
+MOST_SECONDS_BETWEEN_QUESTIONS = 3.0
+"""Then a user asks on, and nobody hears the label of that answer."""
 
 
 class Users:
-    """Each gateway has one user, who asks again when answered, at most so often a second."""
+    """Each gateway has one user, who asks again when answered, at most so often a second.
+
+    A control plane that is away keeps nobody from asking; one that is slow does: labels that queue here would all come
+    too late to count, and a canary that waits for labels would never end.
+    """
 
     def __init__(
         self, gateways: Sequence[str], api: str, token: str, rows: Sequence[tuple[str, str]], per_second: float
@@ -27,7 +35,8 @@ class Users:
         self._rows = rows
         self._period = len(gateways) / per_second
         self._stop = threading.Event()
-        self._tellers = ThreadPoolExecutor(len(gateways))
+        self._tellers = ThreadPoolExecutor(2 * len(gateways))
+        self._room = threading.Semaphore(TELLINGS * len(gateways))
         self._threads = [threading.Thread(target=self._use, args=(n, url)) for n, url in enumerate(gateways)]
 
     def __enter__(self) -> "Users":
@@ -60,8 +69,14 @@ class Users:
             self.failures.append(f"{type(error).__name__}: {error}")
             return
         self.served[answer.headers["x-variant"]] += 1
-        # beside the next question: a control plane that is away keeps nobody from asking
-        self._tellers.submit(self._tell, answer.json()["predictions"][0]["prediction_id"], label)
+        if self._room.acquire(timeout=MOST_SECONDS_BETWEEN_QUESTIONS):
+            self._tellers.submit(self._tell_and_leave, answer.json()["predictions"][0]["prediction_id"], label)
+
+    def _tell_and_leave(self, prediction_id: str, label: str) -> None:
+        try:
+            self._tell(prediction_id, label)
+        finally:
+            self._room.release()
 
     def _tell(self, prediction_id: str, label: str) -> None:
         deadline = time.monotonic() + FEEDBACK_SECONDS
