@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from schemas.artifacts import Digest, Split
-from schemas.data.rows import RowSchema, RowSchemaName
+from schemas.data.rows import ROW_SCHEMAS, RowSchema, RowSchemaName
 from workers.data.normalize import loosely, normalize
 
 Canonical = tuple[object, ...]
@@ -41,11 +41,16 @@ class Kept:
     """None: it has not been divided yet."""
 
     @property
+    def question(self) -> str:
+        """The normal form of what the row asks: all of it, where it has no answer."""
+        return self.key.rpartition(ANSWER)[0] or self.key
+
+    @property
     def unit(self) -> str:
         """What may not be divided between splits: a group, or all answers to one question."""
         if self.group is not None:
             return f"group:{self.group}"
-        return f"text:{loosely(self.key.rpartition(ANSWER)[0] or self.key)}"
+        return f"text:{loosely(self.question)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +106,20 @@ ROWS: Final[Mapping[RowSchemaName, Callable[..., Row]]] = {
 """By its row schema how a row is made of the values of the schema's columns, in their order."""
 
 
+SCHEMA_OF: Final[Mapping[type, RowSchemaName]] = {
+    TextLabel: "text_label",
+    PromptCompletion: "prompt_completion",
+    Messages: "messages",
+}
+
+
 def canonical(row: Row, schema: RowSchema) -> Canonical:
     return tuple(getattr(row, column) for column in schema.columns)
+
+
+def canonical_of(row: Row) -> Canonical:
+    """By the row schema that the row is of."""
+    return canonical(row, ROW_SCHEMAS[SCHEMA_OF[type(row)]])
 
 
 def written(value: object) -> bytes:
