@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from schemas.processes.environment import Environment
-from schemas.processes.secrets import ChosenSecret, GivenSecret
+from processes.environment import Environment
+from processes.secrets import ChosenSecret, GivenSecret
 
 try:
     VERSION = version("graftwork")

@@ -16,7 +16,7 @@ from schemas.marked import with_part
 
 ROOT: Final = Path(__file__).parents[1]
 DOCUMENT: Final = ROOT / "docs" / "limits.md"
-PACKAGES: Final = ("schemas", "controlplane", "workers")
+PACKAGES: Final = ("schemas", "processes", "controlplane", "workers")
 WORDS: Final = {"maxLength": "characters", "maxItems": "items", "maximum": "", "exclusiveMaximum": "below"}
 Scope = dict[str, Any]
 

@@ -11,13 +11,13 @@ from pydantic_core import PydanticUndefined
 
 from controlplane.domain.roles import INCLUDES, MAY
 from controlplane.settings import Settings
+from processes.environment import Environment
 from schemas.docstrings import fields_of
 from schemas.events import EVENTS
 from schemas.jobs import SPECS
 from schemas.marked import with_part
 from schemas.metrics import METRICS
 from schemas.pipelines import PipelineSpec, TriggerSpec
-from schemas.processes.environment import Environment
 from schemas.reference import FieldRow, rows
 from schemas.rollouts import DeploymentSpec, RollbackRequest, RolloutRequest
 from schemas.topics import topic_of

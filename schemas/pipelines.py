@@ -68,9 +68,6 @@ EXAMPLE_STAGES: Final[dict[str, JsonValue]] = {
     },
 }
 
-StagePhase = Literal["Waiting", "Running", "Succeeded", "Failed", "Cancelled", "Skipped"]
-RunPhase = Literal["Running", "Succeeded", "Failed", "Cancelled"]
-
 
 class PipelineSpec(Strict):
     """A small DAG of jobs, ending in a rollout if it likes."""

@@ -1,5 +1,6 @@
 """Every refusal over HTTP is an RFC 9457 problem: its document, and how OpenAPI says which ones a route may answer."""
 
+import json
 from typing import Any, Final
 
 from pydantic.json_schema import models_json_schema
@@ -39,6 +40,16 @@ class Problem(Described):
     """Every field that does not fit its schema."""
     error: str | None = None
     """On `/v2`: the detail, as the Open Inference Protocol wants it."""
+
+
+def document(status: int, slug: str, title: str, detail: str, **members: Any) -> dict[str, Any]:
+    """What a refusal says; `members` are RFC 9457 extension members."""
+    return {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail, **members}
+
+
+def rendered(document: dict[str, Any]) -> str:
+    """In ASCII: a refused value may hold half of a surrogate pair, which UTF-8 cannot."""
+    return json.dumps(document)
 
 
 def headers_of(status: int, retry_after: int = 1) -> dict[str, str]:

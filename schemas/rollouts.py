@@ -9,11 +9,6 @@ from schemas.base import Strict, Tolerant
 from schemas.gates import Gate, ParityGate
 from schemas.serving import CanaryMetricName, Randomize
 
-RolloutPhase = Literal[
-    "Queued", "Gating", "Verifying", "Progressing", "Paused", "Promoted", "RolledBack", "Aborted", "Superseded"
-]
-"""Gating: gates are judged. Verifying: live gateways load it and answer a smoke row. Progressing: the canary's ladder.
-Paused: the ladder stands (INCONCLUSIVE with `hold`, INVALID, or a person). The last four are final."""
 CanaryVerdict = Literal["HARM", "SAFE", "INCONCLUSIVE", "INVALID"]
 GateStatus = Literal["Passed", "Failed", "Error", "Inconclusive", "NotApplicable", "Waived"]
 

@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
@@ -144,14 +145,28 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     started.kill_all()
 
 
+WEIGHTS = {"e2e": 3, "slow": 2, "kafka": 1, "postgres": 1}
+"""Marks of tests that take long, most of it waiting."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several at a time begin with the files that take longest, so that none of them waits alone for the last one."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    marks: dict[Path, set[str]] = defaultdict(set)
+    for item in items:
+        marks[item.path] |= {mark.name for mark in item.iter_markers()}.intersection(WEIGHTS)
+    items.sort(key=lambda item: -sum(WEIGHTS[mark] for mark in marks[item.path]))
+
+
 # kafka-python 3.0.12 leaves the socket of a connection that it gives up to the garbage collector, which reports it in
 # whatever test comes later: seen once in some runs, and the fault of none of them.
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("kafka"):
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.get_closest_marker("kafka"):
+        item.add_marker(pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"))
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from controlplane.api.paths import PathName
 from controlplane.commands.registry.aliases import set_alias
 from controlplane.domain.alias import etag, expected_move
 from controlplane.errors import NotFound
-from controlplane.projections import models
+from controlplane.projections import aliases, models
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.problem import refusals
@@ -29,7 +29,7 @@ REASON = Field(min_length=1, max_length=500)
 def get_alias(name: PathName, alias: PathName, call: Viewer, response: Response) -> Move:
     """The move that made it point where it points."""
     with call.read() as session:
-        if (found := models.find_alias(session, name, alias)) is None:
+        if (found := aliases.find_alias(session, name, alias)) is None:
             models.find_model(session, name)
             raise NotFound(f"{name}@{alias} is not set")
     move, version = found
@@ -79,7 +79,7 @@ def get_history(name: PathName, alias: PathName, call: Viewer, limit: Limit = 50
     below = decode_cursor(cursor, int)
     with call.read() as session:
         models.find_model(session, name)
-        rows = models.list_moves(session, name, alias, int(below[0]) if below else None, limit + 1)
+        rows = aliases.list_moves(session, name, alias, int(below[0]) if below else None, limit + 1)
     last = rows[limit - 1][0].seq if len(rows) > limit else None
     return Page(
         items=[_move(row, version) for row, version in rows[:limit]], next=encode_cursor(last) if last else None

@@ -32,10 +32,10 @@ from controlplane.api.presence import Presence
 from controlplane.settings import VERSION, Settings
 from controlplane.store.bell import hearing
 from controlplane.store.database import Database
+from processes.head_requests import HeadAsGet
+from processes.request_encoding import BodyRefused, DecodedBody
+from processes.sign_ins import FailedSignIns
 from schemas.problem import refusals, with_problem_schemas
-from schemas.processes.head_requests import HeadAsGet
-from schemas.processes.request_encoding import BodyRefused, DecodedBody
-from schemas.processes.sign_ins import FailedSignIns
 
 ROUTERS: Final = (
     events.router,

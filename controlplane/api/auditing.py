@@ -22,7 +22,7 @@ from controlplane.commands.spine.tokens import Principal
 from controlplane.domain.audit import legible
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.processes.sign_ins import network_of
+from processes.sign_ins import network_of
 from schemas.views.audit import AuditNote
 
 logger = logging.getLogger(__name__)

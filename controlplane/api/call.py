@@ -22,7 +22,7 @@ from controlplane.errors import Forbidden, TooManyFailures, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.processes.sign_ins import FailedSignIns
+from processes.sign_ins import FailedSignIns
 from schemas.roles import Role
 
 ANY = TypeAdapter(Any)

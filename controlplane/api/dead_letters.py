@@ -1,6 +1,5 @@
 """Dead letters over HTTP: who may see their bytes is an auditor, who sends them back or closes them an operator."""
 
-import base64
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -9,27 +8,12 @@ from controlplane.api.call import Auditor, Operator, Viewer
 from controlplane.api.identities import LetterId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
 from controlplane.commands.spine import dead_letters
-from controlplane.store.spine_tables import DeadLetterRow
+from controlplane.projections.dead_letters import find_dead_letter, letter_content, letter_view, list_dead_letters
 from schemas.problem import refusals
 from schemas.views.dead_letters import DeadLetterContent, DeadLetterView, Status
 from schemas.views.pages import Page
 
 router = APIRouter(tags=["dead letters"])
-
-
-def view(letter: DeadLetterRow) -> DeadLetterView:
-    return DeadLetterView.model_validate(letter, from_attributes=True)
-
-
-def content(letter: DeadLetterRow) -> DeadLetterContent:
-    message = dead_letters.delivery_of(letter).message
-    return DeadLetterContent(
-        **view(letter).model_dump(),
-        key=None if message.key is None else message.key.decode(errors="replace"),
-        value=None if message.value is None else message.value.decode(errors="replace"),
-        value_base64=None if message.value is None else base64.b64encode(message.value).decode(),
-        headers=[(name, value.decode(errors="replace")) for name, value in message.headers],
-    )
 
 
 @router.get("/v1/dead-letters")
@@ -38,10 +22,10 @@ def get_dead_letters(
 ) -> Page[DeadLetterView]:
     """Newest first, without their bytes."""
     with call.read() as session:
-        rows = dead_letters.list_dead_letters(session, status=status, limit=limit + 1, after=decode_moment(cursor))
+        rows = list_dead_letters(session, status=status, limit=limit + 1, after=decode_moment(cursor))
     last = rows[limit - 1] if len(rows) > limit else None
     return Page(
-        items=[view(row) for row in rows[:limit]],
+        items=[letter_view(row) for row in rows[:limit]],
         next=encode_cursor(last.at.isoformat(), str(last.id)) if last else None,
     )
 
@@ -50,7 +34,7 @@ def get_dead_letters(
 def get_dead_letter(call: Auditor, letter_id: LetterId) -> DeadLetterContent:
     """The whole letter as it came."""
     with call.read() as session:
-        return content(dead_letters.get_dead_letter(session, letter_id))
+        return letter_content(find_dead_letter(session, letter_id))
 
 
 @router.post(
@@ -61,7 +45,7 @@ def get_dead_letter(call: Auditor, letter_id: LetterId) -> DeadLetterContent:
 )
 def post_replay(call: Operator, letter_id: LetterId) -> Response:
     """Its consumer tries again: Replayed in the transaction of its effect, or Open again with the reason."""
-    return call.write(lambda uow: view(dead_letters.replay_dead_letter(uow, letter_id)), status=202)
+    return call.write(lambda uow: letter_view(dead_letters.replay_dead_letter(uow, letter_id)), status=202)
 
 
 @router.post(
@@ -69,4 +53,4 @@ def post_replay(call: Operator, letter_id: LetterId) -> Response:
 )
 def post_discard(call: Operator, letter_id: LetterId) -> Response:
     """Close it without its effect. A fact that Kafka refused lets the later ones of its subject pass."""
-    return call.write(lambda uow: view(dead_letters.discard_dead_letter(uow, letter_id)))
+    return call.write(lambda uow: letter_view(dead_letters.discard_dead_letter(uow, letter_id)))

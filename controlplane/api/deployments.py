@@ -1,10 +1,8 @@
 """Deployments over HTTP: policies, desired states, what served when, and rollback."""
 
-from typing import Annotated, Any
-from uuid import UUID
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from sqlmodel import Session
 
 from controlplane.api.call import Auditor, Gateway, Releaser, Reply, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
@@ -12,19 +10,22 @@ from controlplane.api.paths import PathName
 from controlplane.api.revisions import Why
 from controlplane.commands.rollouts import holds, rollbacks
 from controlplane.commands.serving import deployments
-from controlplane.commands.serving.generations import current_row, describe_generation, find_deployment
-from controlplane.projections.gateways import is_live, list_boots
-from controlplane.projections.holds import hold_views, on_deployment, standing_holds
-from controlplane.projections.label_delays import wait_warnings
-from controlplane.projections.models import name_versions
-from controlplane.projections.served import served_at
-from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, GenerationRow, RollbackRow
+from controlplane.commands.serving.generations import describe_generation
+from controlplane.projections.deployments import (
+    deployment_view,
+    find_deployment,
+    gateway_views,
+    list_deployments,
+    list_rollbacks,
+    rollback_view,
+    served_view,
+)
 from controlplane.store.unit_of_work import UnitOfWork, database_time
 from schemas.base import Moment
 from schemas.problem import refusals
-from schemas.rollouts import DeploymentSpec, RollbackRequest, RolloutPolicy
+from schemas.rollouts import DeploymentSpec, RollbackRequest
 from schemas.serving import Generation
-from schemas.views.deployments import AppliedView, DeploymentView, DesiredView, GatewayView, RollbackView, ServedView
+from schemas.views.deployments import DeploymentView, GatewayView, RollbackView, ServedView
 from schemas.views.holds import HoldReleaseRequest, HoldRequest
 from schemas.views.pages import Page
 
@@ -41,7 +42,7 @@ def put_deployment(name: PathName, body: DeploymentSpec, call: Releaser, reason:
 
     def effect(uow: UnitOfWork) -> Reply:
         row, created = deployments.put_deployment(uow, name, body, reason)
-        return Reply(_view(uow.session, row), status=201 if created else 200)
+        return Reply(deployment_view(uow.session, row), status=201 if created else 200)
 
     return call.write(effect)
 
@@ -50,15 +51,15 @@ def put_deployment(name: PathName, body: DeploymentSpec, call: Releaser, reason:
 def get_deployments(call: Viewer, limit: Limit = 50, cursor: Cursor = None) -> Page[DeploymentView]:
     after = decode_cursor(cursor, str)
     with call.read() as session:
-        rows = deployments.list_deployments(session, str(after[0]) if after else "", limit + 1)
-        items = [_view(session, row) for row in rows[:limit]]
+        rows = list_deployments(session, str(after[0]) if after else "", limit + 1)
+        items = [deployment_view(session, row) for row in rows[:limit]]
     return Page(items=items, next=encode_cursor(items[-1].name) if len(rows) > limit else None)
 
 
 @router.get("/v1/deployments/{name:segment}", responses=refusals(404))
 def get_deployment(name: PathName, call: Viewer) -> DeploymentView:
     with call.read() as session:
-        return _view(session, find_deployment(session, name))
+        return deployment_view(session, find_deployment(session, name))
 
 
 @router.get(
@@ -91,8 +92,7 @@ def get_gateways(name: PathName, call: Viewer) -> list[GatewayView]:
     silence = call.site.settings.gateway_silence_seconds
     with call.read() as session:
         find_deployment(session, name)
-        now = database_time(session)
-        return [_gateway(session, row, live=is_live(row, now, silence)) for row in list_boots(session, [name])]
+        return gateway_views(session, name, database_time(session), silence)
 
 
 @router.get("/v1/deployments/{name:segment}/served", responses=refusals(404))
@@ -100,13 +100,7 @@ def get_served(name: PathName, call: Viewer, at: Moment | None = None) -> Served
     """What was desired at a time, and what each gateway had said to apply by then. Without `at`: now."""
     with call.read() as session:
         find_deployment(session, name)
-        at = at or database_time(session)
-        served = served_at(session, name, at)
-        applied = [
-            AppliedView(**row.model_dump(), **_versions(session, served.applied_generations.get(row.generation)))
-            for row in served.applied
-        ]
-        return ServedView(at=at, desired=_desired(session, served.generation), applied=applied)
+        return served_view(session, name, at or database_time(session))
 
 
 @router.post(
@@ -119,7 +113,7 @@ def post_rollback(name: PathName, body: RollbackRequest, call: Releaser) -> Resp
     """Roll back to what served before, or to `target`. Read on at `…/rollbacks`."""
     silence = call.site.settings.gateway_silence_seconds
     return call.write(
-        lambda uow: _rollback(uow.session, rollbacks.start_rollback(uow, name, body, silence)), status=202
+        lambda uow: rollback_view(uow.session, rollbacks.start_rollback(uow, name, body, silence)), status=202
     )
 
 
@@ -128,64 +122,24 @@ def get_rollbacks(name: PathName, call: Viewer, limit: Limit = 50) -> list[Rollb
     """Newest first."""
     with call.read() as session:
         find_deployment(session, name)
-        return [_rollback(session, row) for row in rollbacks.list_rollbacks(session, name, limit)]
+        return [rollback_view(session, row) for row in list_rollbacks(session, name, limit)]
 
 
 @router.post("/v1/deployments/{name:segment}:resume", response_model=DeploymentView, responses=refusals(404, 409))
 def post_resume(name: PathName, call: Releaser) -> Response:
     """Let queued rollouts go on after a rollback froze them."""
-    return call.write(lambda uow: _view(uow.session, rollbacks.resume_queue(uow, name)))
+    return call.write(lambda uow: deployment_view(uow.session, rollbacks.resume_queue(uow, name)))
 
 
 @router.post("/v1/deployments/{name:segment}:hold", response_model=DeploymentView, responses=refusals(404, 409))
 def post_hold(name: PathName, body: HoldRequest, call: Auditor) -> Response:
     """No rollout of it is promoted or gets more weight until somebody else releases it. Rollback is never held."""
     by = call.principal
-    return call.write(lambda uow: _view(uow.session, holds.hold_deployment(uow, name, by, body.reason)))
+    return call.write(lambda uow: deployment_view(uow.session, holds.hold_deployment(uow, name, by, body.reason)))
 
 
 @router.post("/v1/deployments/{name:segment}:release-hold", response_model=DeploymentView, responses=refusals(404, 409))
 def post_release_hold(name: PathName, body: HoldReleaseRequest, call: Auditor) -> Response:
     """By another person, with another token, than the holder. Holds on single rollouts stay."""
     by = call.principal
-    return call.write(lambda uow: _view(uow.session, holds.release_deployment_hold(uow, name, by, body)))
-
-
-def _view(session: Session, row: DeploymentRow) -> DeploymentView:
-    return DeploymentView(
-        **row.model_dump(exclude={"policy", "signing_key"}),
-        policy=RolloutPolicy.model_validate(row.policy),
-        desired=_desired(session, current_row(session, row)),
-        holds=hold_views(on_deployment(standing_holds(session, [row.name]), row.name)),
-        warnings=wait_warnings(session, row.name, RolloutPolicy.model_validate(row.policy).canary),
-    )
-
-
-def _desired(session: Session, row: GenerationRow | None) -> DesiredView | None:
-    if row is None:
-        return None
-    step = row.step + 1 if row.canary else 0
-    plain = row.model_dump(include=set(DesiredView.model_fields) - {"step", "stable", "canary"})
-    return DesiredView(**plain, **_versions(session, row), step=step)
-
-
-def _versions(session: Session, row: GenerationRow | None) -> dict[str, Any]:
-    stable, canary = (row.stable, row.canary) if row else (None, None)
-    names = name_versions(session, (stable, canary))
-    return {
-        "stable": stable,
-        "stable_version": names[stable] if stable else None,
-        "canary": canary,
-        "canary_version": names[canary] if canary else None,
-    }
-
-
-def _gateway(session: Session, row: GatewayBootRow, *, live: bool) -> GatewayView:
-    loaded = [UUID(one) for one in row.loaded]
-    names = name_versions(session, loaded)
-    return GatewayView(**row.model_dump(), live=live, loaded_versions=[names[one] for one in loaded])
-
-
-def _rollback(session: Session, row: RollbackRow) -> RollbackView:
-    names = name_versions(session, (row.target, row.previous))
-    return RollbackView(**row.model_dump(), target_version=names[row.target], previous_version=names[row.previous])
+    return call.write(lambda uow: deployment_view(uow.session, holds.release_deployment_hold(uow, name, by, body)))

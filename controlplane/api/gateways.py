@@ -8,7 +8,7 @@ from controlplane.commands.serving.feedback import take_feedback
 from controlplane.commands.serving.observations import Late, take_lost_units, take_observation
 from controlplane.duties.rollouts import probe_answered
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, refusals
+from schemas.problem import MEDIA_TYPE, document, refusals
 from schemas.serving import (
     FeedbackAnswer,
     FeedbackRequest,
@@ -61,10 +61,6 @@ def post_feedback(body: FeedbackRequest, call: Labeller) -> Response:
 
 def _too_late(late: Late) -> Reply:
     """A refusal that commits: that a second was lost is itself a fact worth keeping."""
-    problem = {
-        "type": TYPE_PREFIX + "late-observation",
-        "title": "The fold has passed that second",
-        "status": 409,
-        "detail": f"second {late.second} is at or below the horizon {late.horizon}: it is recorded as lost",
-    }
+    detail = f"second {late.second} is at or below the horizon {late.horizon}: it is recorded as lost"
+    problem = document(409, "late-observation", "The fold has passed that second", detail)
     return Reply(problem, status=409, headers={"content-type": MEDIA_TYPE})

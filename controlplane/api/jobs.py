@@ -14,7 +14,8 @@ from controlplane.projections.identities import identify
 from controlplane.projections.jobs import JobFilter, find_job, list_jobs, list_logs, read_curves
 from controlplane.store.tables import JobLogRow, JobRow, PipelineRunRow
 from schemas.claims import ClaimRequest, ClaimResponse, Completion, Failure, Heartbeat, HeartbeatResponse, Release
-from schemas.jobs import JobKind, Phase
+from schemas.jobs import JobKind
+from schemas.phases import JobPhase
 from schemas.problem import refusals
 from schemas.views.jobs import JobCurves, JobRequest, JobView, LogLine
 from schemas.views.pages import Page
@@ -37,7 +38,7 @@ def post_job(body: JobRequest, call: Operator) -> Response:
 @router.get("/v1/jobs")
 def get_jobs(
     call: Viewer,
-    phase: Phase | None = None,
+    phase: JobPhase | None = None,
     kind: JobKind | None = None,
     run: Annotated[str | None, Query(max_length=36)] = None,
     limit: Limit = 50,

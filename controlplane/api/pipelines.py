@@ -1,6 +1,6 @@
 """Pipelines and their runs over HTTP. A pipeline's body is YAML or JSON."""
 
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,7 @@ from controlplane.errors import InvalidDocument
 from controlplane.projections import pipelines
 from controlplane.projections.pipelines import RunFilter
 from controlplane.store.tables import PipelineRow, PipelineRunRow
+from schemas.phases import RunPhase
 from schemas.pipelines import PipelineSpec
 from schemas.problem import refusals
 from schemas.views.pages import Page
@@ -74,7 +75,7 @@ def post_run(name: PathName, body: RunRequest, call: Operator) -> Response:
 def get_runs(
     call: Viewer,
     pipeline: str | None = None,
-    phase: Literal["Running", "Succeeded", "Failed", "Cancelled"] | None = None,
+    phase: RunPhase | None = None,
     trigger: str | None = None,
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -1,6 +1,5 @@
 """Every refusal as RFC 9457 problem+json, in one table."""
 
-import json
 import logging
 from typing import Any
 
@@ -12,9 +11,9 @@ from starlette.routing import Match
 
 from controlplane.api.auditing import note_refusal, request_id_of
 from controlplane.errors import GraftworkError, Invalid, InvalidDocument, PayloadTooLarge, UnsupportedMedia
+from processes.request_encoding import BodyRefused
 from schemas.faults import FAULTS_OF_A_LINE, FieldFault, field_faults
-from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
-from schemas.processes.request_encoding import BodyRefused
+from schemas.problem import MEDIA_TYPE, document, headers_of, rendered
 
 logger = logging.getLogger(__name__)
 METHODS = ("GET", "PUT", "POST", "DELETE")
@@ -23,10 +22,8 @@ METHODS = ("GET", "PUT", "POST", "DELETE")
 
 def problem(status: int, slug: str, title: str, detail: str, *, retry_after: int = 1, **members: Any) -> Response:
     """One problem document; `members` are RFC 9457 extension members."""
-    body = {"type": TYPE_PREFIX + slug, "title": title, "status": status, "detail": detail, **members}
-    headers = headers_of(status, retry_after)
-    # ASCII: a refused value may hold half of a surrogate pair, which UTF-8 cannot
-    return Response(json.dumps(body), status, headers, MEDIA_TYPE)
+    body = rendered(document(status, slug, title, detail, **members))
+    return Response(body, status, headers_of(status, retry_after), MEDIA_TYPE)
 
 
 def refusal(error: GraftworkError) -> Response:

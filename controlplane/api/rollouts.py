@@ -18,8 +18,9 @@ from controlplane.projections.models import find_version
 from controlplane.projections.why import explain_decision, find_decision, list_decisions
 from controlplane.store.serving_tables import DecisionRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
+from schemas.phases import RolloutPhase
 from schemas.problem import refusals
-from schemas.rollouts import OperatorRequest, RolloutPhase, RolloutPolicy, RolloutRequest
+from schemas.rollouts import OperatorRequest, RolloutPolicy, RolloutRequest
 from schemas.views.holds import HoldReleaseRequest, HoldRequest
 from schemas.views.pages import Page
 from schemas.views.rollouts import DecisionDetail, DecisionView, LabelDelay, RolloutDetail, RolloutView

@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from controlplane.api.call import Admin
 from controlplane.api.identities import TokenId
 from controlplane.commands.spine import tokens
-from controlplane.store.spine_tables import TokenRow
+from controlplane.projections.tokens import list_tokens, token_view
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.problem import refusals
 from schemas.views.tokens import NewToken, TokenRequest, TokenView
@@ -13,15 +13,11 @@ from schemas.views.tokens import NewToken, TokenRequest, TokenView
 router = APIRouter(tags=["tokens"])
 
 
-def view(row: TokenRow) -> TokenView:
-    return TokenView.model_validate(row, from_attributes=True)
-
-
 @router.post("/v1/tokens", status_code=201, response_model=NewToken)
 def post_token(body: TokenRequest, call: Admin) -> Response:
     def effect(uow: UnitOfWork) -> NewToken:
         row, plain = tokens.create_token(uow, body.name, body.role)
-        return NewToken(**view(row).model_dump(), token=plain)
+        return NewToken(**token_view(row).model_dump(), token=plain)
 
     return call.write(effect, status=201, secret=True)
 
@@ -29,7 +25,7 @@ def post_token(body: TokenRequest, call: Admin) -> Response:
 @router.get("/v1/tokens")
 def get_tokens(call: Admin) -> list[TokenView]:
     with call.read() as session:
-        return [view(row) for row in tokens.list_tokens(session)]
+        return [token_view(row) for row in list_tokens(session)]
 
 
 @router.delete("/v1/tokens/{token_id}", status_code=204, responses=refusals(404))

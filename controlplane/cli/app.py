@@ -15,9 +15,9 @@ from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refu
 from controlplane.client import ApiError, Unreachable
 from controlplane.errors import GraftworkError
 from controlplane.settings import Settings
+from processes.private import keep_private
 from schemas import faults
 from schemas.faults import FieldFault
-from schemas.processes.private import keep_private
 
 GLOBAL_OPTIONS = {"--json": 0, "--home": 1, "--api-url": 1, "--token-file": 1}
 """May stand anywhere on the line; the number is how many values follow."""
@@ -29,21 +29,25 @@ WHERE_TOKENS_ARE: Final = (
 )
 WORDS_OF_A_LIBRARY: Final = re.compile(r"Input should be (?:a valid )?|Value error, (?=Input)")
 MODULES: Final = {
-    "up": ("up",),
+    "processes.up": ("up",),
     "demo.verb": ("demo",),
-    "processes": ("api", "relay", "reactions", "reconciler", "worker", "serve", "db"),
-    "datasets": ("dataset",),
-    "models": ("model",),
-    "jobs": ("job",),
-    "pipelines": ("pipeline", "run", "trigger"),
-    "rollouts": ("deployment", "rollout", "why"),
-    "simulate": ("simulate",),
-    "events": ("events", "dlq"),
-    "tokens": ("token",),
-    "audit": ("audit",),
-    "version": ("version",),
-    "status": ("status",),
-    "predictions": ("predict", "feedback"),
+    "processes.verbs": ("api", "relay", "reactions", "reconciler", "worker", "serve", "db"),
+    "verbs.datasets": ("dataset",),
+    "verbs.models": ("model",),
+    "verbs.jobs": ("job",),
+    "verbs.pipelines": ("pipeline",),
+    "verbs.runs": ("run",),
+    "verbs.triggers": ("trigger",),
+    "verbs.deployments": ("deployment",),
+    "verbs.rollouts": ("rollout", "why"),
+    "simulation.verb": ("simulate",),
+    "verbs.events": ("events",),
+    "verbs.dead_letters": ("dlq",),
+    "verbs.tokens": ("token",),
+    "verbs.audit": ("audit",),
+    "verbs.version": ("version",),
+    "verbs.status": ("status",),
+    "verbs.predictions": ("predict", "feedback"),
 }
 """A module of this package and what it registers, in the order of the help."""
 

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from controlplane.cli.output import Terminal
 from controlplane.cli.progress import Clock, Line, Waited
-from controlplane.client.client import FINAL_JOB, FINAL_ROLLOUT, FINAL_RUN
+from schemas.phases import FINAL_JOB_PHASES, FINAL_ROLLOUT_PHASES, FINAL_STAGE_PHASES
 
 T = TypeVar("T")
 EVERY_SECONDS = 10.0
 """What goes on is told so often where nothing is redrawn."""
 NOT_BEGUN = "Waiting"
-STILL = frozenset({NOT_BEGUN, *FINAL_JOB, *FINAL_RUN, *FINAL_ROLLOUT, "Skipped"})
+STILL = frozenset({NOT_BEGUN, *FINAL_JOB_PHASES, *FINAL_STAGE_PHASES, *FINAL_ROLLOUT_PHASES})
 """Phases in which nothing goes on."""
 
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from http.client import HTTPException
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -119,7 +119,7 @@ def _refuse_nameless(path: str) -> None:
             raise Invalid(f"{noun}: expected a name or an id, got ''", field=noun)
 
 
-def until(look: Callable[[], T], final: tuple[str, ...], seconds: float, seen: Callable[[T], None] | None) -> T:
+def until(look: Callable[[], T], final: Set[str], seconds: float, seen: Callable[[T], None] | None) -> T:
     """Look until the thing's phase is a final one, telling `seen` each time. Raises TimeoutError."""
     deadline = time.monotonic() + seconds
     while True:

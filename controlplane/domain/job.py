@@ -2,16 +2,15 @@
 
 from typing import Final, Literal, get_args
 
-from schemas.jobs import Phase
+from schemas.phases import JobPhase
 
 Transition = Literal["claimed", "completed", "failed", "retried", "released", "cancelled"]
 """What can happen to a job. `retried`: its attempt failed or its lease expired, and another attempt may follow."""
 
 TRANSITION_NAMES: Final[tuple[Transition, ...]] = get_args(Transition)
-PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
-FINAL: Final[frozenset[Phase]] = frozenset({"Succeeded", "Failed", "Cancelled"})
+PHASES: Final[tuple[JobPhase, ...]] = get_args(JobPhase)
 
-TRANSITIONS: Final[dict[tuple[Phase, Transition], Phase]] = {
+TRANSITIONS: Final[dict[tuple[JobPhase, Transition], JobPhase]] = {
     ("Pending", "claimed"): "Running",
     ("Pending", "cancelled"): "Cancelled",
     ("Running", "completed"): "Succeeded",
@@ -25,7 +24,7 @@ FIRST_BACKOFF_SECONDS: Final = 2.0
 LONGEST_BACKOFF_SECONDS: Final = 300.0
 
 
-def next_phase(phase: Phase, transition: Transition) -> Phase | None:
+def next_phase(phase: JobPhase, transition: Transition) -> JobPhase | None:
     """The phase that follows; None: that cannot happen in this phase, and nothing changes."""
     return TRANSITIONS.get((phase, transition))
 

@@ -11,9 +11,9 @@ from schemas.artifacts import Reference
 from schemas.jobs import RESULTS, SPECS, JobKind
 from schemas.jobs.references import with_references
 from schemas.model.references import ModelRef
-from schemas.pipelines import REFERENCE, JobStage, PipelineSpec, ReleaseStage, RunPhase, StagePhase, references
+from schemas.phases import FINAL_STAGE_PHASES, RunPhase, StagePhase
+from schemas.pipelines import REFERENCE, JobStage, PipelineSpec, ReleaseStage, references
 
-OVER: Final = frozenset({"Succeeded", "Failed", "Cancelled", "Skipped"})
 OUTPUT: Final = {kind: result.OUTPUT.NAME for kind, result in RESULTS.items()} | {"release": "rollout"}
 """What a stage of each kind hands to the next, as `${stages.<stage>.<output>}`."""
 
@@ -59,7 +59,7 @@ class RequestJob:
 
 
 @dataclass(frozen=True)
-class StartRollout:
+class Release:
     stage: str
     deployment: str
     model_version: str
@@ -80,7 +80,7 @@ class FinishRun:
     reason: str
 
 
-Action = RequestJob | StartRollout | EndStage | FinishRun
+Action = RequestJob | Release | EndStage | FinishRun
 
 
 def new_stages(spec: PipelineSpec) -> dict[str, StageState]:
@@ -111,7 +111,7 @@ def next_jobs(run: Run) -> tuple[Action, ...]:
         ready = [name for name in run.spec.stages if _is_ready(run, name)]
         if ready:
             return tuple(_start(run, name) for name in ready)
-    return _finish(run, stopped) if all(state.phase in OVER for state in run.stages.values()) else ()
+    return _finish(run, stopped) if all(state.phase in FINAL_STAGE_PHASES for state in run.stages.values()) else ()
 
 
 def _why_stopped(run: Run) -> str | None:
@@ -154,7 +154,7 @@ def _start(run: Run, name: str) -> Action:
     try:
         if isinstance(stage, ReleaseStage):
             deployment, version = (str(substitute(text, spaces)) for text in (stage.deployment, stage.model_version))
-            return StartRollout(name, deployment, version)
+            return Release(name, deployment, version)
         return RequestJob(name, stage.kind, substitute(stage.spec, spaces), stage.max_attempts)
     except UnresolvedReference as error:
         return EndStage(name, "Failed", str(error))

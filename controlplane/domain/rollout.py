@@ -7,10 +7,9 @@ from uuid import UUID
 
 from controlplane.domain.analysis.verdict import Assessment
 from controlplane.errors import Conflict
-from schemas.rollouts import CanaryPolicy, CanaryVerdict, RolloutPhase
+from schemas.phases import ACTIVE_ROLLOUT_PHASES, RolloutPhase
+from schemas.rollouts import CanaryPolicy, CanaryVerdict
 
-ACTIVE: Final[frozenset[RolloutPhase]] = frozenset({"Gating", "Verifying", "Progressing", "Paused"})
-FINAL: Final[frozenset[RolloutPhase]] = frozenset({"Promoted", "RolledBack", "Aborted", "Superseded"})
 TRANSITIONS: Final[dict[RolloutPhase, frozenset[RolloutPhase]]] = {
     "Queued": frozenset({"Gating", "Aborted", "Superseded"}),
     "Gating": frozenset({"Verifying", "Aborted"}),
@@ -29,8 +28,8 @@ VERBS: Final[dict[Verb, frozenset[RolloutPhase]]] = {
     "pause": frozenset({"Progressing"}),
     "resume": frozenset({"Paused"}),
     "promote": frozenset({"Progressing", "Paused"}),
-    "abort": ACTIVE | {"Queued"},
-    "hold": ACTIVE | {"Queued"},
+    "abort": ACTIVE_ROLLOUT_PHASES | {"Queued"},
+    "hold": ACTIVE_ROLLOUT_PHASES | {"Queued"},
 }
 ANALYSED: Final[frozenset[RolloutPhase]] = frozenset({"Progressing", "Paused"})
 Move = Literal["stay", "advance", "promote", "roll_back", "hold", "invalidate", "withdraw", "recover"]

@@ -10,8 +10,6 @@ from sqlmodel import SQLModel, col, select
 
 from controlplane.commands.spine.cursors import FACTS
 from controlplane.commands.spine.dead_letters import RELAY
-from controlplane.domain.job import FINAL
-from controlplane.domain.rollout import ACTIVE
 from controlplane.duties.actor import ACTOR
 from controlplane.settings import Settings
 from controlplane.store.database import Database
@@ -30,6 +28,7 @@ from controlplane.store.spine_tables import (
 )
 from controlplane.store.tables import ApiReplicaRow, JobCurveRow, JobLogRow, JobRow, TriggerEvaluationRow
 from controlplane.store.unit_of_work import UnitOfWork
+from schemas.phases import ACTIVE_ROLLOUT_PHASES, FINAL_JOB_PHASES
 
 logger = logging.getLogger(__name__)
 INBOX_FACTOR: Final = 2
@@ -97,7 +96,7 @@ def prune_observations(uow: UnitOfWork, before: datetime) -> int:
     second = int(before.timestamp())
     unfolded = exists().where(
         col(RolloutRow.deployment) == col(ObservationRow.deployment),
-        col(RolloutRow.phase).in_(ACTIVE),
+        col(RolloutRow.phase).in_(ACTIVE_ROLLOUT_PHASES),
         or_(col(RolloutRow.folded_at).is_(None), col(RolloutRow.folded_at) < before),
     )
     return _delete(uow, ObservationRow, and_(col(ObservationRow.second) < second, not_(unfolded)))
@@ -106,7 +105,9 @@ def prune_observations(uow: UnitOfWork, before: datetime) -> int:
 def prune_labels(uow: UnitOfWork, before: datetime) -> int:
     """Labels that no active rollout folds or shows. A label that comes again later is kept again, and never counts:
     its rollout is over."""
-    under_way = exists().where(col(RolloutRow.id) == col(LabelRow.rollout_id), col(RolloutRow.phase).in_(ACTIVE))
+    under_way = exists().where(
+        col(RolloutRow.id) == col(LabelRow.rollout_id), col(RolloutRow.phase).in_(ACTIVE_ROLLOUT_PHASES)
+    )
     return _delete(uow, LabelRow, and_(col(LabelRow.at) < before, not_(under_way)))
 
 
@@ -126,19 +127,19 @@ def prune_in_flight(uow: UnitOfWork, before: datetime) -> int:
 
 def prune_job_logs(uow: UnitOfWork, before: datetime) -> int:
     """Lines of finished jobs."""
-    finished = exists().where(col(JobRow.id) == col(JobLogRow.job_id), col(JobRow.phase).in_(FINAL))
+    finished = exists().where(col(JobRow.id) == col(JobLogRow.job_id), col(JobRow.phase).in_(FINAL_JOB_PHASES))
     return _delete(uow, JobLogRow, and_(col(JobLogRow.at) < before, finished))
 
 
 def prune_job_curves(uow: UnitOfWork, before: datetime) -> int:
     """Points of finished jobs."""
-    finished = exists().where(col(JobRow.id) == col(JobCurveRow.job_id), col(JobRow.phase).in_(FINAL))
+    finished = exists().where(col(JobRow.id) == col(JobCurveRow.job_id), col(JobRow.phase).in_(FINAL_JOB_PHASES))
     return _delete(uow, JobCurveRow, and_(col(JobCurveRow.at) < before, finished))
 
 
 def prune_jobs(uow: UnitOfWork, before: datetime) -> int:
     """Jobs that made nothing and belong to no run. What succeeded is the lineage of what it made, and stays."""
-    made_nothing = and_(col(JobRow.phase).in_(FINAL - {"Succeeded"}), col(JobRow.run_id).is_(None))
+    made_nothing = and_(col(JobRow.phase).in_(FINAL_JOB_PHASES - {"Succeeded"}), col(JobRow.run_id).is_(None))
     has_log = exists().where(col(JobLogRow.job_id) == col(JobRow.id))
     has_curve = exists().where(col(JobCurveRow.job_id) == col(JobRow.id))
     old = col(JobRow.finished_at) < before

@@ -1,11 +1,10 @@
-"""Models as they are read: versions by any of their names, what was learnt about one, and where it came from.
+"""Models as they are read: versions by any of their names, and what was learnt about one.
 
 The statements behind one version are built once: building one a request took as long as running it.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import bindparam
@@ -13,20 +12,20 @@ from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, func, select
 
 from controlplane.errors import Invalid, NotFound
-from controlplane.projections.datasets import NAMED, NUMBERED, list_named
+from controlplane.projections.aliases import list_aliases
+from controlplane.projections.datasets import NAMED, NUMBERED
 from controlplane.projections.identities import BEGINNING, identify
-from controlplane.store.serving_tables import DeploymentRow
+from controlplane.projections.lineage import lineage_view
 from controlplane.store.tables import (
-    AliasHistoryRow,
     AliasRow,
     AttachmentRow,
-    DatasetVersionRow,
     ModelVersionRow,
     RegisteredModelRow,
 )
 from schemas.jobs import RESULTS
 from schemas.jobs.results import GraphResult
 from schemas.model.references import GraphRef
+from schemas.views.models import AttachmentView, ModelView, VersionDetail, VersionView
 
 POINTING = aliased(AliasRow)
 ALIASES = (
@@ -124,96 +123,31 @@ def find_graph(session: Session, version: UUID) -> GraphRef | None:
     return GraphRef.model_validate(row.data["graph"]) if row else None
 
 
-# --- aliases ----------------------------------------------------------------------------------------------------------
+def model_views(session: Session, rows: list[RegisteredModelRow]) -> list[ModelView]:
+    aliases = list_aliases(session, [row.name for row in rows])
+    return [
+        ModelView(name=row.name, created_at=row.created_at, versions=row.versions, aliases=aliases[row.name])
+        for row in rows
+    ]
 
 
-def find_alias(session: Session, model: str, alias: str) -> tuple[AliasHistoryRow, int] | None:
-    """The move that made an alias point where it points, and the version's number; None when it points nowhere."""
-    query = (
-        select(AliasHistoryRow, ModelVersionRow.version)
-        .join(AliasRow, col(AliasRow.history_id) == AliasHistoryRow.id)
-        .join(ModelVersionRow, col(ModelVersionRow.id) == AliasRow.model_version_id)
-        .where(AliasRow.model == model, AliasRow.alias == alias)
+def version_view(row: ModelVersionRow) -> VersionView:
+    return VersionView(**_fields(row))
+
+
+def version_detail(session: Session, row: ModelVersionRow, aliases: list[str]) -> VersionDetail:
+    """A version with what was learnt about it, and where it came from."""
+    return VersionDetail(
+        **_fields(row),
+        aliases=aliases,
+        attachments=[_attachment(found) for found in list_attachments(session, row.id)],
+        lineage=lineage_view(session, row),
     )
-    return session.exec(query).first()
 
 
-def list_aliases(session: Session, models: list[str]) -> dict[str, dict[str, int]]:
-    """Model to alias to version number."""
-    query = (
-        select(AliasRow.model, AliasRow.alias, ModelVersionRow.version)
-        .join(ModelVersionRow, col(ModelVersionRow.id) == AliasRow.model_version_id)
-        .where(col(AliasRow.model).in_(models))
-        .order_by(col(AliasRow.alias))
-    )
-    found: dict[str, dict[str, int]] = {model: {} for model in models}
-    for model, alias, version in session.exec(query):
-        found[model][alias] = version
-    return found
+def _fields(row: ModelVersionRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in VersionView.model_fields}
 
 
-def find_follower(session: Session, model: str, alias: str) -> DeploymentRow | None:
-    """The deployment that follows an alias: such an alias is bound."""
-    query = select(DeploymentRow).where(DeploymentRow.model == model, DeploymentRow.alias == alias)
-    return session.exec(query).first()
-
-
-def list_moves(
-    session: Session, model: str, alias: str, below: int | None, limit: int
-) -> list[tuple[AliasHistoryRow, int | None]]:
-    """Every move of an alias, newest first, with the number of the version that it moved to."""
-    query = (
-        select(AliasHistoryRow, ModelVersionRow.version)
-        .join(ModelVersionRow, col(ModelVersionRow.id) == AliasHistoryRow.model_version_id, isouter=True)
-        .where(AliasHistoryRow.model == model, AliasHistoryRow.alias == alias)
-    )
-    if below is not None:
-        query = query.where(col(AliasHistoryRow.seq) < below)
-    rows = session.exec(query.order_by(col(AliasHistoryRow.seq).desc()).limit(limit))
-    return [(history, version) for history, version in rows]
-
-
-# --- lineage ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """Everything that a version was made of, however far back."""
-
-    versions: list[ModelVersionRow]
-    datasets: list[DatasetVersionRow]
-
-
-def trace_lineage(session: Session, version: ModelVersionRow) -> Lineage:
-    """Parents of parents, and the dataset versions of all of them with their parents."""
-    versions = _trace_versions(session, version)
-    datasets = _trace_datasets(session, _learnt_from(version, *versions))
-    return Lineage(sorted(versions, key=lambda row: (row.model, row.version)), datasets)
-
-
-def list_trained_on(session: Session, version: ModelVersionRow) -> list[DatasetVersionRow]:
-    """What a version learnt from, and what the versions did that it is made of; by name and number."""
-    return list_named(session, sorted(_learnt_from(version, *_trace_versions(session, version))))
-
-
-def _learnt_from(*versions: ModelVersionRow) -> set[UUID]:
-    return {UUID(dataset) for version in versions for dataset in version.datasets}
-
-
-def _trace_versions(session: Session, version: ModelVersionRow) -> list[ModelVersionRow]:
-    """Every version that this one is made of, however far back."""
-    found: dict[UUID, ModelVersionRow] = {}
-    generation = [version]
-    while wanted := {UUID(p) for row in generation for p in row.parents} - found.keys():
-        generation = list(session.exec(select(ModelVersionRow).where(col(ModelVersionRow.id).in_(wanted))))
-        found |= {row.id: row for row in generation}
-    return list(found.values())
-
-
-def _trace_datasets(session: Session, wanted: set[UUID]) -> list[DatasetVersionRow]:
-    found: dict[UUID, DatasetVersionRow] = {}
-    while wanted:
-        rows = list_named(session, sorted(wanted))
-        found |= {row.id: row for row in rows}
-        wanted = {row.parent for row in rows if row.parent} - found.keys()
-    return sorted(found.values(), key=lambda row: (row.dataset, row.version))
+def _attachment(row: AttachmentRow) -> AttachmentView:
+    return AttachmentView.model_validate(row, from_attributes=True)

@@ -9,11 +9,11 @@ from sqlmodel import Session, and_, col, func, or_, select
 from controlplane.domain.analysis.explain import explain
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import assess
-from controlplane.domain.rollout import FINAL
 from controlplane.projections.holds import hold_views, in_words, on_rollout, standing_holds
 from controlplane.projections.models import name_versions
 from controlplane.projections.waits import waits_of
 from controlplane.store.serving_tables import GatewayBootRow, HoldRow, RolloutRow
+from schemas.phases import FINAL_ROLLOUT_PHASES
 from schemas.rollouts import RolloutPolicy
 from schemas.views.rollouts import RolloutView
 
@@ -70,7 +70,7 @@ def describe_analysis(session: Session, row: RolloutRow, now: float) -> list[str
 def _held_by(row: RolloutRow, standing: list[HoldRow]) -> list[HoldRow]:
     """What it waits for; of one that has ended, what was placed on it and waits to be released."""
     holds = on_rollout(standing, row)
-    return [hold for hold in holds if hold.rollout_id == row.id] if row.phase in FINAL else holds
+    return [hold for hold in holds if hold.rollout_id == row.id] if row.phase in FINAL_ROLLOUT_PHASES else holds
 
 
 def _held_lines(session: Session, row: RolloutRow) -> list[str]:

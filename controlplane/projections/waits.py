@@ -8,12 +8,12 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from controlplane.domain import waits
-from controlplane.domain.rollout import ACTIVE, FINAL
 from controlplane.projections.gateways import is_live, list_boots
 from controlplane.projections.holds import on_rollout
 from controlplane.projections.models import name_versions
 from controlplane.store.serving_tables import DeploymentRow, HoldRow, RolloutRow
 from controlplane.store.unit_of_work import database_time
+from schemas.phases import ACTIVE_ROLLOUT_PHASES, FINAL_ROLLOUT_PHASES
 
 NEEDS_GATEWAYS = frozenset({"Verifying", "Progressing"})
 """Phases in which gateways' answers move a rollout."""
@@ -36,7 +36,7 @@ def waits_of(
     session: Session, rows: Sequence[RolloutRow], holds: Sequence[HoldRow], silence_seconds: float
 ) -> dict[UUID, str]:
     """By rollout, in words with the verbs that end it; none of those that have ended, or wait for nothing but time."""
-    under_way = [row for row in rows if row.phase not in FINAL]
+    under_way = [row for row in rows if row.phase not in FINAL_ROLLOUT_PHASES]
     queues = _queues(session, {row.deployment for row in under_way}, silence_seconds) if under_way else {}
     names = name_versions(session, (one.active.model_version_id for one in queues.values() if one.active))
     return {row.id: "; ".join(_waits(row, queues[row.deployment], names, holds)) for row in under_way}
@@ -66,7 +66,7 @@ def _queues(session: Session, deployments: set[str], silence_seconds: float) -> 
             one.frozen,
             one.frozen_reason,
             one.name in live,
-            next((row for row in under_way if row.deployment == one.name and row.phase in ACTIVE), None),
+            next((row for row in under_way if row.deployment == one.name and row.phase in ACTIVE_ROLLOUT_PHASES), None),
             tuple(row.id for row in under_way if row.deployment == one.name and row.phase == "Queued"),
         )
         for one in found
@@ -75,6 +75,6 @@ def _queues(session: Session, deployments: set[str], silence_seconds: float) -> 
 
 def _under_way(session: Session, deployments: set[str]) -> list[RolloutRow]:
     query = select(RolloutRow).where(
-        col(RolloutRow.deployment).in_(deployments), col(RolloutRow.phase).in_(("Queued", *ACTIVE))
+        col(RolloutRow.deployment).in_(deployments), col(RolloutRow.phase).in_(("Queued", *ACTIVE_ROLLOUT_PHASES))
     )
     return list(session.exec(query.order_by(col(RolloutRow.created_at), col(RolloutRow.id))))

@@ -13,6 +13,7 @@ from controlplane.commands.spine import dead_letters
 from controlplane.commands.spine.dead_letters import Burial
 from controlplane.commands.spine.inbox import forget, is_first_time
 from controlplane.errors import Busy, Invalid, LostLease, PayloadTooLarge
+from controlplane.projections.dead_letters import delivery_of
 from controlplane.reactions.progress import Progress
 from controlplane.reactions.tries import Tries
 from controlplane.store.database import Database
@@ -205,7 +206,7 @@ class Consumer(Generic[E]):
             log.error("the broker refuses the copy of the dead letter of %s: %s", _place(delivery), refused)
 
     def _replay(self, letter: DeadLetterRow) -> None:
-        delivery = dead_letters.delivery_of(letter)
+        delivery = delivery_of(letter)
         try:
             self.tries.take_alone(delivery)
             if self.tries.begin(delivery) > self.max_tries:

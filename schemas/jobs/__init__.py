@@ -31,7 +31,6 @@ JobResult = Annotated[
     | attack.AttackResult,
     Field(discriminator="kind"),
 ]
-Phase = Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled"]
 
 
 def _by_kind(union: Any) -> dict[JobKind, Any]:

@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from schemas.base import View
+from schemas.phases import RollbackPhase
 from schemas.rollouts import RolloutPolicy
 from schemas.serving import Applied
 from schemas.views.holds import HoldView
@@ -82,7 +83,7 @@ class RollbackView(View):
     target_version: str
     previous: UUID
     previous_version: str
-    phase: str
+    phase: RollbackPhase
     force: bool
     deadline: datetime
     unconfirmed: list[str]

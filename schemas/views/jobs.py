@@ -8,7 +8,8 @@ from pydantic import Field, JsonValue
 
 from schemas.base import Strict, View
 from schemas.claims import Checkpoint, Progress, Usage
-from schemas.jobs import JobKind, Phase
+from schemas.jobs import JobKind
+from schemas.phases import JobPhase
 
 
 class JobRequest(Strict):
@@ -20,7 +21,7 @@ class JobRequest(Strict):
 class JobView(View):
     id: UUID
     kind: str
-    phase: Phase
+    phase: JobPhase
     spec: dict[str, Any]
     attempt: int
     failures: int

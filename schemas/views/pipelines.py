@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from schemas.base import Strict, View
-from schemas.pipelines import PipelineSpec, RunPhase, StagePhase
+from schemas.phases import RunPhase, StagePhase
+from schemas.pipelines import PipelineSpec
 
 
 class PipelineView(View):

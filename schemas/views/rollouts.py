@@ -6,7 +6,8 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from schemas.base import View
-from schemas.rollouts import GateVerdict, RolloutPhase, RolloutPolicy
+from schemas.phases import RolloutPhase
+from schemas.rollouts import GateVerdict, RolloutPolicy
 from schemas.views.holds import HoldView
 
 

@@ -41,7 +41,7 @@ def imported_by(line: str) -> frozenset[str]:
     url = f"http://127.0.0.1:{free_ports(1)[0]}"
     words = [sys.executable, "-c", PROGRAM, *line.split(), "--api-url", url]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
-    ours = {"__main__", "controlplane", "schemas", "workers", "graftwork"}
+    ours = {"__main__", "controlplane", "processes", "schemas", "workers", "graftwork"}
     editable = {name for name in json.loads(done.stdout.splitlines()[-1]) if not name.startswith("_")}
     return frozenset(editable - ours)
 

@@ -24,7 +24,7 @@ from workers.runtime.settings import WorkerSettings
 from workers.serve.settings import GatewaySettings
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("controlplane", "schemas", "workers")
+PACKAGES = ("controlplane", "processes", "schemas", "workers")
 DOCUMENTS = {path: path.read_text() for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 REFERENCE = DOCUMENTS[DOCUMENT]
 TEXT = "\n".join(DOCUMENTS.values()).replace("\\\n", " ")

@@ -12,15 +12,16 @@ ROOT = Path(__file__).parents[2]
 ML_LIBRARIES = ("torch", "transformers", "peft", "onnxruntime", "opacus", "textattack", "numpy")
 
 
-def test_the_contract_needs_pydantic_only() -> None:
-    graph = grimp.build_graph("schemas", include_external_packages=True, cache_dir=None)
+@pytest.mark.parametrize("package", ["schemas", "processes"])
+def test_what_both_sides_stand_on_needs_pydantic_only(package: str) -> None:
+    graph = grimp.build_graph(package, include_external_packages=True, cache_dir=None)
     outside = {
         imported.split(".")[0]
         for module in graph.modules
-        if module.startswith("schemas")
+        if module.startswith(package)
         for imported in graph.find_modules_directly_imported_by(module)
     }
-    assert outside - set(sys.stdlib_module_names) <= {"schemas", "pydantic"}
+    assert outside - set(sys.stdlib_module_names) <= {package, "pydantic"}
 
 
 @pytest.mark.parametrize("module", ["controlplane.__main__", "controlplane.api.app", "controlplane.client"])

@@ -12,7 +12,7 @@ from workers.runtime.fork_server import libraries_of
 
 ROOT = Path(__file__).parents[2]
 NAME_KINDS = {
-    "controlplane/cli/datasets.py": {"curate"},  # `dataset import` asks for a curation
+    "controlplane/cli/verbs/datasets.py": {"curate"},  # `dataset import` asks for a curation
     "controlplane/cli/demo/story.py": {"train"},
     "controlplane/cli/demo/summary.py": {"attack", "evaluate"},
     "controlplane/domain/document.py": {"merge"},  # YAML's merge key

@@ -10,7 +10,7 @@ import yaml
 from controlplane.domain import document
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("controlplane", "workers", "schemas", "deploy")
+PACKAGES = ("controlplane", "workers", "processes", "schemas", "deploy")
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 """Whose loading runs code."""
 CALLS = {

@@ -9,9 +9,10 @@ import pytest
 from sqlmodel import col, delete, update
 
 from controlplane.api.auditing import AUDITED, MACHINES, RefusalPace
-from controlplane.commands.spine.dead_letters import Burial, bury, list_dead_letters
+from controlplane.commands.spine.dead_letters import Burial, bury
 from controlplane.domain.audit import ChainCheck, entry_digest
 from controlplane.domain.roles import INCLUDES
+from controlplane.projections.dead_letters import list_dead_letters
 from controlplane.store.audit_chain import to_entry
 from controlplane.store.audit_tables import AuditEntryRow
 from controlplane.store.database import Database

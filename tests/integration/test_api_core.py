@@ -14,8 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlmodel import col, select
 
 from controlplane.api.app import create_app
-from controlplane.cli.machine import mint_admin_token
 from controlplane.cli.output import Terminal
+from controlplane.cli.processes.machine import mint_admin_token
 from controlplane.commands.spine.tokens import hash_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database

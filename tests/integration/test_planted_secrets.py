@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from controlplane.store.database import Database
-from schemas.processes.logs import DiscreetFormatter
+from processes.logs import DiscreetFormatter
 from tests.support import sinks
 from tests.support.builders.specs import CURATE
 from tests.support.http_server import serving

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from controlplane.domain.analysis.state import AnalysisState
-from controlplane.domain.simulation.control import ControlPlane
+from controlplane.simulation.control import ControlPlane
 from controlplane.store.database import Database
 from controlplane.store.serving_tables import GatewayBootRow, RolloutRow
 from schemas.rollouts import CanaryPolicy

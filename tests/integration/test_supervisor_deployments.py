@@ -1,6 +1,6 @@
 """What `graftwork up` gives a gateway to."""
 
-from controlplane.cli.supervisor import Supervisor
+from controlplane.cli.processes.supervisor import Supervisor
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from tests.support.worlds.in_process import InProcess

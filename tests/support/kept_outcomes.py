@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from controlplane.domain.simulation.baselines import BASELINES, run_baseline
-from controlplane.domain.simulation.scenario import Scenario
-from controlplane.domain.simulation.scenarios import SCENARIOS
-from controlplane.domain.simulation.trial import run
+from controlplane.simulation.baselines import BASELINES, run_baseline
+from controlplane.simulation.scenario import Scenario
+from controlplane.simulation.scenarios import SCENARIOS
+from controlplane.simulation.trial import run
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
 
 FILE: Final = Path(__file__).parents[1] / "unit" / "controlplane" / "simulation" / "outcomes.json"

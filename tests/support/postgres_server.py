@@ -13,6 +13,8 @@ from controlplane.store.schema import upgrade
 from tests.support.ports import free_ports
 from tests.support.processes import ROOT
 
+STRATEGIES_SINCE = 150_000
+"""Version of a server; those before it copy files."""
 POSTGRES_SH = ROOT / "deploy" / "postgres" / "postgres.sh"
 
 
@@ -43,7 +45,11 @@ class PostgresServer:
         name = f"test_{uuid4().hex[:16]}"
         if migrated and self._template is None:
             self._template = self._migrated_template()
-        self._execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {self._template}" if migrated else ""))
+        with self._connection() as connection:
+            # by default PostgreSQL logs every page of the template, which takes six times the processor time
+            as_files = "STRATEGY file_copy" if connection.info.server_version >= STRATEGIES_SINCE else ""
+            how = f"TEMPLATE {self._template} {as_files}" if migrated else ""
+            connection.execute(f"CREATE DATABASE {name} {how}".encode())
         return self._url_of(name)
 
     def drop_database(self, url: str) -> None:
@@ -69,8 +75,11 @@ class PostgresServer:
         return f"{self.url.rpartition('/')[0]}/{name}"
 
     def _execute(self, statement: str) -> None:
-        with psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True) as connection:
+        with self._connection() as connection:
             connection.execute(statement.encode())
+
+    def _connection(self) -> psycopg.Connection:
+        return psycopg.connect(self.url.replace("+psycopg", ""), autocommit=True)
 
 
 def _postgres_sh(*arguments: object) -> None:

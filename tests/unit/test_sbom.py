@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 
 from deploy.demo_materials import LICENCES, PIPELINES, materials
@@ -34,6 +32,9 @@ def needs(bom: dict[str, Any], name: str) -> set[str]:
 
 
 def problems(bom: dict[str, Any]) -> object:
+    from cyclonedx.schema import SchemaVersion  # takes seconds, which collecting tests must not
+    from cyclonedx.validation.json import JsonStrictValidator
+
     return JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bom))
 
 

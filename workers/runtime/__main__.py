@@ -6,10 +6,10 @@ import socket
 import sys
 import threading
 
+from processes.arguments import Arguments
+from processes.logs import log_to_stderr
+from processes.private import keep_private
 from schemas.jobs import JOB_KINDS
-from schemas.processes.arguments import Arguments
-from schemas.processes.logs import log_to_stderr
-from schemas.processes.private import keep_private
 from workers.runtime.api import Api, Refused
 from workers.runtime.doorbell import open_doorbell
 from workers.runtime.settings import WorkerSettings

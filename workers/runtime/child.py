@@ -10,10 +10,10 @@ import threading
 import traceback
 from pathlib import Path
 
+from processes.logs import log_to_stderr
+from processes.parent import die_with_parent
 from schemas.claims import Checkpoint, CurvePoint, Progress, Usage
 from schemas.jobs import RESULT, SPEC
-from schemas.processes.logs import log_to_stderr
-from schemas.processes.parent import die_with_parent
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
+from processes.parent import die_with_parent
 from schemas.jobs import JobKind
-from schemas.processes.parent import die_with_parent
 from workers.runtime import child
 from workers.runtime.linux import thread_count
 from workers.runtime.messages import ForkAnswer, ForkOrder

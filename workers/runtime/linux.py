@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from schemas.processes.parent import LIBC
+from processes.parent import LIBC
 
 PR_SET_CHILD_SUBREAPER: Final = 36  # linux/prctl.h
 TASKS: Final = Path("/proc/self/task")

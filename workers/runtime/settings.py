@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from processes.environment import Environment
+from processes.secrets import GivenSecret
 from schemas.base import Strict
-from schemas.processes.environment import Environment
-from schemas.processes.secrets import GivenSecret
 
 
 class WorkerSettings(Environment):

@@ -6,12 +6,12 @@ import uvicorn
 from pydantic import ValidationError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from processes.arguments import Arguments
+from processes.logs import log_to_stderr
+from processes.memory import settle
+from processes.private import keep_private
+from processes.slow_clients import allow_many_connections, impatient
 from schemas.faults import in_words
-from schemas.processes.arguments import Arguments
-from schemas.processes.logs import log_to_stderr
-from schemas.processes.memory import settle
-from schemas.processes.private import keep_private
-from schemas.processes.slow_clients import allow_many_connections, impatient
 from workers.graph.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app

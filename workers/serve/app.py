@@ -11,10 +11,10 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Security
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from processes.head_requests import HeadAsGet
+from processes.request_encoding import DecodedBody
+from processes.sign_ins import FailedSignIns
 from schemas.problem import refusals
-from schemas.processes.head_requests import HeadAsGet
-from schemas.processes.request_encoding import DecodedBody
-from schemas.processes.sign_ins import FailedSignIns
 from schemas.views.predictions import PredictAnswer
 from workers.serve import oip, problems
 from workers.serve.description import ANSWERS_A_MODEL, BEARER, GUARDED, body_of, describe

@@ -1,16 +1,14 @@
 """Everything a gateway refuses, as RFC 9457 problem+json; never with a caller's text in it."""
 
 import logging
-from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
+from processes.request_encoding import BodyRefused
 from schemas import faults
-from schemas.problem import MEDIA_TYPE, TYPE_PREFIX, headers_of
-from schemas.processes.request_encoding import BodyRefused
+from schemas.problem import MEDIA_TYPE, document, headers_of, rendered
 
 logger = logging.getLogger(__name__)
 
@@ -44,37 +42,32 @@ def invalid(error: ValidationError, inside: str = "") -> Problem:
 
 def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
-    def _refused(request: Request, problem: Problem) -> JSONResponse:
+    def _refused(request: Request, problem: Problem) -> Response:
         return _document(request, problem)
 
     @app.exception_handler(BodyRefused)
-    def _unread(request: Request, error: BodyRefused) -> JSONResponse:
+    def _unread(request: Request, error: BodyRefused) -> Response:
         slug, title = _BODIES[error.status]
         problem = Problem(error.status, slug, title, f"{error.field}: {error.detail}")
         problem.headers |= error.headers
         return _document(request, problem)
 
     @app.exception_handler(HTTPException)
-    def _http(request: Request, error: HTTPException) -> JSONResponse:
+    def _http(request: Request, error: HTTPException) -> Response:
         refusal = Problem(error.status_code, "http", str(error.detail), str(error.detail))
         refusal.headers |= error.headers or {}  # a 405 names what the path allows
         return _document(request, refusal)
 
     @app.exception_handler(Exception)
-    def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    def _unexpected(request: Request, error: Exception) -> Response:
         # the class only: a message may quote a row
         logger.error("unexpected %s in %s", type(error).__name__, request.url.path)
         detail = f"unexpected {type(error).__name__}"
         return _document(request, Problem(500, "internal", "Something unexpected went wrong", detail))
 
 
-def _document(request: Request, problem: Problem) -> JSONResponse:
-    body: dict[str, Any] = {
-        "type": TYPE_PREFIX + problem.slug,
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-    }
-    if request.url.path.startswith("/v2"):
-        body["error"] = problem.detail  # the Open Inference Protocol's own error member
-    return JSONResponse(body, problem.status, problem.headers, MEDIA_TYPE)
+def _document(request: Request, problem: Problem) -> Response:
+    # the Open Inference Protocol has an error member of its own
+    members = {"error": problem.detail} if request.url.path.startswith("/v2") else {}
+    body = rendered(document(problem.status, problem.slug, problem.title, problem.detail, **members))
+    return Response(body, problem.status, problem.headers, MEDIA_TYPE)

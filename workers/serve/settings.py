@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from processes.environment import Environment
+from processes.secrets import ChosenSecret, GivenSecret
 from schemas.artifacts import Name
-from schemas.processes.environment import Environment
-from schemas.processes.secrets import ChosenSecret, GivenSecret
 
 GatewayName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")]
 """Also the name of its folder."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from controlplane.cli.stored_rows import StoredRows
+from controlplane.cli.verbs.stored_rows import StoredRows
 from schemas.artifacts import ArtifactRef
 
 

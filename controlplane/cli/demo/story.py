@@ -16,15 +16,15 @@ import typer
 import yaml
 from rich.markup import escape
 
-from controlplane.cli.demo.mark import MARK, is_demo
 from controlplane.cli.demo.rows import read_rows
 from controlplane.cli.demo.summary import tell
 from controlplane.cli.demo.traffic import Tally, Traffic
-from controlplane.cli.machine import upgraded_database
 from controlplane.cli.output import FAILED, Terminal, refuse
-from controlplane.cli.pipelines import jobs_of
+from controlplane.cli.processes.demo_mark import MARK, is_demo
+from controlplane.cli.processes.machine import upgraded_database
+from controlplane.cli.processes.supervisor import Supervisor
 from controlplane.cli.progress import Line, Pace, Waited, of_rollout, of_run
-from controlplane.cli.supervisor import Supervisor
+from controlplane.cli.verbs.runs import jobs_of
 from controlplane.cli.watching import watch
 from controlplane.client import Client
 from controlplane.client.connection import until
@@ -195,7 +195,7 @@ def users(story: Story) -> Iterator[None]:
 def wait_for_gateway(screen: Terminal, client: Client, supervisor: Supervisor, seconds: float = 90) -> str:
     """The gateway's address, once it has registered."""
     try:
-        watch(screen, lambda seen: until(lambda: gateway(client), (LIVE,), seconds, seen), lambda found: found)
+        watch(screen, lambda seen: until(lambda: gateway(client), {LIVE}, seconds, seen), lambda found: found)
     except TimeoutError:
         refuse(f"no gateway came up in {seconds:.0f} s; see the logs in {supervisor.settings.home / 'logs'}", FAILED)
     return f"http://127.0.0.1:{supervisor.gateway_ports['reviews']}"

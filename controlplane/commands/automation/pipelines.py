@@ -14,14 +14,13 @@ from controlplane.commands.serving.generations import lock_deployment
 from controlplane.commands.spine.revisions import keep_revision
 from controlplane.domain.document import json_bytes
 from controlplane.domain.pipeline import (
-    OVER,
     Action,
     EndStage,
     FinishRun,
+    Release,
     RequestJob,
     Run,
     StageState,
-    StartRollout,
     check_pipeline,
     deployments_after,
     new_stages,
@@ -36,7 +35,8 @@ from controlplane.store.serving_tables import RolloutRow
 from controlplane.store.tables import JobRow, PipelineRow, PipelineRunRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import PipelineRunFinished, PipelineRunStarted
-from schemas.pipelines import PipelineSpec, StagePhase
+from schemas.phases import FINAL_STAGE_PHASES, StagePhase
+from schemas.pipelines import PipelineSpec
 
 REFUSALS = (Invalid, NotFound, Conflict)
 """What a stage's own spec can be wrong about; anything else is a fault of ours and undoes the transaction."""
@@ -104,7 +104,7 @@ def job_finished(uow: UnitOfWork, job: JobRow) -> None:
     row = _lock_run(uow, job.run_id)
     run = _load(row)
     state = run.stages[job.stage]
-    if state.job_id != str(job.id) or state.phase in OVER:
+    if state.job_id != str(job.id) or state.phase in FINAL_STAGE_PHASES:
         return
     _advance(uow, row, run.with_stage(job.stage, _ended(state, job)))
 
@@ -116,7 +116,7 @@ def rollout_finished(uow: UnitOfWork, rollout: RolloutRow) -> None:
     row = _lock_run(uow, rollout.run_id)
     run = _load(row)
     for name, state in run.stages.items():
-        if state.rollout_id == str(rollout.id) and state.phase not in OVER:
+        if state.rollout_id == str(rollout.id) and state.phase not in FINAL_STAGE_PHASES:
             _advance(uow, row, run.with_stage(name, _released(state, rollout)))
             return
 
@@ -195,7 +195,7 @@ def _do(uow: UnitOfWork, row: PipelineRunRow, run: Run, action: Action) -> Run:
             fact = PipelineRunFinished(run_id=row.id, pipeline=row.pipeline, phase=action.phase, reason=action.reason)
             uow.record(fact, f"pipeline-run/{row.id}", _cause(row))
             return replace(run, phase=action.phase)
-        case RequestJob() | StartRollout():
+        case RequestJob() | Release():
             try:
                 with uow.attempt(), _on_behalf_of(uow, row):
                     state = _request(uow, row, action) if isinstance(action, RequestJob) else _release(uow, row, action)
@@ -216,7 +216,7 @@ def _request(uow: UnitOfWork, row: PipelineRunRow, action: RequestJob) -> StageS
     return StageState(phase="Running", job_id=str(job.id))
 
 
-def _release(uow: UnitOfWork, row: PipelineRunRow, action: StartRollout) -> StageState:
+def _release(uow: UnitOfWork, row: PipelineRunRow, action: Release) -> StageState:
     request = operations.StartRollout(
         deployment=action.deployment,
         model_version_id=find_version(uow.session, action.model_version).id,

@@ -9,13 +9,14 @@ from uuid import UUID, uuid4
 from sqlmodel import col, select
 
 from controlplane.commands.registry.references import resolve_spec, without_filled
-from controlplane.domain.job import FINAL, Transition, backoff_seconds, next_phase
+from controlplane.domain.job import Transition, backoff_seconds, next_phase
 from controlplane.errors import Conflict, NotFound
 from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.cloudevent import EventData
 from schemas.events import JobCancelled, JobRequested
-from schemas.jobs import JobKind, Phase
+from schemas.jobs import JobKind
+from schemas.phases import FINAL_JOB_PHASES, JobPhase
 
 NANOSECONDS = 10**9
 
@@ -110,13 +111,13 @@ def announce(uow: UnitOfWork, job: JobRow, fact: EventData) -> None:
 
 def leave(uow: UnitOfWork, job: JobRow, transition: Transition) -> None:
     """Move a locked job to the phase that follows; without a lease, because no phase but Running has one."""
-    phase = next_phase(cast(Phase, job.phase), transition)
+    phase = next_phase(cast(JobPhase, job.phase), transition)
     if phase is None:
         raise Conflict(f"job {job.id} is {job.phase}: it cannot be {transition}")
     now = uow.now()
     job.phase = phase
     job.lease_until = job.claim_id = None
-    if phase in FINAL:
+    if phase in FINAL_JOB_PHASES:
         job.finished_at = now
     else:
         job.owner = None

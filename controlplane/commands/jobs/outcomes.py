@@ -9,7 +9,7 @@ from controlplane.commands.jobs.lifecycle import announce, is_job, leave, lock_j
 from controlplane.commands.jobs.reports import clean
 from controlplane.commands.registry.consistency import Registered
 from controlplane.commands.registry.registration import register_result
-from controlplane.domain.job import FINAL, Transition, after_failure, after_release
+from controlplane.domain.job import Transition, after_failure, after_release
 from controlplane.errors import Invalid
 from controlplane.kinds import contradiction
 from controlplane.store.ended import JobEnded
@@ -19,6 +19,7 @@ from schemas.claims import Completion, Failure, Release
 from schemas.cloudevent import EventData
 from schemas.events import JobCancelled, JobFailed, JobRequested, JobSucceeded
 from schemas.jobs import SPEC, JobResult, JobSpec
+from schemas.phases import FINAL_JOB_PHASES
 
 MAX_REASON = 2000
 """Characters of a failed job's reason; the rest is cut."""
@@ -124,6 +125,6 @@ def _end_attempt(uow: UnitOfWork, job: JobRow, transition: Transition) -> JobRow
 
 def _tell(uow: UnitOfWork, job: JobRow) -> JobRow:
     """When it has ended, its pipeline run goes on."""
-    if job.phase in FINAL:
+    if job.phase in FINAL_JOB_PHASES:
         uow.has_ended(JobEnded(job))
     return job

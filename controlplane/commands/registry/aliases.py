@@ -8,7 +8,8 @@ from sqlmodel import col, delete, select, update
 
 from controlplane.domain.alias import check_alias_name, etag
 from controlplane.errors import Conflict, Invalid, PreconditionFailed
-from controlplane.projections.models import find_alias, find_follower, find_model, find_version
+from controlplane.projections.aliases import find_alias, find_follower
+from controlplane.projections.models import find_model, find_version
 from controlplane.store.insert import insert_once
 from controlplane.store.tables import AliasHistoryRow, AliasRow
 from controlplane.store.unit_of_work import UnitOfWork

@@ -12,8 +12,10 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from controlplane.commands.registry.base_graphs import find_base_graph
 from controlplane.errors import GraftworkError, Invalid, InvalidDocument
+from controlplane.projections.aliases import find_alias
 from controlplane.projections.datasets import find_dataset_version
-from controlplane.projections.models import find_alias, find_graph, find_version, list_trained_on
+from controlplane.projections.lineage import list_trained_on
+from controlplane.projections.models import find_graph, find_version
 from controlplane.store.tables import DatasetVersionRow, ModelVersionRow, RegisteredModelRow
 from schemas.artifacts import ArtifactRef, DatasetRef, Reference
 from schemas.jobs import SPECS, JobKind, JobSpec

@@ -10,12 +10,13 @@ from controlplane.commands.rollouts.phases import find_active, holds_on
 from controlplane.commands.serving.generations import lock_deployment
 from controlplane.commands.spine.tokens import Principal
 from controlplane.domain.holds import Person
-from controlplane.domain.rollout import FINAL, Verb
+from controlplane.domain.rollout import Verb
 from controlplane.errors import AnotherPersonNeeded, Conflict
 from controlplane.projections.holds import on_deployment, standing_holds
 from controlplane.store.serving_tables import DeploymentRow, HoldRow, RolloutRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import HoldPlaced, HoldReleased
+from schemas.phases import FINAL_ROLLOUT_PHASES
 from schemas.rollouts import RolloutPolicy
 from schemas.views.holds import HoldReleaseRequest
 
@@ -118,7 +119,7 @@ def _release(uow: UnitOfWork, hold: HoldRow, by: Principal, reason: str, cause: 
 def _go_on(uow: UnitOfWork, row: RolloutRow, reason: str) -> None:
     """The word of it is kept; when nothing else stands on the rollout it goes on at the reconciler's next look."""
     keep_word(uow, row, RELEASE, reason)
-    if row.phase in FINAL or holds_on(uow, row):
+    if row.phase in FINAL_ROLLOUT_PHASES or holds_on(uow, row):
         return
     reason = f"hold released by {uow.actor}: {reason}"
     if row.phase == "Verifying":

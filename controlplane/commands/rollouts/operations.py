@@ -16,7 +16,7 @@ from controlplane.commands.rollouts.changes import (
 )
 from controlplane.commands.rollouts.phases import activate, enter_step, find_active, finish, give_way, leave, start_next
 from controlplane.commands.rollouts.phases import promote as promote_now
-from controlplane.commands.serving.generations import lock_deployment, stable_of
+from controlplane.commands.serving.generations import lock_deployment
 from controlplane.commands.spine.tokens import Principal
 from controlplane.domain.analysis.explain import decision_inputs
 from controlplane.domain.analysis.state import AnalysisState
@@ -24,6 +24,7 @@ from controlplane.domain.analysis.verdict import invalid_for_good
 from controlplane.domain.holds import Person
 from controlplane.domain.rollout import Verb, check_verb
 from controlplane.errors import AnotherPersonNeeded, Conflict, Invalid, NotFound
+from controlplane.projections.deployments import stable_of
 from controlplane.projections.holds import released_holds
 from controlplane.projections.labellers import with_labellers
 from controlplane.projections.rollouts import last_heard, step_number
@@ -31,7 +32,8 @@ from controlplane.store.serving_tables import DecisionRow, DeploymentRow, Rollou
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.events import RolloutStarted
-from schemas.rollouts import OperatorRequest, RolloutPhase, RolloutPolicy
+from schemas.phases import ACTIVE_ROLLOUT_PHASES, RolloutPhase
+from schemas.rollouts import OperatorRequest, RolloutPolicy
 
 
 @dataclass(frozen=True)
@@ -200,7 +202,7 @@ def _check_version(uow: UnitOfWork, deployment: DeploymentRow, version_id: UUID)
     under_way = select(RolloutRow).where(
         RolloutRow.deployment == deployment.name,
         RolloutRow.model_version_id == version_id,
-        col(RolloutRow.phase).in_(("Queued", "Gating", "Verifying", "Progressing", "Paused")),
+        col(RolloutRow.phase).in_(("Queued", *ACTIVE_ROLLOUT_PHASES)),
     )
     if found := uow.session.exec(under_way).first():
         raise Conflict(

@@ -16,16 +16,18 @@ from controlplane.commands.rollouts.changes import (
     journey,
     keep_decision,
 )
-from controlplane.commands.serving.generations import Desired, set_generation, stable_of
+from controlplane.commands.serving.generations import Desired, set_generation
 from controlplane.domain import gates
 from controlplane.domain.analysis.state import AnalysisState, begin, conclude, enter
 from controlplane.errors import Conflict
+from controlplane.projections.deployments import stable_of
 from controlplane.projections.holds import in_words, on_rollout, standing_holds
 from controlplane.store.ended import RolloutEnded
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, HoldRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.events import RolloutFinished
-from schemas.rollouts import GateVerdict, RolloutPhase, RolloutPolicy
+from schemas.phases import ACTIVE_ROLLOUT_PHASES, RolloutPhase
+from schemas.rollouts import GateVerdict, RolloutPolicy
 
 # --- holds ------------------------------------------------------------------------------------------------------------
 
@@ -230,7 +232,7 @@ def finish(
 def find_active(uow: UnitOfWork, deployment: str) -> RolloutRow | None:
     query = select(RolloutRow).where(
         RolloutRow.deployment == deployment,
-        col(RolloutRow.phase).in_(("Gating", "Verifying", "Progressing", "Paused")),
+        col(RolloutRow.phase).in_(ACTIVE_ROLLOUT_PHASES),
     )
     return uow.session.exec(query).first()
 

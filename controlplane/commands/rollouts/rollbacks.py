@@ -9,14 +9,16 @@ from controlplane.commands.registry.aliases import ANY, move_alias
 from controlplane.commands.rollouts.changes import decision_of, keep_decision, lock_rollout
 from controlplane.commands.rollouts.phases import find_active, finish, start_next
 from controlplane.commands.serving.gateways import Proof, prove
-from controlplane.commands.serving.generations import Desired, lock_deployment, set_generation, stable_of
+from controlplane.commands.serving.generations import Desired, lock_deployment, set_generation
 from controlplane.domain.canonical import digest
 from controlplane.domain.rollout import Served, predecessor
 from controlplane.errors import Conflict
+from controlplane.projections.deployments import find_running_rollback, stable_of
 from controlplane.projections.models import find_graph, find_version
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RollbackRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.events import RollbackFinished
+from schemas.phases import RollbackPhase
 from schemas.rollouts import RollbackRequest, RolloutPolicy
 
 
@@ -26,7 +28,7 @@ def start_rollback(uow: UnitOfWork, name: str, request: RollbackRequest, silence
     Raises Conflict without a predecessor, for a target that never served, and while another rollback runs.
     """
     deployment = lock_deployment(uow, name)
-    if running := find_running(uow.session, name):
+    if running := find_running_rollback(uow.session, name):
         raise Conflict(f"rollback {running.id} of deployment {name!r} is on its way already")
     stable = stable_of(uow.session, deployment)
     target = _target(uow, deployment, stable, request.target)
@@ -74,7 +76,7 @@ def advance_rollback(uow: UnitOfWork, deployment: DeploymentRow, row: RollbackRo
 def resume_queue(uow: UnitOfWork, name: str) -> DeploymentRow:
     """Unfreeze after a rollback: the next queued rollout begins."""
     deployment = lock_deployment(uow, name)
-    if running := find_running(uow.session, name):
+    if running := find_running_rollback(uow.session, name):
         raise Conflict(f"rollback {running.id} of deployment {name!r} has not ended yet")
     if not deployment.frozen:
         raise Conflict(f"the queue of deployment {name!r} is not frozen")
@@ -82,18 +84,6 @@ def resume_queue(uow: UnitOfWork, name: str) -> DeploymentRow:
     uow.session.flush()
     start_next(uow, deployment)
     return deployment
-
-
-def find_running(session: Session, deployment: str) -> RollbackRow | None:
-    return session.exec(
-        select(RollbackRow).where(RollbackRow.deployment == deployment, RollbackRow.phase == "Verifying")
-    ).first()
-
-
-def list_rollbacks(session: Session, deployment: str, limit: int) -> list[RollbackRow]:
-    """Newest first."""
-    query = select(RollbackRow).where(RollbackRow.deployment == deployment)
-    return list(session.exec(query.order_by(col(RollbackRow.created_at).desc()).limit(limit)))
 
 
 def _target(uow: UnitOfWork, deployment: DeploymentRow, stable: UUID | None, reference: str | None) -> UUID:
@@ -161,7 +151,7 @@ def _move(uow: UnitOfWork, deployment: DeploymentRow, row: RollbackRow, proof: P
     _end(uow, row, "Succeeded", proof, reason)
 
 
-def _end(uow: UnitOfWork, row: RollbackRow, phase: str, proof: Proof, reason: str) -> None:
+def _end(uow: UnitOfWork, row: RollbackRow, phase: RollbackPhase, proof: Proof, reason: str) -> None:
     row.phase, row.finished_at = phase, uow.now()
     row.unconfirmed = [*proof.unconfirmed, *proof.silent]
     fact = RollbackFinished(

@@ -3,7 +3,7 @@
 from controlplane.commands.rollouts.changes import decision_of, keep_decision
 from controlplane.commands.rollouts.phases import enter_step, finish, holds_on, leave, promote, wait_while_held
 from controlplane.commands.serving.gateways import Proof, prove
-from controlplane.commands.serving.generations import stable_of
+from controlplane.projections.deployments import stable_of
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork
 

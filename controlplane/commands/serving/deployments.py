@@ -4,13 +4,15 @@ import base64
 import secrets
 from uuid import UUID
 
-from sqlmodel import Session, col, select
+from sqlmodel import select
 
-from controlplane.commands.serving.generations import Desired, current_row, lock_deployment, set_generation
+from controlplane.commands.serving.generations import Desired, lock_deployment, set_generation
 from controlplane.commands.spine.revisions import keep_revision
 from controlplane.domain.alias import check_alias_name
 from controlplane.errors import Conflict
-from controlplane.projections.models import find_follower, find_graph
+from controlplane.projections.aliases import find_follower
+from controlplane.projections.deployments import current_generation
+from controlplane.projections.models import find_graph
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import DeploymentRow
 from controlplane.store.tables import AliasRow, RegisteredModelRow
@@ -45,11 +47,6 @@ def put_deployment(
         _adopt(uow, deployment)
         return deployment, True
     return _update(uow, name, spec, reason), False
-
-
-def list_deployments(session: Session, after: str, limit: int) -> list[DeploymentRow]:
-    name = col(DeploymentRow.name)
-    return list(session.exec(select(DeploymentRow).where(name > after).order_by(name).limit(limit)))
 
 
 def _update(uow: UnitOfWork, name: str, spec: DeploymentSpec, reason: str | None) -> DeploymentRow:
@@ -87,7 +84,7 @@ def _told(deployment: DeploymentRow) -> tuple[str, float, float]:
 def _tell_gateways(uow: UnitOfWork, deployment: DeploymentRow) -> None:
     """Gateways hear of generations only. A rollout or rollback under way has a policy or a probe of its own, and the
     generation that ends it tells the rest."""
-    current = current_row(uow.session, deployment)
+    current = current_generation(uow.session, deployment)
     if current is not None and current.rollout_id is None and current.probe is None:
         set_generation(uow, deployment, deployment.generation, Desired(stable=current.stable), "the policy changed")
 

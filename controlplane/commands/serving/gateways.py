@@ -7,8 +7,8 @@ from uuid import UUID
 
 from sqlmodel import Session, col, update
 
-from controlplane.commands.serving.generations import find_deployment
 from controlplane.errors import Conflict, Invalid, NotFound
+from controlplane.projections.deployments import find_deployment
 from controlplane.projections.gateways import is_live, list_boots
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import AppliedRow, GatewayBootRow

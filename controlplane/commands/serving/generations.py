@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select, update
 
 from controlplane.errors import Conflict, NotFound
+from controlplane.projections.deployments import current_generation
 from controlplane.projections.models import find_graph
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
@@ -29,13 +30,6 @@ class Desired:
     probe: UUID | None = None
     probe_version: UUID | None = None
     rollback_id: UUID | None = None
-
-
-def find_deployment(session: Session, name: str) -> DeploymentRow:
-    row = session.get(DeploymentRow, name)
-    if row is None:
-        raise NotFound(f"there is no deployment {name!r}")
-    return row
 
 
 def lock_deployment(uow: UnitOfWork, name: str) -> DeploymentRow:
@@ -82,20 +76,9 @@ def set_generation(
     return row
 
 
-def current_row(session: Session, deployment: DeploymentRow) -> GenerationRow | None:
-    """None before the first one."""
-    return session.get(GenerationRow, (deployment.name, deployment.generation))
-
-
-def stable_of(session: Session, deployment: DeploymentRow) -> UUID | None:
-    """The version that gateways serve when no canary does; None before the first release."""
-    row = current_row(session, deployment)
-    return row.stable if row else None
-
-
 def describe_generation(session: Session, deployment: DeploymentRow) -> Generation:
     """The current desired state as gateways read it, signing key and all."""
-    row = current_row(session, deployment) or GenerationRow(
+    row = current_generation(session, deployment) or GenerationRow(
         deployment=deployment.name, generation=deployment.generation, graphs={}, reason="", actor=""
     )
     policy = _canary_policy(session, deployment, row)

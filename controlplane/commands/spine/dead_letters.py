@@ -2,20 +2,19 @@
 
 import base64
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 from uuid import UUID
 
-from sqlalchemy import tuple_, update
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from controlplane.errors import Conflict, NotFound
+from controlplane.errors import Conflict
+from controlplane.projections.dead_letters import find_dead_letter
 from controlplane.store.insert import insert_once
 from controlplane.store.spine_tables import DeadLetterRow, ParkedEventRow
 from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.port import Delivery
-from schemas.kafka_binding import KafkaMessage
 
 RELAY: Final = "relay"
 """The consumer of letters that the broker refused: their offset is the event's seq."""
@@ -60,32 +59,6 @@ def bury(uow: UnitOfWork, delivery: Delivery, burial: Burial) -> bool:
             at=uow.now(),
         ),
     )
-
-
-def delivery_of(letter: DeadLetterRow) -> Delivery:
-    """The letter as it came."""
-    headers = tuple((unquote(name), base64.b64decode(value)) for name, value in letter.headers)
-    message = KafkaMessage(letter.key, letter.value, headers)
-    return Delivery(letter.topic, letter.partition, letter.offset, message)
-
-
-def list_dead_letters(
-    session: Session, *, status: str | None, limit: int, after: tuple[datetime, UUID] | None = None
-) -> list[DeadLetterRow]:
-    """Newest first; `after` is the moment and id of the last one seen, which may have been pruned since."""
-    query = select(DeadLetterRow).order_by(col(DeadLetterRow.at).desc(), col(DeadLetterRow.id).desc()).limit(limit)
-    if status is not None:
-        query = query.where(DeadLetterRow.status == status)
-    if after is not None:
-        query = query.where(tuple_(col(DeadLetterRow.at), col(DeadLetterRow.id)) < after)
-    return list(session.exec(query))
-
-
-def get_dead_letter(session: Session, letter_id: UUID) -> DeadLetterRow:
-    letter = session.get(DeadLetterRow, letter_id)
-    if letter is None:
-        raise NotFound(f"no dead letter {letter_id}")
-    return letter
 
 
 def replay_dead_letter(uow: UnitOfWork, letter_id: UUID) -> DeadLetterRow:
@@ -134,9 +107,9 @@ def unpark(uow: UnitOfWork, seq: int) -> None:
 
 def _leave(uow: UnitOfWork, letter_id: UUID, before: str, after: str) -> DeadLetterRow:
     if not _move(uow, letter_id, before, after, uow.actor):
-        letter = get_dead_letter(uow.session, letter_id)
+        letter = find_dead_letter(uow.session, letter_id)
         raise Conflict(f"dead letter {letter_id} is {letter.status}, expected {before}", field="status")
-    return get_dead_letter(uow.session, letter_id)
+    return find_dead_letter(uow.session, letter_id)
 
 
 def _move(uow: UnitOfWork, letter_id: UUID, before: str, after: str, actor: str) -> bool:

@@ -74,10 +74,6 @@ def authenticate(session: Session, token: str) -> Principal:
     return Principal(identity, name, cast(Role, role))
 
 
-def list_tokens(session: Session) -> list[TokenRow]:
-    return list(session.exec(select(TokenRow).order_by(col(TokenRow.created_at))))
-
-
 def revoke_token(uow: UnitOfWork, token_id: UUID) -> None:
     """From this transaction on it opens nothing."""
     touched = uow.execute(

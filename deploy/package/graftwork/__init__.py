@@ -4,7 +4,8 @@
 ...     job = client.request_job("evaluate", {"model_version": "sentiment@champion", "dataset": "reviews@latest"})
 ...     print(client.wait_for_job(job.id).result)
 
-Everything else that an installation brings (`controlplane`, `workers`, `schemas`) may change without notice.
+Everything else that an installation brings (`controlplane`, `workers`, `processes`, `schemas`) may change without
+notice.
 """
 
 from controlplane.client import ApiError, Client, Gateway, Unreachable

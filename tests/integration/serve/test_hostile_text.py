@@ -219,7 +219,7 @@ def test_a_connection_that_owes_its_request_is_closed(sent: bytes) -> None:
     import uvicorn
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
-    from schemas.processes.slow_clients import impatient
+    from processes.slow_clients import impatient
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         while scope["type"] == "http" and (await receive())["type"] != "http.disconnect":

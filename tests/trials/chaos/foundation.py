@@ -5,8 +5,8 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
-from controlplane.domain.job import FINAL
 from schemas.events import InboundReceived, JobSucceeded
+from schemas.phases import FINAL_JOB_PHASES
 from tests.support.builders.rows import planted_rows
 from tests.support.builders.specs import TRAIN, frozen_head
 from tests.support.readiness import is_ready
@@ -161,7 +161,7 @@ def draw(dice: random.Random, found: list[Any]) -> Any:
 def _succeeds(caller: Caller, kind: str, spec: dict[str, Any]) -> None:
     job = accepted(caller.post("/v1/jobs", {"kind": kind, "spec": spec}))
     ended = wait_for(
-        lambda: found if (found := caller.get(f"/v1/jobs/{job['id']}").body)["phase"] in FINAL else None,
+        lambda: found if (found := caller.get(f"/v1/jobs/{job['id']}").body)["phase"] in FINAL_JOB_PHASES else None,
         f"the first {kind} job ends",
         seconds=JOB_SECONDS,
     )

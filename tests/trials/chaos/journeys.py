@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from controlplane.domain.rollout import FINAL
+from schemas.phases import FINAL_ROLLOUT_PHASES
 from tests.trials.chaos import doors, foundation
 from tests.trials.chaos.caller import PATIENCE, Answer, Caller, GaveUp
 from tests.trials.chaos.foundation import EVENT_SOURCE, EVENT_TYPE, MAX_ATTEMPTS, draw
@@ -179,7 +179,7 @@ def _word(t: Traveller, rollout_id: str, verb: str) -> None:
 def ends(t: Traveller, rollout_id: str) -> None:
     """Evidence decides; what stands because evidence is missing is aborted by its operator."""
     deadline = time.monotonic() + PATIENCE
-    while (found := t.caller.get(f"/v1/rollouts/{rollout_id}").body)["phase"] not in FINAL:
+    while (found := t.caller.get(f"/v1/rollouts/{rollout_id}").body)["phase"] not in FINAL_ROLLOUT_PHASES:
         if found["phase"] == "Paused":
             # A resume is refused while evidence is missing as well; once that is back, the pause is still there.
             _word(t, rollout_id, "resume" if found["paused_for"] == "operator" else "abort")

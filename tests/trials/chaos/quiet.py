@@ -5,7 +5,7 @@ from typing import Final
 
 from controlplane.commands.spine.cursors import FACTS
 from controlplane.commands.spine.dead_letters import RELAY
-from controlplane.domain.rollout import FINAL
+from schemas.phases import FINAL_ROLLOUT_PHASES
 from tests.trials.chaos.caller import Caller
 from tests.trials.chaos.ledger import Ledger
 from tests.trials.chaos.site import DEPLOYMENT, ChaosSite
@@ -65,7 +65,7 @@ def _moving(site: ChaosSite, caller: Caller, ledger: Ledger) -> list[str]:
     ]
     found += [f"run {run['id']} is Running" for run in caller.items("/v1/pipeline-runs", phase="Running")]
     newest = caller.get("/v1/rollouts", limit=20).body["items"]
-    found += [f"rollout {one['id']} is {one['phase']}" for one in newest if one["phase"] not in FINAL]
+    found += [f"rollout {one['id']} is {one['phase']}" for one in newest if one["phase"] not in FINAL_ROLLOUT_PHASES]
     rollbacks = caller.get(f"/v1/deployments/{DEPLOYMENT}/rollbacks", limit=5).body
     found += [f"rollback {one['id']} is {one['phase']}" for one in rollbacks if one["phase"] == "Verifying"]
     return found or _unheard(site, caller, ledger) or _untold(site) or _not_applied(caller)

@@ -7,7 +7,7 @@ from typing import TypeVar
 import httpx
 from sqlmodel import select
 
-from controlplane.commands.spine.dead_letters import delivery_of
+from controlplane.projections.dead_letters import delivery_of
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, EventRow, InFlightRow
 from controlplane.store.tables import TriggerEvaluationRow

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.domain.rollout import FINAL
+from schemas.phases import FINAL_ROLLOUT_PHASES
 from tests.support.builders.specs import TRAIN
 from tests.support.downloads import downloads
 from tests.support.journey import document
@@ -99,6 +99,6 @@ def canary(machine: Machine, version: str, rows: Sequence[Row]) -> Any:
 def ended(machine: Machine, rollout: str) -> Any:
     def found() -> Any:
         now = machine.json("rollout", "get", rollout)
-        return now if now["phase"] in (*FINAL, "Paused") else None
+        return now if now["phase"] in (*FINAL_ROLLOUT_PHASES, "Paused") else None
 
     return wait_for(found, "the rollout ends", seconds=150)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from controlplane.client.client import Client
-from controlplane.domain.rollout import FINAL
+from schemas.phases import FINAL_ROLLOUT_PHASES
 from tests.support.journey import DEPLOYMENT
 
 CANARY: Final[dict[str, Any]] = {
@@ -74,7 +74,7 @@ class Canaries(threading.Thread):
         deadline = time.monotonic() + self._longest_seconds
         while not self._stop_asked.wait(self._look_seconds):
             seen = client.get_rollout(rollout.id)
-            if seen.phase in FINAL:
+            if seen.phase in FINAL_ROLLOUT_PHASES:
                 self.ended[seen.phase] += 1
                 return
             if time.monotonic() > deadline:

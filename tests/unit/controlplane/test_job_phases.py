@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controlplane.domain.job import (
-    FINAL,
     LONGEST_BACKOFF_SECONDS,
     PHASES,
     TRANSITION_NAMES,
@@ -22,13 +21,13 @@ from controlplane.domain.job import (
 )
 from controlplane.domain.lease import live_since, presence_seconds
 from controlplane.domain.roles import INCLUDES, may
-from schemas.jobs import Phase
+from schemas.phases import FINAL_JOB_PHASES, JobPhase
 from schemas.roles import Role
 
 transitions = st.lists(st.sampled_from(TRANSITION_NAMES), max_size=30)
 
 
-def live(phase: Phase, happened: list[Transition]) -> list[Phase]:
+def live(phase: JobPhase, happened: list[Transition]) -> list[JobPhase]:
     """The phases of a job to which all that happens, in order; what cannot happen changes nothing."""
     phases = [phase]
     for transition in happened:
@@ -36,15 +35,15 @@ def live(phase: Phase, happened: list[Transition]) -> list[Phase]:
     return phases
 
 
-@given(st.sampled_from(sorted(FINAL)), transitions)
+@given(st.sampled_from(sorted(FINAL_JOB_PHASES)), transitions)
 def test_a_finished_job_never_moves_again(phase: str, happened: list[Transition]) -> None:
-    assert set(live(cast(Phase, phase), happened)) == {phase}
+    assert set(live(cast(JobPhase, phase), happened)) == {phase}
 
 
 @given(transitions)
 def test_a_job_ends_only_once_and_only_through_the_table(happened: list[Transition]) -> None:
     phases = live("Pending", happened)
-    ends = [after for before, after in pairwise(phases) if after in FINAL and before not in FINAL]
+    ends = [after for before, after in pairwise(phases) if after in FINAL_JOB_PHASES and before not in FINAL_JOB_PHASES]
     assert len(ends) <= 1
     moves = {(before, after) for before, after in pairwise(phases) if before != after}
     assert moves <= {(phase, after) for (phase, _), after in TRANSITIONS.items()}
@@ -52,7 +51,7 @@ def test_a_job_ends_only_once_and_only_through_the_table(happened: list[Transiti
 
 def test_every_phase_can_be_reached_and_every_unfinished_one_can_be_left() -> None:
     assert set(TRANSITIONS.values()) == set(PHASES)
-    assert {phase for phase, _ in TRANSITIONS} == set(PHASES) - FINAL
+    assert {phase for phase, _ in TRANSITIONS} == set(PHASES) - FINAL_JOB_PHASES
 
 
 def test_only_a_running_job_can_succeed_or_fail() -> None:

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from controlplane.domain.pipeline import (
     OUTPUT,
-    OVER,
     EndStage,
     FinishRun,
+    Release,
     RequestJob,
     Run,
     StageState,
-    StartRollout,
     check_pipeline,
     deployments_after,
     new_stages,
@@ -25,6 +24,7 @@ from controlplane.domain.pipeline import (
 )
 from controlplane.errors import Invalid
 from schemas.jobs import JOB_KINDS, SPECS
+from schemas.phases import FINAL_STAGE_PHASES
 from schemas.pipelines import PipelineSpec
 from tests.support.builders.specs import frozen_head
 
@@ -69,7 +69,7 @@ def record(run: Run, action: object) -> Run:
     match action:
         case RequestJob():
             return run.with_stage(action.stage, StageState(phase="Running", job_id=f"job-{action.stage}"))
-        case StartRollout():
+        case Release():
             return run.with_stage(action.stage, StageState(phase="Running", rollout_id="rollout"))
         case EndStage():
             return run.with_stage(action.stage, StageState(phase=action.phase, reason=action.reason))
@@ -180,7 +180,7 @@ def test_no_stage_is_asked_for_twice_and_every_run_ends(spec: PipelineSpec, data
     requested = Counter(action.stage for action in asked if isinstance(action, RequestJob))
     assert set(requested.values()) <= {1}
     assert sum(isinstance(action, FinishRun) for action in asked) == 1
-    assert all(state.phase in OVER for state in run.stages.values())
+    assert all(state.phase in FINAL_STAGE_PHASES for state in run.stages.values())
     assert next_jobs(run) == ()
     for name in requested:
         stage = run.spec.stages[name]
@@ -335,7 +335,7 @@ def test_the_deployments_that_a_stages_end_may_release_to_are_known_in_one_order
 
 def test_a_release_asks_for_its_deployment_and_version_as_text() -> None:
     run = end(end(settle(releasing({"a": "${params.to}"})), "curate", "Succeeded"), "train", "Succeeded")
-    assert next_jobs(replace(run, params={"to": 7})) == (StartRollout("a", "7", "train-made"),)
+    assert next_jobs(replace(run, params={"to": 7})) == (Release("a", "7", "train-made"),)
 
 
 def test_a_run_that_was_cancelled_without_a_word_is_cancelled_all_the_same() -> None:

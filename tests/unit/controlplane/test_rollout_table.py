@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.verdict import Assessment, Ladder
 from controlplane.domain.rollout import (
-    ACTIVE,
-    FINAL,
     TRANSITIONS,
     VERBS,
     Move,
@@ -27,6 +25,7 @@ from controlplane.domain.rollout import (
     retry_pause,
 )
 from controlplane.errors import Conflict
+from schemas.phases import ACTIVE_ROLLOUT_PHASES, FINAL_ROLLOUT_PHASES
 from schemas.rollouts import CanaryPolicy
 from tests.support.serving_periods import Period
 
@@ -54,12 +53,12 @@ def at(phase: Any = "Progressing", **where: Any) -> Situation:
 
 
 def test_every_phase_is_active_final_or_queued() -> None:
-    assert ACTIVE | FINAL | {"Queued"} == TRANSITIONS.keys()
-    assert all(not TRANSITIONS[phase] for phase in FINAL)
-    assert all("Aborted" in TRANSITIONS[phase] for phase in ACTIVE | {"Queued"})
+    assert ACTIVE_ROLLOUT_PHASES | FINAL_ROLLOUT_PHASES | {"Queued"} == TRANSITIONS.keys()
+    assert all(not TRANSITIONS[phase] for phase in FINAL_ROLLOUT_PHASES)
+    assert all("Aborted" in TRANSITIONS[phase] for phase in ACTIVE_ROLLOUT_PHASES | {"Queued"})
 
 
-@pytest.mark.parametrize("phase", sorted(FINAL))
+@pytest.mark.parametrize("phase", sorted(FINAL_ROLLOUT_PHASES))
 def test_what_is_final_stays(phase: Any) -> None:
     with pytest.raises(Conflict):
         check_transition(phase, "Progressing")

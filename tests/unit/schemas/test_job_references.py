@@ -37,8 +37,8 @@ def places(kind: Any, document: dict[str, Any]) -> list[Place]:
             "train",
             {"dataset": "a/1", "public_dataset": "b/1", "task": frozen_head("m/1")},
             [
-                (DatasetRef, "a/1", "dataset"),
                 (ModelRef, "m/1", "task.head.model_version"),
+                (DatasetRef, "a/1", "dataset"),
                 (DatasetRef, "b/1", "public_dataset"),
             ],
         ),

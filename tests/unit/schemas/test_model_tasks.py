@@ -41,7 +41,7 @@ def test_an_answer_ends_at_tokens_that_are_named_in_one_way(ids: tuple[int, ...]
         ("model_version", attack_spec),
         ("model_version", export_spec),
         ("against", lambda version: evaluate_spec(against=version)),
-        ("task.head.frozen.model_version", lambda version: train_spec(task=frozen_head(version))),
+        ("task.text-classification.head.frozen.model_version", lambda version: train_spec(task=frozen_head(version))),
     ],
 )
 def test_what_takes_labels_refuses_a_generator_by_name(field: str, ask: Callable[[ModelRef], Any]) -> None:

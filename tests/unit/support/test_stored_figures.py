@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.cli import kept_rows, simulated
-from controlplane.cli.policies import read_policy
-from controlplane.domain.simulation.report import Row
+from controlplane.cli.simulation import kept_rows, simulated
+from controlplane.cli.simulation.policies import read_policy
+from controlplane.simulation.report import Row
 from tests.support.processes import ROOT
 from tests.support.stored_figures import Render, check_document, keep, stored_for
 from tests.trials.bench import records, tables

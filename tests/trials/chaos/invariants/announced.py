@@ -7,8 +7,6 @@ from typing import Any, Final
 from sqlmodel import Session, col, select
 
 from controlplane.commands.automation.inbound import INBOUND_CONSUMER
-from controlplane.domain.job import FINAL
-from controlplane.domain.rollout import FINAL as FINAL_ROLLOUT
 from controlplane.store.serving_tables import GenerationRow, HoldRow, RollbackRow, RolloutRow
 from controlplane.store.spine_tables import InboxRow
 from controlplane.store.tables import (
@@ -21,6 +19,7 @@ from controlplane.store.tables import (
 )
 from schemas import events
 from schemas.cloudevent import EventData
+from schemas.phases import FINAL_JOB_PHASES, FINAL_ROLLOUT_PHASES
 from tests.trials.chaos.invariants.view import View, short
 
 Data = Mapping[str, Any]
@@ -72,7 +71,7 @@ PAIRS: Final = (
     Pair(
         events.RolloutFinished,
         _field("rollout_id"),
-        _ids(RolloutRow.id, col(RolloutRow.phase).in_(sorted(FINAL_ROLLOUT))),
+        _ids(RolloutRow.id, col(RolloutRow.phase).in_(sorted(FINAL_ROLLOUT_PHASES))),
     ),
     Pair(
         events.RollbackFinished, _field("rollback_id"), _ids(RollbackRow.id, col(RollbackRow.finished_at).is_not(None))
@@ -90,7 +89,7 @@ PAIRS: Final = (
     Pair(events.JobFailed, _field("job_id"), _ended("Failed")),
     Pair(events.JobCancelled, _field("job_id"), _ended("Cancelled")),
 )
-assert {"Succeeded", "Failed", "Cancelled"} == FINAL
+assert {"Succeeded", "Failed", "Cancelled"} == FINAL_JOB_PHASES
 
 
 class Announced:

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from sqlmodel import col, select
 
-from controlplane.domain.job import FINAL
 from controlplane.store.tables import AttachmentRow, BaseGraphRow, DatasetVersionRow, JobRow, ModelVersionRow
+from schemas.phases import FINAL_JOB_PHASES
 from tests.trials.chaos.invariants.view import View
 
 STORE: Final = "sha256"
@@ -95,7 +95,7 @@ class Artifacts:
 
 def _has_checkpoint() -> Any:
     """Whether a job has a checkpoint and may go on from it."""
-    return col(JobRow.checkpoint).is_not(None) & col(JobRow.phase).not_in(sorted(FINAL))
+    return col(JobRow.checkpoint).is_not(None) & col(JobRow.phase).not_in(sorted(FINAL_JOB_PHASES))
 
 
 def _path(root: Path, digest: str) -> Path:

@@ -8,11 +8,10 @@ from sqlmodel import Session, col, func, select
 from controlplane.client.client import Client
 from controlplane.commands.automation.inbound import INBOUND_CONSUMER
 from controlplane.commands.spine.cursors import FACTS
-from controlplane.domain.job import FINAL
-from controlplane.domain.rollout import FINAL as FINAL_ROLLOUT
 from controlplane.store.serving_tables import RollbackRow, RolloutRow
 from controlplane.store.spine_tables import CursorRow, EventRow, InboxRow
 from controlplane.store.tables import JobRow, PipelineRunRow
+from schemas.phases import FINAL_JOB_PHASES, FINAL_ROLLOUT_PHASES
 from tests.trials.chaos.invariants.announced import Announced
 from tests.trials.chaos.invariants.api import ApiAgrees
 from tests.trials.chaos.invariants.artifacts import Artifacts
@@ -106,10 +105,10 @@ class Auditor:
 
 def _going_on(session: Session, expected: Expected, *, relayed: bool) -> Iterator[str]:
     columns = (JobRow.id, JobRow.kind, JobRow.phase)
-    for job_id, kind, phase in session.exec(select(*columns).where(col(JobRow.phase).not_in(sorted(FINAL)))):
+    for job_id, kind, phase in session.exec(select(*columns).where(col(JobRow.phase).not_in(sorted(FINAL_JOB_PHASES)))):
         yield f"{kind} job {job_id} is {phase}"
     going = select(RolloutRow.id, RolloutRow.phase).where(
-        col(RolloutRow.phase).not_in(sorted(FINAL_ROLLOUT)), RolloutRow.phase != "Paused"
+        col(RolloutRow.phase).not_in(sorted(FINAL_ROLLOUT_PHASES)), RolloutRow.phase != "Paused"
     )
     for rollout_id, phase in session.exec(going):
         yield f"rollout {rollout_id} is {phase}"

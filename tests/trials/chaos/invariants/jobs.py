@@ -9,7 +9,6 @@ from uuid import UUID
 
 from sqlmodel import Session, col, select
 
-from controlplane.domain.job import FINAL
 from controlplane.store.spine_tables import EventRow
 from controlplane.store.tables import (
     AttachmentRow,
@@ -19,6 +18,7 @@ from controlplane.store.tables import (
     ModelVersionRow,
 )
 from schemas.events import JobCancelled, JobFailed, JobRequested, JobStarted, JobSucceeded
+from schemas.phases import FINAL_JOB_PHASES
 from tests.trials.chaos.invariants.view import View, short
 
 ENDS: Final = {JobSucceeded.TYPE: "Succeeded", JobFailed.TYPE: "Failed", JobCancelled.TYPE: "Cancelled"}
@@ -67,7 +67,7 @@ class JobLives:
             if (life.phase, life.attempt) != (phase, attempt):
                 told = f"its facts say {life.phase} at attempt {life.attempt}"
                 yield f"job {job_id}: it is {phase} at attempt {attempt}, {told}"
-            if phase not in FINAL and job_id in self._accepted:
+            if phase not in FINAL_JOB_PHASES and job_id in self._accepted:
                 yield f"job {job_id}: accepted, and it has not ended: {phase} at attempt {attempt}"
         for lost in self._accepted - {job_id for job_id, _, _ in found}:
             yield f"job {lost}: accepted, and it does not exist"
@@ -75,7 +75,7 @@ class JobLives:
 
 def _impossible(life: Life, event_type: str, attempt: int) -> str | None:
     """Why that may not follow, or None."""
-    if life.phase in FINAL:
+    if life.phase in FINAL_JOB_PHASES:
         return f"it had ended: {life.phase}"
     if event_type == JobStarted.TYPE:
         return _cannot_start(life, attempt)

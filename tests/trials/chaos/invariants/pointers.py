@@ -10,10 +10,10 @@ from sqlalchemy.orm import defer
 from sqlmodel import col, select
 
 from controlplane.commands.serving.observations import FOLD_AGE
-from controlplane.domain.rollout import ACTIVE, FINAL
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, GenerationRow, RollbackRow, RolloutRow
 from controlplane.store.tables import AliasHistoryRow, AliasRow, PipelineRunRow
 from schemas.events import AliasMoved, RolloutAdvanced, RolloutFinished
+from schemas.phases import ACTIVE_ROLLOUT_PHASES, FINAL_ROLLOUT_PHASES
 from tests.trials.chaos.invariants.expected import AliasMove
 from tests.trials.chaos.invariants.view import View, short
 
@@ -116,7 +116,7 @@ class Deployments:
         if current is None or (current.canary is None and current.weight == 0):
             return
         rollout = view.session.get(RolloutRow, current.rollout_id) if current.rollout_id else None
-        if rollout is None or rollout.phase not in ACTIVE or rollout.weight != current.weight:
+        if rollout is None or rollout.phase not in ACTIVE_ROLLOUT_PHASES or rollout.weight != current.weight:
             phase = rollout.phase if rollout else "none"
             yield f"deployment {deployment.name}: a canary has weight {current.weight} and its rollout is {phase}"
 
@@ -148,13 +148,13 @@ class Rollouts:
     def _rows(self, view: View) -> Iterator[str]:
         self._asked |= view.expected.rollouts
         rows = view.session.exec(select(RolloutRow).options(defer(RolloutRow.analysis), defer(RolloutRow.gates))).all()  # type: ignore[arg-type]
-        for deployment, times in Counter(row.deployment for row in rows if row.phase in ACTIVE).items():
+        for deployment, times in Counter(row.deployment for row in rows if row.phase in ACTIVE_ROLLOUT_PHASES).items():
             if times > 1:
                 yield f"deployment {deployment}: {times} rollouts are active at once"
         for lost in self._asked - {row.id for row in rows}:
             yield f"rollout {lost}: accepted, and it does not exist"
         for row in rows:
-            if row.phase in FINAL and self._over.get(str(row.id)) != row.phase:
+            if row.phase in FINAL_ROLLOUT_PHASES and self._over.get(str(row.id)) != row.phase:
                 yield f"rollout {row.id}: it is {row.phase}, its facts say {self._over.get(str(row.id))}"
             if why := _hangs(row, view):
                 yield f"rollout {row.id}: it is {row.phase} and {why}"
@@ -184,7 +184,7 @@ def _hangs(row: RolloutRow, view: View) -> str | None:
 def _waits_for_something(row: RolloutRow, view: View) -> bool:
     deployment = view.session.get(DeploymentRow, row.deployment)
     active = select(RolloutRow.id).where(
-        RolloutRow.deployment == row.deployment, col(RolloutRow.phase).in_(sorted(ACTIVE))
+        RolloutRow.deployment == row.deployment, col(RolloutRow.phase).in_(sorted(ACTIVE_ROLLOUT_PHASES))
     )
     return (deployment is not None and deployment.frozen) or view.session.exec(active).first() is not None
 
@@ -201,5 +201,7 @@ def _rollbacks_and_runs(view: View) -> Iterator[str]:
 
 def _has_work(run: PipelineRunRow, view: View) -> bool:
     """A rollout of its own that still goes on; its jobs have all ended when the site is at rest."""
-    going = select(RolloutRow.id).where(RolloutRow.run_id == run.id, col(RolloutRow.phase).not_in(sorted(FINAL)))
+    going = select(RolloutRow.id).where(
+        RolloutRow.run_id == run.id, col(RolloutRow.phase).not_in(sorted(FINAL_ROLLOUT_PHASES))
+    )
     return view.session.exec(going).first() is not None

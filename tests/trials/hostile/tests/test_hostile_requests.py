@@ -6,15 +6,11 @@ from typing import Any
 
 import pytest
 
-from controlplane.api.app import create_app
-from controlplane.settings import Settings
 from controlplane.store.database import Database
 from tests.support.builders.specs import CURATE
-from tests.support.operations import Operation, operations
+from tests.support.operations import Operation, all_operations
 from tests.support.worlds.in_process import InProcess
 
-OPERATIONS = operations(create_app(Settings(), Database("sqlite:///never-opened.db")))
-CHANGING = [operation for operation in OPERATIONS if operation.changes]
 HUGE = 10**30
 BODIES: dict[str, bytes] = {
     "nothing": b"",
@@ -56,6 +52,10 @@ def site(database: Database) -> InProcess:
     return InProcess(database)
 
 
+def changing() -> list[Operation]:
+    return [operation for operation in all_operations() if operation.changes]
+
+
 def refused(answer: Any) -> str | None:
     """What is wrong with an answer that should be a refusal."""
     if not 400 <= answer.status_code < 500:
@@ -81,7 +81,7 @@ def fields_of(site: InProcess, operation: Operation) -> list[str]:
 
 def test_bodies_that_are_no_json_objects_are_refused_everywhere(site: InProcess) -> None:
     wrong = {}
-    for operation in CHANGING:
+    for operation in changing():
         bodyless = "requestBody" not in operation.document
         for name, body in BODIES.items():
             answer = send(site, operation, body)
@@ -92,7 +92,7 @@ def test_bodies_that_are_no_json_objects_are_refused_everywhere(site: InProcess)
 
 def test_a_value_that_no_database_holds_is_refused_in_every_field(site: InProcess) -> None:
     wrong = {}
-    for operation in CHANGING:
+    for operation in changing():
         meant = MEANT.get(str(operation), {})
         for field in fields_of(site, operation):
             for name, value in VALUES.items():
@@ -153,7 +153,7 @@ def test_an_event_with_tricks_is_refused(site: InProcess, mode: str, value: str)
 def test_no_path_brings_a_server_down(site: InProcess, part: str) -> None:
     client = site.client("admin", raise_server_exceptions=False)
     wrong = {}
-    for operation in OPERATIONS:
+    for operation in all_operations():
         if "{" not in operation.path:
             continue
         url = operation.url.replace("nobody", part).replace("00000000-0000-0000-0000-000000000000", part)
@@ -170,7 +170,7 @@ def test_no_path_brings_a_server_down(site: InProcess, part: str) -> None:
 def test_no_query_brings_a_server_down(site: InProcess, value: str) -> None:
     client = site.client("admin", raise_server_exceptions=False)
     wrong = {}
-    for operation in OPERATIONS:
+    for operation in all_operations():
         for parameter in operation.document.get("parameters", []):
             if parameter["in"] != "query":
                 continue
@@ -191,7 +191,7 @@ POSITIONS: list[Any] = [
 def test_a_cursor_that_we_never_gave_out_is_refused(site: InProcess, position: Any) -> None:
     cursor = base64.urlsafe_b64encode(json.dumps(position).encode()).decode()
     taken = set()
-    for operation in OPERATIONS:
+    for operation in all_operations():
         if any(parameter["name"] == "cursor" for parameter in operation.document.get("parameters", [])):
             answer = site.client("admin").get(operation.url, params={"cursor": cursor})
             if answer.status_code == 200:

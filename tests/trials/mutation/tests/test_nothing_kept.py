@@ -1,6 +1,6 @@
 """What one test has had computed is computed again for the next."""
 
-from controlplane.domain.simulation.draws import poisson_table
+from controlplane.simulation.draws import poisson_table
 from tests.trials.mutation.nothing_kept import pytest_runtest_setup
 
 

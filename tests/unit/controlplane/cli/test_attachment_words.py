@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from controlplane.cli.models import words
+from controlplane.cli.verbs.models import words
 from schemas.evidence import Finding
 from schemas.views.models import AttachmentView
 from tests.support.builders.artifacts import digest

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.cli.curves import BARS, MOST_COLUMNS, ROWS, picture, points, sparkline
+from controlplane.cli.verbs.curves import BARS, MOST_COLUMNS, ROWS, picture, points, sparkline
 from schemas.views.jobs import Curve
 
 

@@ -9,10 +9,10 @@ from rich.console import Console
 
 from controlplane.cli.app import main
 from controlplane.cli.demo.ending import NEXT, Ending, Release, Spent, ending
-from controlplane.cli.demo.mark import MARK, is_demo
 from controlplane.cli.demo.story import start_clean
 from controlplane.cli.demo.summary import BUSY, draw, last_word
-from controlplane.cli.up import OF_A_DEMO
+from controlplane.cli.processes.demo_mark import MARK, is_demo
+from controlplane.cli.processes.up import OF_A_DEMO
 from schemas.views.rollouts import DecisionView
 
 LINES_OF_A_SCREEN = 40

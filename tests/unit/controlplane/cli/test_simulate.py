@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from controlplane.cli import kept_rows
 from controlplane.cli.app import main
-from controlplane.domain.simulation.scenarios import SCENARIOS
+from controlplane.cli.simulation import kept_rows
+from controlplane.simulation.scenarios import SCENARIOS
 
 BOTH = "canary: {metrics: [{name: error}, {name: wrong, margin: 0.05}]}\n"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.cli.supervisor import LONGEST_WAIT_SECONDS, Child
+from controlplane.cli.processes.supervisor import LONGEST_WAIT_SECONDS, Child
 
 
 @pytest.fixture

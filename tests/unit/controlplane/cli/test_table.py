@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.cli.jobs import COLUMNS
 from controlplane.cli.output import Terminal
 from controlplane.cli.table import LEAST, table
+from controlplane.cli.verbs.jobs import COLUMNS
 from controlplane.domain.waits import SHORT_ID
 from controlplane.settings import Settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.cli.supervisor import API_SECONDS, CannotStart, Child, wait_for_api
+from controlplane.cli.processes.supervisor import API_SECONDS, CannotStart, Child, wait_for_api
 from controlplane.settings import Settings
 
 NOBODY = "http://127.0.0.1:1"

@@ -7,7 +7,7 @@ from typing import cast
 import pytest
 
 from controlplane.domain.analysis.eprocess import Counts
-from controlplane.domain.simulation.baselines import (
+from controlplane.simulation.baselines import (
     BASELINES,
     Argo,
     Baseline,
@@ -17,10 +17,10 @@ from controlplane.domain.simulation.baselines import (
     run_baseline,
     z_score,
 )
-from controlplane.domain.simulation.scenario import Outage, Result, Scenario
-from controlplane.domain.simulation.scenarios import SCENARIOS
-from controlplane.domain.simulation.stream import PACE, Stream, Window
-from controlplane.domain.simulation.world import World, stable_rates
+from controlplane.simulation.scenario import Outage, Result, Scenario
+from controlplane.simulation.scenarios import SCENARIOS
+from controlplane.simulation.stream import PACE, Stream, Window
+from controlplane.simulation.world import World, stable_rates
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
 
 BOTH = CanaryPolicy(metrics=(ErrorMetric(), WrongMetric(name="wrong", margin=0.05)))

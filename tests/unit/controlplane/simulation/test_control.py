@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from controlplane.domain.simulation.control import ControlPlane, Desired, End
+from controlplane.simulation.control import ControlPlane, Desired, End
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import ArmCounts, GenerationSecond, LostUnits, Observation
 from tests.unit.controlplane.analysis.traffic import cell, observed

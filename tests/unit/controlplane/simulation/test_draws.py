@@ -4,8 +4,8 @@ from math import exp, factorial, sqrt
 
 import pytest
 
-from controlplane.domain.simulation.draws import Draws, poisson_table
-from controlplane.domain.simulation.intervals import interval, quantile, upper_limit
+from controlplane.simulation.draws import Draws, poisson_table
+from controlplane.simulation.intervals import interval, quantile, upper_limit
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.7, 3.0, 40.0, 2500.0])

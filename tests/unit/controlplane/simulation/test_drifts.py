@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.domain.simulation.drifts import (
+from controlplane.simulation.drifts import (
     climbing,
     creeping,
     daily,
@@ -11,7 +11,7 @@ from controlplane.domain.simulation.drifts import (
     swinging,
     with_load,
 )
-from controlplane.domain.simulation.scenario import Drift, Rates
+from controlplane.simulation.scenario import Drift, Rates
 
 RATES = (0.01, 0.02)
 

@@ -9,11 +9,11 @@ from uuid import UUID
 import pytest
 
 from controlplane.domain.analysis.cohorts import Label
-from controlplane.domain.simulation.control import ControlPlane, Desired
-from controlplane.domain.simulation.fates import ArmSecond
-from controlplane.domain.simulation.gateway import LATENCY_SECONDS, RESTART_SECONDS, Gateway
-from controlplane.domain.simulation.scenario import Outage, Scenario
-from controlplane.domain.simulation.world import World
+from controlplane.simulation.control import ControlPlane, Desired
+from controlplane.simulation.fates import ArmSecond
+from controlplane.simulation.gateway import LATENCY_SECONDS, RESTART_SECONDS, Gateway
+from controlplane.simulation.scenario import Outage, Scenario
+from controlplane.simulation.world import World
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import Arm, ArmCounts, GenerationSecond, LostUnits, Observation, SessionUnit
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.domain.simulation.scenarios import SCENARIOS
+from controlplane.simulation.scenarios import SCENARIOS
 from tests.support.kept_outcomes import kept, outcomes
 
 KEPT = kept()

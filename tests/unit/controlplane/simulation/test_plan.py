@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.domain.simulation.plan import (
+from controlplane.simulation.plan import (
     Plan,
     Traffic,
     default_harms,
@@ -17,10 +17,10 @@ from controlplane.domain.simulation.plan import (
     summarize_plan,
     why_never,
 )
-from controlplane.domain.simulation.report import Spread
-from controlplane.domain.simulation.scenario import LabelChances, Scenario
-from controlplane.domain.simulation.trial import Outcome, run
-from controlplane.domain.simulation.world import World
+from controlplane.simulation.report import Spread
+from controlplane.simulation.scenario import LabelChances, Scenario
+from controlplane.simulation.trial import Outcome, run
+from controlplane.simulation.world import World
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
 
 QUICK = CanaryPolicy(steps=(0.5,), step_seconds=0, step_units=1, metrics=(ErrorMetric(margin=0.4),))

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from controlplane.domain.simulation.baselines import run_baseline
-from controlplane.domain.simulation.report import (
+from controlplane.simulation.baselines import run_baseline
+from controlplane.simulation.report import (
     CURVE_POINTS,
     OURS,
     Held,
@@ -15,8 +15,8 @@ from controlplane.domain.simulation.report import (
     play,
     summarize,
 )
-from controlplane.domain.simulation.scenario import Bound, Kind, Result, Scenario
-from controlplane.domain.simulation.trial import Outcome, run
+from controlplane.simulation.scenario import Bound, Kind, Result, Scenario
+from controlplane.simulation.trial import Outcome, run
 from schemas.rollouts import CanaryPolicy
 
 POLICY = CanaryPolicy()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from controlplane.domain.simulation.scenario import LabelChances, Late
-from controlplane.domain.simulation.scenarios import (
+from controlplane.simulation.scenario import LabelChances, Late
+from controlplane.simulation.scenarios import (
     SCENARIOS,
     applicable,
     by_request,

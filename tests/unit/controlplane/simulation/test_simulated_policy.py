@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.domain.simulation.intervals import upper_limit
-from controlplane.domain.simulation.scenarios import SCENARIOS
-from controlplane.domain.simulation.trial import run
+from controlplane.simulation.intervals import upper_limit
+from controlplane.simulation.scenarios import SCENARIOS
+from controlplane.simulation.trial import run
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
 
 BOTH = CanaryPolicy(metrics=(ErrorMetric(), WrongMetric(name="wrong", margin=0.05)))

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 from typing import cast
 
 from controlplane.domain.analysis.eprocess import Counts
-from controlplane.domain.simulation.fates import ArmSecond
-from controlplane.domain.simulation.scenario import Outage, Scenario
-from controlplane.domain.simulation.stream import PACE, Stream, Window
-from controlplane.domain.simulation.world import World
+from controlplane.simulation.fates import ArmSecond
+from controlplane.simulation.scenario import Outage, Scenario
+from controlplane.simulation.stream import PACE, Stream, Window
+from controlplane.simulation.world import World
 
 PLAIN = Scenario(name="planted", description="", kind="other")
 

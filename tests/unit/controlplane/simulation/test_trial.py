@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from controlplane.domain.simulation.scenario import Outage
-from controlplane.domain.simulation.scenarios import SCENARIOS
-from controlplane.domain.simulation.trial import run
+from controlplane.simulation.scenario import Outage
+from controlplane.simulation.scenarios import SCENARIOS
+from controlplane.simulation.trial import run
 from schemas.rollouts import CanaryPolicy
 
 EQUAL = SCENARIOS["equal"]

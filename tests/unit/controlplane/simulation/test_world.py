@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.domain.simulation.draws import Draws
-from controlplane.domain.simulation.drifts import step_change
-from controlplane.domain.simulation.fates import ArmSecond
-from controlplane.domain.simulation.lanes import Lanes
-from controlplane.domain.simulation.scenario import LabelChances, Late, Scenario
-from controlplane.domain.simulation.world import World, base_rates
+from controlplane.simulation.draws import Draws
+from controlplane.simulation.drifts import step_change
+from controlplane.simulation.fates import ArmSecond
+from controlplane.simulation.lanes import Lanes
+from controlplane.simulation.scenario import LabelChances, Late, Scenario
+from controlplane.simulation.world import World, base_rates
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
 from schemas.serving import Arm, SessionUnit
 

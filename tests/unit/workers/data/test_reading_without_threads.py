@@ -15,7 +15,7 @@ BEGIN = """
 import sys
 from pathlib import Path
 import pyarrow.parquet
-from controlplane.cli.stored_rows import StoredRows
+from controlplane.cli.verbs.stored_rows import StoredRows
 from schemas.artifacts import ArtifactRef
 from schemas.data.manifest import DatasetPart
 from workers.data.parts import read_part

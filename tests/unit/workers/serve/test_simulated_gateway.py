@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from controlplane.domain.simulation.control import ControlPlane
-from controlplane.domain.simulation.fates import ArmSecond
-from controlplane.domain.simulation.gateway import Gateway
-from controlplane.domain.simulation.scenario import Scenario
-from controlplane.domain.simulation.world import World
+from controlplane.simulation.control import ControlPlane
+from controlplane.simulation.fates import ArmSecond
+from controlplane.simulation.gateway import Gateway
+from controlplane.simulation.scenario import Scenario
+from controlplane.simulation.world import World
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import GenerationSecond, LostUnits, Observation
 from workers.serve.clock import BootClock

@@ -1,0 +1,119 @@
+"""One verb a process: api, relay, reactions, reconciler, worker, serve; and `db upgrade`.
+
+What a process is made of takes seconds to import: each verb imports its own, so that those who only ask need not wait.
+"""
+
+import os
+import sys
+from typing import NoReturn
+
+import typer
+
+from controlplane.cli.output import refuse, terminal
+
+db = typer.Typer(no_args_is_help=True, help="The database's schema.")
+
+
+def register(app: typer.Typer) -> None:
+    for verb in (api, relay, reactions, reconciler):
+        app.command()(verb)
+    # whatever follows is read by the other program, `--help` too
+    raw = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+    app.command(context_settings=raw)(worker)
+    app.command(context_settings=raw)(serve)
+    app.add_typer(db, name="db")
+
+
+@db.command("upgrade")
+def db_upgrade(context: typer.Context) -> None:
+    """Migrate the database to this code's schema, under a lock; safe to run twice and from two places."""
+    from controlplane.cli.processes.machine import upgraded_database
+    from controlplane.store.schema import SCHEMA_VERSION
+
+    screen = terminal(context)
+    upgraded_database(screen).close()
+    screen.say(f"schema version {SCHEMA_VERSION}")
+
+
+def api(context: typer.Context) -> None:
+    """HTTP /v1, /metrics, /healthz, /readyz."""
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    from controlplane.api.app import create_app
+    from controlplane.cli.processes.machine import ready_database
+    from processes.memory import settle, share_arenas
+    from processes.slow_clients import allow_many_connections, impatient
+
+    share_arenas()
+    allow_many_connections()
+    with ready_database(context) as (settings, database):
+        app = create_app(settings, database)
+        settle()
+        uvicorn.run(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http=impatient(H11Protocol),
+            log_config=None,  # ours: uvicorn's own writes what an exception says
+            access_log=False,
+            proxy_headers=settings.trusted_proxies is not None,
+            forwarded_allow_ips=settings.trusted_proxies,
+            timeout_graceful_shutdown=5,
+        )
+
+
+def relay(context: typer.Context) -> None:
+    """Outbox → Kafka, in order, at least once."""
+    if terminal(context).settings.kafka_bootstrap_servers is None:
+        refuse("GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS is not set: without Kafka there is nothing to relay to")
+    from controlplane import relay as relaying
+    from controlplane.cli.processes.machine import ready_database, until_stopped
+    from controlplane.store.bell import hearing
+    from processes.memory import settle
+
+    settle()
+    with ready_database(context) as (settings, database), hearing(database):
+        relaying.run(database, settings, until_stopped())
+
+
+def reactions(context: typer.Context) -> None:
+    """Consumes inbound events (Kafka) and reacts to our own facts."""
+    from controlplane.cli.processes.machine import ready_database, until_stopped
+    from controlplane.reactions import loop as reacting
+    from controlplane.store.bell import hearing
+    from processes.memory import settle
+
+    settle()
+    with ready_database(context) as (settings, database), hearing(database):
+        reacting.run(database, settings, until_stopped())
+
+
+def reconciler(context: typer.Context) -> None:
+    """What only time moves: leases, canary folds, rollout steps, trigger windows, retention."""
+    from controlplane import reconciler as reconciling
+    from controlplane.cli.processes.machine import ready_database, until_stopped
+
+    with ready_database(context) as (settings, database):
+        reconciling.run(database, settings, until_stopped())
+
+
+def worker(context: typer.Context) -> None:
+    """Claims and runs jobs of the kinds named: `graftwork worker train evaluate --name worker-1`."""
+    become("workers.runtime", context)
+
+
+def serve(context: typer.Context) -> None:
+    """Answers predictions, splits traffic, observes: `graftwork serve --deployment reviews --port 8710 --name g1`."""
+    become("workers.serve", context)
+
+
+def become(module: str, context: typer.Context) -> NoReturn:
+    """Replace this process by another module's: the control plane does not import a worker."""
+    settings = terminal(context).settings
+    environment = {
+        **os.environ,
+        "GRAFTWORK_HOME": str(settings.home.absolute()),
+        "GRAFTWORK_API_URL": settings.resolved_api_url(),
+    }
+    os.execve(sys.executable, [sys.executable, "-m", module, *context.args], environment)

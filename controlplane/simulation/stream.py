@@ -1,0 +1,69 @@
+"""What a metrics system shows of an imagined canary: sums over a window, and nothing while nothing is scraped."""
+
+from typing import Final, NamedTuple
+
+from controlplane.domain.analysis.eprocess import Counts
+from controlplane.simulation.fates import ArmSecond
+from controlplane.simulation.scenario import Scenario
+from controlplane.simulation.world import World
+
+PACE: Final = 5
+"""Seconds; intervals, windows and ticks are multiples of it."""
+
+
+class Window(NamedTuple):
+    """Both metrics over some seconds: units and events of either arm."""
+
+    error: Counts
+    wrong: Counts
+    """Labelled answers, and wrong ones among them, under the second of the answer."""
+
+
+class Stream:
+    """One series for the whole fleet; a second that nobody scraped is missing for good."""
+
+    def __init__(self, scenario: Scenario, world: World) -> None:
+        self._scenario, self._world = scenario, world
+        self._error, self._wrong, self._scraped = [Counts()], [Counts()], [0]
+        self.canary_units = 0
+
+    def serve(self, at: int, weight: float) -> None:
+        """`PACE` seconds at once: rates and outages hold for as long."""
+        stable, canary = self._met(at, min(weight * self._scenario.true_weight, 1.0))
+        self.canary_units += canary.units
+        seen = not any(one.gateway is None and one.start <= at < one.stop for one in self._scenario.outages)
+        error, wrong = (_error(stable, canary), _wrong(stable, canary)) if seen else (Counts(), Counts())
+        self._error.append(self._error[-1].plus(error))
+        self._wrong.append(self._wrong[-1].plus(wrong))
+        self._scraped.append(self._scraped[-1] + seen)
+
+    def _met(self, at: int, weight: float) -> tuple[ArmSecond, ArmSecond]:
+        if not self._scenario.stall_every:
+            return self._world.second(at, weight, PACE)
+        seconds = [self._world.second(at + one, weight, 1.0) for one in range(PACE)]  # a stall is shorter
+        stable, canary = (
+            ArmSecond(*(sum(fate) for fate in zip(*arm, strict=True))) for arm in zip(*seconds, strict=True)
+        )
+        return stable, canary
+
+    def last(self, seconds: int) -> Window | None:
+        """None when nothing was scraped in all that time."""
+        since = max(0, len(self._error) - 1 - seconds // PACE)
+        if self._scraped[-1] == self._scraped[since]:
+            return None
+        return Window(_between(self._error, since), _between(self._wrong, since))
+
+    def all(self) -> Window:
+        return Window(self._error[-1], self._wrong[-1])
+
+
+def _between(sums: list[Counts], since: int) -> Counts:
+    return Counts(*(now - then for now, then in zip(sums[-1], sums[since], strict=True)))
+
+
+def _error(stable: ArmSecond, canary: ArmSecond) -> Counts:
+    return Counts(stable.units, stable.errors, canary.units, canary.errors)
+
+
+def _wrong(stable: ArmSecond, canary: ArmSecond) -> Counts:
+    return Counts(stable.right + stable.wrong, stable.wrong, canary.right + canary.wrong, canary.wrong)
