@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from schemas.evidence import Conditions, Interval, Measurement, Paired
+from schemas.evidence import Conditions, Interval, Measurement, Paired, PairedMean
 from schemas.jobs.attack import AttackConditions, AttackResult
 from schemas.jobs.curate import CurateResult
 from schemas.jobs.evaluate import EvaluateResult
@@ -28,6 +28,8 @@ def interval(value: float, spread: float = 0.02, *, n: int = 1000, **bounds: flo
     return Interval(value=value, n=n, **around | bounds)
 
 
+MEANS: Final[tuple[MetricName, ...]] = ("token_f1", "rouge_l", "chrf")
+"""What is measured of every row that a generator is asked."""
 DEEPWORDBUG: Final = {"recipe": "deepwordbug", "queries_per_word": 10}
 """How attacks are made, unless a test says it otherwise."""
 NO_ROWS: Final = interval(0, low=0, high=1, n=0)
@@ -129,6 +131,25 @@ def evaluated(
             *(measurement("recall", apart, label, paired=beside and _half(beside.paired)) for label in LABELS),
             *(measurement("precision", apart, label) for label in LABELS),
             *(measurement("f1", apart, label) for label in LABELS),
+        ),
+        "outcomes": artifact("outcomes", "application/jsonl"),
+    }
+    return EvaluateResult(model_version=version, **fields | changes)
+
+
+def evaluated_text(version: UUID, exact: Interval, beside: Beside | None = None, **changes: Any) -> EvaluateResult:
+    """A generator whose every score is that of its exact answers, and of a perplexity of 2."""
+    n = exact.n
+    mean = beside and PairedMean(n=n, difference=0.0, low=-0.1, high=0.1)
+    perplexity = {"metric": "perplexity", "value": 2.0, "low": 1.5, "high": 2.5, "n": n, "direction": "minimize"}
+    fields: dict[str, Any] = {
+        "conditions": _conditions(Conditions, version, beside, changes),
+        "rows_digest": digest(TEST_ROWS),
+        "rows_trained_on": 0,
+        "measurements": (
+            measurement("exact_match", exact, paired=beside and beside.paired),
+            *(measurement(metric, exact, paired=mean) for metric in MEANS),
+            Measurement(**perplexity, paired=mean),
         ),
         "outcomes": artifact("outcomes", "application/jsonl"),
     }
