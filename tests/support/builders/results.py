@@ -110,6 +110,10 @@ def beside(
     return Beside(against, graph or graph_ref(against), Paired(**fields | changes))
 
 
+def paired_mean(difference: float, spread: float = 0.01, *, n: int = 1000) -> PairedMean:
+    return PairedMean(n=n, difference=difference, low=difference - spread, high=difference + spread)
+
+
 def measurement(metric: MetricName, found: Interval, slice_: str | None = None, **changes: Any) -> Measurement:
     fields: dict[str, Any] = {"metric": metric, "slice": slice_, "direction": METRICS[metric].direction}
     return Measurement(**fields | found.model_dump() | changes)
@@ -138,16 +142,16 @@ def evaluated(
 
 
 def evaluated_text(version: UUID, exact: Interval, beside: Beside | None = None, **changes: Any) -> EvaluateResult:
-    """A generator whose every score is that of its exact answers, and of a perplexity of 2."""
+    """A generator whose every score is that of its exact answers; its perplexity is 2."""
     n = exact.n
-    mean = beside and PairedMean(n=n, difference=0.0, low=-0.1, high=0.1)
+    mean = beside and paired_mean(0.0, 0.1, n=n)
     perplexity = {"metric": "perplexity", "value": 2.0, "low": 1.5, "high": 2.5, "n": n, "direction": "minimize"}
     fields: dict[str, Any] = {
         "conditions": _conditions(Conditions, version, beside, changes),
         "rows_digest": digest(TEST_ROWS),
         "rows_trained_on": 0,
         "measurements": (
-            measurement("exact_match", exact, paired=beside and beside.paired),
+            *(measurement(metric, exact, paired=beside and beside.paired) for metric in ("exact_match", "valid_json")),
             *(measurement(metric, exact, paired=mean) for metric in MEANS),
             Measurement(**perplexity, paired=mean),
         ),

@@ -75,7 +75,7 @@ def _longest_common_subsequence(one: Sequence[str], other: Sequence[str]) -> int
 
 
 def _precision_and_recall(found: str, wanted: str, n: int) -> tuple[float, float] | None:
-    """Of sequences of n characters; None: a text has none so long."""
+    """How many sequences of n characters two texts share, of those of either; None: one has none so long."""
     mine, theirs = (Counter(text[i : i + n] for i in range(len(text) - n + 1)) for text in (found, wanted))
     if not mine or not theirs:
         return None
