@@ -102,6 +102,20 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return cast(str, request.getfixturevalue(f"{request.param}_url"))
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def file_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """For tests that change nothing: one database for all of a file, first on SQLite, then on PostgreSQL."""
+    if request.param == "sqlite":
+        file = tmp_path_factory.mktemp("database") / "graftwork.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), file)
+        url = f"sqlite:///{file}"
+    else:
+        url = cast(PostgresServer, request.getfixturevalue("postgres_server_")).create_database()
+    opened = continuations.open_database(url)
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     opened = continuations.open_database(database_url)

@@ -40,7 +40,7 @@ MODULES: Final = {
     "verbs.triggers": ("trigger",),
     "verbs.deployments": ("deployment",),
     "verbs.rollouts": ("rollout", "why"),
-    "simulation.verb": ("simulate",),
+    "simulation.simulate_verb": ("simulate",),
     "verbs.events": ("events",),
     "verbs.dead_letters": ("dlq",),
     "verbs.tokens": ("token",),

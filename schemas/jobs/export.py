@@ -2,15 +2,28 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from schemas.artifacts import ArtifactRef, Fraction
 from schemas.base import Strict
 from schemas.jobs.references import BaseGraphOf
 from schemas.jobs.results import GraphResult
-from schemas.model.references import ClassifierRef
+from schemas.model.forms import LowRank
+from schemas.model.references import ModelRef
+from schemas.model.tasks import TextGeneration
 
 Kind = Literal["export"]
+
+
+def _has_a_graph(ref: ModelRef) -> ModelRef:
+    """ValueError: no served graph is made of such a version."""
+    identity = ref.identity
+    if isinstance(identity.task, TextGeneration) and not isinstance(identity.form, LowRank):
+        raise ValueError(
+            f"{ref.model}/{ref.version} has form `{identity.form.type}`: expected `low_rank`, which alone is served "
+            f"for {identity.task.type}"
+        )
+    return ref
 
 
 class ExportSpec(Strict):
@@ -18,7 +31,7 @@ class ExportSpec(Strict):
 
     kind: Literal["export"] = "export"
     """The kind of job."""
-    model_version: ClassifierRef = Field(examples=["sentiment@latest"])
+    model_version: Annotated[ModelRef, AfterValidator(_has_a_graph)] = Field(examples=["sentiment@latest"])
     """What to export. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     base_graph: Annotated[ArtifactRef | None, BaseGraphOf("model_version")] = None
     """A graph already exported that has inputs for all that this version changes, put here by the control plane; null:
@@ -33,6 +46,7 @@ class ExportResult(GraphResult):
     """Parity is measured over rows of two different lengths."""
 
     kind: Literal["export"] = "export"
-    label_agreement: Fraction
+    agreement: Fraction
+    """Share of labels, or of the tokens of greedy answers, that are the same."""
     cpu_flags: tuple[str, ...] = ()
     """Instruction sets of the host where parity was measured."""

@@ -1,5 +1,6 @@
 """Messages that cannot be handled, on both databases: their tries are counted, whatever a try does to the process."""
 
+import multiprocessing
 import signal
 
 import pytest
@@ -12,16 +13,21 @@ from controlplane.store.spine_tables import DeadLetterRow, InFlightRow
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.transport.port import Delivery
 from schemas.kafka_binding import KafkaMessage
+from tests.support import deadly_reactions
 from tests.support.deadly_reactions import DEADLY, MAX_TRIES
 from tests.support.facts import announce
-from tests.support.processes import Process, Processes
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.support.deadly_reactions"])
 
 
-def live(processes: Processes, database: Database, number: int) -> Process:
-    """One life of the process; it ends by itself when it has read everything, or of the message."""
-    process = processes.python(f"life-{number}", "-m", "tests.support.deadly_reactions", database.url)
-    process.wait(120)
-    return process
+def live(database: Database) -> int:
+    """How one life of the process ended: by itself when it had read everything, or of the message."""
+    process = FORKS.Process(target=deadly_reactions.main, args=(database.url,))
+    process.start()
+    process.join(120)
+    assert process.exitcode is not None, "it still runs after 120 s"
+    return process.exitcode
 
 
 def heard(database: Database) -> list[str]:
@@ -50,12 +56,12 @@ def test_each_consumer_has_its_own_hands(database: Database) -> None:
 
 @pytest.mark.e2e
 def test_a_message_that_kills_the_process_is_a_dead_letter_after_so_many_deaths(
-    database: Database, processes: Processes
+    database: Database,
 ) -> None:
     for name in ("before", DEADLY, "after"):
         announce(database, name, 0)
     deaths = 0
-    while live(processes, database, deaths).wait() == -signal.SIGKILL:
+    while live(database) == -signal.SIGKILL:
         deaths += 1
         assert deaths <= MAX_TRIES + 1
     assert deaths == MAX_TRIES + 1  # the first one in a batch, of which nobody could say whose fault it was
@@ -68,19 +74,16 @@ def test_a_message_that_kills_the_process_is_a_dead_letter_after_so_many_deaths(
 
 
 @pytest.mark.e2e
-def test_a_replay_that_kills_the_process_opens_the_letter_again(
-    sqlite_database: Database, processes: Processes
-) -> None:
+def test_a_replay_that_kills_the_process_opens_the_letter_again(sqlite_database: Database) -> None:
     announce(sqlite_database, DEADLY, 0)
-    lives = 0
-    while live(processes, sqlite_database, lives).wait() == -signal.SIGKILL:
-        lives += 1
+    while live(sqlite_database) == -signal.SIGKILL:
+        pass
     (letter,) = letters(sqlite_database)
     with sqlite_database.begin("tester") as uow:
         replay_dead_letter(uow, letter.id)
     announce(sqlite_database, "after", 0)
     deaths = 0
-    while live(processes, sqlite_database, 100 + deaths).wait() == -signal.SIGKILL:
+    while live(sqlite_database) == -signal.SIGKILL:
         deaths += 1
         assert deaths <= MAX_TRIES
     (letter,) = letters(sqlite_database)

@@ -3,10 +3,12 @@
 `python -m tests.support.confined` is the other side: it imports once, then forks for each request.
 """
 
+import contextlib
 import importlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -37,6 +39,7 @@ class Confined:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
 
     def run(self, function: str, *arguments: str, headroom: int = HEADROOM) -> Outcome:
@@ -45,16 +48,26 @@ class Confined:
         request = {"function": function, "arguments": arguments, "headroom": headroom}
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
-        line = self._process.stdout.readline()
+        try:
+            line = self._process.stdout.readline()
+        except BaseException:  # the test's time is over, and the answer would be taken for the next one's
+            self._kill()
+            raise
         assert line, "the zygote has died"
         return Outcome(**json.loads(line))
 
     def close(self) -> None:
+        self._kill()
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+    def _kill(self) -> None:
+        """Also the child that is at it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
 
 # --- the zygote -------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def rows(count: int, start: int = 0) -> list[dict[str, object]]:
 
 def a_row(text: str, label: str, group: str | None, key: str, place: Place | None = None) -> TextLabel:
     """A row whose key a test tells."""
-    return TextLabel(text, label, key=key, group=group, place=place)
+    return TextLabel(text, label, _key=key, group=group, place=place)
 
 
 def curate(bench: Workbench, *sources: Source, **fields: Any) -> CurateResult:

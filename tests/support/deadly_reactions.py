@@ -1,8 +1,7 @@
-"""A reactions process that one message kills at each try: `python -m tests.support.deadly_reactions URL`."""
+"""A reactions process that one message kills at each try."""
 
 import os
 import signal
-import sys
 from typing import Final
 
 from controlplane.commands.spine.cursors import cursor_of
@@ -43,7 +42,3 @@ def main(url: str) -> None:
         with database.read() as session:
             done = cursor_of(session, "deadly")
     source.close()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

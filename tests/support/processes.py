@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -128,8 +128,13 @@ class Processes:
 
     def kill_all(self) -> None:
         """Also what they have started in groups of its own."""
-        below = [pid for process in self.all for pid in descendants(process.pid)]
-        for process in self.all:
+        self.kill(self.all)
+
+    def kill(self, killed: Iterable[Process]) -> None:
+        """Those of them, and what they have started in groups of its own."""
+        killed = list(killed)
+        below = [pid for process in killed for pid in descendants(process.pid)]
+        for process in killed:
             process.kill()
         for pid in below:
             with contextlib.suppress(ProcessLookupError):

@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from schemas.artifacts import Digest, Split
 from schemas.data.rows import ROW_SCHEMAS, RowSchema, RowSchemaName
@@ -29,16 +30,30 @@ Message = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class Kept(ABC):
     """What curation keeps of a row, whatever its row schema."""
 
-    key: str
-    """The normal form of what the row says, its answer in the last line: rows with one key are duplicates."""
     group: str | None = None
     place: Place | None = None
     """None: a row of the parent version."""
     split: Split | None = None
     """None: it has not been divided yet."""
+    _key: str | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def key(self) -> str:
+        """The normal form of what the row says, its answer in the last line: rows with one key are duplicates.
+
+        Made when first asked for: a text that is too long is left out before anybody does.
+        """
+        if self._key is None:
+            object.__setattr__(self, "_key", self._normal_form())
+        assert self._key is not None
+        return self._key
+
+    @abstractmethod
+    def _normal_form(self) -> str:
+        """The key, by the texts of the row."""
 
     @property
     def question(self) -> str:
@@ -58,12 +73,11 @@ class TextLabel(Kept):
     text: str
     label: str
 
-    @classmethod
-    def of(cls, text: str, label: str, **kept: Any) -> "TextLabel":
-        return cls(text, label, key=normalize(text), **kept)
-
     def with_text(self, text: str) -> "TextLabel":
-        return replace(self, text=text, key=normalize(text))
+        return replace(self, text=text, _key=None)
+
+    def _normal_form(self) -> str:
+        return normalize(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +86,8 @@ class PromptCompletion(Kept):
     completion: str
     label: None = None
 
-    @classmethod
-    def of(cls, prompt: str, completion: str, **kept: Any) -> "PromptCompletion":
-        return cls(prompt, completion, key=f"{normalize(prompt)}{ANSWER}{normalize(completion)}", **kept)
+    def _normal_form(self) -> str:
+        return f"{normalize(self.prompt)}{ANSWER}{normalize(self.completion)}"
 
     @property
     def text(self) -> str:
@@ -86,10 +99,8 @@ class Messages(Kept):
     messages: Sequence[Message]
     label: None = None
 
-    @classmethod
-    def of(cls, messages: Sequence[Message], **kept: Any) -> "Messages":
-        key = ANSWER.join(f"{message['role']} {normalize(message['content'])}" for message in messages)
-        return cls(messages, key=key, **kept)
+    def _normal_form(self) -> str:
+        return ANSWER.join(f"{message['role']} {normalize(message['content'])}" for message in self.messages)
 
     @property
     def text(self) -> str:
@@ -99,9 +110,9 @@ class Messages(Kept):
 Row = TextLabel | PromptCompletion | Messages
 """`text` is what is counted of it and `label` what it is balanced by; None: its row schema has no label."""
 ROWS: Final[Mapping[RowSchemaName, Callable[..., Row]]] = {
-    "text_label": TextLabel.of,
-    "prompt_completion": PromptCompletion.of,
-    "messages": Messages.of,
+    "text_label": TextLabel,
+    "prompt_completion": PromptCompletion,
+    "messages": Messages,
 }
 """By its row schema how a row is made of the values of the schema's columns, in their order."""
 

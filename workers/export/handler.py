@@ -7,19 +7,11 @@ from schemas.artifacts import ArtifactRef
 from schemas.jobs.export import ExportResult, ExportSpec
 from schemas.model.references import GraphRef
 from workers.adapters.files import Adapter, read_adapter
-from workers.adapters.reference import check_fits, fold
-from workers.base.loading import Base, load_base
-from workers.export.onnx import (
-    ADAPTER_MEDIA_TYPE,
-    GRAPH_MEDIA_TYPE,
-    Identity,
-    export_base_graph,
-    graph_identity,
-    graph_inputs,
-    read_identity,
-    write_onnx_adapter,
-)
-from workers.export.parity import Parity, ServedGraph, measure_parity
+from workers.adapters.reference import check_fits
+from workers.base.loading import Base
+from workers.export.exporter import EXPORTERS, Exporter
+from workers.export.onnx import ADAPTER_MEDIA_TYPE, GRAPH_MEDIA_TYPE, Identity, read_identity, write_onnx_adapter
+from workers.export.parity import Parity, ServedGraph
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 
@@ -31,31 +23,31 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
     context.stage("reading the base model")
     folder = context.sources.fetch(spec.model_version.identity.base.uri)
     adapter = read_adapter(context.artifacts.fetch(spec.model_version.adapter))
-    base = load_base(folder)
+    exporter = EXPORTERS[adapter.identity.task.type]
+    base = exporter.load(folder)
     check_fits(base, adapter)
-    base_graph = _base_graph(spec, adapter, base, context)
+    base_graph = _base_graph(exporter, spec, adapter, base, context)
     context.log("base graph: an earlier export's" if spec.base_graph else "base graph: exported")
     context.progress(1, _STEPS, "base graph")
     onnx_adapter = context.workdir / "version.onnx_adapter"
-    write_onnx_adapter(graph_inputs(adapter), onnx_adapter)
+    graph_file = context.artifacts.fetch(base_graph)
+    write_onnx_adapter(exporter.graph_inputs(adapter, graph_file), onnx_adapter)
     context.progress(2, _STEPS, "adapter")
-    served = ServedGraph(context.artifacts.fetch(base_graph), onnx_adapter)
-    parity = measure_parity(served, base, adapter, spec.parity_rows)
+    parity = exporter.measure_parity(ServedGraph(graph_file, onnx_adapter), base, adapter, spec.parity_rows)
     context.log(
         f"parity on {parity.rows} rows: logits differ by {parity.max_abs_diff:.3g} at most, "
-        f"labels agree on {parity.label_agreement:.2%}"
+        f"answers agree in {parity.agreement:.2%}"
     )
     _check_parity(parity, spec)
     context.progress(_STEPS, _STEPS, "parity", max_abs_diff=parity.max_abs_diff)
     return _result(spec, context, adapter, (base_graph, folder, onnx_adapter), parity)
 
 
-def _base_graph(spec: ExportSpec, adapter: Adapter, base: Base, context: Context) -> ArtifactRef:
-    identity = graph_identity(base, adapter, spec.model_version.adapter.digest)
-    if adapter.identity.form.shared_inputs() is None:
-        fold(base, adapter)
+def _base_graph(exporter: Exporter, spec: ExportSpec, adapter: Adapter, base: Base, context: Context) -> ArtifactRef:
+    identity = exporter.graph_identity(base, adapter, spec.model_version.adapter.digest)
     if spec.base_graph is None:
-        return context.artifacts.put_bytes(export_base_graph(base, identity), GRAPH_MEDIA_TYPE)
+        graph = exporter.build_base_graph(base, adapter, identity, context.workdir)
+        return context.artifacts.put_bytes(graph, GRAPH_MEDIA_TYPE)
     _check_identity(read_identity(context.artifacts.fetch(spec.base_graph)), identity)
     return spec.base_graph
 
@@ -91,7 +83,7 @@ def _result(
             identity=adapter.identity,
         ),
         max_abs_diff=parity.max_abs_diff,
-        label_agreement=parity.label_agreement,
+        agreement=parity.agreement,
         rows=parity.rows,
         cpu_flags=cpu_flags(),
     )

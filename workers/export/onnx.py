@@ -28,7 +28,7 @@ from workers.tasks.text_classification.features import features
 GRAPH_MEDIA_TYPE: Final = "application/onnx"
 ADAPTER_MEDIA_TYPE: Final = "application/vnd.onnxruntime.adapter"
 _OPSET: Final = 18
-_METADATA_KEY: Final = "graftwork.graph.v1"
+IDENTITY_KEY: Final = "graftwork.graph.v1"
 # Sizes while tracing: no two equal and none 1, so that none is mistaken for another or for a constant.
 _TRACED_RANK, _TRACED_LABELS, _TRACED_BATCH, _TRACED_LENGTH, _TRACED_ROWS = 3, 5, 2, 7, 11
 
@@ -60,7 +60,7 @@ def export_base_graph(base: Base, identity: Identity) -> bytes:
     _make_overridable(model, names)
     _clean(model)
     entry = model.metadata_props.add()
-    entry.key, entry.value = _METADATA_KEY, json.dumps(identity, sort_keys=True)
+    entry.key, entry.value = IDENTITY_KEY, json.dumps(identity, sort_keys=True)
     onnx.checker.check_model(model)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
@@ -68,9 +68,9 @@ def export_base_graph(base: Base, identity: Identity) -> bytes:
 
 def read_identity(graph: Path) -> Identity:
     entries = {entry.key: entry.value for entry in onnx.load(str(graph), load_external_data=False).metadata_props}
-    if _METADATA_KEY not in entries:
+    if IDENTITY_KEY not in entries:
         raise JobError("base_graph is no base graph of ours: it does not say which base it was exported from")
-    identity: Identity = json.loads(entries[_METADATA_KEY])
+    identity: Identity = json.loads(entries[IDENTITY_KEY])
     return identity
 
 

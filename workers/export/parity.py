@@ -20,7 +20,8 @@ _SHORT_WORDS: Final = 3
 @dataclass(frozen=True)
 class Parity:
     max_abs_diff: float
-    label_agreement: float
+    agreement: float
+    """Share of the labels, or of the tokens of greedy answers, that are the same."""
     rows: int
 
 

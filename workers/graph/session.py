@@ -11,7 +11,7 @@ import onnxruntime as ort
 from workers.base.arrays import Logits
 from workers.base.tokenizer import TextTokenizer
 from workers.graph.batching import plan_batches
-from workers.graph.file import check_graph_file
+from workers.graph.opening import open_graph
 from workers.runtime.errors import JobError
 
 
@@ -25,13 +25,7 @@ class GraphSession:
     """Safe to share between threads. A version that is unloaded still finishes the calls that it began."""
 
     def __init__(self, base_graph: Path, tokenizer: Path, max_length: int, intra_op_threads: int = 1) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = intra_op_threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # each version's rank differs from the placeholder's: not worth a warning
-        # Other processes share our cores: waiting threads must sleep, not spin.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = _open(base_graph, options)
+        self._session = open_graph(base_graph, intra_op_threads)
         self._tokenizer_file = tokenizer
         self._max_length = max_length
         self._tokenizers: dict[int, TextTokenizer] = {}
@@ -84,11 +78,3 @@ class GraphSession:
         if max_length not in self._tokenizers:
             self._tokenizers[max_length] = TextTokenizer(self._tokenizer_file, max_length)
         return self._tokenizers[max_length]
-
-
-def _open(graph: Path, options: ort.SessionOptions) -> ort.InferenceSession:
-    check_graph_file(graph)
-    try:
-        return ort.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its classes have no common base of their own
-        raise JobError(f"graph {graph.name} cannot be loaded: {error}") from error

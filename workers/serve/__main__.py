@@ -1,6 +1,7 @@
 """`python -m workers.serve --deployment NAME --port P`: one gateway."""
 
 import sys
+from functools import partial
 
 import uvicorn
 from pydantic import ValidationError
@@ -15,15 +16,16 @@ from schemas.faults import in_words
 from workers.graph.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app
+from workers.serve.engines.graph.engine import GraphEngine
+from workers.serve.engines.graph.sessions import OpenSession, Sessions
 from workers.serve.files import GatewayBusy, GatewayFiles
-from workers.serve.sessions import OpenEngine, Sessions
 from workers.serve.settings import GatewaySettings
 
 DRAIN_SECONDS = 10
 """At SIGTERM; longer than the default deadline of a unit."""
 
 
-def main(arguments: list[str] | None = None, open_engine: OpenEngine = GraphSession) -> int:
+def main(arguments: list[str] | None = None, open_session: OpenSession = GraphSession) -> int:
     keep_private()
     try:
         settings = _settings(arguments)
@@ -37,15 +39,15 @@ def main(arguments: list[str] | None = None, open_engine: OpenEngine = GraphSess
         print(error, file=sys.stderr)  # noqa: T201
         return 1
     try:
-        return _serve(settings, open_engine, files)
+        return _serve(settings, open_session, files)
     finally:
         files.close()
 
 
-def _serve(settings: GatewaySettings, open_engine: OpenEngine, files: GatewayFiles) -> int:
-    sessions = Sessions(ArtifactStore(settings.artifacts_root(), settings.home / "cache"), open_engine)
+def _serve(settings: GatewaySettings, open_session: OpenSession, files: GatewayFiles) -> int:
+    sessions = Sessions(ArtifactStore(settings.artifacts_root(), settings.home / "cache"), open_session)
     config = uvicorn.Config(
-        create_app(settings, sessions, files),
+        create_app(settings, partial(GraphEngine, sessions), files),
         host=settings.host,
         port=settings.port,
         ws="none",

@@ -9,20 +9,19 @@ from typing import Any
 from uuid import uuid4
 
 from schemas.serving import GatewayBoot
-from workers.serve.batcher import Batcher
-from workers.serve.clock import BootClock
 from workers.serve.control import ControlPlane
-from workers.serve.desired import Desired
+from workers.serve.engines.port import Engine
 from workers.serve.files import GatewayFiles
-from workers.serve.journal import Journal
-from workers.serve.ledger import Ledger
-from workers.serve.metrics import Metrics
-from workers.serve.predict import Predictor
-from workers.serve.sessions import Sessions
+from workers.serve.observe.clock import BootClock
+from workers.serve.observe.journal import Journal
+from workers.serve.observe.ledger import Ledger
+from workers.serve.observe.metrics import Metrics
+from workers.serve.observe.uplink import Uplink
+from workers.serve.rollout.generations import Follower
+from workers.serve.rollout.state import State
+from workers.serve.rollout.units import Units
 from workers.serve.settings import GatewaySettings
-from workers.serve.state import State
 from workers.serve.threads import in_thread
-from workers.serve.uplink import Uplink
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ RESTART_SECONDS = 1.0
 @dataclass(frozen=True)
 class Gateway:
     state: State
-    predictor: Predictor
+    units: Units
     metrics: Metrics
 
     @property
@@ -50,8 +49,11 @@ class Gateway:
         return self.metrics.render()
 
 
+OpenEngine = Callable[[Metrics], Engine]
+
+
 @asynccontextmanager
-async def running(settings: GatewaySettings, sessions: Sessions, files: GatewayFiles) -> AsyncIterator[Gateway]:
+async def running(settings: GatewaySettings, open_engine: OpenEngine, files: GatewayFiles) -> AsyncIterator[Gateway]:
     """A gateway that follows its deployment while the context is open."""
     control = ControlPlane(settings.api_url, settings.token_value(), settings.deployment)
     metrics = Metrics()
@@ -64,22 +66,22 @@ async def running(settings: GatewaySettings, sessions: Sessions, files: GatewayF
         sent_second=clock.second(),
     )
     journal = Journal(files.journal(boot.boot), boot.boot)
-    state = State(boot.boot, clock, journal, Ledger(boot.boot, clock, journal), sessions)
-    batcher = Batcher(sessions.logits, lambda rows: metrics.batch_rows.observe(rows))
-    desired = Desired(state, control, files, batcher)
+    engine = open_engine(metrics)
+    state = State(boot.boot, clock, journal, Ledger(boot.boot, clock, journal), engine)
+    follower = Follower(state, control, files)
     uplink = Uplink(boot, state, control, files, metrics)
-    current = [_task(work) for work in (desired.follow, desired.load, desired.keep, uplink.report_lost_units)]
+    current = [_task(work) for work in (follower.follow, follower.load, follower.keep, uplink.report_lost_units)]
     telling = [_task(uplink.seal), _task(uplink.observe), _task(uplink.report)]
     try:
-        yield Gateway(state, Predictor(state, batcher, metrics), metrics)
+        yield Gateway(state, Units(state, metrics), metrics)
     finally:
         await _stop(current)
         with suppress(TimeoutError):
-            await asyncio.wait_for(in_thread(desired.keep_now, name="keep"), LAST_WORDS_SECONDS)
+            await asyncio.wait_for(in_thread(follower.keep_now, name="keep"), LAST_WORDS_SECONDS)
         with suppress(TimeoutError):
             await asyncio.wait_for(uplink.end(clock.second()), LAST_WORDS_SECONDS)
         await _stop(telling)
-        batcher.close_all()
+        engine.close()
         journal.close()
         await control.close()
 

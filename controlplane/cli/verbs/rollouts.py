@@ -7,7 +7,7 @@ import typer
 
 from controlplane.cli.output import FAILED, Limit, Terminal, terminal
 from controlplane.cli.progress import of_rollout
-from controlplane.cli.simulation.plan import plan
+from controlplane.cli.simulation.plan_verb import plan
 from controlplane.cli.table import one_line
 from controlplane.cli.verbs.deployments import POLICY, WhichHold, warn
 from controlplane.cli.verbs.jobs import Wait

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.prediction_id import verify_prediction_id
 from tests.support.scripted_engine import SIGNING_KEY
 from tests.support.waiting import wait_for
-from workers.serve.requests import MAX_BODY_BYTES, MAX_CHARACTERS, MAX_ROWS
+from workers.serve.protocols.requests import MAX_BODY_BYTES, MAX_CHARACTERS, MAX_ROWS
 from workers.serve.settings import GatewaySettings
 
 

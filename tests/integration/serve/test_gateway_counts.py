@@ -9,8 +9,8 @@ import httpx
 from schemas.serving import GenerationSecond
 from tests.support.scripted_engine import HANG, ScriptedEngine
 from tests.support.waiting import wait_for
-from workers.serve.requests import MAX_ROWS
-from workers.serve.traffic import draw_arm
+from workers.serve.protocols.requests import MAX_ROWS
+from workers.serve.rollout.draw import draw_arm
 
 
 def seconds_of(site: Any, generation: int) -> list[GenerationSecond]:

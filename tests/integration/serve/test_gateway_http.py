@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.support import openapi
-from workers.serve.requests import MAX_BODY_BYTES
+from workers.serve.protocols.requests import MAX_BODY_BYTES
 
 GET_PATHS = ("/healthz", "/readyz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/movies")
 

@@ -14,7 +14,7 @@ from tests.integration.serve.test_gateway_survives import gateway_process
 from tests.support.processes import Process, Processes
 from tests.support.waiting import wait_for
 from tests.support.worlds.gateway import GatewayInProcess
-from workers.serve.requests import MAX_BODY_BYTES, MAX_CHARACTERS, MAX_ROWS
+from workers.serve.protocols.requests import MAX_BODY_BYTES, MAX_CHARACTERS, MAX_ROWS
 
 pytestmark = pytest.mark.e2e
 FAMILY = "\U0001f468‍\U0001f469‍\U0001f467‍\U0001f466"

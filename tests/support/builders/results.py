@@ -80,7 +80,7 @@ def privacy_label(**changes: Any) -> PrivacyLabel:
 
 
 def exported(version: UUID, **changes: Any) -> ExportResult:
-    fields: dict[str, Any] = {"graph": graph_ref(version), "max_abs_diff": 1e-5, "label_agreement": 1.0, "rows": 16}
+    fields: dict[str, Any] = {"graph": graph_ref(version), "max_abs_diff": 1e-5, "agreement": 1.0, "rows": 16}
     return ExportResult(model_version=version, **fields | changes)
 
 

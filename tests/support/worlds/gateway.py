@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -16,8 +17,9 @@ from tests.support.ports import free_ports
 from tests.support.scripted_engine import ScriptedEngine, generation_of, scripted_version
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app
+from workers.serve.engines.graph.engine import GraphEngine
+from workers.serve.engines.graph.sessions import Sessions
 from workers.serve.files import GatewayFiles
-from workers.serve.sessions import Sessions
 from workers.serve.settings import GatewaySettings
 
 ROLLOUT: Final = UUID(int=99)
@@ -68,7 +70,7 @@ class GatewayInProcess:
         files = GatewayFiles(chosen.home, chosen.deployment, chosen.name)
         sessions = Sessions(self.store, ScriptedEngine)
         try:
-            self.app = create_app(chosen, sessions, files)
+            self.app = create_app(chosen, partial(GraphEngine, sessions), files)
             with serving(self.app) as url, httpx.Client(base_url=url, timeout=30) as client:
                 yield client
         finally:

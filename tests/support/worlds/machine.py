@@ -7,12 +7,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import cached_property
 from typing import Any, Final, Self
 from uuid import UUID
 
 import httpx
 
+from controlplane.commands.spine.tokens import bootstrap_admin
+from controlplane.continuations import open_database
 from schemas.data.operators import Splits
 from tests.support.builders.bases import build_tiny_base
 from tests.support.builders.rows import planted_rows
@@ -42,15 +45,17 @@ class Machine:
         }
         """What whatever is started next is told."""
         self._lives = 0
+        self._api: Process | None = None
+        self._reconciler: Process | None = None
+        self._worker: Process | None = None
 
     @classmethod
     def apart(cls, processes: Processes, database_url: str) -> Self:
-        """With that database, whose tables are made here; each process is to be started for itself."""
+        """With that database, which has its tables and gets its admin; each process is to be started for itself."""
         machine = cls(
             processes,
             {
                 "GRAFTWORK_DATABASE_URL": database_url,
-                "GRAFTWORK_BOOTSTRAP_TOKEN": TOKEN,
                 "GRAFTWORK_TOKEN": TOKEN,
                 "GRAFTWORK_SINGLETON_LEASE_SECONDS": "2",
                 "GRAFTWORK_WORKER_POLL_SECONDS": "1",
@@ -59,7 +64,8 @@ class Machine:
             },
         )
         machine.env["GRAFTWORK_API_URL"] = machine.api_url
-        machine.start("-m", "controlplane", "db", "upgrade").wait()
+        with closing(open_database(database_url)) as database, database.begin("bootstrap") as uow:
+            bootstrap_admin(uow, TOKEN)
         return machine
 
     @property
@@ -122,15 +128,45 @@ class Machine:
 
     def api(self) -> Process:
         """Returns once it is ready."""
-        process = self.start("-m", "controlplane", "api")
+        self._api = self.start("-m", "controlplane", "api")
         wait_for(self.is_ready, "the API is ready", seconds=60)
-        return process
+        return self._api
+
+    def kill_api(self) -> None:
+        assert self._api is not None
+        self._api.kill()
 
     def reconciler(self) -> Process:
-        return self.start("-m", "controlplane", "reconciler")
+        """The one that runs, or a new one."""
+        if self._reconciler is None or not self._reconciler.running:
+            self._reconciler = self.start("-m", "controlplane", "reconciler")
+        return self._reconciler
 
     def worker(self, name: str, *kinds: str) -> Process:
-        return self.start("-m", "workers.runtime", *(kinds or ("curate", "train")), "--name", name, name=name)
+        arguments = (*(kinds or ("curate", "train")), "--name", name)
+        return self.start("-m", "workers.runtime", *arguments, name=f"{name}-{self._lives + 1}")
+
+    def some_worker(self) -> Process:
+        """The one that a test before has left, or a new one."""
+        if self._worker is None or not self._worker.running:
+            self._worker = self.worker("some")
+        return self._worker
+
+    def tidy_up(self) -> None:
+        """No job is open, and nobody works but API, reconciler and some worker, if it is idle."""
+        open_jobs = [
+            job["id"]
+            for phase in ("Pending", "Running")
+            for job in self.get("/v1/jobs", phase=phase, limit=100)["items"]
+        ]
+        for job_id in open_jobs:
+            self.post(f"/v1/jobs/{job_id}:cancel")
+        kept = {self._api, self._reconciler, None if open_jobs else self._worker}
+        self.dismiss(*(process for process in self.processes.all if process not in kept))
+
+    def dismiss(self, *dismissed: Process) -> None:
+        """Kills them; when none is named, some worker."""
+        self.processes.kill(dismissed or [one for one in (self._worker,) if one])
 
     # --- the API of processes that were started apart -----------------------------------------------------------------
 

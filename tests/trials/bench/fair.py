@@ -1,7 +1,6 @@
 """Small requests beside a large one that is always under way, against the same small requests without it."""
 
 import itertools
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -9,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
 from tests.support.readiness import is_ready
@@ -19,7 +17,7 @@ from tests.trials.bench.open_loop import failures, p99_ms, predictions
 from tests.trials.bench.parts import Options, Unmeasured
 from tests.trials.bench.report import Goal, Ratio, alternate
 from tests.trials.load.generator import Done
-from tests.trials.load.site import Site, site
+from tests.trials.load.site import Site
 
 RATE = 50.0
 """Small requests a second."""
@@ -82,11 +80,11 @@ class Load:
 
 
 def measure(options: Options) -> list[Ratio]:
-    with tempfile.TemporaryDirectory(prefix="graftwork-bench-") as folder, site("embedded", Path(folder), {}) as found:
-        wait_for(lambda: is_ready(found.gateways[0]), "the gateway has loaded what it serves", seconds=60)
-        large = _large([text for text, _ in found.rows], options.size(ROWS, 2))
-        load = Load(found, options.size(SECONDS, 1), large)
-        return ratios(alternate(options.rounds, load.beside, load.without))
+    found = options.parts.site
+    wait_for(lambda: is_ready(found.gateways[0]), "the gateway has loaded what it serves", seconds=60)
+    large = _large([text for text, _ in found.rows], options.size(ROWS, 2))
+    load = Load(found, options.size(SECONDS, 1), large)
+    return ratios(alternate(options.rounds, load.beside, load.without))
 
 
 def ratios(turns: Sequence[tuple[Turn, Turn]]) -> list[Ratio]:

@@ -3,23 +3,23 @@
 import http.client
 import json
 import random
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
 
+from tests.support.readiness import is_ready
+from tests.support.waiting import wait_for
 from tests.trials.bench.models import Bare, Eager, Files, Texts, served_files, served_session
 from tests.trials.bench.open_loop import failures, p99_ms, predictions
 from tests.trials.bench.parts import Options
 from tests.trials.bench.report import Goal, Ratio, alternate, percentile
 from tests.trials.load.arrivals import schedule
-from tests.trials.load.site import Site, site
+from tests.trials.load.site import Site
 
 SEED = 1
 HALF_LOAD_SECONDS = 12.0
@@ -43,13 +43,14 @@ class Bench:
 
 
 def measure(options: Options) -> list[Ratio]:
-    with tempfile.TemporaryDirectory(prefix="graftwork-bench-") as folder, site("embedded", Path(folder), {}) as found:
-        files = served_files(found)
-        texts = [text for text, _ in found.rows]
-        bench = Bench(options, found, Bare(files), texts)
-        ratios = [*_alone(bench), _at_half_load(bench), *(_rows_a_second(bench, rows) for rows in CLIENTS)]
-        # the gateways have gone: nothing else runs
-        return [*ratios, *_against_eager(options, files, bench.bare, texts)]
+    found = options.parts.site
+    wait_for(lambda: is_ready(found.gateways[0]), "the gateway has loaded what it serves", seconds=60)
+    files = served_files(found)
+    texts = [text for text, _ in found.rows]
+    bench = Bench(options, found, Bare(files), texts)
+    ratios = [*_alone(bench), _at_half_load(bench), *(_rows_a_second(bench, rows) for rows in CLIENTS)]
+    # nobody asks the gateways any more
+    return [*ratios, *_against_eager(options, files, bench.bare, texts)]
 
 
 def _alone(bench: Bench) -> list[Ratio]:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Final
 
 from controlplane.continuations import open_database
 from controlplane.store.database import Database
@@ -17,6 +18,16 @@ from tests.support.broker import Broker
 from tests.support.missing import Missing
 from tests.support.postgres_server import PostgresServer
 from tests.support.processes import Processes
+from tests.trials.load.site import Site, site
+
+CANARY: Final[dict[str, Any]] = {
+    "steps": [0.5],
+    "step_seconds": 2,
+    "step_units": 20,
+    "tick_seconds": 1,
+    "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
+}
+"""How the shared system tries a version."""
 
 
 class Unmeasured(Exception):
@@ -59,6 +70,11 @@ class Parts:
         server = PostgresServer.start_new()
         self._stack.callback(server.remove)
         return server
+
+    @cached_property
+    def site(self) -> Site:
+        """A whole system on SQLite, whose two gateways serve the first of two versions: as whoever used it found it."""
+        return self._stack.enter_context(site("embedded", self.folder / "site", {"canary": CANARY}))
 
     @contextmanager
     def database(self, kind: str) -> Iterator[Database]:

@@ -2,15 +2,12 @@
 
 import math
 import random
-import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 from uuid import UUID
 
 from controlplane.client.client import Client
@@ -21,21 +18,14 @@ from tests.trials.bench.parts import Options, Unmeasured
 from tests.trials.bench.report import Goal, Ratio
 from tests.trials.load.arrivals import schedule
 from tests.trials.load.generator import Done, run
-from tests.trials.load.site import Site, site
+from tests.trials.load.site import Site
 from tests.trials.load.targets import World
 
-RATE = 25.0
+RATE = 25
 """Predictions a second: about a third of what one core computes."""
 TIMES = 20
 LONGEST_SECONDS = 1800.0
 """A bound for the schedule; the load ends when the last rollback has."""
-CANARY: dict[str, Any] = {
-    "steps": [0.5],
-    "step_seconds": 2,
-    "step_units": 20,
-    "tick_seconds": 1,
-    "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
-}
 STABLE, BAD = f"{MODEL}/1", f"{MODEL}/2"
 """As `x-model-version` names them."""
 GOAL = Goal("at most", 1.0)
@@ -47,13 +37,11 @@ SEEN_SECONDS = 3.0
 
 
 def measure(options: Options) -> list[Ratio]:
-    times = options.size(TIMES, 2)
-    with (
-        tempfile.TemporaryDirectory(prefix="graftwork-bench-") as folder,
-        site("embedded", Path(folder), {"canary": CANARY}) as found,
-    ):
-        by_hand, failed_by_hand = _under_load(found, lambda client: [_roll_back(found, client) for _ in range(times)])
-        by_harm, failed_by_harm = _under_load(found, lambda client: [_harm(found, client) for _ in range(times)])
+    times = options.size(TIMES, 1)
+    rate = options.size(RATE, 10)
+    found = options.parts.site
+    by_hand, failed_by_hand = _under_load(found, rate, lambda client: [_roll_back(found, client) for _ in range(times)])
+    by_harm, failed_by_harm = _under_load(found, rate, lambda client: [_harm(found, client) for _ in range(times)])
     failed = failed_by_hand + failed_by_harm
     kinds = "".join(f"; {count} x {outcome}" for outcome, count in failed.most_common())
     return [
@@ -100,7 +88,7 @@ def seconds_to_last(bad: Sequence[float], times: Sequence[Left]) -> list[float]:
     return found
 
 
-def _under_load(found: Site, drive: Callable[[Client], list[Left]]) -> tuple[list[float], Counter[str]]:
+def _under_load(found: Site, rate: int, drive: Callable[[Client], list[Left]]) -> tuple[list[float], Counter[str]]:
     """Seconds from each decision to the last answer of the bad version, and how many requests failed."""
     done: list[Done] = []
     ended = threading.Event()
@@ -118,7 +106,7 @@ def _under_load(found: Site, drive: Callable[[Client], list[Left]]) -> tuple[lis
 
     world = World(found.api, found.token, found.gateways, found.rows, MODEL, judge=_against_the_canary)
     arrivals = schedule(
-        {"predict": 1, "feedback": 1}, rate=2 * RATE, seconds=LONGEST_SECONDS, spacing="poisson", seed=1
+        {"predict": 1, "feedback": 1}, rate=2 * rate, seconds=LONGEST_SECONDS, spacing="poisson", seed=1
     )
     thread = threading.Thread(target=drive_and_end)
     thread.start()

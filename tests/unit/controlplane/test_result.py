@@ -378,7 +378,7 @@ def test_a_result_of_another_kind_is_named_by_its_kind() -> None:
         ("private", "privacy.epsilon"),
         ("private", "privacy.noise_multiplier"),
         ("export", "max_abs_diff"),
-        ("export", "label_agreement"),
+        ("export", "agreement"),
         ("evaluate", "measurements.1.value"),
         ("evaluate", "measurements.0.low"),
         ("attack", "mean_queries"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.cli.simulation import kept_rows, simulated
+from controlplane.cli.simulation import kept_rows, rows_on_screen
 from controlplane.cli.simulation.policies import read_policy
 from controlplane.simulation.report import Row
 from tests.support.processes import ROOT
@@ -48,7 +48,7 @@ TOLD: dict[Path, Callable[[], dict[str, str]]] = {
         chaos_tables.PART: "\n\n".join(chaos_tables.table(json.loads(file.read_text())) for file in CHAOS)
     },
     DOCS / "chaos-mutations.md": lambda: {results.PART: results.table(results.read(DOCS / "chaos-mutations.json"))},
-    DOCS / "canary-simulation.md": lambda: {simulated.PART: simulated.table(simulated_rows())},
+    DOCS / "canary-simulation.md": lambda: {rows_on_screen.PART: rows_on_screen.table(simulated_rows())},
     DOCS / "benchmarks.md": lambda: {tables.PART: tables.whole(newest_results())},
     ROOT / "README.md": lambda: {tables.PART: tables.short(newest_results())},
 }

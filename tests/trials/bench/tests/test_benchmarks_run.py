@@ -1,6 +1,7 @@
 """Benchmarks do not rot: each one runs at its smallest size and answers numbers, and tables say what they are worth."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,15 +24,23 @@ IDLE, BUSY = (Moment("2026-01-01T00:00:00+00:00", used) for used in (0.01, 0.5))
 WAITS = Measurement(this_host(), "abc", BUSY, IDLE, (SLOWER, ALONE))
 
 
+@pytest.fixture(scope="module")
+def parts(kafka_broker: Broker, postgres_server_: PostgresServer) -> Iterator[Parts]:
+    with Parts(kafka_broker, postgres_server_) as parts:
+        yield parts
+
+
+@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.kafka
 @pytest.mark.postgres
 @pytest.mark.parametrize("name", BENCHMARKS)
-def test_a_benchmark_runs(name: str, kafka: Broker, postgres_server_: PostgresServer) -> None:
-    with Parts(kafka, postgres_server_) as parts:
-        try:
-            ratios = benchmark(name)(Options(parts, rounds=1, smoke=True))
-        except Missing as reason:
-            pytest.skip(f"NOT RUN: {reason}")
+@pytest.mark.usefixtures("kafka")
+def test_a_benchmark_runs(name: str, parts: Parts) -> None:
+    try:
+        ratios = benchmark(name)(Options(parts, rounds=1, smoke=True))
+    except Missing as reason:
+        pytest.skip(f"NOT RUN: {reason}")
     assert ratios
     assert all(math.isfinite(value) for ratio in ratios for value in ratio.values)
 

@@ -63,11 +63,11 @@ GATEWAYS: Final = (
         "Only the control plane's answer renews a canary's lease; here a gateway that hears nothing renews it itself.",
         (
             Edit(
-                "workers.serve.uplink:Uplink._send",
+                "workers.serve.observe.uplink:Uplink._send",
                 'logger.debug("second %d: %s", second, error)',
                 """
                     logger.debug("second %d: %s", second, error)
-                    self._state.lease = Lease(rollout, self._state.clock.now() + 15.0)
+                    self._state.renew(rollout, self._state.clock.now() + 15.0)
                 """,
             ),
         ),
@@ -78,8 +78,8 @@ GATEWAYS: Final = (
         "A generation is in force once its stable version is loaded; here as soon as it is known.",
         (
             Edit(
-                "workers.serve.desired:Desired._adopt_if_ready",
-                "newest.stable is None or self._state.sessions.holds(newest.stable)",
+                "workers.serve.rollout.generations:Follower._adopt_if_ready",
+                "newest.stable is None or self._state.engine.holds(newest.stable)",
                 "True",
             ),
         ),

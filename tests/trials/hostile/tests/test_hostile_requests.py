@@ -47,9 +47,10 @@ MEANT: dict[str, dict[str, Any]] = {
 """Good bodies of routes with free text, so that a bad value in them gets as far as it can."""
 
 
-@pytest.fixture
-def site(database: Database) -> InProcess:
-    return InProcess(database)
+@pytest.fixture(scope="module")
+def site(file_database: Database) -> InProcess:
+    """One for all: what is refused changes nothing."""
+    return InProcess(file_database)
 
 
 def changing() -> list[Operation]:

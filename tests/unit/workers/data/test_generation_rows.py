@@ -231,11 +231,11 @@ def test_duplicates_are_told_by_prompt_and_completion(bench: Workbench) -> None:
 
 
 def test_a_key_tells_where_one_text_ends_and_who_said_it() -> None:
-    assert PromptCompletion.of("a b", "c").key != PromptCompletion.of("a", "b c").key
+    assert PromptCompletion("a b", "c").key != PromptCompletion("a", "b c").key
     said: Any = [
         [{"role": role, "content": "a"} for role in roles] for roles in (("user", "assistant"), ("system",) * 2)
     ]
-    assert len({Messages.of(turns).key for turns in said}) == 2
+    assert len({Messages(turns).key for turns in said}) == 2
 
 
 def test_a_version_grows_from_its_parent(bench: Workbench) -> None:

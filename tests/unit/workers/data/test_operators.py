@@ -32,7 +32,7 @@ from tests.support.workbench import Workbench
 from workers.curate.operators.operator import Given, implementation
 from workers.curate.rows import Reject
 from workers.data.normalize import normalize
-from workers.data.rows import Place, Row
+from workers.data.rows import Place, Row, TextLabel
 
 FOLDER = Path(__file__).parents[4] / "workers" / "curate" / "operators"
 GIVEN = Given(seed=3, labels=("negative", "positive"))
@@ -143,6 +143,13 @@ def test_each_length_bound_is_the_last_that_passes() -> None:
     ]  # fmt: skip
     assert judged(Truncate(max_words=2), "one\t two three") == "one\t two"
     assert judged(Truncate(max_words=2), "one\t two") == "one\t two"
+
+
+def test_a_text_that_is_too_long_is_left_out_before_its_normal_form_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three thousand rows that share one text of a megabyte cost a minute of it."""
+    monkeypatch.setattr("workers.data.rows.normalize", lambda text: pytest.fail(f"{len(text)} characters were read"))
+    (fate,) = fates(TextLength(max_characters=3), [TextLabel("abcd", "a", place=Place(0, 1))]).values()
+    assert fate == ("text_length", "too_long")
 
 
 def test_a_text_that_is_cut_is_compared_by_what_is_left() -> None:

@@ -11,11 +11,12 @@ import pytest
 from schemas.serving import Generation
 from tests.support.builders.models import served_version
 from workers.base.arrays import Logits
-from workers.serve.admission import Admission
-from workers.serve.batcher import MAX_WAITING_ROWS, Batcher
-from workers.serve.costs import weigh
-from workers.serve.metrics import Metrics
+from workers.serve.engines.graph.admission import Admission
+from workers.serve.engines.graph.batcher import MAX_WAITING_ROWS, Batcher
+from workers.serve.engines.graph.costs import weigh
+from workers.serve.observe.metrics import Metrics
 from workers.serve.problems import Problem
+from workers.serve.rollout.draw import drawable
 
 STABLE, CANARY = served_version(1), served_version(2)
 SECONDS = {STABLE.id: 0.01, CANARY.id: 0.1}
@@ -49,7 +50,7 @@ class Bench:
 
     def refusal(self, rows: int, weight: float = 0.0) -> Problem | None:
         try:
-            self.admission.check_deadline([ROW] * rows, GENERATION, weight)
+            self.admission.check_deadline([ROW] * rows, drawable(GENERATION, weight), GENERATION.deadline_seconds)
         except Problem as problem:
             return problem
         return None

@@ -10,9 +10,9 @@ import pytest
 
 from tests.support.builders.models import served_version
 from workers.base.arrays import Logits
-from workers.serve import batcher
-from workers.serve.batcher import MAX_BATCH, Batcher, Lane
-from workers.serve.costs import weigh
+from workers.serve.engines.graph import batcher
+from workers.serve.engines.graph.batcher import MAX_BATCH, Batcher, Lane
+from workers.serve.engines.graph.costs import weigh
 
 MAX_LENGTH = 64
 LONG = "word " * 60

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.serve.fair_queue import FairQueue, Flow
+from workers.serve.engines.graph.fair_queue import FairQueue, Flow
 
 BATCH_TOKENS = 30
 ROWS = 32

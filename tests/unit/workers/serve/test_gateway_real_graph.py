@@ -1,7 +1,8 @@
 """A gateway on the real thing: an exported graph, two versions swapped on one session."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -9,6 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
+from schemas.artifacts import ArtifactRef
 from schemas.serving import ServedVersion
 from tests.support.builders.adapters import random_adapter
 from tests.support.builders.models import LABELS, served_version
@@ -18,12 +20,15 @@ from tests.support.http_server import serving
 from tests.support.scripted_engine import generation_of
 from tests.support.waiting import wait_for
 from tests.support.workbench import Workbench
+from tests.unit.workers.test_forms import dense, virtual
+from workers.adapters.files import Adapter
 from workers.base.loading import base_digest
 from workers.export.handler import handle
 from workers.graph.session import GraphSession
 from workers.serve.app import create_app
+from workers.serve.engines.graph.engine import GraphEngine
+from workers.serve.engines.graph.sessions import Sessions
 from workers.serve.files import GatewayFiles
-from workers.serve.sessions import Sessions
 from workers.serve.settings import GatewaySettings
 
 TEXTS = ["a superb film", "", "\0 dull \u202e plot 😀", "weak " * 3_000, "it was fine", "ﷺ" * 1_000]
@@ -31,16 +36,17 @@ TOLERANCE = 1e-4
 """float32 logits, padded beside longer rows."""
 
 
-def export(workbench: Workbench) -> list[ServedVersion]:
-    """Two versions of one base graph."""
+def exported(workbench: Workbench, number: int, adapter: Adapter, base_graph: ArtifactRef | None) -> ServedVersion:
+    spec = export_spec(workbench.store(adapter, number), base_graph=base_graph)
+    return served_version(number, handle(spec, workbench.context()).graph)
+
+
+def two_versions(workbench: Workbench) -> list[ServedVersion]:
+    """Of one base graph."""
     digest = base_digest(workbench.base)
-    versions: list[ServedVersion] = []
-    for number, seed in ((1, 1), (2, 5)):
-        ref = workbench.store(random_adapter(digest, r=2, seed=seed, head_seed=seed), number)
-        base_graph = versions[0].graph.base_graph if versions else None
-        graph = handle(export_spec(ref, base_graph=base_graph), workbench.context()).graph
-        versions.append(served_version(number, graph))
-    return versions
+    first = exported(workbench, 1, random_adapter(digest, r=2, seed=1, head_seed=1), None)
+    second = random_adapter(digest, r=2, seed=5, head_seed=5)
+    return [first, exported(workbench, 2, second, first.graph.base_graph)]
 
 
 @dataclass
@@ -70,10 +76,10 @@ class Bench:
 
 @pytest.fixture
 def bench(workbench: Workbench, tmp_path: Path) -> Iterator[Bench]:
-    versions, opened = export(workbench), list[GraphSession]()
+    versions, opened = two_versions(workbench), list[GraphSession]()
     control = FakeControlPlane(generation_of(1, versions[0]))
 
-    def open_engine(base_graph: Path, tokenizer: Path, max_length: int) -> GraphSession:
+    def open_session(base_graph: Path, tokenizer: Path, max_length: int) -> GraphSession:
         opened.append(GraphSession(base_graph, tokenizer, max_length))
         return opened[-1]
 
@@ -82,7 +88,7 @@ def bench(workbench: Workbench, tmp_path: Path) -> Iterator[Bench]:
         settings = GatewaySettings(
             deployment="reviews", name="gateway-1", host="127.0.0.1", port=0, api_url=api_url, home=tmp_path
         )
-        app = create_app(settings, Sessions(workbench.artifacts, open_engine), files)
+        app = create_app(settings, partial(GraphEngine, Sessions(workbench.artifacts, open_session)), files)
         with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
             wait_for(lambda: client.get("/readyz").status_code == 200, "ready")
             yield Bench(client, control, versions, opened, workbench)
@@ -103,6 +109,28 @@ def test_each_version_answers_as_its_graph_does_on_one_session(bench: Bench) -> 
     assert not np.allclose(first, second, atol=0.01)
     assert len(bench.opened) == 1
     assert set(bench.opened[0].versions) == {str(version.id) for version in bench.versions}
+
+
+@pytest.mark.parametrize(("make", "shared"), [(virtual, True), (dense, False)], ids=["virtual_tokens", "dense"])
+def test_a_version_of_another_form_is_served_beside_a_low_rank_one(
+    bench: Bench, make: Callable[[Path], Adapter], shared: bool
+) -> None:
+    stable, base = bench.versions[0], bench.workbench.base
+    assert base is not None
+    canary = exported(bench.workbench, 3, make(base), stable.graph.base_graph if shared else None)
+    bench.versions.append(canary)
+    bench.control.generation = generation_of(2, stable, canary=canary, weight=1.0, rollout_id=UUID(int=9), salt="s")
+    wait_for(lambda: bench.predicted(["fine"])[0] == "sentiment/3", "the canary answers")
+    _, drawn = bench.predicted()
+    np.testing.assert_allclose(drawn, bench.expected(3), atol=TOLERANCE)
+    asked = {"inputs": [{"name": "text", "datatype": "BYTES", "shape": [len(TEXTS)], "data": TEXTS}]}
+    answer = bench.client.post("/v2/models/sentiment/versions/1/infer", json=asked)
+    assert answer.headers["x-model-version"] == "sentiment/1"
+    scores = next(output["data"] for output in answer.json()["outputs"] if output["name"] == "scores")
+    chosen = np.reshape(scores, (len(TEXTS), len(LABELS)))
+    np.testing.assert_allclose(chosen, bench.expected(1), atol=TOLERANCE)
+    assert not np.allclose(drawn, chosen, atol=0.01)
+    assert len(bench.opened) == (1 if shared else 2)
 
 
 def test_a_damaged_graph_is_never_served(bench: Bench) -> None:

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from schemas.serving import Generation
 from tests.support.builders.models import served_version
-from workers.serve.lease import Lease, applied_weight, counts
+from workers.serve.rollout.lease import Lease, applied_weight, counts
 
 ROLLOUT = UUID(int=3)
 CANARY = Generation(

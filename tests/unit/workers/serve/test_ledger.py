@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from schemas.serving import Observation
-from workers.serve.clock import BootClock
-from workers.serve.journal import Arrival, Journal
-from workers.serve.ledger import Ledger, Unit
+from workers.serve.observe.clock import BootClock
+from workers.serve.observe.journal import Arrival, Journal
+from workers.serve.observe.ledger import Ledger, Unit
 
 BOOT = UUID(int=7)
 

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.serve.traffic import draw_arm, fraction_of, hash_key
+from workers.serve.rollout.draw import draw_arm, fraction_of, hash_key
 
 UNITS = [f"unit-{n}" for n in range(20_000)]
 

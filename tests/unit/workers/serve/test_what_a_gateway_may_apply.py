@@ -13,17 +13,17 @@ from schemas.artifacts import ArtifactRef
 from schemas.serving import GatewayBoot, Generation, ObservationAnswer
 from tests.support.builders.models import served_version
 from workers.base.arrays import Logits
-from workers.serve.batcher import Batcher
-from workers.serve.clock import BootClock
-from workers.serve.journal import Arrival, Journal, read_lost_units
-from workers.serve.lease import Lease
-from workers.serve.ledger import Ledger
-from workers.serve.metrics import Metrics
-from workers.serve.predict import Predictor
-from workers.serve.sessions import Sessions
-from workers.serve.state import State
-from workers.serve.uplink import Uplink
-from workers.tasks.text_classification.smoke import SmokeFailed
+from workers.serve.engines.graph.engine import GraphEngine
+from workers.serve.engines.graph.sessions import Sessions
+from workers.serve.observe.clock import BootClock
+from workers.serve.observe.journal import Arrival, Journal, read_lost_units
+from workers.serve.observe.ledger import Ledger
+from workers.serve.observe.metrics import Metrics
+from workers.serve.observe.uplink import Uplink
+from workers.serve.rollout.lease import Lease
+from workers.serve.rollout.state import State
+from workers.serve.rollout.units import Units
+from workers.tasks.text_classification.smoke import SMOKE_ROW, SmokeFailed
 
 BOOT, ROLLOUT = UUID(int=1), UUID(int=2)
 STABLE, CANARY = served_version(1), served_version(2)
@@ -64,7 +64,8 @@ class Bench:
         loaded.load(STABLE)
         loaded.load(CANARY)
         ledger = Ledger(BOOT, self.clock, self.journal)
-        self.state = State(BOOT, self.clock, self.journal, ledger, loaded, newest=GENERATION, in_force=GENERATION)
+        engine = GraphEngine(loaded, Metrics())
+        self.state = State(BOOT, self.clock, self.journal, ledger, engine, newest=GENERATION, in_force=GENERATION)
 
 
 @pytest.fixture
@@ -110,20 +111,25 @@ def test_a_request_that_the_server_gives_up_is_an_error_of_its_arm(bench: Bench)
         hanging = asyncio.Event()
         loop = asyncio.get_running_loop()
 
-        def hang(_version: UUID, _texts: Sequence[str]) -> Logits:
-            loop.call_soon_threadsafe(hanging.set)
-            asyncio.run_coroutine_threadsafe(stop.wait(), loop).result(30)
-            raise RuntimeError("stopped")
+        class HangingEngine(PlantedEngine):
+            def logits(self, texts: Sequence[str], version: str) -> Logits:
+                if list(texts) == [SMOKE_ROW]:
+                    return super().logits(texts, version)
+                loop.call_soon_threadsafe(hanging.set)
+                asyncio.run_coroutine_threadsafe(stop.wait(), loop).result(30)
+                raise RuntimeError("stopped")
 
         stop = asyncio.Event()
-        batcher = Batcher(hang, lambda _rows: None)
-        request = asyncio.create_task(Predictor(bench.state, batcher, metrics).predict(("one",), None))
+        loaded = sessions(HangingEngine())
+        loaded.load(STABLE)
+        bench.state.engine = GraphEngine(loaded, metrics)
+        request = asyncio.create_task(Units(bench.state, metrics).answer(("one",), None))
         await asyncio.wait_for(hanging.wait(), 30)
         request.cancel()
         with pytest.raises(asyncio.CancelledError):
             await request
         stop.set()
-        batcher.close_all()
+        bench.state.engine.close()
 
     asyncio.run(run())
     bench.now += 1.0

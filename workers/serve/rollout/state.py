@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from schemas.serving import Generation, Probed
-from workers.serve.clock import BootClock
-from workers.serve.journal import Journal
-from workers.serve.lease import Lease, applied_weight
-from workers.serve.ledger import Ledger
-from workers.serve.sessions import Sessions
+from workers.serve.engines.port import Engine
+from workers.serve.observe.clock import BootClock
+from workers.serve.observe.journal import Journal
+from workers.serve.observe.ledger import Ledger
+from workers.serve.rollout.lease import Lease, applied_weight
 
 
 @dataclass
@@ -20,7 +20,7 @@ class State:
     clock: BootClock
     journal: Journal
     ledger: Ledger
-    sessions: Sessions
+    engine: Engine
     lease: Lease = field(default_factory=Lease)
     newest: Generation | None = None
     """As the control plane desires it; it is in force once its stable version is loaded."""
@@ -28,6 +28,14 @@ class State:
     probed: Probed | None = None
     news: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when there is something that a report should not wait to say."""
+
+    @property
+    def loaded(self) -> tuple[UUID, ...]:
+        return self.engine.loaded
+
+    def renew(self, rollout: UUID | None, until: float) -> None:
+        """The control plane has answered an observation."""
+        self.lease = Lease(rollout, until)
 
     def weight_at(self, second: int) -> float:
         """What applies in this second. The lease must outlast it: a weight holds for whole seconds."""
@@ -37,7 +45,7 @@ class State:
         return applied_weight(
             self.in_force,
             newest=self.newest.generation,
-            loaded=self.sessions.loaded,
+            loaded=self.engine.loaded,
             leased=leased and self.journal.healthy,
         )
 

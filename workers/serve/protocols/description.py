@@ -3,14 +3,12 @@
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas.problem import refusals, with_problem_schemas
-from workers.serve.requests import InferRequest, PredictRequest
+from workers.serve.protocols.requests import InferRequest, PredictRequest
 
-BEARER = HTTPBearer(scheme_name="token", description="GRAFTWORK_GATEWAY_TOKEN, where it is set.", auto_error=False)
 GUARDED = refusals(401, 429)
 ANSWERS_A_MODEL = refusals(413, 415, 422, 500, 503, 504)
 """500: the version could not answer, and says so; its unit is counted as an error."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from controlplane.cli.output import Terminal, refuse
-from controlplane.cli.simulation.planned import show
+from controlplane.cli.simulation.plan_in_words import show
 from controlplane.cli.simulation.players import SEEDS_APART, Players
 from controlplane.cli.simulation.policies import read_policy
 from controlplane.cli.simulation.traffic import observed_traffic

@@ -14,7 +14,7 @@ from workers.tasks.text_classification.smoke import SMOKE_ROW, check_smoke
 logger = logging.getLogger(__name__)
 
 
-class Engine(Protocol):
+class Session(Protocol):
     """What `workers.graph.session.GraphSession` does."""
 
     def load(self, version: str, adapter: Path, max_length: int | None = None) -> None: ...
@@ -28,7 +28,7 @@ class Artifacts(Protocol):
     def fetch(self, ref: ArtifactRef) -> Path: ...
 
 
-OpenEngine = Callable[[Path, Path, int], Engine]
+OpenSession = Callable[[Path, Path, int], Session]
 """Base graph, tokenizer, max_length."""
 _BaseKey = tuple[Digest, Digest]
 
@@ -36,10 +36,10 @@ _BaseKey = tuple[Digest, Digest]
 class Sessions:
     """`load`, `unload` and `smoke` block, and are called from one loading thread at a time; `logits` from any."""
 
-    def __init__(self, artifacts: Artifacts, open_engine: OpenEngine) -> None:
-        self._artifacts, self._open_engine = artifacts, open_engine
-        self._engines: dict[_BaseKey, Engine] = {}
-        self._loaded: dict[UUID, tuple[ServedVersion, Engine]] = {}
+    def __init__(self, artifacts: Artifacts, open_session: OpenSession) -> None:
+        self._artifacts, self._open_session = artifacts, open_session
+        self._sessions: dict[_BaseKey, Session] = {}
+        self._loaded: dict[UUID, tuple[ServedVersion, Session]] = {}
 
     @property
     def loaded(self) -> tuple[UUID, ...]:
@@ -53,49 +53,49 @@ class Sessions:
 
     def load(self, version: ServedVersion) -> None:
         """Fetch, load and smoke-test; a version that fails is not loaded. One by another graph is replaced."""
-        engine = self._engine(version)
-        engine.load(str(version.id), self._artifacts.fetch(version.graph.adapter), version.graph.identity.max_length)
+        session = self._session(version)
+        session.load(str(version.id), self._artifacts.fetch(version.graph.adapter), version.graph.identity.max_length)
         try:
-            _smoke(engine, version)
+            _smoke(session, version)
         except Exception:
-            engine.unload(str(version.id))
+            session.unload(str(version.id))
             self._loaded.pop(version.id, None)
             raise
         replaced = self._loaded.get(version.id)
-        self._loaded[version.id] = (version, engine)
-        if replaced is not None and replaced[1] is not engine:
+        self._loaded[version.id] = (version, session)
+        if replaced is not None and replaced[1] is not session:
             self._forget(*replaced)
         logger.info("loaded %s/%s (%s)", version.model, version.version, version.id)
 
     def smoke(self, version: UUID) -> None:
-        served, engine = self._loaded[version]
-        _smoke(engine, served)
+        served, session = self._loaded[version]
+        _smoke(session, served)
 
     def unload(self, version: UUID) -> None:
         self._forget(*self._loaded.pop(version))
 
-    def _forget(self, served: ServedVersion, engine: Engine) -> None:
+    def _forget(self, served: ServedVersion, session: Session) -> None:
         """A base session goes with its last version: it is the large part."""
-        engine.unload(str(served.id))
-        if all(other is not engine for _, other in self._loaded.values()):
-            self._engines.pop(_base_key(served), None)
+        session.unload(str(served.id))
+        if all(other is not session for _, other in self._loaded.values()):
+            self._sessions.pop(_base_key(served), None)
 
     def logits(self, version: UUID, texts: Sequence[str]) -> Logits:
-        _, engine = self._loaded[version]
-        return engine.logits(texts, str(version))
+        _, session = self._loaded[version]
+        return session.logits(texts, str(version))
 
-    def _engine(self, version: ServedVersion) -> Engine:
+    def _session(self, version: ServedVersion) -> Session:
         key = _base_key(version)
-        if key not in self._engines:
+        if key not in self._sessions:
             graph = self._artifacts.fetch(version.graph.base_graph)
             tokenizer = self._artifacts.fetch(version.graph.tokenizer)
-            self._engines[key] = self._open_engine(graph, tokenizer, version.graph.identity.max_length)
-        return self._engines[key]
+            self._sessions[key] = self._open_session(graph, tokenizer, version.graph.identity.max_length)
+        return self._sessions[key]
 
 
 def _base_key(version: ServedVersion) -> _BaseKey:
     return version.graph.base_graph.digest, version.graph.tokenizer.digest
 
 
-def _smoke(engine: Engine, version: ServedVersion) -> None:
-    check_smoke(engine.logits([SMOKE_ROW], str(version.id)), version.graph.identity.classification)
+def _smoke(session: Session, version: ServedVersion) -> None:
+    check_smoke(session.logits([SMOKE_ROW], str(version.id)), version.graph.identity.classification)

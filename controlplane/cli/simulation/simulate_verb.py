@@ -11,7 +11,7 @@ from controlplane.cli.simulation import kept_rows
 from controlplane.cli.simulation.picture import draw
 from controlplane.cli.simulation.players import SEEDS_APART, Players
 from controlplane.cli.simulation.policies import read_policy
-from controlplane.cli.simulation.simulated import heading, line, listing, write_table
+from controlplane.cli.simulation.rows_on_screen import heading, line, listing, write_table
 from controlplane.simulation.baselines import BASELINES
 from controlplane.simulation.report import OURS, Row, summarize
 from controlplane.simulation.scenario import Scenario

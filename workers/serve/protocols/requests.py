@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError, model_valid
 from starlette.requests import ClientDisconnect
 
 from schemas.base import Strict, Tolerant
-from workers.serve import binary_tensors
 from workers.serve.problems import INVALID, Problem, invalid
+from workers.serve.protocols import binary_tensors
 
 MAX_BODY_BYTES = 1_048_576
 """Bytes of the body of one request to a gateway, as it comes and once it is unpacked."""

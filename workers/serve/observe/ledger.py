@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit
-from workers.serve.clock import BootClock
-from workers.serve.journal import Arrival, Journal
+from workers.serve.observe.clock import BootClock
+from workers.serve.observe.journal import Arrival, Journal
 
 
 @dataclass(eq=False)

@@ -12,12 +12,12 @@ from fastapi.responses import JSONResponse, Response
 
 from schemas.problem import refusals
 from schemas.serving import Generation, ServedVersion
-from workers.serve.binary_tensors import HEADER, pack_floats, pack_texts
-from workers.serve.description import ANSWERS_A_MODEL, InferAnswer, Ready, body_of
 from workers.serve.gateway import Gateway
-from workers.serve.predict import Answer
 from workers.serve.problems import Problem
-from workers.serve.requests import LIMITS, InferRequest, read_inference, session_key
+from workers.serve.protocols.binary_tensors import HEADER, pack_floats, pack_texts
+from workers.serve.protocols.description import ANSWERS_A_MODEL, InferAnswer, Ready, body_of
+from workers.serve.protocols.requests import LIMITS, InferRequest, read_inference, session_key
+from workers.serve.rollout.units import Answered
 
 
 def routes(gateway: Gateway, version: str) -> APIRouter:
@@ -43,7 +43,7 @@ def routes(gateway: Gateway, version: str) -> APIRouter:
         _served(gateway, model, version)
         body, texts = await read_inference(request)
         key = session_key(request, body.parameters.session_key)
-        answer = await gateway.predictor.predict(texts, key, version=version)
+        answer = await gateway.units.answer(texts, key, version=version)
         return _response(body, answer)
 
     for path in ("/models/{model}/infer", "/models/{model}/versions/{version}/infer"):
@@ -88,22 +88,23 @@ def _metadata(stable: ServedVersion, canary: ServedVersion | None) -> dict[str, 
 
 
 def _served(gateway: Gateway, model: str, version: str | None) -> tuple[Generation, ServedVersion]:
-    generation, stable = gateway.predictor.serving()
+    generation, stable = gateway.units.serving()
     if model != stable.model:
         # the name given stays out of the answer: it may hold anything
         expected = f"model: expected {stable.model!r}, this deployment's model"
         raise Problem(404, "not-found", "There is no such model here", expected)
     if version is not None:
-        gateway.predictor.find(version)
+        gateway.units.find(version)
     return generation, stable
 
 
-def _response(body: InferRequest, answer: Answer) -> Response:
-    rows = answer.rows
+def _response(body: InferRequest, answer: Answered) -> Response:
+    rows = answer.answers
+    scores = [score for row in rows for score in row.payload.scores.values()]
     labels = answer.version.graph.identity.classification.labels
     tensors = [
-        Tensor("label", "BYTES", [len(rows)], [row.label for row in rows]),
-        Tensor("scores", "FP32", [len(rows), len(labels)], [score for row in rows for score in row.scores]),
+        Tensor("label", "BYTES", [len(rows)], [row.payload.label for row in rows]),
+        Tensor("scores", "FP32", [len(rows), len(labels)], scores),
         Tensor("prediction_id", "BYTES", [len(rows)], [row.prediction_id for row in rows]),
     ]
     wanted: set[str] = {output.name for output in body.outputs} or {tensor.name for tensor in tensors}

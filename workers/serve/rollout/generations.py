@@ -7,10 +7,9 @@ import time
 from uuid import UUID
 
 from schemas.serving import Generation, Probed, ServedVersion
-from workers.serve.batcher import Batcher
 from workers.serve.control import ControlPlane, Refused, Unreachable
 from workers.serve.files import GatewayFiles
-from workers.serve.state import State
+from workers.serve.rollout.state import State
 from workers.serve.threads import in_thread
 
 logger = logging.getLogger(__name__)
@@ -25,9 +24,9 @@ NEWEST, IN_FORCE = "generation", "in-force"
 """Both are kept on disk: the newest one may never have been loadable here."""
 
 
-class Desired:
-    def __init__(self, state: State, control: ControlPlane, files: GatewayFiles, batcher: Batcher) -> None:
-        self._state, self._control, self._files, self._batcher = state, control, files, batcher
+class Follower:
+    def __init__(self, state: State, control: ControlPlane, files: GatewayFiles) -> None:
+        self._state, self._control, self._files = state, control, files
         self._changed = asyncio.Event()
         self._reachable = True
         self._faults: dict[UUID, str] = {}
@@ -118,21 +117,21 @@ class Desired:
         newest = self._state.newest
         if newest is None or newest is self._state.in_force:
             return
-        if newest.stable is None or self._state.sessions.holds(newest.stable):
+        if newest.stable is None or self._state.engine.holds(newest.stable):
             self._state.in_force = newest
             self._state.news.set()
             self._unkept.set()
             logger.info("generation %d is in force", newest.generation)
 
     async def _loaded(self, version: ServedVersion | None) -> bool:
-        if version is None or self._state.sessions.holds(version):
+        if version is None or self._state.engine.holds(version):
             return True
         return not await self._try_load(version)
 
     async def _try_load(self, version: ServedVersion) -> str:
         """Empty, or why it did not load."""
         try:
-            loading = in_thread(lambda: self._state.sessions.load(version), name="load")
+            loading = in_thread(lambda: self._state.engine.load(version), name="load")
             await asyncio.wait_for(loading, LOAD_SECONDS)
         except Exception as error:  # whatever a damaged artifact makes a library raise
             reason = f"{type(error).__name__}: {error}"[:500]
@@ -153,20 +152,19 @@ class Desired:
         return not fault
 
     async def _probe(self, version: ServedVersion) -> str:
-        if not self._state.sessions.holds(version):
+        if not self._state.engine.holds(version):
             return await self._try_load(version)
         try:
-            smoking = in_thread(lambda: self._state.sessions.smoke(version.id), name="smoke")
+            smoking = in_thread(lambda: self._state.engine.smoke(version.id), name="smoke")
             await asyncio.wait_for(smoking, LOAD_SECONDS)
         except Exception as error:
             return f"{type(error).__name__}: {error}"[:500]
         return ""
 
     def _unload_spares(self) -> None:
-        spare = [version for version in self._state.sessions.loaded if version not in self._wanted()]
+        spare = [version for version in self._state.engine.loaded if version not in self._wanted()]
         for version in spare[:-SPARE_VERSIONS]:
-            self._batcher.close(version)
-            self._state.sessions.unload(version)
+            self._state.engine.unload(version)
 
     def _wanted(self) -> set[UUID]:
         known = [g for g in (self._state.newest, self._state.in_force) if g is not None]

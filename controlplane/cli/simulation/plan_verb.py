@@ -27,7 +27,7 @@ def plan(
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = 1,
 ) -> None:
     """Before a canary starts: how many requests and how long it needs to see a harm, and to be promoted."""
-    from controlplane.cli.simulation.planning import run  # here: the other verbs of rollouts need not wait for it
+    from controlplane.cli.simulation.make_plan import run  # here: the other verbs of rollouts need not wait for it
 
     rates = (stable_error, stable_wrong, labelled)
     run(terminal(context), deployment, policy, rps, rates, harm, runs, seed, jobs)

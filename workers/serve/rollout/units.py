@@ -1,39 +1,36 @@
-"""One request: draws its arm, computes its rows within the deadline, counts it once and signs its answers."""
+"""One unit: draws its arm, has its requests answered within the deadline, counts it once and signs its answers."""
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from typing import Any
 
 from schemas.prediction_id import encode_prediction_id
 from schemas.serving import Arm, Generation, PredictionClaims, ServedVersion
-from workers.base.arrays import Logits
-from workers.serve.admission import Admission
-from workers.serve.batcher import Batcher
-from workers.serve.journal import Arrival
-from workers.serve.lease import counts
-from workers.serve.metrics import Metrics
+from workers.serve.engines.port import Answer, Answers, Unanswerable
+from workers.serve.observe.journal import Arrival
+from workers.serve.observe.metrics import Metrics
 from workers.serve.problems import Problem
-from workers.serve.state import State
-from workers.serve.traffic import draw_arm, hash_key
+from workers.serve.rollout.draw import draw_arm, drawable, hash_key
+from workers.serve.rollout.lease import counts
+from workers.serve.rollout.state import State
 
 
 @dataclass(frozen=True)
-class Row:
-    label: str
-    scores: tuple[float, ...]
-    """In the order of the version's labels."""
+class SignedAnswer:
+    payload: Any
+    """As the engine gave it."""
     prediction_id: str
 
 
 @dataclass(frozen=True)
-class Answer:
+class Answered:
     request_id: str
     generation: Generation
     version: ServedVersion
     arm: Arm
-    rows: tuple[Row, ...]
+    answers: tuple[SignedAnswer, ...]
 
     @property
     def headers(self) -> dict[str, str]:
@@ -42,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Draw:
-    """Which version a request got, and as what it counts."""
+    """Which version a unit got, and as what it counts."""
 
     request_id: str
     unit_id: str
@@ -54,20 +51,19 @@ class _Draw:
     """By the caller, who named a version: a unit of no arm, since nothing was drawn."""
 
 
-class Predictor:
-    def __init__(self, state: State, batcher: Batcher, metrics: Metrics) -> None:
-        self._state, self._batcher, self._metrics = state, batcher, metrics
-        self._admission = Admission(batcher, metrics)
+class Units:
+    def __init__(self, state: State, metrics: Metrics) -> None:
+        self._state, self._metrics = state, metrics
 
-    async def predict(self, texts: tuple[str, ...], session_key: str | None, version: str | None = None) -> Answer:
+    async def answer(self, requests: Sequence[Any], session_key: str | None, version: str | None = None) -> Answered:
         """Raises Problem; once it is admitted it is a unit, and every way out ends it. A caller may name a version."""
-        draw = self._draw(texts, session_key) if version is None else self._chosen(texts, version)
+        draw = self._draw(requests, session_key) if version is None else self._chosen(requests, version)
         arrived = self._state.clock.now()
         deadline = arrived + draw.generation.deadline_seconds
         unit = None if draw.chosen else self._state.ledger.begin(draw.arrival, deadline)
         error: Problem | None = _ABANDONED
         try:
-            logits = await self._compute(draw, deadline, texts)
+            answers = await self._compute(draw, deadline, requests)
             error = None
         except Problem as problem:
             error = problem
@@ -79,8 +75,8 @@ class Predictor:
         if error is not None:
             error.headers |= _headers(draw.generation, draw.version, draw.arrival.arm, draw.request_id)
             raise error
-        rows = tuple(_row(draw, self._state.boot, index, row) for index, row in enumerate(logits))
-        return Answer(draw.request_id, draw.generation, draw.version, draw.arrival.arm, rows)
+        signed = tuple(self._signed(draw, row, answer) for row, answer in enumerate(answers))
+        return Answered(draw.request_id, draw.generation, draw.version, draw.arrival.arm, signed)
 
     def serving(self) -> tuple[Generation, ServedVersion]:
         """The generation in force and its stable version."""
@@ -102,23 +98,23 @@ class Predictor:
             404, "not-found", "This version is not served here", f"version: expected {names}, which is served now"
         )
 
-    def _chosen(self, texts: tuple[str, ...], number: str) -> _Draw:
+    def _chosen(self, requests: Sequence[Any], number: str) -> _Draw:
         version = self.find(number)
         generation, stable = self.serving()
         arm: Arm = "stable" if version.id == stable.id else "canary"
         weight = 0.0 if arm == "stable" else 1.0
-        self._admission.check_deadline(texts, generation, weight)
-        self._admission.check_room(texts, version)
+        self._check_deadline(requests, generation, weight)
+        self._state.engine.check_room(requests, version)
         request_id = uuid.uuid4().hex
         arrival = Arrival(self._state.clock.second(), generation.generation, weight, arm)
         return _Draw(request_id, request_id, generation, version, arrival, counted=False, chosen=True)
 
-    def _draw(self, texts: tuple[str, ...], session_key: str | None) -> _Draw:
+    def _draw(self, requests: Sequence[Any], session_key: str | None) -> _Draw:
         """The id is ours: a caller's constant id must not choose an arm."""
         generation, stable = self.serving()
         second = self._state.clock.second()
         weight = self._state.ledger.weight_in_force(second, generation.generation, self._state.weight_at(second))
-        self._admission.check_deadline(texts, generation, weight)
+        self._check_deadline(requests, generation, weight)
         request_id = uuid.uuid4().hex
         keyed = session_key is not None and generation.randomize == "session"
         arm = draw_arm(generation.salt, session_key if keyed and session_key else request_id, weight)
@@ -127,24 +123,23 @@ class Predictor:
         key_hash = hash_key(generation.salt, session_key) if keyed and session_key and counted else None
         arrival = Arrival(second, generation.generation, weight, arm, key_hash)
         canary = generation.canary if arm == "canary" else None
-        self._admission.check_room(texts, canary or stable)
+        self._state.engine.check_room(requests, canary or stable)
         return _Draw(request_id, key_hash or request_id, generation, canary or stable, arrival, counted)
 
-    async def _compute(self, draw: _Draw, deadline: float, texts: tuple[str, ...]) -> Logits:
-        future = self._batcher.lane(draw.version).submit(texts)
+    def _check_deadline(self, requests: Sequence[Any], generation: Generation, weight: float) -> None:
+        self._state.engine.check_deadline(requests, drawable(generation, weight), generation.deadline_seconds)
+
+    async def _compute(self, draw: _Draw, deadline: float, requests: Sequence[Any]) -> Answers:
+        answering = self._state.engine.answer(requests, draw.version)
         try:
-            logits = await asyncio.wait_for(future, deadline - self._state.clock.now())
+            return await asyncio.wait_for(answering, deadline - self._state.clock.now())
         except TimeoutError:
             raise _late(draw) from None
+        except Unanswerable as reason:
+            raise _failed(str(reason)) from None
         except Exception as error:
             # the class only: a library's message may quote a row
             raise _failed(type(error).__name__) from None
-        if (
-            logits.shape != (len(texts), len(draw.version.graph.identity.classification.labels))
-            or not np.isfinite(logits).all()
-        ):
-            raise _failed("logits that are not finite or of another width")
-        return logits
 
     def _measure(self, draw: _Draw, arrived: float, error: Problem | None) -> None:
         outcome = "ok" if error is None else error.slug
@@ -152,28 +147,23 @@ class Predictor:
         self._metrics.requests.labels(arm, version, outcome).inc()
         self._metrics.latency.labels(arm).observe(self._state.clock.now() - arrived)
 
-
-def _row(draw: _Draw, boot: uuid.UUID, index: int, logits: Logits) -> Row:
-    labels = draw.version.graph.identity.classification.labels
-    weights = np.exp(logits.astype(np.float64) - float(logits.max()))
-    label = labels[int(logits.argmax())]
-    claims = PredictionClaims(
-        d=draw.generation.deployment,
-        r=draw.generation.rollout_id,
-        g=draw.generation.generation,
-        s=draw.generation.step,
-        v=draw.version.id,
-        a=draw.arrival.arm,
-        u=draw.unit_id,
-        i=index,
-        c=label,
-        n=draw.counted,
-        k=draw.arrival.key_hash is not None,
-        b=boot,
-        t=draw.arrival.second,
-    )
-    scores = tuple(float(score) for score in weights / weights.sum())
-    return Row(label, scores, encode_prediction_id(claims, draw.generation.signing_key))
+    def _signed(self, draw: _Draw, row: int, answer: Answer) -> SignedAnswer:
+        claims = PredictionClaims(
+            d=draw.generation.deployment,
+            r=draw.generation.rollout_id,
+            g=draw.generation.generation,
+            s=draw.generation.step,
+            v=draw.version.id,
+            a=draw.arrival.arm,
+            u=draw.unit_id,
+            i=row,
+            c=answer.outcome,
+            n=draw.counted,
+            k=draw.arrival.key_hash is not None,
+            b=self._state.boot,
+            t=draw.arrival.second,
+        )
+        return SignedAnswer(answer.payload, encode_prediction_id(claims, draw.generation.signing_key))
 
 
 def _headers(generation: Generation, version: ServedVersion, arm: Arm, request_id: str) -> dict[str, str]:

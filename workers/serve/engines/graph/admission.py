@@ -7,11 +7,11 @@ canary does not work off is the canary's, and whoever is drawn to it and waits i
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from schemas.serving import Generation, ServedVersion
-from workers.serve.batcher import MAX_WAITING_ROWS, Batcher, Lane
-from workers.serve.metrics import Metrics
+from schemas.serving import ServedVersion
+from workers.serve.engines.graph.batcher import MAX_WAITING_ROWS, Batcher, Lane
+from workers.serve.observe.metrics import Metrics
 from workers.serve.problems import Problem
 
 MAX_RETRY_SECONDS = 60
@@ -24,15 +24,15 @@ class Admission:
     def __init__(self, batcher: Batcher, metrics: Metrics) -> None:
         self._batcher, self._metrics = batcher, metrics
 
-    def check_deadline(self, texts: Sequence[str], generation: Generation, weight: float) -> None:
+    def check_deadline(self, texts: Sequence[str], drawable: Sequence[ServedVersion], seconds: float) -> None:
         """Before the arm is drawn."""
-        lanes = [self._batcher.lane(version) for version in _drawable(generation, weight)]
+        lanes = [self._batcher.lane(version) for version in drawable]
         paces = [pace for lane in lanes if (pace := lane.seconds_per_token) is not None]
         if not paces:
             return
         # stable is first; only where it is never drawn, or has answered nothing yet, the canary speaks for itself
         for lane in lanes:
-            self._check(lane, texts, paces[0], generation.deadline_seconds)
+            self._check(lane, texts, paces[0], seconds)
 
     def check_room(self, texts: Sequence[str], version: ServedVersion) -> None:
         """Whether the lane that was drawn can hold the rows: what waits in it is bounded in memory, whoever is slow."""
@@ -66,11 +66,3 @@ def _too_large(texts: Sequence[str], alone: float, deadline: float) -> str:
     hint = f"send at most {fitting} rows of this length at once" if fitting else "send shorter texts"
     takes = f"{rows} of this length take about {alone:.1f} s even if nothing else waits"
     return f"{takes}, and the deadline is {deadline:g} s: {hint}"
-
-
-def _drawable(generation: Generation, weight: float) -> Iterator[ServedVersion]:
-    """Stable first."""
-    if generation.stable is not None and weight < 1.0:
-        yield generation.stable
-    if generation.canary is not None and weight > 0.0:
-        yield generation.canary

@@ -5,14 +5,16 @@ import logging
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
+from uuid import UUID
 
-from schemas.serving import GatewayBoot, GatewayReport, LostUnits
+from schemas.serving import GatewayBoot, GatewayReport, Generation, LostUnits, Probed
 from workers.serve.control import ControlPlane, Refused, Unreachable
 from workers.serve.files import GatewayFiles
-from workers.serve.journal import read_lost_units
-from workers.serve.lease import Lease
-from workers.serve.metrics import Metrics
-from workers.serve.state import State
+from workers.serve.observe.clock import BootClock
+from workers.serve.observe.journal import Journal, read_lost_units
+from workers.serve.observe.ledger import Ledger
+from workers.serve.observe.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +26,33 @@ KEPT_SECONDS = 24 * 3600
 NOT_FOUND, CONFLICT = 404, 409
 
 
+class Applied(Protocol):
+    """What a gateway applies now, which is told to the control plane, and the lease, which its answers renew."""
+
+    @property
+    def in_force(self) -> Generation | None: ...
+    @property
+    def loaded(self) -> tuple[UUID, ...]: ...
+    @property
+    def probed(self) -> Probed | None: ...
+    @property
+    def clock(self) -> BootClock: ...
+    @property
+    def journal(self) -> Journal: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def news(self) -> asyncio.Event: ...
+    def weight_at(self, second: int) -> float: ...
+    def weight_shown(self) -> float: ...
+    def renew(self, rollout: UUID | None, until: float) -> None: ...
+
+
 class Uplink:
     """One observation in flight, in order; while it is behind it does not wait a second between two."""
 
     def __init__(
-        self, boot: GatewayBoot, state: State, control: ControlPlane, files: GatewayFiles, metrics: Metrics
+        self, boot: GatewayBoot, state: Applied, control: ControlPlane, files: GatewayFiles, metrics: Metrics
     ) -> None:
         self._boot, self._state, self._control, self._files, self._metrics = boot, state, control, files, metrics
         self._unsent: deque[tuple[int, str]] = deque()
@@ -143,7 +167,7 @@ class Uplink:
                 await self._register()
             else:
                 if answer.lease_seconds > 0:
-                    self._state.lease = Lease(rollout, sent + answer.lease_seconds)
+                    self._state.renew(rollout, sent + answer.lease_seconds)
                 return
 
     def _lose(self, second: int, error: Refused) -> None:
@@ -158,6 +182,6 @@ class Uplink:
             boot=self._boot.boot,
             generation=in_force.generation if in_force else 0,
             applied_weight=state.weight_shown(),
-            loaded=state.sessions.loaded,
+            loaded=state.loaded,
             probed=(state.probed,) if state.probed else (),
         )

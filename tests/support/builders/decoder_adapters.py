@@ -1,0 +1,27 @@
+"""Adapters of a tiny decoder that nobody trained."""
+
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from tests.support.builders.models import generation, identity
+from workers.adapters.files import Adapter
+from workers.adapters.forms.low_rank.change import Factors, LowRankChange
+from workers.adapters.forms.low_rank.modules import target_paths
+from workers.base.loading import load_causal_lm
+
+
+def decoder_adapter(base_folder: Path, r: int, seed: int, target_modules: tuple[str, ...]) -> Adapter:
+    """Updates large enough to turn answers."""
+    base = load_causal_lm(base_folder)
+    generator = np.random.default_rng(seed)
+    factors: dict[str, Factors] = {}
+    for path in target_paths(base.encoder, target_modules):
+        layer = base.encoder.get_submodule(path)
+        assert isinstance(layer, nn.Linear)
+        a, b = generator.normal(size=(r, layer.in_features)), generator.normal(size=(layer.out_features, r))
+        factors[path] = Factors((0.2 * a).astype(np.float32), (0.2 * b).astype(np.float32))
+    of_base = base.identity("file:///base").model_dump()
+    said = identity(base=of_base, task=generation(), form={"r": r, "target_modules": target_modules}, max_length=64)
+    return Adapter(said, LowRankChange(factors))

@@ -1,0 +1,125 @@
+"""Exports text generation: the base's decoder graph is built once, and every low-rank version is rows of its tables."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnx
+from torch import nn
+
+from schemas.artifacts import Digest
+from workers.adapters.files import Adapter
+from workers.base.arrays import Floats
+from workers.base.loading import Base, load_causal_lm
+from workers.export.decoder.builder import build_graph
+from workers.export.decoder.parity import measure_parity
+from workers.export.decoder.surgery import add_update_paths, choose_places, find_targets
+from workers.export.onnx import IDENTITY_KEY, Identity
+from workers.graph.decoder.form import LORA_A, LORA_B, DecoderForm, Target
+from workers.graph.file import MAX_BYTES
+from workers.runtime.errors import JobError
+
+__all__ = ["build_base_graph", "graph_identity", "graph_inputs", "load", "measure_parity"]
+
+load = load_causal_lm
+_HEAD_MULTIPLE: Final = 16
+"""ONNX Runtime's attention on a processor takes heads whose size is a multiple of it. Unit: dimensions."""
+
+
+def graph_identity(base: Base, adapter: Adapter, adapter_digest: Digest) -> Identity:
+    """Every linear layer of the graph takes updates, so a graph serves every low-rank version of its base."""
+    return {
+        "base_digest": base.digest,
+        "graph_recipe": list(adapter.identity.task.graph_recipe()),
+        "target_modules": sorted({path.rpartition(".")[2] for path in _widths(base.encoder)}),
+    }
+
+
+def build_base_graph(base: Base, adapter: Adapter, identity: Identity, workdir: Path) -> bytes:
+    widths = _widths(base.encoder)
+    _check_sizes(base.config, widths)
+    folder = base.tokenizer_file.parent
+    model = build_graph(folder, _architecture(base.config), workdir)
+    form = DecoderForm(
+        layers=base.config.num_hidden_layers,
+        kv_heads=base.config.num_key_value_heads,
+        head_size=_head_size(base.config),
+        context_length=base.max_length,
+        targets=find_targets(model, widths),
+    )
+    del model.metadata_props[:]
+    choose_places(model, base.config.vocab_size)
+    add_update_paths(model, form)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = IDENTITY_KEY, json.dumps(identity, sort_keys=True)
+    if (size := model.ByteSize()) > MAX_BYTES:
+        raise JobError(f"the base's decoder graph has {size} bytes, expected at most {MAX_BYTES}")
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def graph_inputs(adapter: Adapter, base_graph: Path) -> dict[str, Floats]:
+    """A version's rows of the tables, but for those of targets that it leaves alone."""
+    form = read_form(base_graph)
+    found: dict[str, Floats] = {}
+    for target in form.targets:
+        found |= _packed(target, adapter)
+    return found
+
+
+def read_form(graph: Path) -> DecoderForm:
+    model: Any = onnx.load(str(graph), load_external_data=False)
+    return DecoderForm.read({entry.key: entry.value for entry in model.metadata_props}, graph.name)
+
+
+def _packed(target: Target, adapter: Adapter) -> dict[str, Floats]:
+    """Layers that are computed at once have their factors side by side: A of all, and B block by block."""
+    factors = adapter.low_rank.factors
+    rank = sum(factors[path].a.shape[0] for path, _ in target.parts if path in factors)
+    if not rank:
+        return {}
+    a = np.zeros((target.inputs, rank), np.float32)
+    b = np.zeros((rank, target.outputs), np.float32)
+    row = column = 0
+    for path, width in target.parts:
+        if path in factors:
+            r = factors[path].a.shape[0]
+            a[:, row : row + r] = factors[path].a.T
+            b[row : row + r, column : column + width] = factors[path].b.T
+            row += r
+        column += width
+    return {f"{target.name}.{LORA_A}": a, f"{target.name}.{LORA_B}": b}
+
+
+def _widths(network: Any) -> dict[str, tuple[int, int]]:
+    """Inputs and outputs of each linear layer by its path, but of the one that makes logits."""
+    logits = network.get_output_embeddings()
+    return {
+        path: (module.in_features, module.out_features)
+        for path, module in network.named_modules()
+        if isinstance(module, nn.Linear) and module is not logits
+    }
+
+
+def _check_sizes(config: Any, widths: Mapping[str, tuple[int, int]]) -> None:
+    if (head_size := _head_size(config)) % _HEAD_MULTIPLE:
+        raise JobError(
+            f"the base's attention heads have size {head_size}, expected a multiple of {_HEAD_MULTIPLE}: "
+            "ONNX Runtime serves no other"
+        )
+    # it tells the output layer from others by this number alone, and would build another network
+    if alike := [path for path, (_, outputs) in widths.items() if outputs == config.vocab_size]:
+        raise JobError(
+            f"the base's {alike[0]} has {config.vocab_size} outputs, as many as its vocabulary has tokens: "
+            "the builder of decoder graphs takes it for the output layer"
+        )
+
+
+def _head_size(config: Any) -> int:
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def _architecture(config: Any) -> str:
+    return ", ".join(config.architectures or ()) or str(config.model_type)
