@@ -5,21 +5,17 @@ follow from types in `schemas`, so nothing is said of them here.
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Final
 
 from controlplane.domain.claims import Claim, same
-from controlplane.kinds import attack, curate, evaluate, export, merge, train
 from controlplane.kinds.kind import Kind, Registry
-from schemas.jobs import JobKind, JobResult, JobSpec
+from schemas.jobs import JOB_KINDS, JobKind, JobResult, JobSpec
 
 KINDS: Final[Mapping[JobKind, Kind[Any, Any]]] = {
-    "curate": curate.KIND,
-    "train": train.KIND,
-    "merge": merge.KIND,
-    "export": export.KIND,
-    "evaluate": evaluate.KIND,
-    "attack": attack.KIND,
+    kind: import_module(f"controlplane.kinds.{kind}").KIND for kind in JOB_KINDS
 }
+"""Each has a module here by its name."""
 
 
 def contradiction(spec: JobSpec, result: JobResult, registry: Registry) -> Claim | None:

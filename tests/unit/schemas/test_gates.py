@@ -11,6 +11,7 @@ from schemas.rollouts import RolloutPolicy
 
 ROWS = {"gate": "metric", "dataset": "reviews", "min_rows": 10}
 ATTACK = {"recipe": "deepwordbug", "queries_per_word": 10}
+NAMES = [repr(name) for name in get_args(MetricName)]
 WORST = {"metric": "attack_success_rate_at_worst", "attack": ATTACK}
 
 
@@ -28,8 +29,7 @@ def refused(gate: dict[str, Any]) -> str:
         ({}, "gates.0.metric: expected a value: it is required"),
         (
             {"metric": "acuracy", "minimum": 0.5},
-            "gates.0.metric: expected 'accuracy', 'macro_f1', 'recall', 'precision', 'f1', "
-            "'attack_success_rate_at_worst', 'accuracy_under_attack' or 'clean_accuracy', got 'acuracy'",
+            f"gates.0.metric: expected {', '.join(NAMES[:-1])} or {NAMES[-1]}, got 'acuracy'",
         ),
         ({"metric": "accuracy"}, "gates.0.metric: minimum is null: expected a number from 0 to 1 for accuracy"),
         (

@@ -1,5 +1,6 @@
 """The dense change in PyTorch: its check against a base, and its folding."""
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -23,3 +24,9 @@ def fold(encoder: nn.Module, change: DenseChange) -> nn.Module:
         for path, weight in change.weights.items():
             encoder.get_parameter(path).copy_(torch.from_numpy(weight.copy()))
     return encoder
+
+
+def change_of(encoder: nn.Module) -> DenseChange:
+    """The weights that a method has trained, whichever it chose to train."""
+    trained = {name: weight for name, weight in encoder.named_parameters() if weight.requires_grad}
+    return DenseChange({name: weight.detach().numpy().astype(np.float32) for name, weight in trained.items()})
