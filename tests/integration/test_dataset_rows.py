@@ -216,7 +216,7 @@ def test_rows_without_labels_are_shown_and_exported_by_their_own_columns(
 ) -> None:
     turns = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": 'As "said", ☂'}]
     parts = write_parts(
-        {"train": [Messages.of(turns, group="g")], "validation": [], "test": []},
+        {"train": [Messages(turns, group="g")], "validation": [], "test": []},
         ROW_SCHEMAS["messages"],
         store,
         tmp_path,

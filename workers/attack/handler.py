@@ -165,9 +165,7 @@ def _result(
         model_version=spec.model_version.id,
         conditions=AttackConditions.of(spec),
         rows_digest=rows_digest((row.text, row.label) for row in rows),
-        rows_trained_on=count_trained_on(
-            artifacts, [TextLabel.of(row.text, row.label) for row in rows], spec.trained_on
-        ),
+        rows_trained_on=count_trained_on(artifacts, [TextLabel(row.text, row.label) for row in rows], spec.trained_on),
         measurements=(
             measured(
                 "attack_success_rate_at_worst", wilson(succeeded + unknown, attacked), unknown=unknown, paired=paired

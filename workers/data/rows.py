@@ -115,13 +115,11 @@ ROWS: Final[Mapping[RowSchemaName, Callable[..., Row]]] = {
     "messages": Messages,
 }
 """By its row schema how a row is made of the values of the schema's columns, in their order."""
+_SCHEMAS: Final[Mapping[object, RowSchema]] = {of: ROW_SCHEMAS[name] for name, of in ROWS.items()}
 
 
-SCHEMA_OF: Final[Mapping[type, RowSchemaName]] = {
-    TextLabel: "text_label",
-    PromptCompletion: "prompt_completion",
-    Messages: "messages",
-}
+def schema_of(row: Row) -> RowSchema:
+    return _SCHEMAS[type(row)]
 
 
 def canonical(row: Row, schema: RowSchema) -> Canonical:
@@ -130,7 +128,7 @@ def canonical(row: Row, schema: RowSchema) -> Canonical:
 
 def canonical_of(row: Row) -> Canonical:
     """By the row schema that the row is of."""
-    return canonical(row, ROW_SCHEMAS[SCHEMA_OF[type(row)]])
+    return canonical(row, schema_of(row))
 
 
 def written(value: object) -> bytes:

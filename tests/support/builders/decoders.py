@@ -54,13 +54,13 @@ def build_tiny_decoder(folder: Path, **config: Any) -> Path:
 
 def planted_completions(count: int, seed: int = 0) -> list[PromptCompletion]:
     """Prompts with three telling words, and completions of two words that follow from them."""
-    return [PromptCompletion.of(prompt, f"film {answer}") for prompt, answer in _planted(count, seed)]
+    return [PromptCompletion(prompt, f"film {answer}") for prompt, answer in _planted(count, seed)]
 
 
 def planted_conversations(count: int, seed: int = 0) -> list[Messages]:
     """Two turns of the assistant each: the first is planted, the second says it again."""
     return [
-        Messages.of(
+        Messages(
             [
                 {"role": "user", "content": prompt},
                 {"role": "assistant", "content": f"film {answer}"},

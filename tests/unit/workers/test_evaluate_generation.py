@@ -96,14 +96,14 @@ def test_outcomes_are_of_each_row_and_hold_no_text(bench: Workbench, good: Model
 
 def test_rows_whose_prompt_was_trained_on_are_counted(bench: Workbench, good: ModelRef) -> None:
     seen = planted_completions(4)
-    rows = [*planted_completions(10, seed=7), *(PromptCompletion.of(row.prompt, "another answer") for row in seen)]
+    rows = [*planted_completions(10, seed=7), *(PromptCompletion(row.prompt, "another answer") for row in seen)]
     learnt = bench.text_dataset("learnt", train=planted_completions(240))
     assert evaluated(bench, good, rows, trained_on=(learnt,)).rows_trained_on >= 4
     assert evaluated(bench, good, rows).rows_trained_on == 0
 
 
 def test_json_is_measured_where_every_completion_is_json(bench: Workbench, poor: ModelRef) -> None:
-    rows = [PromptCompletion.of(row.prompt, json.dumps({"is": row.completion})) for row in planted_completions(4)]
+    rows = [PromptCompletion(row.prompt, json.dumps({"is": row.completion})) for row in planted_completions(4)]
     assert of(evaluated(bench, poor, rows), "valid_json").value == 0
 
 

@@ -46,7 +46,7 @@ def test_its_tokenizer_and_chat_template_come_along(files: Path, tmp_path: Path)
     folder = fetch_base((files / "tiny.gguf").as_uri(), Sources(tmp_path, file_roots=(files,)))
     asked = Format(load_causal_lm(folder))
     assert asked.stop_token_ids == (2,)
-    row = Messages.of([{"role": "user", "content": "the"}, {"role": "assistant", "content": "hat"}])
+    row = Messages([{"role": "user", "content": "the"}, {"role": "assistant", "content": "hat"}])
     said = asked.example(row)
     assert (
         asked.tokenizer.decode([token for token, learnt in zip(said.ids, said.learnt, strict=True) if learnt]) == "hat"
@@ -78,7 +78,7 @@ def test_smollm2_writes_in_its_turn() -> None:
     base = load_causal_lm(fetch_base(SMOLLM2, sources))
     assert (base.config.num_hidden_layers, base.config.vocab_size, base.max_length) == (30, 49152, 8192)
     asked = Format(base)
-    row = Messages.of(
+    row = Messages(
         [{"role": "user", "content": "What is the capital of France?"}, {"role": "assistant", "content": "Paris."}]
     )
     prompt = torch.tensor([asked.question(row)])

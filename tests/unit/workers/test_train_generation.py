@@ -104,7 +104,7 @@ def words(example: Example, *, learnt: bool) -> list[str]:
 
 
 def test_completions_are_learnt_with_their_end_and_prompts_are_not(formatted: Format) -> None:
-    row = formatted.example(PromptCompletion.of("rate this film", "film good"))
+    row = formatted.example(PromptCompletion("rate this film", "film good"))
     assert (words(row, learnt=False), words(row, learnt=True)) == (["rate", "this", "film"], ["film", "good", END])
     (chat,) = planted_conversations(1)
     said = formatted.example(chat)
@@ -149,7 +149,7 @@ def test_a_completion_that_would_be_cut_is_left_out_and_counted(bench: Workbench
     cut = formatted.cut(chat, len(whole) - 1)
     assert (len(cut.example), cut.left_out) == (len(whole) - 1, 1)
     assert words(cut.example, learnt=True) == ["film", "good", END]
-    long = PromptCompletion.of("rate " * 40, "film good")
+    long = PromptCompletion("rate " * 40, "film good")
     dataset = bench.text_dataset(train=[*planted_completions(8), long])
     result = handle(bench.train_spec(dataset, **SMALL), bench.context())
     assert (result.rows, result.completions_left_out) == (8, 1)
