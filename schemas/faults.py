@@ -29,7 +29,7 @@ PATTERNS: Final[Mapping[str, str]] = {
     r"^(file|s3|hf|pypi)://([^\s/?#@]+(/[^\s?#]*)?|/[^\s?#]+)(#\S*)?$": "a URI that begins with file://, "
     "s3://, hf:// or pypi://, without spaces or credentials",
     r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?(/[1-9][0-9]{0,8})?$": "a dataset's name, or name/version",
-    r"^[a-z_]+(\.[a-z_]+)*$": "the name of a module in lower case, such as attention.query",
+    r"^[a-z_][a-z0-9_]*(\.[a-z0-9_]+)*$": "the name of a module in lower case, such as attention.query",
     r"^[0-9a-f]{32}$": "32 hexadecimal digits in lower case",
     r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$": "up to 200 letters, digits, ., _ and -, the first of them "
     "a letter or a digit",

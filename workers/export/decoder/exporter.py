@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-from torch import nn
 
 from schemas.artifacts import Digest
 from workers.adapters.files import Adapter
+from workers.adapters.forms.low_rank.modules import all_linear
 from workers.base.arrays import Floats
 from workers.base.loading import Base, load_causal_lm
 from workers.export.decoder.builder import build_graph
@@ -33,12 +33,12 @@ def graph_identity(base: Base, adapter: Adapter, adapter_digest: Digest) -> Iden
     return {
         "base_digest": base.digest,
         "graph_recipe": list(adapter.identity.task.graph_recipe()),
-        "target_modules": sorted({path.rpartition(".")[2] for path in _widths(base.encoder)}),
+        "target_modules": sorted({path.rpartition(".")[2] for path in all_linear(base.encoder)}),
     }
 
 
 def build_base_graph(base: Base, adapter: Adapter, identity: Identity, workdir: Path) -> bytes:
-    widths = _widths(base.encoder)
+    widths = {path: (layer.in_features, layer.out_features) for path, layer in all_linear(base.encoder).items()}
     _check_sizes(base.config, widths)
     folder = base.tokenizer_file.parent
     model = build_graph(folder, _architecture(base.config), workdir)
@@ -91,16 +91,6 @@ def _packed(target: Target, adapter: Adapter) -> dict[str, Floats]:
             row += r
         column += width
     return {f"{target.name}.{LORA_A}": a, f"{target.name}.{LORA_B}": b}
-
-
-def _widths(network: Any) -> dict[str, tuple[int, int]]:
-    """Inputs and outputs of each linear layer by its path, but of the one that makes logits."""
-    logits = network.get_output_embeddings()
-    return {
-        path: (module.in_features, module.out_features)
-        for path, module in network.named_modules()
-        if isinstance(module, nn.Linear) and module is not logits
-    }
 
 
 def _check_sizes(config: Any, widths: Mapping[str, tuple[int, int]]) -> None:

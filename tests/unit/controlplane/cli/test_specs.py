@@ -42,7 +42,7 @@ def test_rows_reach_into_lists_choices_and_nested_objects() -> None:
         "stages.<name>(release).deployment",
         "privacy.epsilon",
         "method(lora).r",
-        "task.head(frozen).model_version",
+        "task(text-classification).head(frozen).model_version",
     } <= paths
 
 

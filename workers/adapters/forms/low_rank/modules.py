@@ -23,10 +23,15 @@ def target_paths(encoder: nn.Module, target_modules: Sequence[str]) -> list[str]
     return [path for path in linears if any(_names(target, path) for target in target_modules)]
 
 
+def all_linear(encoder: nn.Module) -> dict[str, nn.Linear]:
+    """Every linear layer but the one that makes logits, by its path."""
+    logits = encoder.get_output_embeddings()  # type: ignore[operator]
+    return {path: module for path, module in _linears(encoder).items() if module is not logits}
+
+
 def linear_endings(encoder: nn.Module) -> tuple[str, ...]:
     """The ends of the names of all linear layers but the one that makes logits: `all-linear` as PEFT means it."""
-    logits = encoder.get_output_embeddings()  # type: ignore[operator]
-    found = {path.rpartition(".")[2] for path, module in _linears(encoder).items() if module is not logits}
+    found = {path.rpartition(".")[2] for path in all_linear(encoder)}
     if not found:
         raise JobError("target_modules is all-linear, and this base has no linear layer that LoRA could update")
     return tuple(sorted(found))
