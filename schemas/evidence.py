@@ -58,6 +58,24 @@ class Paired(Tolerant):
         return self
 
 
+class PairedMean(Tolerant):
+    """This version beside another one on the same rows, by a number that each row has for either."""
+
+    n: int = Field(ge=1)
+    """Rows that were compared."""
+    difference: float
+    """This version's value minus the other's."""
+    low: float
+    high: float
+    """The difference's 95 % interval, by the differences of the rows."""
+
+    @model_validator(mode="after")
+    def _the_difference_lies_in_its_interval(self) -> Self:
+        if not self.low <= self.difference <= self.high:
+            raise ValueError(f"{self.difference} lies outside its interval, {self.low} to {self.high}")
+        return self
+
+
 class Measurement(Tolerant):
     """One number that was found out about a version, with how far it may be trusted."""
 
@@ -75,7 +93,7 @@ class Measurement(Tolerant):
     """Those of them of which nobody knows the outcome: they are counted against the version."""
     direction: Direction
     """Which way is better, for who does not know the metric."""
-    paired: Paired | None = None
+    paired: Paired | PairedMean | None = None
     """The same beside the version that was named as `against`, where this metric compares two."""
 
     @property
@@ -130,8 +148,8 @@ class Conditions(Tolerant):
 
     dataset: UUID
     split: Split
-    graph: GraphRef
-    """What was run."""
+    graph: GraphRef | None = None
+    """What was run; null: the version in PyTorch, for it had no graph."""
     against: UUID | None = None
     """The other version that was asked the same."""
     against_graph: GraphRef | None = None

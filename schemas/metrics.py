@@ -1,5 +1,6 @@
 """The metrics of evaluations and attacks, once: what each is, which kind of job measures it and which way is better."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -12,6 +13,12 @@ MetricName = Literal[
     "recall",
     "precision",
     "f1",
+    "exact_match",
+    "valid_json",
+    "token_f1",
+    "rouge_l",
+    "chrf",
+    "perplexity",
     "attack_success_rate_at_worst",
     "accuracy_under_attack",
     "clean_accuracy",
@@ -48,6 +55,37 @@ METRICS: Final[Mapping[MetricName, Metric]] = {
     ),
     "precision": Metric("evaluate", "share of the rows answered with a label that have it", sliced_by="label"),
     "f1": Metric("evaluate", "harmonic mean of a label's precision and recall", sliced_by="label"),
+    "exact_match": Metric(
+        "evaluate",
+        "share of the rows whose answer is the completion, but for spaces around it",
+        paired="rows answered exactly",
+    ),
+    "valid_json": Metric(
+        "evaluate", "share of the answers that are JSON, where every completion is", paired="rows answered with JSON"
+    ),
+    "token_f1": Metric(
+        "evaluate",
+        "mean F1 of the words that an answer and the completion share (https://arxiv.org/abs/1606.05250)",
+        paired="each row's F1",
+    ),
+    "rouge_l": Metric(
+        "evaluate",
+        "mean F1 of the longest common subsequence of words (https://aclanthology.org/W04-1013)",
+        paired="each row's F1",
+    ),
+    "chrf": Metric(
+        "evaluate",
+        "mean F2 of character sequences of up to 6, from 0 to 1 (https://aclanthology.org/W15-3049)",
+        paired="each row's F2",
+    ),
+    "perplexity": Metric(
+        "evaluate",
+        "exponential of the mean negative log-likelihood of a token of the completions, each with its end",
+        direction="minimize",
+        low=1.0,
+        high=math.inf,
+        paired="the log-likelihood of each row's completion",
+    ),
     "attack_success_rate_at_worst": Metric(
         "attack",
         "share of the rows answered right that an attack breaks, rows out of budget counted as broken",

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.artifacts import Digest
 from schemas.base import Strict
-from schemas.evidence import AtLeast, Conditions, FindingOnRows, Measurement, Paired
+from schemas.evidence import AtLeast, Conditions, FindingOnRows, Measurement, Paired, PairedMean
 from schemas.gates import MetricGate, NamedRows
 from schemas.jobs import JobResult
 from schemas.jobs.results import GraphResult
@@ -78,7 +78,7 @@ class Measured:
         return self.attachment.result.conditions
 
     @property
-    def paired(self) -> Paired:
+    def paired(self) -> Paired | PairedMean:
         """The paired comparison in one that `sift_pairs` let through."""
         assert self.measurement.paired is not None
         return self.measurement.paired

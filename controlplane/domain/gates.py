@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from controlplane.domain.evidence import Evidence, Measured, Sifted, sift, sift_pairs, split_name
-from schemas.evidence import Measurement, Paired
+from schemas.evidence import Measurement, Paired, PairedMean
 from schemas.gates import Gate, MetricGate, ParityGate
 from schemas.metrics import Direction
 from schemas.rollouts import GateStatus, GateVerdict
 
+Ends = Measurement | Paired | PairedMean
+"""What has an interval."""
 PASSING: Final[frozenset[GateStatus]] = frozenset({"Passed", "NotApplicable", "Waived"})
 
 
@@ -90,7 +92,8 @@ def _alone(gate: MetricGate, evidence: Evidence, sifted: Sifted) -> GateVerdict:
     unknown = f", {measurement.unknown} unknown counted against the version" if measurement.unknown else ""
     least, end = ("at least", "lower") if gate.definition.direction == "maximize" else ("at most", "upper")
     reason = (
-        f"{_interval(measurement)} {_where(gate, found)}{unknown}, {least} {gate.bound:.1%} asked of its {end} end"
+        f"{_interval(gate, measurement)} {_where(gate, found)}{unknown}, "
+        f"{least} {_number(gate, gate.bound)} asked of its {end} end"
         f"{_of_several(gate, sifted)}"
     )
     status = _status(gate.definition.direction, measurement, gate.bound)
@@ -110,8 +113,8 @@ def _beside(gate: MetricGate, margin: float, evidence: Evidence, sifted: Sifted)
         ("below", "lower", -margin) if gate.definition.direction == "maximize" else ("above", "upper", margin)
     )
     reason = (
-        f"{_difference(found.paired)} {_where(gate, found)}, at most {margin:.1%} {side} the champion asked of its "
-        f"{end} end{_of_several(gate, sifted)}"
+        f"{_difference(gate, found.paired)} {_where(gate, found)}, "
+        f"at most {_number(gate, margin)} {side} the champion asked of its {end} end{_of_several(gate, sifted)}"
     )
     return _said(name, _status(gate.definition.direction, found.paired, bound), reason, found.attachment.digest)
 
@@ -120,7 +123,7 @@ GATES: Final[dict[str, Callable[[Any, Evidence], tuple[GateVerdict, ...]]]] = {"
 """Gate to its verdicts."""
 
 
-def _choose(gate: MetricGate, sifted: Sifted, ends: Callable[[Measured], Measurement | Paired]) -> Measured:
+def _choose(gate: MetricGate, sifted: Sifted, ends: Callable[[Measured], Ends]) -> Measured:
     """The one of those that count whose worse end is the worst, or the first, as the policy says."""
     if gate.of == "first":
         return sifted.counting[0]
@@ -129,7 +132,7 @@ def _choose(gate: MetricGate, sifted: Sifted, ends: Callable[[Measured], Measure
     return max(sifted.counting, key=lambda one: ends(one).high)
 
 
-def _status(direction: Direction, found: Measurement | Paired, bound: float) -> GateStatus:
+def _status(direction: Direction, found: Ends, bound: float) -> GateStatus:
     """The worse end decides whether it passes; when the better one does not reach the bound either, it fails."""
     low, high = found.low, found.high
     good, bad = (low >= bound, high < bound) if direction == "maximize" else (high <= bound, low > bound)
@@ -149,12 +152,19 @@ def _of_several(gate: MetricGate, sifted: Sifted) -> str:
     return f" ({gate.of} of {len(sifted.counting)} results)" if len(sifted.counting) > 1 else ""
 
 
-def _difference(paired: Paired) -> str:
-    return f"{paired.difference:+.1%} ({paired.low:+.1%} to {paired.high:+.1%}, {paired.n} rows)"
+def _difference(gate: MetricGate, paired: Paired | PairedMean) -> str:
+    value, low, high = (_number(gate, number, "+") for number in (paired.difference, paired.low, paired.high))
+    return f"{value} ({low} to {high}, {paired.n} rows)"
 
 
-def _interval(found: Measurement) -> str:
-    return f"{found.value:.1%} ({found.low:.1%} to {found.high:.1%}, {found.n} rows)"
+def _interval(gate: MetricGate, found: Measurement) -> str:
+    value, low, high = (_number(gate, number) for number in (found.value, found.low, found.high))
+    return f"{value} ({low} to {high}, {found.n} rows)"
+
+
+def _number(gate: MetricGate, value: float, sign: str = "") -> str:
+    """A share as a percentage, anything else as it is."""
+    return f"{value:{sign}.1%}" if gate.definition.high <= 1 else f"{value:{sign}.4g}"
 
 
 def _said(gate: str, status: GateStatus, reason: str, *evidence: str) -> GateVerdict:

@@ -8,6 +8,7 @@ from schemas.artifacts import ArtifactRef
 from schemas.base import Seed, Strict
 from schemas.evidence import AtLeast, Conditions, FindingOnRows, Interval
 from schemas.jobs.on_rows import OnRowsSpec
+from schemas.model.references import ClassifierRef
 
 Kind = Literal["attack"]
 AttackRecipe = Literal["deepwordbug"]
@@ -17,6 +18,8 @@ class AttackSpec(OnRowsSpec):
     """A served graph and rows in, how often an attacker turns a right answer wrong out."""
 
     kind: Literal["attack"] = "attack"
+    model_version: ClassifierRef = Field(examples=["sentiment@latest"])
+    """Which version is attacked. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     recipe: AttackRecipe = "deepwordbug"
     """How texts are changed: letters swapped, dropped, inserted (https://arxiv.org/abs/1801.04354)."""
     rows: int = Field(default=40, ge=1, le=10_000)

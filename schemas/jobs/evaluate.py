@@ -1,4 +1,4 @@
-"""Evaluation: how often a version's served graph answers the rows of a dataset version right."""
+"""Evaluation: how well a version answers the rows of a dataset version."""
 
 from typing import Literal
 
@@ -12,16 +12,19 @@ Kind = Literal["evaluate"]
 
 
 class EvaluateSpec(OnRowsSpec):
-    """A served graph and a dataset version's split in, scores out."""
+    """A version and a dataset version's split in, scores out."""
 
     kind: Literal["evaluate"] = "evaluate"
     batch_size: int = Field(default=32, ge=1, le=512)
     """Asked at once. Unit: rows."""
+    max_new_tokens: int = Field(default=64, ge=1, le=4096)
+    """An answer of a text-generation ends here at the latest. Unit: tokens."""
 
 
 class EvaluateResult(FindingOnRows):
-    """Accuracy and macro-F1 of all rows, and precision, recall and F1 of each label that the version knows."""
+    """For text-classification accuracy and macro-F1 of all rows, and precision, recall and F1 of each label that the
+    version knows. For text-generation how near greedy answers come to the completions, and how likely these are."""
 
     kind: Literal["evaluate"] = "evaluate"
     outcomes: ArtifactRef
-    """JSONL, a line a row: the digest of its text and label, and whether it was answered right. Never a text."""
+    """JSONL, a line a row: its digest, and what was found of its answer. Never a text."""

@@ -22,7 +22,8 @@ class Filled:
 
 
 class GraphOf(Filled):
-    """Marks a field for the version's newest graph; a request for a version without one is refused."""
+    """Marks a field for the version's newest graph; a request for a version without one is refused, unless its task is
+    asked in PyTorch then."""
 
 
 class BaseGraphOf(Filled):

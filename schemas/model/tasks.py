@@ -27,6 +27,8 @@ class TextClassification(Tolerant):
 
     ROW_SCHEMAS: ClassVar[tuple[RowSchemaName, ...]] = ("text_label",)
     """What a row that it learns or is asked may be."""
+    ASKED_IN_PYTORCH: ClassVar = False
+    """Whether a version that was not exported is asked in PyTorch."""
     type: Literal["text-classification"] = "text-classification"
     """The task."""
     labels: tuple[str, ...] = Field(min_length=1, max_length=1000)
@@ -46,6 +48,8 @@ class TextGeneration(Tolerant):
 
     ROW_SCHEMAS: ClassVar[tuple[RowSchemaName, ...]] = ("prompt_completion", "messages")
     """What a row that it learns or is asked may be."""
+    ASKED_IN_PYTORCH: ClassVar = True
+    """Whether a version that was not exported is asked in PyTorch."""
     type: Literal["text-generation"] = "text-generation"
     """The task."""
     chat_template_digest: Digest | None

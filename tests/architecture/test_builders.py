@@ -16,8 +16,7 @@ DOCUMENTS: Final = {of.__name__ for union in (JobSpec, JobResult) for of in get_
 PARTS: Final = {
     "ArtifactRef", "AttackConditions", "BaseIdentity", "Conditions", "DatasetManifest", "DatasetPart", "DatasetRef",
     "GraphRef", "Interval", "LowRank", "Measurement", "MergeSource", "ModelIdentity", "ModelRef", "Paired",
-    "PrivacyLabel", "ServedVersion", "Source", "TextClassification", "TextGeneration",
-    "VersionResult",
+    "PairedMean", "PrivacyLabel", "ServedVersion", "Source", "TextClassification", "TextGeneration", "VersionResult",
 }  # fmt: skip
 ROWS: Final = {
     "AttachmentRow", "DatasetRow", "DatasetVersionRow", "JobRow", "ModelVersionRow",

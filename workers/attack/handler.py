@@ -17,7 +17,7 @@ from schemas.model.references import GraphRef
 from workers.attack.environment import prepare
 from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
 from workers.data.manifest import count_trained_on, read_split
-from workers.data.rows import rows_digest
+from workers.data.rows import TextLabel, rows_digest
 from workers.evidence.measured import measured
 from workers.evidence.paired import pair
 from workers.evidence.statistics import wilson
@@ -165,7 +165,7 @@ def _result(
         model_version=spec.model_version.id,
         conditions=AttackConditions.of(spec),
         rows_digest=rows_digest((row.text, row.label) for row in rows),
-        rows_trained_on=count_trained_on(artifacts, [row.text for row in rows], spec.trained_on),
+        rows_trained_on=count_trained_on(artifacts, [TextLabel(row.text, row.label) for row in rows], spec.trained_on),
         measurements=(
             measured(
                 "attack_success_rate_at_worst", wilson(succeeded + unknown, attacked), unknown=unknown, paired=paired

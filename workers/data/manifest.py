@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from schemas.artifacts import ArtifactRef, DatasetRef, Digest, Split
 from schemas.data.manifest import DatasetManifest
 from schemas.data.rows import ROW_SCHEMAS, RowSchema
-from workers.data.normalize import normalize
 from workers.data.parts import read_part
 from workers.data.rows import ROWS, Row, canonical, written
 from workers.runtime.artifacts import ArtifactStore
@@ -89,8 +88,8 @@ def read_rows(artifacts: ArtifactStore, dataset: DatasetRef, split: Split) -> li
     return found
 
 
-def count_trained_on(artifacts: ArtifactStore, texts: Iterable[str], trained_on: Sequence[DatasetRef]) -> int:
-    """How many of these texts stand in the train splits of those versions, as curation tells equal texts."""
-    asked = Counter(normalize(text) for text in texts)
-    learnt = {normalize(text) for dataset in trained_on for text in read_split(artifacts, dataset, "train").texts}
+def count_trained_on(artifacts: ArtifactStore, rows: Iterable[Row], trained_on: Sequence[DatasetRef]) -> int:
+    """How many of these rows ask what is asked in the train splits of those versions, as curation tells equal texts."""
+    asked = Counter(row.question for row in rows)
+    learnt = {row.question for dataset in trained_on for row in read_rows(artifacts, dataset, "train")}
     return sum(count for key, count in asked.items() if key in learnt)

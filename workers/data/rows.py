@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from schemas.artifacts import Digest, Split
-from schemas.data.rows import RowSchema, RowSchemaName
+from schemas.data.rows import ROW_SCHEMAS, RowSchema, RowSchemaName
 from workers.data.normalize import loosely, normalize
 
 Canonical = tuple[object, ...]
@@ -56,11 +56,16 @@ class Kept(ABC):
         """The key, by the texts of the row."""
 
     @property
+    def question(self) -> str:
+        """The normal form of what the row asks: all of it, where it has no answer."""
+        return self.key.rpartition(ANSWER)[0] or self.key
+
+    @property
     def unit(self) -> str:
         """What may not be divided between splits: a group, or all answers to one question."""
         if self.group is not None:
             return f"group:{self.group}"
-        return f"text:{loosely(self.key.rpartition(ANSWER)[0] or self.key)}"
+        return f"text:{loosely(self.question)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +115,20 @@ ROWS: Final[Mapping[RowSchemaName, Callable[..., Row]]] = {
     "messages": Messages,
 }
 """By its row schema how a row is made of the values of the schema's columns, in their order."""
+_SCHEMAS: Final[Mapping[object, RowSchema]] = {of: ROW_SCHEMAS[name] for name, of in ROWS.items()}
+
+
+def schema_of(row: Row) -> RowSchema:
+    return _SCHEMAS[type(row)]
 
 
 def canonical(row: Row, schema: RowSchema) -> Canonical:
     return tuple(getattr(row, column) for column in schema.columns)
+
+
+def canonical_of(row: Row) -> Canonical:
+    """By the row schema that the row is of."""
+    return canonical(row, schema_of(row))
 
 
 def written(value: object) -> bytes:

@@ -1,16 +1,17 @@
 """A measurement as a handler makes it: a metric of the contract with an interval that is honest for it."""
 
-from schemas.evidence import Interval, Measurement, Paired
+from schemas.evidence import Interval, Measurement, Paired, PairedMean
 from schemas.metrics import METRICS, MetricName
+from workers.evidence.means import Estimate
 
 
 def measured(
     metric: MetricName,
-    interval: Interval,
+    interval: Interval | Estimate,
     slice_: str | None = None,
     *,
     unknown: int = 0,
-    paired: Paired | None = None,
+    paired: Paired | PairedMean | None = None,
 ) -> Measurement:
     return Measurement(
         metric=metric,

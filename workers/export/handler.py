@@ -8,6 +8,7 @@ from schemas.jobs.export import ExportResult, ExportSpec
 from schemas.model.references import GraphRef
 from workers.adapters.files import Adapter, read_adapter
 from workers.adapters.reference import check_fits
+from workers.base.gguf import fetch_base
 from workers.base.loading import Base
 from workers.export.exporter import EXPORTERS, Exporter
 from workers.export.onnx import ADAPTER_MEDIA_TYPE, GRAPH_MEDIA_TYPE, Identity, read_identity, write_onnx_adapter
@@ -21,7 +22,7 @@ _INSTRUCTION_SETS: Final = ("avx", "amx", "fma", "sse4", "asimd", "sve", "i8mm",
 
 def handle(spec: ExportSpec, context: Context) -> ExportResult:
     context.stage("reading the base model")
-    folder = context.sources.fetch(spec.model_version.identity.base.uri)
+    folder = fetch_base(spec.model_version.identity.base.uri, context.sources)
     adapter = read_adapter(context.artifacts.fetch(spec.model_version.adapter))
     exporter = EXPORTERS[adapter.identity.task.type]
     base = exporter.load(folder)

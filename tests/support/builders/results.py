@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from schemas.evidence import Conditions, Interval, Measurement, Paired
+from schemas.evidence import Conditions, Interval, Measurement, Paired, PairedMean
 from schemas.jobs.attack import AttackConditions, AttackResult
 from schemas.jobs.curate import CurateResult
 from schemas.jobs.evaluate import EvaluateResult
@@ -28,6 +28,8 @@ def interval(value: float, spread: float = 0.02, *, n: int = 1000, **bounds: flo
     return Interval(value=value, n=n, **around | bounds)
 
 
+MEANS: Final[tuple[MetricName, ...]] = ("token_f1", "rouge_l", "chrf")
+"""What is measured of every row that a generator is asked."""
 DEEPWORDBUG: Final = {"recipe": "deepwordbug", "queries_per_word": 10}
 """How attacks are made, unless a test says it otherwise."""
 NO_ROWS: Final = interval(0, low=0, high=1, n=0)
@@ -108,6 +110,10 @@ def beside(
     return Beside(against, graph or graph_ref(against), Paired(**fields | changes))
 
 
+def paired_mean(difference: float, spread: float = 0.01, *, n: int = 1000) -> PairedMean:
+    return PairedMean(n=n, difference=difference, low=difference - spread, high=difference + spread)
+
+
 def measurement(metric: MetricName, found: Interval, slice_: str | None = None, **changes: Any) -> Measurement:
     fields: dict[str, Any] = {"metric": metric, "slice": slice_, "direction": METRICS[metric].direction}
     return Measurement(**fields | found.model_dump() | changes)
@@ -129,6 +135,25 @@ def evaluated(
             *(measurement("recall", apart, label, paired=beside and _half(beside.paired)) for label in LABELS),
             *(measurement("precision", apart, label) for label in LABELS),
             *(measurement("f1", apart, label) for label in LABELS),
+        ),
+        "outcomes": artifact("outcomes", "application/jsonl"),
+    }
+    return EvaluateResult(model_version=version, **fields | changes)
+
+
+def evaluated_text(version: UUID, exact: Interval, beside: Beside | None = None, **changes: Any) -> EvaluateResult:
+    """A generator whose every score is that of its exact answers; its perplexity is 2."""
+    n = exact.n
+    mean = beside and paired_mean(0.0, 0.1, n=n)
+    perplexity = {"metric": "perplexity", "value": 2.0, "low": 1.5, "high": 2.5, "n": n, "direction": "minimize"}
+    fields: dict[str, Any] = {
+        "conditions": _conditions(Conditions, version, beside, changes),
+        "rows_digest": digest(TEST_ROWS),
+        "rows_trained_on": 0,
+        "measurements": (
+            *(measurement(metric, exact, paired=beside and beside.paired) for metric in ("exact_match", "valid_json")),
+            *(measurement(metric, exact, paired=mean) for metric in MEANS),
+            Measurement(**perplexity, paired=mean),
         ),
         "outcomes": artifact("outcomes", "application/jsonl"),
     }

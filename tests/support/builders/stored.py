@@ -10,14 +10,12 @@ import pyarrow.parquet as pq
 
 from schemas.artifacts import SPLITS, ArtifactRef, DatasetRef
 from schemas.data.manifest import DatasetManifest, DatasetPart
-from schemas.data.rows import ROW_SCHEMAS, RowSchemaName
 from tests.support.builders.datasets import DATASET, dataset_ref, manifest, part
 from tests.support.builders.rows import Row
 from workers.data.parts import write_parts
-from workers.data.rows import Messages, PromptCompletion
+from workers.data.rows import Messages, PromptCompletion, schema_of
 from workers.runtime.artifacts import ArtifactStore
 
-OF_TEXT: Final[Mapping[type, RowSchemaName]] = {PromptCompletion: "prompt_completion", Messages: "messages"}
 PARQUET: Final = "application/vnd.apache.parquet"
 
 
@@ -47,7 +45,7 @@ def store_rows(
     store: ArtifactStore, workdir: Path, splits: Mapping[str, Sequence[PromptCompletion | Messages]], dataset: str
 ) -> DatasetRef:
     """A dataset version of prompts with completions, or of conversations."""
-    schema = ROW_SCHEMAS[OF_TEXT[type(next(row for rows in splits.values() for row in rows))]]
+    schema = schema_of(next(row for rows in splits.values() for row in rows))
     parts = write_parts({split: splits.get(split, ()) for split in SPLITS}, schema, store, workdir)
     return store_parts(store, parts, dataset, row_schema=schema.name, columns=schema.stored, labels=())
 

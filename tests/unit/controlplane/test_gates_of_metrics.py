@@ -31,19 +31,29 @@ ENDS: dict[Direction, dict[str, float]] = {
 }
 
 
+def value_of(metric: str, found: Interval) -> dict[str, float]:
+    """A share as a value of the metric: a perplexity is as much above the 1 that it begins at."""
+    low = METRICS[metric].low  # type: ignore[index]
+    return {"value": low + found.value, "low": low + found.low, "high": low + found.high, "n": found.n}
+
+
 def gate(metric: MetricName, slice_: str | None = None, **fields: Any) -> MetricGate:
     """Asks half of all, at least or at most."""
     known = METRICS[metric]
-    bound = {"minimum": 0.5} if known.direction == "maximize" else {"maximum": 0.5}
+    bound = {"minimum" if known.direction == "maximize" else "maximum": known.low + 0.5}
     attack = {"attack": DEEPWORDBUG} if known.kind == "attack" else {}
     asked = {"metric": metric, "slice": slice_, "dataset": "reviews", "min_rows": 10}
     return MetricGate(**asked | bound | attack | fields)
 
 
 def measured(*changed: Measurement, other: str = "good", **said: Any) -> list[Attachment[Any]]:
-    """An evaluation and an attack: every measurement good, or bad, but those that are `changed`."""
+    """An evaluation of either task and an attack: every measurement good, or bad, but those that are `changed`."""
     by_subject = {one.subject: one for one in changed}
-    found = (results.evaluated(VERSION, 0.5, **said), results.attacked(VERSION, 0.5, **said))
+    found = (
+        results.evaluated(VERSION, 0.5, **said),
+        results.evaluated_text(VERSION, interval(0.5), **said),
+        results.attacked(VERSION, 0.5, **said),
+    )
     return [
         Attachment(
             digest=digest(one.kind),
@@ -58,12 +68,12 @@ def measured(*changed: Measurement, other: str = "good", **said: Any) -> list[At
 
 
 def valued(one: Measurement, how: str) -> Measurement:
-    value = ENDS[one.direction][how]
-    return one.model_copy(update=interval(value).model_dump())
+    return one.model_copy(update=value_of(one.metric, interval(ENDS[one.direction][how])))
 
 
 def subject(metric: MetricName, slice_: str | None, how: str, **changes: Any) -> Measurement:
-    return measurement(metric, interval(ENDS[METRICS[metric].direction][how]), slice_, **changes)
+    share = interval(ENDS[METRICS[metric].direction][how])
+    return measurement(metric, share, slice_, **value_of(metric, share) | changes)
 
 
 def verdicts(asked: MetricGate, attachments: list[Attachment[Any]], champion: UUID | None = None) -> list[GateVerdict]:
@@ -91,7 +101,7 @@ def test_its_own_measurement_decides_and_no_other(metric: MetricName, slice_: st
 
 @pytest.mark.parametrize(("metric", "slice_"), SUBJECTS, ids=str)
 def test_the_worse_end_of_the_interval_decides(metric: MetricName, slice_: str | None) -> None:
-    across = measurement(metric, interval(0.5), slice_)
+    across = measurement(metric, interval(0.5), slice_, **value_of(metric, interval(0.5)))
     assert [v.status for v in verdicts(gate(metric, slice_), measured(across))] == ["Inconclusive"]
 
 
@@ -128,7 +138,12 @@ def test_a_label_is_compared_with_the_champion_by_its_own_rows(slice_: str) -> N
         assert [v.status for v in verdicts(asked, found, CHAMPION)] == ["Passed", status]
 
 
-@pytest.mark.parametrize(("metric", "better"), [("accuracy", 1), ("recall", 1), ("attack_success_rate_at_worst", -1)])
+@pytest.mark.parametrize(
+    ("metric", "better"),
+    [
+        ("accuracy", 1), ("recall", 1), ("exact_match", 1), ("valid_json", 1), ("attack_success_rate_at_worst", -1),
+    ],
+)  # fmt: skip
 def test_better_than_the_champion_passes_and_worse_fails(metric: MetricName, better: int) -> None:
     slice_ = LABELS[0] if METRICS[metric].sliced_by else None
     asked = gate(metric, slice_, not_worse_than_champion_by=0)
@@ -138,9 +153,29 @@ def test_better_than_the_champion_passes_and_worse_fails(metric: MetricName, bet
         assert [v.status for v in verdicts(asked, found, CHAMPION)] == ["Passed", status], difference
 
 
+@pytest.mark.parametrize(("metric", "better"), [("token_f1", 1), ("rouge_l", 1), ("chrf", 1), ("perplexity", -1)])
+def test_means_are_compared_by_their_own_differences(metric: MetricName, better: int) -> None:
+    asked = gate(metric, not_worse_than_champion_by=0)
+    for difference, status in ((0.2 * better, "Passed"), (-0.2 * better, "Failed"), (0.0, "Inconclusive")):
+        pair = results.paired_mean(difference)
+        found = measured(subject(metric, None, "good", paired=pair), beside=beside(CHAMPION, -difference))
+        assert [v.status for v in verdicts(asked, found, CHAMPION)] == ["Passed", status], difference
+
+
+def test_a_perplexity_is_told_as_a_number_and_a_share_as_a_percentage() -> None:
+    perplexity, exact = (
+        verdicts(gate(metric), measured(subject(metric, None, "good")))[0].reason
+        for metric in ("perplexity", "exact_match")
+    )
+    assert perplexity.startswith("1.1 (1.08 to 1.12, 1000 rows)")
+    assert "at most 1.5 asked of its upper end" in perplexity
+    assert exact.startswith("90.0% (88.0% to 92.0%, 1000 rows)")
+
+
 def test_every_metric_that_is_compared_is_tested_beside_the_champion() -> None:
     assert {name for name, known in METRICS.items() if known.paired} == {
-        "accuracy", "recall", "attack_success_rate_at_worst",
+        "accuracy", "recall", "attack_success_rate_at_worst", "exact_match", "valid_json",
+        "token_f1", "rouge_l", "chrf", "perplexity",
     }  # fmt: skip
 
 
@@ -149,7 +184,7 @@ def test_a_label_that_was_not_measured_is_missing_evidence() -> None:
     assert verdict.status == "Error"
     assert verdict.reason == (
         "missing evidence: no evaluate result that the gate names; what does not count: "
-        "reviews/1 test: it measured no recall of mixed"
+        "reviews/1 test: it measured no recall of mixed; reviews/1 test: it measured no recall of mixed"
     )
 
 

@@ -19,13 +19,14 @@ from schemas.jobs.train import Privacy
 from schemas.model.methods import HeadAlone, Lora
 from tests.support.builders.artifacts import digest
 from tests.support.builders.datasets import dataset_ref
-from tests.support.builders.models import LABELS, generation, graph_ref, identified_as, model_ref
+from tests.support.builders.models import GENERATOR, LABELS, generation, graph_ref, identified_as, model_ref
 from tests.support.builders.results import (
     TEST_ROWS,
     attacked,
     beside,
     curated,
     evaluated,
+    evaluated_text,
     exported,
     interval,
     merged,
@@ -70,6 +71,12 @@ BESIDE = beside(OTHER, 0, 0.1, graph=GRAPH, both=20, neither=20)
 BESIDE_ATTACKED = beside(OTHER, 0, 0.1, graph=GRAPH, both=20, neither=5)
 COMPARED = {"against": LONGER, "against_graph": GRAPH}
 EVALUATED = (evaluate_spec(MODEL, GRAPH, **COMPARED), evaluated(VERSION, HALF, BESIDE))
+WRITER = model_ref(3, identity=GENERATOR)
+CHATS = dataset_ref(row_schema="messages")
+WRITTEN = (
+    evaluate_spec(WRITER, GRAPH, dataset=CHATS, against=model_ref(4, identity=GENERATOR), against_graph=GRAPH),
+    evaluated_text(WRITER.id, HALF, beside(UUID(int=4), 0, 0.1, graph=GRAPH, both=20, neither=20), graph=GRAPH),
+)
 ATTACKED = (
     attack_spec(MODEL, GRAPH, rows=40, **COMPARED),
     attacked(
@@ -125,6 +132,8 @@ ANSWERED: dict[str, tuple[JobSpec, JobResult]] = {
     "attack": ATTACKED,
     "capped": CAPPED,
     "export with a graph of its own": (EXPORTED[0].model_copy(update={"base_graph": None}), EXPORTED[1]),
+    "evaluate text": WRITTEN,
+    "evaluate text alone": alone(*WRITTEN),
     "evaluate alone": alone(*EVALUATED),
     "attack alone": alone(*ATTACKED),
 }
@@ -204,6 +213,13 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("evaluate", "conditions.against_graph", OTHER_GRAPH),
         ("evaluate", "measurements.accuracy.paired.both", 19),
         ("evaluate", "measurements.recall of negative.paired.both", 9),
+        ("evaluate text", "measurements.rouge_l.n", 41),
+        ("evaluate text", "measurements.perplexity.n", 39),
+        ("evaluate text", "measurements.perplexity.paired", None),
+        ("evaluate text", "measurements.exact_match.paired.both", 19),
+        ("evaluate text", "measurements.chrf.paired.n", 39),
+        ("evaluate text", "rows_digest", digest("another")),
+        ("evaluate text alone", "measurements.token_f1.paired", BESIDE.paired),
         ("evaluate alone", "conditions.against", OTHER),
         ("evaluate alone", "measurements.accuracy.paired", BESIDE.paired),
         ("attack", "model_version", OTHER),
@@ -256,6 +272,7 @@ CHECKED_BY = {
     "measurements.accuracy.n": "measurements.macro_f1.n",
     "measurements.recall of negative.n": "measurements.recall.n",
     "measurements.accuracy.paired.both": "measurements.accuracy.paired.n",
+    "measurements.exact_match.paired.both": "measurements.exact_match.paired.n",
     "measurements.recall of negative.paired.both": "measurements.recall of negative.paired.n",
     f"{WORST}.paired.both": f"{WORST}.paired.n",
     "failed": "skipped",
@@ -270,6 +287,9 @@ SAID: dict[tuple[str, str], str] = {
     ("private", "privacy.noise_multiplier"): "enough noise for epsilon 7.99 and delta 1e-05 in 40 steps",
     ("export", "max_abs_diff"): f"at most 0.001{SAYS}",
     ("evaluate", "rows_digest"): f"{digest(TEST_ROWS)}, as registered",
+    ("evaluate text", "rows_digest"): f"{digest(TEST_ROWS)}, as registered",
+    ("evaluate text", "measurements.perplexity.paired"): f"a comparison{SAYS}",
+    ("evaluate text alone", "measurements.token_f1.paired"): f"no comparison{SAYS}",
     ("evaluate", "measurements.accuracy.n"): f"41{SAYS}",
     ("evaluate", "measurements.recall of negative.n"): f"40{SAYS}",
     ("evaluate", "measurements.accuracy.paired"): f"a comparison{SAYS}",
@@ -292,6 +312,12 @@ SAID: dict[tuple[str, str], str] = {
         ("evaluate", ["macro_f1"], "measurements", "accuracy, macro_f1 among them"),
         ("evaluate", ["recall of negative"], "measurements.recall", f"['negative', 'positive']{SAYS}"),
         ("evaluate", ["recall of negative", "recall of positive"], "measurements.recall", f"{sorted(LABELS)}{SAYS}"),
+        (
+            "evaluate text",
+            ["perplexity"],
+            "measurements",
+            "exact_match, token_f1, rouge_l, chrf, perplexity among them",
+        ),
         ("evaluate", ["f1 of positive"], "measurements.f1", f"['negative', 'positive']{SAYS}"),
         (
             "attack",

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from schemas.model.identity import ModelIdentity
 from schemas.model.references import ModelRef
 from tests.support.builders.artifacts import digest
+from tests.support.builders.datasets import dataset_ref
 from tests.support.builders.models import GENERATOR, IDENTITY, generation, model_ref, varied
 from tests.support.builders.specs import attack_spec, evaluate_spec, frozen_head, merge_spec, train_spec
 
@@ -38,8 +39,8 @@ def test_an_answer_ends_at_tokens_that_are_named_in_one_way(ids: tuple[int, ...]
     ("field", "ask"),
     [
         ("model_version", attack_spec),
-        ("model_version", evaluate_spec),
         ("against", lambda version: attack_spec(against=version)),
+        ("against", lambda version: evaluate_spec(against=version)),
         ("task.text-classification.head.frozen.model_version", lambda version: train_spec(task=frozen_head(version))),
     ],
 )
@@ -71,3 +72,13 @@ def test_versions_that_answer_unlike_are_not_merged(other: ModelIdentity, said: 
 
 def test_tasks_share_no_base_graph() -> None:
     assert GENERATOR.task.graph_recipe() != IDENTITY.task.graph_recipe()
+
+
+@pytest.mark.parametrize("row_schema", ["prompt_completion", "messages"])
+def test_a_version_is_asked_rows_of_its_task(row_schema: str) -> None:
+    rows = dataset_ref("chats", row_schema=row_schema)
+    assert evaluate_spec(WRITER, dataset=rows, against=model_ref(8, identity=GENERATOR)).dataset == rows
+    with pytest.raises(ValidationError, match="rows of text_label; chats/1 has rows of"):
+        evaluate_spec(dataset=rows)
+    with pytest.raises(ValidationError, match="rows of prompt_completion or messages; reviews/1 has rows of"):
+        evaluate_spec(WRITER)

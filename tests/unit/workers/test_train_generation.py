@@ -20,7 +20,7 @@ from workers.base.loading import load_causal_lm
 from workers.data.rows import Messages, PromptCompletion
 from workers.runtime.context import Report
 from workers.runtime.errors import JobError
-from workers.tasks.text_generation.examples import Example, Format
+from workers.tasks.text_generation.examples import Example, Format, answer_of
 from workers.tasks.text_generation.likelihood import negative_log_likelihoods
 from workers.tasks.text_generation.reference import ReferenceDecoder
 from workers.train.handler import handle
@@ -38,22 +38,21 @@ def bench(tmp_path: Path, tiny_decoder: Path) -> Workbench:
 
 @pytest.fixture(scope="session")
 def formatted(tiny_decoder: Path) -> Format:
-    return Format(load_causal_lm(tiny_decoder))
+    return Format(tiny_decoder)
 
 
 def answered(bench: Workbench, result: TrainResult | None, rows: Rows) -> float:
     """The share of the rows whose greedy answer is the row's own; None: of the base."""
     base = load_causal_lm(bench.base)  # type: ignore[arg-type]
-    asked = Format(base)
-    questions = [asked.question(row) for row in rows]
+    asked = Format(base.tokenizer_file.parent)
     if result is None:
         barely = bench.train_spec(bench.text_dataset("one", train=rows[:1]), **SMALL | {"learning_rate": 1e-30})
         result = handle(barely, bench.context())
     decoder = ReferenceDecoder(base, read_adapter(bench.artifacts.fetch(result.adapter)), "v")
     assert isinstance(result.identity.task, TextGeneration)
-    found = decoder.generate([one.prompt for one in questions], "v", 8, result.identity.task.stop_token_ids)
+    found = decoder.generate([asked.question(row) for row in rows], "v", 8, result.identity.task.stop_token_ids)
     said = [asked.tokenizer.decode(ids) for ids in found]
-    return sum(text == one.completion for text, one in zip(said, questions, strict=True)) / len(rows)
+    return sum(text == answer_of(row) for text, row in zip(said, rows, strict=True)) / len(rows)
 
 
 @pytest.mark.parametrize("rows", [planted_completions, planted_conversations], ids=["completions", "messages"])
@@ -79,14 +78,14 @@ def test_every_linear_layer_is_trained_unless_some_are_named(bench: Workbench) -
     assert len(adapter.low_rank.factors) == 2 * len(ALL_LINEAR)
     assert adapter.head is None
     assert result.identity.base.architecture == "decoder"
-    assert result.identity.task == Format(load_causal_lm(bench.base)).task()  # type: ignore[arg-type]
+    assert result.identity.task == Format(bench.base).task()  # type: ignore[arg-type]
     few = handle(bench.train_spec(dataset, **SMALL | {"method": lora(r=2, target_modules=["q_proj"])}), bench.context())
     assert few.identity.form.model_dump()["target_modules"] == ("q_proj",)
 
 
 def test_the_loss_is_that_of_all_logits_at_the_completions_places(tiny_decoder: Path) -> None:
     base = load_causal_lm(tiny_decoder)
-    asked = Format(base)
+    asked = Format(base.tokenizer_file.parent)
     rows: list[Any] = [*planted_completions(3), *planted_conversations(2)]
     examples = [asked.example(row) for row in rows]
     found = torch.cat(negative_log_likelihoods(base.encoder, examples, asked.tokenizer))
@@ -111,7 +110,7 @@ def test_completions_are_learnt_with_their_end_and_prompts_are_not(formatted: Fo
     said = formatted.example(chat)
     assert words(said, learnt=True) == ["film", "good", END, "it", "is", "good", END]
     assert "why" in words(said, learnt=False)
-    assert formatted.question(chat).prompt == said.ids[: len(formatted.question(chat).prompt)]
+    assert formatted.question(chat) == said.ids[: len(formatted.question(chat))]
 
 
 class Interrupted(Exception):

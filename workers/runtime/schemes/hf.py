@@ -18,7 +18,7 @@ from workers.runtime.errors import SourceError
 
 EXPECTED = "hf://owner/name[@revision][/path] or hf://datasets/owner/name[@revision][/path]"
 # Formats that hold data only; a pickle in the repository is never fetched.
-PATTERNS = ["*.json", "*.jsonl", "*.safetensors", "*.txt", "*.model", "*.csv", "*.tsv", "*.parquet"]
+PATTERNS = ["*.json", "*.jsonl", "*.safetensors", "*.jinja", "*.txt", "*.model", "*.csv", "*.tsv", "*.parquet"]
 _URI = re.compile(
     r"hf://(?P<kind>datasets/)?(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w.-]+))?(?:/(?P<path>[^#@?\\\0]+?))?/?"
 )

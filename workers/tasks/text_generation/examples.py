@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from schemas.model.tasks import TextGeneration
 from workers.base.chat import ChatTemplate, read_chat_template, read_end_of_text
-from workers.base.loading import Base
 from workers.base.tokenizer import TextTokenizer
 from workers.data.rows import Messages, PromptCompletion, Row
 from workers.runtime.errors import JobError
@@ -32,20 +32,12 @@ class Cut:
     """Completions that it would have cut: none of their tokens is learnt, for their end would be a wrong one."""
 
 
-@dataclass(frozen=True)
-class Question:
-    """A row as it is asked, and the completion that stands in it."""
-
-    prompt: list[int]
-    completion: str
-
-
 class Format:
     """How a base writes rows: training, evaluation and serving all take this path."""
 
-    def __init__(self, base: Base) -> None:
-        folder = base.tokenizer_file.parent
-        self.tokenizer = TextTokenizer(base.tokenizer_file, max_length=None)
+    def __init__(self, folder: Path) -> None:
+        """`folder`: of the base, whose weights are not read."""
+        self.tokenizer = TextTokenizer(folder / "tokenizer.json", max_length=None)
         self.template = read_chat_template(folder)
         self._end, self.stop_token_ids = read_end_of_text(folder)
 
@@ -73,13 +65,18 @@ class Format:
                 left_out += 1
         return Cut(Example(whole.ids[:max_length], learnt), left_out)
 
-    def question(self, row: Row) -> Question:
-        """The row without its last completion, which is what an answer is compared with."""
+    def question(self, row: Row) -> list[int]:
+        """The row without its last completion: what a version is asked."""
         if isinstance(row, PromptCompletion):
-            return Question(self.tokenizer.encode([row.prompt])[0], row.completion)
-        messages = _messages(row)
-        asked = self._template().render(messages[:-1], asks=True)
-        return Question(self.tokenizer.encode([asked], special=False)[0], messages[-1]["content"])
+            return self.tokenizer.encode([row.prompt])[0]
+        asked = self._template().render(_messages(row)[:-1], asks=True)
+        return self.tokenizer.encode([asked], special=False)[0]
+
+    def last_completion(self, row: Row) -> Example:
+        """The row with its last completion to be foretold, with the token that ends it, and nothing else."""
+        whole = self.example(row)
+        start, end = list(_completions(whole.learnt))[-1]
+        return Example(whole.ids[:end], [start <= place for place in range(end)])
 
     def _pieces(self, row: Row) -> Iterator[tuple[list[int], int]]:
         """Token ids, and how many of them from the first are learnt."""
@@ -119,6 +116,11 @@ class Format:
                 "expected rows of prompt_completion, or a base with one"
             )
         return self.template
+
+
+def answer_of(row: Row) -> str:
+    """The completion with which an answer to the row is compared."""
+    return row.completion if isinstance(row, PromptCompletion) else str(_messages(row)[-1]["content"])
 
 
 def _messages(row: Row) -> Sequence[Any]:

@@ -87,7 +87,7 @@ class GenerationLearner:
 
 
 def prepare(spec: TrainSpec, context: Context, base: Base) -> GenerationLearner:
-    format_ = Format(base)
+    format_ = Format(base.tokenizer_file.parent)
     context.stage(f"reading the train rows of {spec.dataset.dataset}/{spec.dataset.version}")
     examples, left_out = _examples(spec, context, format_, "train", spec.max_rows)
     learnt = sum(sum(example.learnt) for example in examples)
