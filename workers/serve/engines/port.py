@@ -1,6 +1,6 @@
 """The seam between a gateway and whatever answers: the gateway draws, counts, signs and observes; an engine answers."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -20,6 +20,15 @@ class Answer:
 
 Answers = tuple[Answer, ...]
 """One for each request, in their order."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of one answer, which a caller is told as soon as it is there."""
+
+    payload: Any
+    outcome: str | None = None
+    """As an answer's; the last piece has it, and no other."""
 
 
 class Unanswerable(Exception):
@@ -65,6 +74,13 @@ class Engine(Protocol):
 
     async def answer(self, requests: Sequence[Any], version: ServedVersion) -> Answers:
         """The caller keeps the deadline, and cancels; what is cancelled is not computed further."""
+        ...
+
+    def stream(self, request: Any, version: ServedVersion) -> AsyncIterator[Piece]:
+        """One answer in pieces, where the version's task has such; Unanswerable where it has none.
+
+        The caller keeps the deadlines, and closes the iterator; what is closed is not computed further.
+        """
         ...
 
     def close(self) -> None: ...
