@@ -136,6 +136,62 @@ class Labels(OfSources):
         return labels
 
 
+class Band(Strict):
+    """Numbers that mean one thing."""
+
+    low: float | None = Field(default=None, allow_inf_nan=False, examples=[4])
+    """The least of them; null: none is too low. Unit: the number's own."""
+    high: float | None = Field(default=None, allow_inf_nan=False, examples=[2])
+    """The greatest of them; null: none is too high. Unit: the number's own."""
+    completion: str = Field(min_length=1, max_length=20_000)
+    """What they mean."""
+
+    @model_validator(mode="after")
+    def _low_is_not_above_high(self) -> Self:
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}")
+        return self
+
+    def holds(self, number: float) -> bool:
+        return (self.low is None or self.low <= number) and (self.high is None or number <= self.high)
+
+
+class Bands(OfSources):
+    """Completions that are numbers become what the band in which they lie says."""
+
+    FAMILY = "completions"
+    ROW_SCHEMAS = ("prompt_completion",)
+    REJECTS = {
+        "completion_not_a_number": "bands are for a column of numbers",
+        "completion_between_bands": "bands leave these rows out on purpose; bring them closer to keep more",
+    }
+    op: Literal["bands"] = "bands"
+    version: Literal[1] = 1
+    bands: tuple[Band, ...] = Field(
+        min_length=1, max_length=100, examples=[[{"high": 2, "completion": "bad"}, {"low": 4, "completion": "good"}]]
+    )
+    """The first that holds a number says what it means; a number in none of them is rejected."""
+
+
+class Template(OfSources):
+    """Every prompt gets the same words around it."""
+
+    PLACE: ClassVar[str] = "{prompt}"
+    FAMILY = "text"
+    ROW_SCHEMAS = ("prompt_completion",)
+    op: Literal["template"] = "template"
+    version: Literal[1] = 1
+    prompt: str = Field(max_length=20_000, examples=["Review: {prompt}\nSentiment:"])
+    """`{prompt}` stands for the row's own; everything else is taken as it is."""
+
+    @field_validator("prompt")
+    @classmethod
+    def _it_says_where_the_row_stands(cls, prompt: str) -> str:
+        if cls.PLACE not in prompt:
+            raise ValueError(f"expected {cls.PLACE} in it, where the row's own prompt shall stand")
+        return prompt
+
+
 class GroupBy(OfSources):
     """A part of the group column is the group."""
 
@@ -231,7 +287,7 @@ class Splits(OperatorSettings):
 
 
 Operator = Annotated[
-    Truncate | TextLength | WordCount | Labels | GroupBy | Deduplicate | Sample | Splits,
+    Truncate | TextLength | WordCount | Labels | Bands | Template | GroupBy | Deduplicate | Sample | Splits,
     Field(discriminator="op"),
 ]
 OPERATORS: Final[tuple[type[OperatorSettings], ...]] = get_args(get_args(Operator)[0])

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from schemas.data.operators import (
     DEFAULT,
     OPERATORS,
+    Bands,
     Deduplicate,
     GroupBy,
     Labels,
@@ -20,6 +21,7 @@ from schemas.data.operators import (
     Sample,
     Splits,
     Stability,
+    Template,
     TextLength,
     Truncate,
     WordCount,
@@ -32,7 +34,7 @@ from tests.support.workbench import Workbench
 from workers.curate.operators.operator import Given, implementation
 from workers.curate.rows import Reject
 from workers.data.normalize import normalize
-from workers.data.rows import Place, Row, TextLabel
+from workers.data.rows import Place, PromptCompletion, Row, TextLabel
 
 FOLDER = Path(__file__).parents[4] / "workers" / "curate" / "operators"
 GIVEN = Given(seed=3, labels=("negative", "positive"))
@@ -58,6 +60,16 @@ ROWS = [
     for number, text in enumerate(TEXTS * 3)
     for place in (Place(0, number + 1),)
 ]
+PROMPTS: list[Row] = [
+    PromptCompletion(f"{row.text} {row.place.line}", ("1", "3.5", "5", "many")[row.place.line % 4], place=row.place)
+    for row in ROWS
+    if row.place
+]
+
+
+def rows_for(operator: type[OperatorSettings]) -> list[Row]:
+    """Rows of a row schema that it makes sense of."""
+    return [*ROWS] if "text_label" in operator.ROW_SCHEMAS else PROMPTS
 
 
 def fates(settings: OperatorSettings, rows: list[Row]) -> dict[int, Row | tuple[str | None, str]]:
@@ -95,31 +107,31 @@ def test_every_module_of_a_family_with_an_operator_is_listed() -> None:
 def test_a_record_local_operator_gives_each_row_the_same_fate_alone_and_in_company(
     operator: type[OperatorSettings],
 ) -> None:
-    settings = settings_of(operator)
-    together = fates(settings, ROWS)
-    assert set(together) == {row.place.line for row in ROWS if row.place}, "every row has one"
+    settings, rows = settings_of(operator), rows_for(operator)
+    together = fates(settings, rows)
+    assert set(together) == {row.place.line for row in rows if row.place}, "every row has one"
     assert {fate for fate in together.values() if isinstance(fate, tuple)} or any(
-        together[row.place.line] != row for row in ROWS if row.place
+        together[row.place.line] != row for row in rows if row.place
     ), "these rows give it something to do"
-    for row in ROWS:
+    for row in rows:
         assert row.place is not None
         assert fates(settings, [row]) == {row.place.line: together[row.place.line]}
-    shuffled = random.Random(1).sample(ROWS, len(ROWS))
+    shuffled = random.Random(1).sample(rows, len(rows))
     assert fates(settings, shuffled) == together
 
 
 @pytest.mark.parametrize("operator", [one for one in OPERATORS if one.STABILITY == "cross-record"])
 def test_a_cross_record_operator_gives_some_row_another_fate_in_company(operator: type[OperatorSettings]) -> None:
     """Or it would be record-local, and should say so."""
-    settings = settings_of(operator)
-    together, half = fates(settings, ROWS), fates(settings, ROWS[: len(ROWS) // 2])
+    settings, rows = settings_of(operator), rows_for(operator)
+    together, half = fates(settings, rows), fates(settings, rows[: len(rows) // 2])
     assert any(together.get(line) != fate for line, fate in half.items())
 
 
 @pytest.mark.parametrize("operator", OPERATORS)
 def test_an_operator_rejects_for_the_reasons_that_it_declares(operator: type[OperatorSettings]) -> None:
-    settings = settings_of(operator)
-    told = {fate for fate in fates(settings, ROWS).values() if isinstance(fate, tuple)}
+    settings, rows = settings_of(operator), rows_for(operator)
+    told = {fate for fate in fates(settings, rows).values() if isinstance(fate, tuple)}
     assert {who for who, _ in told} <= {settings.op}
     assert {reason for _, reason in told} <= set(operator.REJECTS)
 
@@ -168,6 +180,37 @@ def test_thresholds_make_labels_of_numbers(label: str, fate: str) -> None:
     assert (found[1] if isinstance(found, tuple) else found.label) == fate
 
 
+@pytest.mark.parametrize(
+    ("number", "fate"),
+    [("2", "bad"), ("-1e3", "bad"), (" 4 ", "good"), ("4.5", "good"), ("5", "best"),
+     ("3.9", "completion_between_bands"), ("nan", "completion_not_a_number"), ("two", "completion_not_a_number")],
+)  # fmt: skip
+def test_bands_make_words_of_numbers_and_the_first_that_holds_one_says_it(number: str, fate: str) -> None:
+    bands = [{"high": 2, "completion": "bad"}, {"low": 4, "high": 4.5, "completion": "good"},
+             {"low": 4, "completion": "best"}]  # fmt: skip
+    settings = Bands.model_validate({"bands": bands})
+    (found,) = fates(settings, [PromptCompletion("t", number, place=Place(0, 1))]).values()
+    assert (found[1] if isinstance(found, tuple) else found.completion) == fate  # type: ignore[union-attr]
+
+
+def test_a_band_whose_bounds_are_swapped_and_a_template_without_a_place_are_refused() -> None:
+    with pytest.raises(ValidationError, match="low 3 is above high 2"):
+        Bands.model_validate({"bands": [{"low": 3, "high": 2, "completion": "x"}]})
+    with pytest.raises(ValidationError, match=r"expected \{prompt\} in it"):
+        Template(prompt="Review:")
+
+
+def test_a_row_that_an_operator_changed_is_compared_by_what_it_became() -> None:
+    first, second = PromptCompletion("a", "1", place=Place(0, 1)), PromptCompletion("a", "2", place=Place(0, 2))
+    assert first.key != second.key, "made before they change"
+    bad = Bands.model_validate({"bands": [{"completion": "bad"}]})
+    kept, _ = implementation(bad)([first, second], bad, GIVEN)
+    assert len({row.key for row in kept}) == 1
+    asked = Template(prompt='{"text": "{prompt}"} {0}')
+    (row,), _ = implementation(asked)([first], asked, GIVEN)
+    assert (row.prompt, row.question) == ('{"text": "a"} {0}', normalize('{"text": "a"} {0}'))  # type: ignore[union-attr]
+
+
 def test_the_default_operators_take_changes_at_their_places() -> None:
     found = pipeline(NO_SPLIT, WordCount(min_words=3), GroupBy(pattern="(a)"), Truncate(max_words=5))
     assert [operator.op for operator in found] == [
@@ -214,5 +257,5 @@ def test_settings_of_another_operator_are_refused() -> None:
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         Splits.model_validate({"limit": 3})
     assert {one.model_fields["op"].default for one in OPERATORS if issubclass(one, OfSources)} == {
-        "labels", "group_by", "sample",
+        "labels", "bands", "template", "group_by", "sample",
     }  # fmt: skip

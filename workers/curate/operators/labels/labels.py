@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from schemas.data.operators import Labels
 from workers.curate.operators.operator import each
+from workers.data.numbers import number_in
 from workers.data.rows import TextLabel
 
 
@@ -15,20 +16,13 @@ def judge(row: TextLabel, settings: Labels) -> TextLabel | str:
 
 
 def _by_thresholds(row: TextLabel, labels: tuple[str, ...], thresholds: tuple[float, float]) -> TextLabel | str:
-    number = _number(row.label)
+    number = number_in(row.label)
     if math.isnan(number):
         return "label_not_a_number"
     low, high = thresholds
     if low < number < high:
         return "label_between_thresholds"
     return replace(row, label=labels[0] if number <= low else labels[1])
-
-
-def _number(label: str) -> float:
-    try:
-        return float(label)
-    except ValueError:
-        return math.nan
 
 
 apply = each(judge)
