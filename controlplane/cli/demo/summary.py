@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 
+from controlplane.cli.demo.case import Case
 from controlplane.cli.demo.ending import Ending, Release, Spent, ending
 from controlplane.domain.waits import SHORT_ID
 from controlplane.settings import Settings
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 def tell(story: "Story", picture: Path | None) -> bool:
     """Print it all; False when the demo did not show what it promises, which is said in words."""
-    versions = {v.id: story.client.get_model_version(v.id) for v in story.client.list_model_versions("sentiment")}
-    champion = story.client.get_model_version("sentiment@champion")
+    versions = {v.id: story.client.get_model_version(v.id) for v in story.client.list_model_versions(story.case.model)}
+    champion = story.client.get_model_version(f"{story.case.model}@champion")
     if story.screen.as_json:
         story.screen.print_json(facts(story, list(versions.values())[::-1], champion))
     else:
@@ -57,8 +58,7 @@ def release(story: "Story", rollout: RolloutDetail, version: VersionDetail, cham
     return Release(
         version=f"{version.model}/{version.version}",
         is_champion=version.id == champion.id,
-        accuracy=accuracy(version),
-        broken=broken(version),
+        figures=figures(story.case, version),
         phase=rollout.phase,
         waived=rollout.waived_gates is not None,
         verdict=decision.verdict,
@@ -72,9 +72,15 @@ def last_word(decisions: list[DecisionView]) -> DecisionView:
     return next((one for one in reversed(decisions) if one.verdict in ENDS), decisions[-1])
 
 
-def accuracy(version: VersionDetail) -> str:
-    score = test_score(version)
-    return f"{score.value:.4f} [{score.low:.3f}, {score.high:.3f}]" if score else "not measured"
+def figures(case: Case, version: VersionDetail) -> tuple[str, ...]:
+    """What was measured of the version, in the order of the case's headings."""
+    scores = [test_score(version, metric) for _, metric in case.figures]
+    measured = [f"{one.value:.4f} [{one.low:.3f}, {one.high:.3f}]" if one else "not measured" for one in scores]
+    return (*measured, *([broken(version)] if case.attacked else []))
+
+
+def headings(case: Case) -> tuple[str, ...]:
+    return (*(heading for heading, _ in case.figures), *(["broken by attack"] if case.attacked else []))
 
 
 def broken(version: VersionDetail) -> str:
@@ -93,12 +99,14 @@ def gather(story: "Story", releases: list[Release]) -> Ending:
     skipped = f", {late} not sent" if late else ""
     home = story.screen.settings.home
     return Ending(
+        headings(story.case),
         releases,
         spent(story.client.list_jobs()),
         f"{sent:,} live requests, {failed} failed{skipped}",
         sum(seconds for _, seconds in story.stages),
         BUSY if failed or late else "",
         "" if home == Settings.model_fields["home"].default else str(home),
+        f"{story.case.model}@champion",
     )
 
 
@@ -123,21 +131,22 @@ def missing(story: "Story", champion: VersionDetail) -> list[str]:
     faults = []
     if phases != ["Promoted", "Promoted", "RolledBack"]:
         faults.append(f"a first release, a promotion and a rollback; seen: {', '.join(phases) or 'nothing'}")
-    score = test_score(champion)
+    case, least = story.case, story.size.minimum
+    score = test_score(champion, case.promised)
     if score is None:
         faults.append("an evaluation of the champion")
-    elif score.n < 1000 or score.value < story.size.minimum_accuracy:
+    elif score.n < case.held_out or score.value < least:
         faults.append(
-            f"test accuracy of at least {story.size.minimum_accuracy:.2f} on at least 1,000 rows: "
+            f"{case.promised} of at least {least:.2f} on at least {case.held_out:,} test rows: "
             f"{score.value:.4f} on {score.n}"
         )
     return faults
 
 
-def test_score(version: VersionDetail) -> Measurement | None:
-    """The accuracy by the newest evaluation on test rows."""
+def test_score(version: VersionDetail, metric: str) -> Measurement | None:
+    """By the newest evaluation on test rows."""
     evaluations = [FindingOnRows.model_validate(a.data) for a in version.attachments if a.kind == "evaluate"]
-    scores = [one.measured("accuracy") for one in evaluations if one.conditions.split == "test"]
+    scores = [one.measured(metric) for one in evaluations if one.conditions.split == "test"]
     return scores[-1] if scores else None
 
 

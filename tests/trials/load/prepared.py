@@ -23,7 +23,7 @@ from controlplane.store.tables import (
     RegisteredModelRow,
 )
 from tests.support.downloads import downloads
-from tests.support.journey import document
+from tests.support.journey import CASE
 from tests.support.processes import ROOT
 
 LINEAGE: Final[tuple[type[SQLModel], ...]] = (
@@ -85,7 +85,7 @@ def plant(database_url: str, artifacts: Path) -> list[UUID]:
 
 def curation(limit: int, *, name: str = "reviews") -> dict[str, Any]:
     """The demo's real reviews."""
-    pipeline = document("pipeline")
+    pipeline = CASE.document("pipeline")
     spec: dict[str, Any] = pipeline["stages"]["curate"]["spec"]
     source = {**spec["sources"][0], "uri": pipeline["params"]["uri"]}
     changed = {

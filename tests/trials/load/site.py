@@ -15,7 +15,7 @@ from tests.support import postgres_server
 from tests.support.broker import Broker
 from tests.support.builders.specs import TRAIN
 from tests.support.downloads import downloads
-from tests.support.journey import DEPLOYMENT, MODEL, document
+from tests.support.journey import CASE, DEPLOYMENT, MODEL
 from tests.support.missing import Missing
 from tests.support.ports import free_ports
 from tests.support.postgres_server import PostgresServer
@@ -167,7 +167,7 @@ def _release(opened: Site) -> None:
 
 def _train(making: Site) -> None:
     """Curate, train twice, export twice."""
-    base = document("pipeline")["params"]["base_model"]
+    base = CASE.document("pipeline")["params"]["base_model"]
     with making.client() as client:
         dataset = _done(client, "curate", curation(ROWS))["dataset"]
         for seed in (1, 2):
