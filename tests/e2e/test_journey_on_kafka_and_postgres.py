@@ -1,21 +1,26 @@
 """The main job with every process on its own, on real Kafka and PostgreSQL, driven and judged from outside."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from tests.support import audit
 from tests.support.broker import Broker
-from tests.support.journey import DEPLOYMENT, MODEL, WAIVER, Journey
+from tests.support.cargo import Cargo, reviews, texts
+from tests.support.journey import WAIVER, Journey
 from tests.support.kcat import Kcat
 from tests.support.worlds.cluster import Cluster
 
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(1200)]
 
 
+@pytest.mark.parametrize("load", [lambda _: reviews(), texts], ids=["text-classification", "text-generation"])
 def test_rows_become_a_champion_a_better_one_replaces_it_and_a_bad_one_does_not(
-    cluster: Cluster, kafka: Broker, postgres_url: str
+    load: Callable[[Path], Cargo], cluster: Cluster, kafka: Broker, postgres_url: str
 ) -> None:
     with cluster.client() as client:
-        journey = Journey(cluster, Kcat(kafka.bootstrap_servers), client)
+        journey = Journey(cluster, Kcat(kafka.bootstrap_servers), client, load(cluster.files))
         journey.declare()
         first_champion(journey)
         second_champion_by_canary(journey)
@@ -30,7 +35,7 @@ def first_champion(journey: Journey) -> None:
     assert released.phase == "Promoted", released.reason
     assert released.previous is None
     journey.run_ends(run)
-    serving = journey.client.served(DEPLOYMENT).desired
+    serving = journey.client.served(journey.cargo.case.deployment).desired
     assert serving is not None
     assert serving.stable == released.model_version_id
 
@@ -48,20 +53,20 @@ def second_champion_by_canary(journey: Journey) -> None:
 
 
 def bad_version_is_rolled_back(journey: Journey) -> None:
-    client = journey.client
-    run = journey.run_ends(client.run_pipeline("flipped").id)
+    client, case = journey.client, journey.cargo.case
+    run = journey.run_ends(client.run_pipeline(case.bad).id)
     version = run.stages["train"].outputs["model_version"]
-    rollout = client.start_rollout(DEPLOYMENT, version, reason="flipped labels", waive_gates=WAIVER)
+    rollout = client.start_rollout(case.deployment, version, reason=case.bad_in_words, waive_gates=WAIVER)
     with journey.users():
         ended = journey.rollout_ends(rollout.id)
     assert ended.phase == "RolledBack", ended.reason
     assert ended.verdict == "HARM"
     assert ended.waived_gates == WAIVER
-    assert client.get_model_version(f"{MODEL}@champion").id == journey.rollouts[1].model_version_id
+    assert client.get_model_version(f"{case.model}@champion").id == journey.rollouts[1].model_version_id
 
 
 def judge(journey: Journey, postgres_url: str) -> None:
-    found = audit.judge(journey.client, journey.kcat, postgres_url, MODEL)
+    found = audit.judge(journey.client, journey.kcat, postgres_url, journey.cargo.case.model)
     assert {job.phase for job in found.jobs} == {"Succeeded"}
     assert [move.model_version_id for move in found.moves] == [r.model_version_id for r in journey.rollouts[:2]]
     told = [found.verdicts[rollout.id] for rollout in journey.rollouts]

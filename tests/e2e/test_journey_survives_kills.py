@@ -6,7 +6,8 @@ import pytest
 
 from tests.support import audit
 from tests.support.broker import Broker
-from tests.support.journey import JOB_SECONDS, MODEL, Journey
+from tests.support.cargo import MODEL, reviews
+from tests.support.journey import JOB_SECONDS, Journey
 from tests.support.kcat import Kcat
 from tests.support.processes import descendants, is_alive
 from tests.support.waiting import wait_for
@@ -19,8 +20,8 @@ def test_a_killed_worker_broker_and_api_cost_time_and_nothing_else(
     cluster: Cluster, mortal_kafka: Broker, postgres_url: str
 ) -> None:
     with cluster.client() as client:
-        journey = Journey(cluster, Kcat(mortal_kafka.bootstrap_servers), client)
-        journey.declare(attacked=False)
+        journey = Journey(cluster, Kcat(mortal_kafka.bootstrap_servers), client, reviews(attacked=False))
+        journey.declare()
         first = journey.arrive(0)
         orphaned = kill_the_worker_that_trains(journey, first)
         kill_the_broker_between_two_jobs(journey, first, mortal_kafka)

@@ -1,79 +1,29 @@
-"""The demo's journey, small: the same documents and the same real base model and reviews, in fewer rows."""
+"""A cluster's way from nothing to a champion and on, told from outside; whatever the task."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid4
 
-from controlplane.cli.demo.cases import CASES
 from controlplane.cli.demo.rows import read_rows
+from controlplane.cli.demo.story import SOURCE
 from controlplane.client.client import Client
 from schemas.topics import INBOUND
 from schemas.views.jobs import JobView
 from schemas.views.pipelines import RunView
 from schemas.views.rollouts import RolloutDetail
+from tests.support.cargo import MORE_TRAIN, Cargo
 from tests.support.kcat import Kcat
 from tests.support.users import Users
 from tests.support.waiting import wait_for
 from tests.support.worlds.cluster import Cluster
 
 logger = logging.getLogger(__name__)
-CASE: Final = CASES["classification"]
-DEPLOYMENT, MODEL, TRIGGER = "reviews", "sentiment", "new-reviews"
-EVENT_TYPE, SOURCE = "com.example.reviews.collected", "//example.com/collector"
-VALIDATION, TEST, FIRST_TRAIN, MORE_TRAIN = 100, 200, 300, 200
-"""Rows."""
-FIRST_BATCH = VALIDATION + TEST + FIRST_TRAIN
 JOB_SECONDS = 400
 """A deadline for machines that do much else besides; nothing waits so long when all is well."""
-CANARY: dict[str, Any] = {
-    "steps": [0.25, 0.5],
-    "step_seconds": 2,
-    "step_units": 20,
-    "tick_seconds": 1,
-    "lease_seconds": 10,
-    "label_wait_seconds": 8,
-    "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
-}
-"""Wide margins: the journey is to end by evidence, and in seconds."""
 WAIVER = "test: shows that a canary catches what a person waves through"
-
-
-def deployment(*, attacked: bool) -> dict[str, Any]:
-    spec = CASE.document("deployment")
-    gates: list[dict[str, Any]] = [
-        {"gate": "parity", "max_abs_diff": 0.001},
-        {
-            "gate": "metric",
-            "metric": "accuracy",
-            "dataset": "reviews",
-            "min_rows": TEST,
-            "minimum": 0.55,
-            "not_worse_than_champion_by": 0.2,
-        },
-    ]
-    asked = {"recipe": "deepwordbug", "queries_per_word": 10}
-    worst = {"gate": "metric", "metric": "attack_success_rate_at_worst", "attack": asked}
-    attack = worst | {"dataset": "reviews", "min_rows": 1, "maximum": 1.0}
-    spec["policy"] = {"gates": gates + [attack] * attacked, "canary": CANARY}
-    return spec
-
-
-def pipelines(*, attacked: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    good, flipped = CASE.document("pipeline"), CASE.document("flipped")
-    stages = good["stages"]
-    *before, _ = stages["curate"]["spec"]["operators"]
-    split = {"op": "split", "validation": VALIDATION, "test": TEST, "balanced": True}
-    stages["curate"]["spec"]["operators"] = [*before, split]
-    if attacked:
-        stages["attack"]["spec"]["rows"] = 3
-    else:
-        del stages["attack"]
-        stages["release"]["needs"].remove("attack")
-    flipped["params"].update(offset=FIRST_BATCH + MORE_TRAIN, limit=FIRST_TRAIN)
-    return good, flipped
 
 
 @dataclass
@@ -83,26 +33,28 @@ class Journey:
     cluster: Cluster
     kcat: Kcat
     client: Client
+    cargo: Cargo
     runs: list[RunView] = field(default_factory=list)
     rollouts: list[RolloutDetail] = field(default_factory=list)
 
-    def declare(self, *, attacked: bool = True) -> None:
-        """What shall happen when reviews arrive, with an attack or without; and gateways for the deployment."""
-        spec = deployment(attacked=attacked)
+    def declare(self) -> None:
+        """What shall happen when rows arrive, and gateways for the deployment."""
+        spec = dict(self.cargo.deployment)
         self.client.put_deployment(spec.pop("name"), spec)
-        for wanted in pipelines(attacked=attacked):
+        for wanted in self.cargo.pipelines:
             self.client.put_pipeline(wanted)
-        self.client.put_trigger({**CASE.document("trigger"), "cooldown_seconds": 0})
-        self.cluster.start_gateways(DEPLOYMENT)
+        self.client.put_trigger(self.cargo.trigger)
+        self.cluster.start_gateways(self.cargo.case.deployment)
 
     def arrive(self, number: int, *, structured: bool = False) -> UUID:
-        """Somebody publishes to Kafka that a batch of reviews was collected; answers the run that it has started."""
+        """Somebody publishes to Kafka that a batch of rows was collected; answers the run that it has started."""
+        cargo = self.cargo
         event_id = f"batch-{number}-{uuid4()}"
-        data: dict[str, Any] = {"offset": 0, "limit": FIRST_BATCH, "parent": None, "epochs": 1}
+        data: dict[str, Any] = {"offset": 0, "limit": cargo.first_batch, "parent": None, "epochs": cargo.epochs}
         if number:
-            offset = FIRST_BATCH + (number - 1) * MORE_TRAIN
-            data |= {"offset": offset, "limit": MORE_TRAIN, "parent": "reviews@latest"}
-        attributes = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": EVENT_TYPE}
+            offset = cargo.first_batch + (number - 1) * MORE_TRAIN
+            data |= {"offset": offset, "limit": MORE_TRAIN, "parent": f"{cargo.case.dataset}@latest"}
+        attributes = {"specversion": "1.0", "id": event_id, "source": SOURCE, "type": cargo.case.event_type}
         if structured:
             envelope = {**attributes, "datacontenttype": "application/json", "data": data}
             headers: dict[str, str] = {"content-type": "application/cloudevents+json"}
@@ -161,16 +113,16 @@ class Journey:
     @contextmanager
     def users(self, per_second: float = 40) -> Iterator[Users]:
         """Validation rows as live traffic to both gateways. Nobody is ever turned away."""
-        rows = read_rows(
-            self.cluster.artifacts, self.client.get_dataset_version("reviews@latest").manifest, "validation"
-        )
-        gateways = list(self.cluster.gateways.values())
-        with Users(gateways, self.cluster.api_url, self.cluster.token("feedback"), rows, per_second) as users:
+        case = self.cargo.case
+        manifest = self.client.get_dataset_version(f"{case.dataset}@latest").manifest
+        rows = read_rows(self.cluster.artifacts, manifest, "validation", case.columns)
+        gateways, token = list(self.cluster.gateways.values()), self.cluster.token("feedback")
+        with Users(gateways, self.cluster.api_url, token, rows, per_second, self.cargo.user) as users:
             yield users
         assert not users.failures, users.failures[:5]
 
     def _run_of(self, event_id: str) -> UUID | None:
-        asked = list(self.client.list_evaluations(trigger=TRIGGER, event=event_id))
+        asked = list(self.client.list_evaluations(trigger=self.cargo.trigger["name"], event=event_id))
         if not asked:
             return None
         assert asked[0].outcome == "fired", asked[0]

@@ -1,4 +1,4 @@
-"""Users at the gateways: rows sent at a steady rate, and each answer's true label sent back as feedback."""
+"""Users at the gateways: rows asked at a steady rate, and feedback on each answer."""
 
 import random
 import threading
@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 import httpx
+
+from controlplane.cli.demo.users import User
 
 FEEDBACK_SECONDS = 30.0
 """A user who cannot reach the API tries again for so long."""
@@ -26,13 +28,19 @@ class Users:
     """
 
     def __init__(
-        self, gateways: Sequence[str], api: str, token: str, rows: Sequence[tuple[str, str]], per_second: float
+        self,
+        gateways: Sequence[str],
+        api: str,
+        token: str,
+        rows: Sequence[tuple[str, str]],
+        per_second: float,
+        user: User,
     ) -> None:
         self.served: Counter[str] = Counter()
         """Answers by variant."""
         self.failures: list[str] = []
         self._api = httpx.Client(base_url=api, headers={"Authorization": f"Bearer {token}"}, timeout=10)
-        self._rows = rows
+        self._rows, self._user = rows, user
         self._period = len(gateways) / per_second
         self._stop = threading.Event()
         self._tellers = ThreadPoolExecutor(2 * len(gateways))
@@ -61,16 +69,16 @@ class Users:
                 self._ask(client, *dice.choice(self._rows))
                 self._stop.wait(max(0.0, began + self._period - time.monotonic()))
 
-    def _ask(self, client: httpx.Client, text: str, label: str) -> None:
+    def _ask(self, client: httpx.Client, question: str, right: str) -> None:
         try:
-            answer = client.post("/v1/predict", json={"text": text})
-            answer.raise_for_status()
+            heard = self._user.ask(client, question)
         except httpx.HTTPError as error:
             self.failures.append(f"{type(error).__name__}: {error}")
             return
-        self.served[answer.headers["x-variant"]] += 1
+        self.served[heard.variant] += 1
         if self._room.acquire(timeout=MOST_SECONDS_BETWEEN_QUESTIONS):
-            self._tellers.submit(self._tell_and_leave, answer.json()["predictions"][0]["prediction_id"], label)
+            label = self._user.judge(heard.said, right).label
+            self._tellers.submit(self._tell_and_leave, heard.prediction_id, label)
 
     def _tell_and_leave(self, prediction_id: str, label: str) -> None:
         try:

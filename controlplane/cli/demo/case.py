@@ -1,6 +1,6 @@
 """What the demo of one task shows: its documents, its users, and what it promises."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -48,7 +48,7 @@ class Case:
     """Rows on which it is measured, at least."""
     columns: tuple[str, str]
     """Which columns of a row say what users ask, and what the right answer is."""
-    user: Callable[..., User]
+    user: User
     whole: Size
     short: Size
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from controlplane.cli.demo.case import Case, Size
-from controlplane.cli.demo.users import Labeller, Reader
+from controlplane.cli.demo.users import Labeller, Reader, sentiment_in
 from controlplane.cli.demo.verb import Task
 
 CASES: Final[Mapping[Task, Case]] = {
@@ -22,7 +22,7 @@ CASES: Final[Mapping[Task, Case]] = {
         promised="accuracy",
         held_out=1000,
         columns=("text", "label"),
-        user=Labeller,
+        user=Labeller(),
         whole=Size(first=2700, second=3000, third=500, per_second=40, minimum=0.80),
         short=Size(first=2700, second=1500, third=500, per_second=50, minimum=0.78),
     ),
@@ -40,7 +40,7 @@ CASES: Final[Mapping[Task, Case]] = {
         promised="valid_json",
         held_out=100,
         columns=("prompt", "completion"),
-        user=Reader,
+        user=Reader(sentiment_in),
         whole=Size(first=360, second=200, third=200, per_second=3, minimum=0.95),
         short=Size(first=280, second=80, third=130, per_second=3, minimum=0.90),
     ),

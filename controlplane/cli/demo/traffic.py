@@ -3,7 +3,6 @@
 import random
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -34,7 +33,7 @@ class Traffic:
     def __init__(
         self,
         rows: list[tuple[str, str]],
-        user: Callable[[httpx.Client, httpx.Client], User],
+        user: User,
         gateway: str,
         api: str,
         token: str,
@@ -44,7 +43,7 @@ class Traffic:
         self._rows = rows
         self._gateway = httpx.Client(base_url=gateway, timeout=PATIENCE_SECONDS)
         self._api = httpx.Client(base_url=api, timeout=PATIENCE_SECONDS, headers={"Authorization": f"Bearer {token}"})
-        self._user = user(self._gateway, self._api)
+        self._user = user
         self._period = 1 / per_second
         self._random = random.Random(20)
         self._stop = threading.Event()
@@ -81,7 +80,10 @@ class Traffic:
 
     def _ask(self, question: str, right: str) -> None:
         try:
-            heard = self._user.ask(question, right)
+            heard = self._user.ask(self._gateway, question)
+            verdict = self._user.judge(heard.said, right)
+            feedback = {"prediction_id": heard.prediction_id, "label": verdict.label}
+            self._api.post("/v1/feedback", json=feedback).raise_for_status()
         except httpx.HTTPError:
             with self._lock:
                 self.tally.sent += 1
@@ -90,4 +92,4 @@ class Traffic:
         with self._lock:
             self.tally.sent += 1
             self.tally.served[heard.variant] = self.tally.served.get(heard.variant, 0) + 1
-            self.tally.right[heard.variant] = self.tally.right.get(heard.variant, 0) + heard.right
+            self.tally.right[heard.variant] = self.tally.right.get(heard.variant, 0) + verdict.right

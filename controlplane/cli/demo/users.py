@@ -1,7 +1,7 @@
-"""Users of the demo: each asks a version at the gateway, and says afterwards whether it was right."""
+"""Users: each asks a version at the gateway, and says afterwards whether it was right."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -18,52 +18,63 @@ class Heard:
     """What came of one question."""
 
     variant: str
+    prediction_id: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a user thinks of an answer."""
+
+    label: str
+    """As feedback says it."""
     right: bool
 
 
 class User(Protocol):
-    def ask(self, question: str, right: str) -> Heard:
-        """One question and its feedback. Raises httpx.HTTPError where no answer came."""
+    def ask(self, gateway: httpx.Client, question: str) -> Heard:
+        """Raises httpx.HTTPError where no answer came."""
         ...
+
+    def judge(self, said: str, right: str) -> Verdict: ...
 
 
 class Labeller:
     """Asks for a text's label, and says which one is right."""
 
-    def __init__(self, gateway: httpx.Client, api: httpx.Client) -> None:
-        self._gateway, self._api = gateway, api
-
-    def ask(self, question: str, right: str) -> Heard:
-        answer = self._gateway.post("/v1/predict", json={"texts": [question]})
+    def ask(self, gateway: httpx.Client, question: str) -> Heard:
+        answer = gateway.post("/v1/predict", json={"texts": [question]})
         answer.raise_for_status()
         prediction = answer.json()["predictions"][0]
-        _tell(self._api, prediction["prediction_id"], right)
-        return Heard(answer.headers["x-variant"], prediction["label"] == right)
+        return Heard(answer.headers["x-variant"], prediction["prediction_id"], prediction["label"])
+
+    def judge(self, said: str, right: str) -> Verdict:
+        return Verdict(right, said == right)
 
 
+@dataclass(frozen=True)
 class Reader:
-    """Asks for a text, reads it as it is written, and says whether it is good: JSON with the right sentiment."""
+    """Asks for a text, reads it as it is written, and says whether it is good."""
 
-    def __init__(self, gateway: httpx.Client, api: httpx.Client) -> None:
-        self._gateway, self._api = gateway, api
+    meaning: Callable[[str], object]
+    """A good answer means what the right one does, and something at all."""
 
-    def ask(self, question: str, right: str) -> Heard:
+    def ask(self, gateway: httpx.Client, question: str) -> Heard:
         asked = {"prompt": question, "max_tokens": MAX_TOKENS, "temperature": 0, "stream": True}
-        text, prediction = "", ""
-        with self._gateway.stream("POST", "/v1/completions", json=asked) as answer:
+        text, prediction_id = "", ""
+        with gateway.stream("POST", "/v1/completions", json=asked) as answer:
             answer.raise_for_status()
             for chunk in _chunks(answer):
                 text += "".join(choice["text"] for choice in chunk["choices"])
-                prediction = chunk.get("prediction_id") or prediction
-        if not prediction:
+                prediction_id = chunk.get("prediction_id") or prediction_id
+        if not prediction_id:
             raise httpx.RemoteProtocolError("a stream ended before its answer did")
-        is_good = sentiment_in(text) == sentiment_in(right)
-        _tell(self._api, prediction, "good" if is_good else "bad")
-        return Heard(answer.headers["x-variant"], is_good)
+        return Heard(answer.headers["x-variant"], prediction_id, text)
 
-
-def _tell(api: httpx.Client, prediction_id: str, label: str) -> None:
-    api.post("/v1/feedback", json={"prediction_id": prediction_id, "label": label}).raise_for_status()
+    def judge(self, said: str, right: str) -> Verdict:
+        meant = self.meaning(said)
+        is_good = meant is not None and meant == self.meaning(right)
+        return Verdict("good" if is_good else "bad", is_good)
 
 
 def _chunks(answer: httpx.Response) -> Iterator[dict[str, Any]]:

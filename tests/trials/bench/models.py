@@ -13,8 +13,8 @@ import torch
 from tokenizers import Tokenizer
 
 from schemas.jobs.export import ExportResult
+from tests.support.cargo import CASE
 from tests.support.downloads import downloads
-from tests.support.journey import CASE
 from tests.trials.load.site import Site
 from workers.adapters.files import Adapter, read_adapter
 from workers.adapters.forms.low_rank.modules import insert_lora

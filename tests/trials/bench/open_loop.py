@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from tests.support.journey import MODEL
+from tests.support.cargo import MODEL
 from tests.trials.bench.report import percentile
 from tests.trials.load.arrivals import schedule
 from tests.trials.load.generator import Done, run

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from controlplane.client.client import Client
 from schemas.views.rollouts import RolloutDetail
-from tests.support.journey import DEPLOYMENT, MODEL
+from tests.support.cargo import DEPLOYMENT, MODEL
 from tests.support.waiting import wait_for
 from tests.trials.bench.parts import Options, Unmeasured
 from tests.trials.bench.report import Goal, Ratio

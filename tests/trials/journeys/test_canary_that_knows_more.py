@@ -12,8 +12,8 @@ import pytest
 
 from schemas.phases import FINAL_ROLLOUT_PHASES
 from tests.support.builders.specs import TRAIN
+from tests.support.cargo import CASE
 from tests.support.downloads import downloads
-from tests.support.journey import CASE
 from tests.support.processes import Processes
 from tests.support.users import Users
 from tests.support.waiting import wait_for
@@ -90,7 +90,7 @@ def canary(machine: Machine, version: str, rows: Sequence[Row]) -> Any:
     rollout = start(machine, version)
     wait_for(lambda: machine.json("rollout", "get", rollout)["weight"] > 0, f"{version} gets traffic", seconds=90)
     gateway = machine.gateway("tickets")
-    with Users([gateway], machine.api_url, machine.admin_token, rows, per_second=20) as users:
+    with Users([gateway], machine.api_url, machine.admin_token, rows, 20, CASE.user) as users:
         found = ended(machine, rollout)
     assert users.failures == []
     return found

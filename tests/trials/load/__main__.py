@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from tests.support.journey import MODEL
+from tests.support.cargo import MODEL
 from tests.support.missing import Missing
 from tests.trials.load.arrivals import parse_mix, schedule
 from tests.trials.load.generator import Done, Watch, run

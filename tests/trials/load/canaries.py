@@ -10,7 +10,7 @@ from uuid import UUID
 
 from controlplane.client.client import Client
 from schemas.phases import FINAL_ROLLOUT_PHASES
-from tests.support.journey import DEPLOYMENT
+from tests.support.cargo import DEPLOYMENT
 
 CANARY: Final[dict[str, Any]] = {
     "steps": [0.25, 0.5],

@@ -22,8 +22,8 @@ from controlplane.store.tables import (
     ModelVersionRow,
     RegisteredModelRow,
 )
+from tests.support.cargo import CASE
 from tests.support.downloads import downloads
-from tests.support.journey import CASE
 from tests.support.processes import ROOT
 
 LINEAGE: Final[tuple[type[SQLModel], ...]] = (

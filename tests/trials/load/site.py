@@ -14,8 +14,8 @@ from tests.support import broker as brokers
 from tests.support import postgres_server
 from tests.support.broker import Broker
 from tests.support.builders.specs import TRAIN
+from tests.support.cargo import CASE, DEPLOYMENT, MODEL
 from tests.support.downloads import downloads
-from tests.support.journey import CASE, DEPLOYMENT, MODEL
 from tests.support.missing import Missing
 from tests.support.ports import free_ports
 from tests.support.postgres_server import PostgresServer

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.support.journey import MODEL
+from tests.support.cargo import MODEL
 from tests.support.missing import Missing
 from tests.support.processes import ROOT
 from tests.support.stored_figures import check_document, keep
