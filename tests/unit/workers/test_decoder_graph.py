@@ -25,6 +25,7 @@ from tests.support.workbench import Workbench
 from workers.adapters.files import Adapter
 from workers.adapters.forms.low_rank.change import LowRankChange
 from workers.adapters.reference import fold
+from workers.base.chat import open_chat_template
 from workers.base.loading import load_causal_lm
 from workers.export.decoder.builder import build_graph
 from workers.export.decoder.parity import measure_parity
@@ -243,6 +244,19 @@ def test_one_graph_serves_every_version_of_its_base_and_parity_says_how_near_it_
         assert 0 < result.max_abs_diff < TOLERANCE
         assert (result.agreement, result.rows) == (1.0, 16)
     assert exported.export("mlp").graph == exported.exports["mlp"].graph  # its own build has the same bytes
+
+
+def test_the_template_that_made_the_prompts_goes_with_the_graph(exported: Exported, tmp_path: Path) -> None:
+    stored = exported.exports["all"].graph.chat_template
+    assert stored is not None
+    template = open_chat_template(exported.workbench.artifacts.fetch(stored))
+    assert template.digest == stored.digest == exported.adapters["all"].identity.generation.chat_template_digest
+    edited = tmp_path / "wide"
+    shutil.copytree(exported.base, edited)
+    (edited / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    workbench = replace(exported.workbench, base=edited)
+    with pytest.raises(JobError, match="chat template has digest sha256:.* was trained with sha256:"):
+        handle(export_spec(workbench.store(exported.adapters["all"])), workbench.context())
 
 
 def test_parity_sees_another_versions_updates(exported: Exported) -> None:
