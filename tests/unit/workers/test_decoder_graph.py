@@ -255,7 +255,7 @@ def test_the_template_that_made_the_prompts_goes_with_the_graph(exported: Export
     shutil.copytree(exported.base, edited)
     (edited / "chat_template.jinja").write_text("{{ messages[0].content }}")
     workbench = replace(exported.workbench, base=edited)
-    with pytest.raises(JobError, match="chat template has digest sha256:.* was trained with sha256:"):
+    with pytest.raises(JobError, match=r"chat template has digest sha256:.* was trained with sha256:"):
         handle(export_spec(workbench.store(exported.adapters["all"])), workbench.context())
 
 
