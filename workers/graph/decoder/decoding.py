@@ -33,7 +33,7 @@ class Reading:
     def __init__(self, session: DecoderSession, prompt: Sequence[int], version: str | None) -> None:
         """None: the base. KeyError: the version is not loaded."""
         check_prompt(session, prompt)
-        self._session, self._prompt = session, prompt
+        self._session, self._prompt = session, tuple(prompt)
         self.seen = session.no_past(1)
         """What attention has seen."""
         self.text = Text(session.tables.take(version), 0)
@@ -81,7 +81,12 @@ class Decoding:
         slots = _all_or_none(self._session, versions)
         ids, mask = padded(prompts)
         places = np.array([[row, len(prompt) - 1] for row, prompt in enumerate(prompts)], np.int64)
-        logits, present = self._session.run(ids, mask, slots, places, self._session.no_past(len(prompts)))
+        try:
+            logits, present = self._session.run(ids, mask, slots, places, self._session.no_past(len(prompts)))
+        except JobError:
+            for slot in slots:
+                self._session.tables.give_back(slot)
+            raise
         joined = [Text(slot, len(prompt)) for slot, prompt in zip(slots, prompts, strict=True)]
         self._rebuild(self._texts, [*self._texts, *joined], [present])
         return joined, logits

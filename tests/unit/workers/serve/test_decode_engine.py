@@ -3,7 +3,7 @@
 import asyncio
 import random
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import pytest
 
 from schemas.serving import ServedVersion
 from tests.support.builders.decoder_exports import NEW_TOKENS, PROMPTS, Exported
-from tests.support.builders.decoders import END, VOCABULARY, WORDS
+from tests.support.builders.decoders import END, VOCABULARY
 from tests.support.builders.models import served_version
 from workers.graph.decoder.session import DecoderSession
 from workers.runtime.errors import JobError
@@ -27,7 +27,7 @@ from workers.serve.problems import Problem
 from workers.tasks.text_generation.writing import Asked, Written, outcome_of
 
 NAMES = ("all", "query and value", "mlp")
-PROMPT_WORDS = [" ".join(WORDS[token] for token in prompt) for prompt in PROMPTS]
+PROMPT_WORDS = [" ".join(list(VOCABULARY)[token] for token in prompt) for prompt in PROMPTS]
 GREEDY = Asked(prompt=PROMPT_WORDS[0], temperature=0, max_tokens=NEW_TOKENS)
 
 
@@ -93,7 +93,7 @@ class Bench:
     async def written(self, asked: Asked, version: ServedVersion) -> Written:
         return whole([piece async for piece in self.engine.stream(asked, version)])
 
-    async def started(self, asked: Asked, version: ServedVersion) -> AsyncIterator[Piece]:
+    async def started(self, asked: Asked, version: ServedVersion) -> AsyncGenerator[Piece, None]:
         """A stream whose first piece has come."""
         stream = self.engine.stream(asked, version)
         await anext(stream)
@@ -186,12 +186,11 @@ def test_who_joins_late_and_who_hangs_up_changes_nobody_else(exported: Exported)
     async def use(bench: Bench) -> None:
         first = asyncio.create_task(bench.written(greedy(0), bench.stable))
         bench.session.gate.clear()
-        leaving = await_first = asyncio.create_task(bench.started(greedy(1, max_tokens=50), bench.canary))
+        leaving = asyncio.create_task(bench.started(greedy(1, max_tokens=50), bench.canary))
+        await asyncio.sleep(0.01)
         late = asyncio.create_task(bench.written(greedy(2), bench.third))
-        await asyncio.sleep(0)
         bench.session.gate.set()
-        async with aclosing(await leaving):
-            assert await_first.done()
+        await (await leaving).aclose()
         second = await bench.written(greedy(3), bench.canary)
         assert (await first, await late, second) == (
             bench.expected("all", 0),
@@ -267,7 +266,7 @@ def test_a_version_that_is_flooded_keeps_no_other_one_waiting(exported: Exported
         order: list[str] = []
 
         async def first(name: str) -> None:
-            async with aclosing(bench.engine.stream(greedy(0, max_tokens=50), bench.versions[name])) as stream:  # type: ignore[type-var]
+            async with aclosing(bench.engine.stream(greedy(0, max_tokens=50), bench.versions[name])) as stream:
                 await anext(stream)
                 order.append(name)
                 async for _ in stream:

@@ -1,6 +1,6 @@
 """The engine of text generation: texts of many versions, written together token by token on decoder graphs."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -54,7 +54,7 @@ class DecodeEngine:
             for one in under_way:
                 one.give_up()
 
-    async def stream(self, request: Asked, version: ServedVersion) -> AsyncIterator[Piece]:
+    async def stream(self, request: Asked, version: ServedVersion) -> AsyncGenerator[Piece, None]:
         one = _UnderWay(self._bases, request, version)
         try:
             async for piece in one.pieces():

@@ -39,8 +39,9 @@ class Lane:
     @property
     def unread(self) -> list[int]:
         """Tokens of each prompt that is read, or waits to be."""
-        read = [self.reading[1].remaining] if self.reading else []
-        return [*read, *(len(request.ids) for request in self.waiting)]
+        waiting = [len(request.ids) for request in self.waiting]
+        reading = self.reading  # the thread that reads ends it whenever it does
+        return waiting if reading is None else [reading[1].remaining, *waiting]
 
     @property
     def is_full(self) -> bool:
