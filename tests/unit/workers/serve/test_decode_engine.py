@@ -410,7 +410,7 @@ def test_what_would_not_begin_in_time_is_refused_before_an_arm_is_drawn(exported
         bench.engine.check_deadline([asked], [bench.stable, bench.canary], 60.0)
         problem = bench.refusal(asked, 1e-9)
         assert (problem.status, problem.slug) == (503, "too-large-for-deadline")
-        assert "its prompt of 9 tokens takes about" in problem.detail
+        assert "to read 9 tokens takes about" in problem.detail
         loaded = bench.engine._bases.find(bench.stable)
         assert loaded is not None
         pace = loaded.base.scheduler.measured(loaded.name)
@@ -434,6 +434,10 @@ def test_what_would_not_begin_in_time_is_refused_before_an_arm_is_drawn(exported
     [
         (Asked(prompt="film " * 65), "prompt: 65 tokens, expected 1 to 64"),
         (Asked(prompt=""), "prompt: 0 tokens, expected 1 to 64"),
+        (Asked(prompt="film", max_tokens=0), "max_tokens: 0, expected at least 1"),
+        (Asked(prompt="film", temperature=-0.5), "temperature: -0.5, expected at least 0"),
+        (Asked(prompt="film", temperature=math.nan), "temperature: nan, expected at least 0"),
+        (Asked(prompt="film", top_p=1.5), "top_p: 1.5, expected 0 to 1"),
         (Asked(prompt="film" * 1000), "prompt: 4000 characters, expected at most 2048"),
         (Asked(messages=[{"role": "user", "content": "film " * 80}]), "messages: "),
     ],
