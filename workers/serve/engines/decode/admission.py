@@ -24,7 +24,7 @@ class Admission:
         self._bases, self._refusals = bases, Refusals(metrics)
 
     def check_deadline(self, requests: Sequence[Asked], drawable: Sequence[ServedVersion], seconds: float) -> None:
-        """Before the arm is drawn, so that a refusal chooses none: also of a prompt that one of the versions cannot take.
+        """Before the arm is drawn, so that a refusal chooses none: also of a prompt that one version cannot take.
 
         A request that only the arm that was drawn refused would take units from that arm alone.
         """
