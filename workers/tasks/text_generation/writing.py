@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Literal
 
 FinishReason = Literal["stop", "length"]
-"""OpenAI's words: `stop`, at a stop token or a stop string; `length`, at `max_tokens` or where the base's context ends."""
+"""OpenAI's words: `stop`, at a stop token or a stop string; `length`, at `max_tokens` or the end of the context."""
 
 
 @dataclass(frozen=True)
