@@ -7,7 +7,7 @@ from typing import Literal
 from schemas.outcomes import outcome_of as outcome_of
 
 FinishReason = Literal["stop", "length"]
-"""OpenAI's words: `stop`, at a stop token or string; `length`, at `max_tokens` or where the base's context ends."""
+"""OpenAI's words: `stop`, at a stop token or a stop string; `length`, at `max_tokens` or the end of the context."""
 
 
 @dataclass(frozen=True)
