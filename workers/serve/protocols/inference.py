@@ -1,4 +1,4 @@
-"""What callers of the Open Inference Protocol may send: one input of texts, which may stand behind the JSON in binary."""
+"""What callers of the Open Inference Protocol may send: one input of texts, as JSON or in binary behind it."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal

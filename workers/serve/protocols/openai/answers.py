@@ -136,9 +136,7 @@ def _head(prefix: str, kind: str, answer: Answered | Streamed) -> dict[str, Any]
     }
 
 
-def _choice(
-    said: Told, finish_reason: FinishReason | None = None, prediction_id: str | None = None
-) -> dict[str, Any]:
+def _choice(said: Told, finish_reason: FinishReason | None = None, prediction_id: str | None = None) -> dict[str, Any]:
     named = {"prediction_id": prediction_id} if prediction_id is not None else {}
     return {"index": 0, **said, "logprobs": None, "finish_reason": finish_reason, **named}
 

@@ -1,8 +1,8 @@
 """What callers of OpenAI's endpoints may send.
 
-A member that would change the answer and that we cannot honour is refused by its name, unless its value changes nothing;
-so is one that we do not know, as OpenAI's own API does: a `top_k` that was ignored would be another answer than the one
-that was asked for. Members that concern OpenAI's own business, such as `store` or `user`, are taken and not read.
+A member that would change the answer and that we cannot honour is refused by its name, unless its value changes
+nothing; so is one that we do not know, as OpenAI's own API does: where a `top_k` was ignored, the answer would be
+another than the one that was asked for. Members that concern OpenAI's own business, such as `store` or `user`, are taken and not read.
 """
 
 import json
@@ -19,7 +19,7 @@ MAX_MODEL_CHARACTERS = 200
 MAX_MESSAGES = 1000
 """Messages of a conversation."""
 MAX_CONVERSATION_CHARACTERS = 200_000
-"""Characters of a prompt, or of all messages of a conversation; the version's context decides how many tokens it reads."""
+"""Characters of a prompt, or of all messages of a conversation; how many tokens are read, the version's context decides."""
 
 
 def only(*neutral: Any) -> Any:
