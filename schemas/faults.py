@@ -12,7 +12,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
-SECRET: Final = re.compile(r"(token|secret|password)(?!_file)|^reference$")
+SECRET: Final = re.compile(r"(token|secret|password)(?!_file)|(^|\.)reference$")
 """A field whose value is shown to nobody; a reference is the text of somebody's answer."""
 SHOWN_CHARACTERS: Final = 80
 """How many characters of a refused value are shown."""

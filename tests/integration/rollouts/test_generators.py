@@ -1,6 +1,8 @@
 """Rollouts of versions that answer with text: verdicts and references as feedback, and a task that stays."""
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from tests.support.scripted_gateway import Gateway
 from tests.support.worlds.in_process import CANARY, InProcess
 
 METRICS = [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.05}]
+Words = Callable[..., str]
 PLANTED = "a planted text that nobody may keep"
 
 
@@ -71,10 +74,10 @@ def test_another_word_for_the_same_answer_is_refused_and_the_same_is_not(site: I
         ({"label": "positive"}, "label"),
         ({"label": "Good"}, "label"),
         ({"label": PLANTED}, "label"),
-        ({"reference": ""}, "reference"),
-        ({"reference": PLANTED * 5000}, "reference"),
-        ({"reference": None}, ""),
-        ({"label": "good", "reference": PLANTED}, ""),
+        ({"reference": ""}, "body.reference"),
+        ({"reference": PLANTED * 5000}, "body.reference"),
+        ({"reference": None}, "body"),
+        ({"label": "good", "reference": PLANTED}, "body"),
     ],
 )
 def test_what_cannot_be_said_of_a_text_is_refused_by_name_and_not_quoted(
@@ -83,7 +86,7 @@ def test_what_cannot_be_said_of_a_text_is_refused_by_name_and_not_quoted(
     refused = gateway.say(answer(gateway), **said)
     assert refused.status_code == 422
     told = refused.json()
-    assert field in (told.get("field"), told.get("errors", [{"field": None}])[0]["field"])
+    assert [fault["field"] for fault in told.get("errors", [told])] == [field]
     assert PLANTED not in refused.text
     assert kept(site) == []
 
@@ -107,6 +110,16 @@ def test_a_reference_is_in_no_table_no_event_and_no_log(
     assert kept(site) == [False, True]
     assert PLANTED not in repr(sinks.tables(database))
     assert PLANTED not in caplog.text
+
+
+def test_the_command_line_reads_a_reference_from_a_file(
+    site: InProcess, gateway: Gateway, words: Words, tmp_path: Path
+) -> None:
+    file = tmp_path / "answer.txt"
+    file.write_text(f"{PLANTED}\n")
+    assert words(f"feedback {answer(gateway)} --reference {file}", "feedback") == "counted\n"
+    assert words(f"feedback {answer(gateway)} bad", "feedback") == "counted\n"
+    assert kept(site) == [False, True]
 
 
 def test_bad_texts_of_a_canary_are_harm(site: InProcess, gateway: Gateway) -> None:
