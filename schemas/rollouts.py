@@ -65,7 +65,10 @@ class CanaryPolicy(Strict):
     tick_seconds: float = Field(default=10, ge=0.01, le=3600, allow_inf_nan=False)
     """Evidence is judged once so much of it has come together."""
     deadline_seconds: Span = 5
-    """A request that lasts longer is an error."""
+    """An answer, or the first token of a streamed one, that takes longer is an error."""
+    deadline_total_seconds: Span | None = None
+    """A streamed answer that takes longer until its last token is an error; null: four fifths of the shorter of
+    lease_seconds and boot_silence_seconds, which is 12 where they are 15, and at least deadline_seconds."""
     lease_seconds: Span = 15
     """A gateway that has not heard from the control plane for so long gives the canary no more traffic."""
     boot_silence_seconds: Span = 15
@@ -105,11 +108,19 @@ class CanaryPolicy(Strict):
     @model_validator(mode="after")
     def _one_slow_unit_silences_no_gateway(self) -> Self:
         # a second is told when its slowest unit has met the deadline: until then nothing is heard of the gateway
-        for name in ("lease_seconds", "boot_silence_seconds"):
-            if self.deadline_seconds >= getattr(self, name):
-                raise ValueError(
-                    f"deadline_seconds is {self.deadline_seconds:g}: expected less than {name}, {getattr(self, name):g}"
-                )
+        for deadline in ("deadline_seconds", "deadline_total_seconds"):
+            for name in ("lease_seconds", "boot_silence_seconds"):
+                seconds, silence = getattr(self, deadline), getattr(self, name)
+                if seconds is not None and seconds >= silence:
+                    raise ValueError(f"{deadline} is {seconds:g}: expected less than {name}, {silence:g}")
+        return self
+
+    @model_validator(mode="after")
+    def _an_answer_may_end_after_it_has_begun(self) -> Self:
+        if (total := self.deadline_total_seconds) is not None and total < self.deadline_seconds:
+            raise ValueError(
+                f"deadline_total_seconds is {total:g}: expected at least deadline_seconds, {self.deadline_seconds:g}"
+            )
         return self
 
     @model_validator(mode="after")
@@ -126,6 +137,12 @@ class CanaryPolicy(Strict):
                     f"`{metric.name}`, {metric.margin:g}, expected at least {LEAST_MARGIN:g}"
                 )
         return self
+
+    def total_deadline(self) -> float:
+        """Seconds until a streamed answer must have ended. What is left of the silence is for telling of it."""
+        if self.deadline_total_seconds is not None:
+            return self.deadline_total_seconds
+        return max(self.deadline_seconds, 0.8 * min(self.lease_seconds, self.boot_silence_seconds))
 
     def margin_of(self, metric: CanaryMetric) -> float:
         """The metric's margin in what is observed: wrong labels hide a part of every true difference."""

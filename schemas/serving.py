@@ -16,6 +16,8 @@ CanaryMetricName = Literal["error", "wrong"]
 Randomize = Literal["request", "session"]
 MAX_REFERENCE_CHARACTERS = 100_000
 """Characters of the text that feedback compares a generated one with."""
+UnitEnd = Literal["ok", "error", "abandoned"]
+"""`abandoned`: the caller hung up before the first of the answer, and before the deadline. Each unit has one end."""
 
 
 class ServedVersion(Tolerant):
@@ -44,6 +46,9 @@ class Generation(Tolerant):
     salt: str = ""
     """Made from rollout id and step index, so that a new step draws arms afresh; empty without a canary."""
     deadline_seconds: float = 5.0
+    """Until the answer, or the first token of a streamed one."""
+    deadline_total_seconds: float = 12.0
+    """Until the last token of a streamed answer."""
     lease_seconds: float = 15.0
     signing_key: str
     """Base64; signs prediction ids. Never logged, never in an event."""
@@ -86,22 +91,24 @@ class GatewayReport(Strict):
 
 
 class ArmCounts(Strict):
-    """Units that arrived in one second on one arm, each counted once, and how many of them had each event."""
+    """Units that arrived in one second on one arm, each counted once, and how many of them ended in each way."""
 
     units: int = Field(ge=0, le=10_000_000)
     error: int = Field(default=0, ge=0)
+    abandoned: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
-    def _only_units_have_events(self) -> Self:
-        if self.error > self.units:
-            raise ValueError(f"{self.error} errors of {self.units} units: a unit counts once")
+    def _a_unit_ends_once(self) -> Self:
+        if self.error + self.abandoned > self.units:
+            counted = f"{self.error} errors and {self.abandoned} abandoned of {self.units} units"
+            raise ValueError(f"{counted}: a unit counts once")
         return self
 
 
 class SessionUnit(Strict):
     key_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
     arm: Arm
-    error: bool
+    end: UnitEnd
 
 
 class GenerationSecond(Strict):
@@ -116,7 +123,7 @@ class GenerationSecond(Strict):
 
 
 class Observation(Strict):
-    """One boot's one second, sent once every unit that arrived in it has ended or met the deadline.
+    """One boot's one second, sent once every unit that arrived in it has ended or met its deadline.
 
     Sent for empty seconds too and in order; the last one accepted is the boot's watermark.
     """

@@ -114,7 +114,7 @@ class Gateway:
         self._seal(at, cell.model_copy(update={"sessions": units}), (0, 0))
         if applied > 0:
             self._label_sessions(at, desired.generation, units)
-        failed = [sum(unit.error for unit in units if unit.arm == arm) for arm in ARMS]
+        failed = [sum(unit.end == "error" for unit in units if unit.arm == arm) for arm in ARMS]
         served = [sum(unit.arm == arm for unit in units) for arm in ARMS]
         self.served.units += served[1]
         self.served.bad += failed[1]

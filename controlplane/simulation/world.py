@@ -67,7 +67,7 @@ class World:
         stable, canary = self._fates(at)
         fates = stable if unit.arm == "stable" else canary
         wrong = self.draws.uniform() < fates.wrong
-        if unit.error or self.draws.uniform() >= (fates.wrong_labelled if wrong else fates.right_labelled):
+        if unit.end != "ok" or self.draws.uniform() >= (fates.wrong_labelled if wrong else fates.right_labelled):
             return None
         return wrong, next(self.delays(unit.arm, wrong, 1))[0]
 
@@ -173,7 +173,7 @@ def stable_rates(scenario: Scenario) -> tuple[float, float]:
 
 @lru_cache(maxsize=2**17)
 def _unit(user: int, arm: Arm, error: bool) -> SessionUnit:
-    return SessionUnit(key_hash=f"{user:032x}", arm=arm, error=error)
+    return SessionUnit(key_hash=f"{user:032x}", arm=arm, end="error" if error else "ok")
 
 
 @lru_cache(maxsize=2**16)

@@ -72,9 +72,11 @@ async def running(settings: GatewaySettings, open_engine: OpenEngine, files: Gat
     uplink = Uplink(boot, state, control, files, metrics)
     current = [_task(work) for work in (follower.follow, follower.load, follower.keep, uplink.report_lost_units)]
     telling = [_task(uplink.seal), _task(uplink.observe), _task(uplink.report)]
+    units = Units(state, metrics)
     try:
-        yield Gateway(state, Units(state, metrics), metrics)
+        yield Gateway(state, units, metrics)
     finally:
+        await units.close()
         await _stop(current)
         with suppress(TimeoutError):
             await asyncio.wait_for(in_thread(follower.keep_now, name="keep"), LAST_WORDS_SECONDS)

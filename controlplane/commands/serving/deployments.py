@@ -75,10 +75,10 @@ def _keep_policy(uow: UnitOfWork, row: DeploymentRow, spec: DeploymentSpec, reas
         uow.session.flush()
 
 
-def _told(deployment: DeploymentRow) -> tuple[str, float, float]:
+def _told(deployment: DeploymentRow) -> tuple[str, float, float, float]:
     """What a generation says of the policy."""
     canary = RolloutPolicy.model_validate(deployment.policy).canary
-    return canary.randomize, canary.deadline_seconds, canary.lease_seconds
+    return canary.randomize, canary.deadline_seconds, canary.total_deadline(), canary.lease_seconds
 
 
 def _tell_gateways(uow: UnitOfWork, deployment: DeploymentRow) -> None:

@@ -93,6 +93,7 @@ def describe_generation(session: Session, deployment: DeploymentRow) -> Generati
         randomize=policy.randomize,
         salt=row.salt,
         deadline_seconds=policy.deadline_seconds,
+        deadline_total_seconds=policy.total_deadline(),
         lease_seconds=policy.lease_seconds,
         signing_key=deployment.signing_key,
         probe=row.probe,

@@ -87,8 +87,8 @@ def _first(keys: dict[str, int], key: str, second: int) -> bool:
 def _counts(stable: ArmCounts, canary: ArmCounts, sessions: Sequence[SessionUnit]) -> Counts:
     """Unkeyed units and keyed ones together."""
     total = Counts(stable.units, stable.error, canary.units, canary.error)
-    for (arm, error), units in Counter((unit.arm, unit.error) for unit in sessions).items():
-        total = total.plus(arm_counts(arm, units, units if error else 0))
+    for (arm, end), units in Counter((unit.arm, unit.end) for unit in sessions).items():
+        total = total.plus(arm_counts(arm, units, units if end == "error" else 0))
     return total
 
 

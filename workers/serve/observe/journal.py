@@ -150,7 +150,7 @@ def _lost(generation: int, weight: float, arrivals: list[Arrival]) -> Generation
         if arrival.key_hash is None:
             units[arrival.arm] += 1
         else:
-            sessions.setdefault(arrival.key_hash, SessionUnit(key_hash=arrival.key_hash, arm=arrival.arm, error=True))
+            sessions.setdefault(arrival.key_hash, SessionUnit(key_hash=arrival.key_hash, arm=arrival.arm, end="error"))
     return GenerationSecond(
         generation=generation,
         applied_weight=weight,

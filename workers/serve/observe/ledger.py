@@ -1,10 +1,11 @@
 """The ledger of units: who arrived in which second, how it ended, and what may be told about it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit
+from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit, UnitEnd
 from workers.serve.observe.clock import BootClock
 from workers.serve.observe.journal import Arrival, Journal
 
@@ -16,8 +17,8 @@ class Unit:
     arrival: Arrival
     deadline: float
     number: int
-    open: bool = True
-    error: bool = False
+    end: UnitEnd | None = None
+    """None: it has not ended."""
 
 
 @dataclass
@@ -25,20 +26,24 @@ class _Cell:
     """One generation within one second; its weight holds for the whole second."""
 
     weight: float
-    units: dict[Arm, int] = field(default_factory=lambda: {"stable": 0, "canary": 0})
-    errors: dict[Arm, int] = field(default_factory=lambda: {"stable": 0, "canary": 0})
+    units: Counter[Arm] = field(default_factory=Counter)
+    ends: Counter[tuple[Arm, UnitEnd]] = field(default_factory=Counter)
     sessions: dict[str, Unit] = field(default_factory=dict)
 
     def summary(self, generation: int) -> GenerationSecond:
         return GenerationSecond(
             generation=generation,
             applied_weight=self.weight,
-            stable=ArmCounts(units=self.units["stable"], error=self.errors["stable"]),
-            canary=ArmCounts(units=self.units["canary"], error=self.errors["canary"]),
+            stable=self._arm("stable"),
+            canary=self._arm("canary"),
             sessions=tuple(
-                SessionUnit(key_hash=key, arm=unit.arrival.arm, error=unit.error) for key, unit in self.sessions.items()
+                SessionUnit(key_hash=key, arm=unit.arrival.arm, end=unit.end or "error")
+                for key, unit in self.sessions.items()
             ),
         )
+
+    def _arm(self, arm: Arm) -> ArmCounts:
+        return ArmCounts(units=self.units[arm], error=self.ends[arm, "error"], abandoned=self.ends[arm, "abandoned"])
 
 
 @dataclass
@@ -77,17 +82,22 @@ class Ledger:
         self._seconds[arrival.second].units.append(unit)
         return unit
 
-    def end(self, unit: Unit, *, error: bool) -> bool:
-        """Close a unit once and say whether it counts as an error: at or past its deadline it always does."""
-        if not unit.open:
-            return unit.error
-        unit.open = False
-        unit.error = error or self._clock.now() >= unit.deadline
-        arrival = unit.arrival
-        if unit.error and arrival.key_hash is None:
-            self._seconds[arrival.second].cells[arrival.generation].errors[arrival.arm] += 1
-        self._journal.end(unit.number)
-        return unit.error
+    def extend(self, unit: Unit, deadline: float) -> bool:
+        """The answer has begun: a later deadline holds, unless the earlier one has passed."""
+        if unit.end is not None or self._clock.now() >= unit.deadline:
+            return False
+        unit.deadline = deadline
+        return True
+
+    def end(self, unit: Unit, end: UnitEnd) -> UnitEnd:
+        """Close a unit once and say as what it counts: at or past its deadline it is always an error."""
+        if unit.end is None:
+            unit.end = "error" if self._clock.now() >= unit.deadline else end
+            arrival = unit.arrival
+            if arrival.key_hash is None:
+                self._seconds[arrival.second].cells[arrival.generation].ends[arrival.arm, unit.end] += 1
+            self._journal.end(unit.number)
+        return unit.end
 
     def seal(self, generation: int | None, weight: float) -> Iterator[Observation]:
         """Each past second whose units have all ended or met their deadline, in order and without gaps.
@@ -109,9 +119,9 @@ class Ledger:
     def _settle(self, second: _Second) -> bool:
         now = self._clock.now()
         for unit in second.units:
-            if unit.open and unit.deadline <= now:
-                self.end(unit, error=True)
-        return not any(unit.open for unit in second.units)
+            if unit.end is None and unit.deadline <= now:
+                self.end(unit, "error")
+        return all(unit.end is not None for unit in second.units)
 
     def _cell(self, second: int, generation: int, weight: float) -> _Cell:
         cells = self._seconds.setdefault(second, _Second()).cells

@@ -2,7 +2,8 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-_LATENCY = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 12.0)
+"""Up to the default deadlines: of a first token, and of a whole streamed answer."""
 _ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
@@ -25,7 +26,14 @@ class Metrics:
             "graftwork_gateway_latency_seconds",
             "From arrival to the end of a unit.",
             ("variant",),
-            buckets=_LATENCY,
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.first_token = Histogram(
+            "graftwork_gateway_first_token_seconds",
+            "From arrival to the first token of a streamed answer.",
+            ("variant",),
+            buckets=_SECONDS,
             registry=self.registry,
         )
         self.batch_rows = Histogram(

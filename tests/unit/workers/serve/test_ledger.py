@@ -74,7 +74,7 @@ def test_a_second_waits_for_its_units(bench: Bench) -> None:
     unit = bench.arrive("canary")
     bench.time.pass_(1.5)
     assert bench.seal() == []
-    bench.ledger.end(unit, error=False)
+    bench.ledger.end(unit, "ok")
     [observation] = bench.seal()
     assert observation.generations[0].canary.units == 1
     assert observation.generations[0].canary.error == 0
@@ -88,13 +88,13 @@ def test_a_unit_past_its_deadline_is_an_error_whatever_it_says_later(bench: Benc
     observations = bench.seal()
     assert observations[0].generations[0].canary.error == 1
     assert [o.second for o in observations] == [1000, 1001, 1002, 1003, 1004]
-    assert bench.ledger.end(unit, error=False) is True
+    assert bench.ledger.end(unit, "ok") == "error"
 
 
 def test_a_unit_ends_once(bench: Bench) -> None:
     unit = bench.arrive()
-    assert bench.ledger.end(unit, error=True) is True
-    assert bench.ledger.end(unit, error=True) is True
+    assert bench.ledger.end(unit, "error") == "error"
+    assert bench.ledger.end(unit, "error") == "error"
     bench.time.pass_(1.0)
     assert bench.seal()[0].generations[0].stable.error == 1
 
@@ -102,15 +102,15 @@ def test_a_unit_ends_once(bench: Bench) -> None:
 def test_a_unit_that_ends_at_its_deadline_is_late_and_before_it_is_not(bench: Bench) -> None:
     early, late = bench.arrive("canary"), bench.arrive("canary")
     bench.time.pass_(4.75)
-    assert bench.ledger.end(early, error=False) is False
+    assert bench.ledger.end(early, "ok") == "ok"
     bench.time.pass_(0.25)
-    assert bench.ledger.end(late, error=False) is True
+    assert bench.ledger.end(late, "ok") == "error"
     first = bench.seal()[0].generations[0]
     assert (first.canary.units, first.canary.error, first.stable.units, first.stable.error) == (2, 1, 0, 0)
 
 
 def test_a_unit_without_an_end_holds_up_its_second_and_not_those_that_ended_before(bench: Bench) -> None:
-    bench.ledger.end(bench.arrive(), error=False)
+    bench.ledger.end(bench.arrive(), "ok")
     bench.time.pass_(1.0)
     bench.arrive()
     bench.arrive()
@@ -120,16 +120,16 @@ def test_a_unit_without_an_end_holds_up_its_second_and_not_those_that_ended_befo
 
 def test_the_journal_is_told_of_each_units_begin_and_end(bench: Bench) -> None:
     first, second = bench.arrive(), bench.arrive()
-    bench.ledger.end(first, error=False)
+    bench.ledger.end(first, "ok")
     assert not bench.journal.empty
-    bench.ledger.end(second, error=True)
+    bench.ledger.end(second, "error")
     assert bench.journal.empty
     assert (first.number, second.number) == (0, 1)
 
 
 def test_a_second_says_whose_it_is_and_who_was_served_under_which_weight(bench: Bench) -> None:
-    for arm, error in (("stable", False), ("stable", True), ("stable", True), ("canary", False)):
-        bench.ledger.end(bench.arrive(arm, weight=0.25), error=error)
+    for arm, end in (("stable", "ok"), ("stable", "error"), ("stable", "error"), ("canary", "ok")):
+        bench.ledger.end(bench.arrive(arm, weight=0.25), end)
     bench.time.pass_(1.0)
     [observation] = bench.seal()
     [generation] = observation.generations
@@ -157,7 +157,7 @@ def test_who_only_looks_sees_the_weight_in_force_and_sets_none(bench: Bench) -> 
 
 def test_two_generations_of_one_second_are_told_apart(bench: Bench) -> None:
     for generation in (1, 2, 2):
-        bench.ledger.end(bench.arrive(generation=generation), error=False)
+        bench.ledger.end(bench.arrive(generation=generation), "ok")
     bench.time.pass_(1.0)
     [observation] = bench.seal()
     assert [(g.generation, g.stable.units) for g in observation.generations] == [(1, 1), (2, 2)]
@@ -172,10 +172,10 @@ def test_a_weight_holds_for_the_whole_second(bench: Bench) -> None:
 def test_a_key_counts_at_its_first_exposure_and_not_among_the_unkeyed(bench: Bench) -> None:
     key = "a" * 32
     first, second = bench.arrive("canary", key=key), bench.arrive("canary", key=key)
-    bench.ledger.end(first, error=True)
-    bench.ledger.end(second, error=False)
+    bench.ledger.end(first, "error")
+    bench.ledger.end(second, "ok")
     bench.time.pass_(1.0)
     [observation] = bench.seal()
     [session] = observation.generations[0].sessions
-    assert (session.key_hash, session.arm, session.error) == (key, "canary", True)
+    assert (session.key_hash, session.arm, session.end) == (key, "canary", "error")
     assert (observation.generations[0].canary.units, observation.generations[0].canary.error) == (0, 0)

@@ -80,7 +80,7 @@ class RealGateway:
                 arrival = Arrival(self.clock.second(), 1, weight, arm)  # type: ignore[arg-type]
                 unit = self.ledger.begin(arrival, self.clock.now() + POLICY.deadline_seconds)
                 if number >= seen.hanging:
-                    self.ledger.end(unit, error=number < seen.errors)
+                    self.ledger.end(unit, "error" if number < seen.errors else "ok")
 
 
 def cell(observation: Observation) -> GenerationSecond:

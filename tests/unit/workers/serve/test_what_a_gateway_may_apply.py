@@ -136,7 +136,7 @@ def test_a_request_that_the_server_gives_up_is_an_error_of_its_arm(bench: Bench)
     [observation] = bench.state.ledger.seal(3, 0.0)
     [cell] = observation.generations
     assert (cell.stable.units, cell.stable.error) == (1, 1)
-    labels = {"variant": "stable", "version": "sentiment/1", "outcome": "abandoned"}
+    labels = {"variant": "stable", "version": "sentiment/1", "outcome": "stopping"}
     assert metrics.registry.get_sample_value("graftwork_gateway_requests_total", labels) == 1
 
 

@@ -2,7 +2,8 @@
 
 A member that would change the answer and that we cannot honour is refused by its name, unless its value changes
 nothing; so is one that we do not know, as OpenAI's own API does: where a `top_k` was ignored, the answer would be
-another than the one that was asked for. Members that concern OpenAI's own business, such as `store` or `user`, are taken and not read.
+another than the one that was asked for. Members that concern OpenAI's own business, such as `store` or `user`, are
+taken and not read.
 """
 
 import json
@@ -19,7 +20,7 @@ MAX_MODEL_CHARACTERS = 200
 MAX_MESSAGES = 1000
 """Messages of a conversation."""
 MAX_CONVERSATION_CHARACTERS = 200_000
-"""Characters of a prompt, or of all messages of a conversation; how many tokens are read, the version's context decides."""
+"""Characters of a prompt, or of all messages of a conversation; how many tokens fit is up to the version's base."""
 
 
 def only(*neutral: Any) -> Any:
