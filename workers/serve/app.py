@@ -37,9 +37,13 @@ def create_app(settings: GatewaySettings, open_engine: OpenEngine, files: Gatewa
             guarded += [Security(BEARER)] if settings.gateway_token else []
             app.include_router(health.routes(gateway))
             app.include_router(oip.health_routes(gateway))
-            asked = (predict.routes(gateway), oip.routes(gateway, product))
-            asked += (completions.routes(gateway), models.routes(gateway))
-            for routes in (*asked, _metrics_route(gateway)):
+            for routes in (
+                predict.routes(gateway),
+                _metrics_route(gateway),
+                oip.routes(gateway, product),
+                completions.routes(gateway),
+                models.routes(gateway),
+            ):
                 app.include_router(routes, dependencies=guarded, responses=GUARDED)
             yield
 

@@ -7,9 +7,20 @@ taken and not read.
 """
 
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
 
 from workers.serve.protocols.requests import NullIsAbsent
 from workers.serve.protocols.sampling import Sampling
@@ -23,16 +34,23 @@ MAX_CONVERSATION_CHARACTERS = 200_000
 """Characters of a prompt, or of all messages of a conversation; how many tokens fit is up to the version's base."""
 
 
-def only(*neutral: Any) -> Any:
-    """The type of a member that is taken at these values alone, with which it changes nothing."""
-    shown = " or ".join(json.dumps(value) for value in neutral)
+class Only:
+    """Annotates a member that is taken at these values alone, with which it changes nothing."""
 
-    def check(value: Any) -> Any:
-        if not any(value == one and isinstance(value, bool) is isinstance(one, bool) for one in neutral):
-            raise ValueError(f"expected {shown}, or none: nothing else is supported here")
+    def __init__(self, *neutral: Any) -> None:
+        self._neutral = neutral
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"enum": [*self._neutral, None]}
+
+    def _check(self, value: Any) -> Any:
+        if not any(value == one and isinstance(value, bool) is isinstance(one, bool) for one in self._neutral):
+            shown = " or ".join(json.dumps(one) for one in (*self._neutral, None))
+            raise ValueError(f"expected {shown}: nothing else is supported here")
         return value
-
-    return Annotated[Any, AfterValidator(check), WithJsonSchema({"enum": [*neutral, None]})]
 
 
 Unread = Annotated[Any, WithJsonSchema({})]
@@ -44,7 +62,7 @@ class StreamOptions(NullIsAbsent):
 
     include_usage: bool = False
     """A last chunk tells the numbers of tokens."""
-    include_obfuscation: only(False) = False
+    include_obfuscation: Annotated[Any, Only(False)] = False
 
 
 class _Request(Sampling):
@@ -58,16 +76,17 @@ class _Request(Sampling):
     """The answer comes in pieces, as server-sent events."""
     stream_options: StreamOptions | None = None
     user: Unread = None
-    n: only(1) = 1
-    frequency_penalty: only(0) = 0
-    presence_penalty: only(0) = 0
-    logit_bias: only({}) = None
+    n: Annotated[Any, Only(1)] = 1
+    frequency_penalty: Annotated[Any, Only(0)] = 0
+    presence_penalty: Annotated[Any, Only(0)] = 0
+    logit_bias: Annotated[Any, Only({})] = None
 
-    @model_validator(mode="after")
-    def _streams_with_options(self) -> Self:
-        if self.stream_options is not None and not self.stream:
-            raise ValueError("stream_options: expected none, or `stream` true with them")
-        return self
+    @field_validator("stream_options")
+    @classmethod
+    def _with_a_stream(cls, options: StreamOptions | None, known: ValidationInfo) -> StreamOptions | None:
+        if options is not None and not known.data.get("stream"):
+            raise ValueError("expected none without `stream`")
+        return options
 
     @property
     def includes_usage(self) -> bool:
@@ -81,39 +100,42 @@ class TextPart(NullIsAbsent):
     text: str
 
 
-def _joined(value: Any) -> Any:
-    """Parts of text are lines of one text."""
-    if not isinstance(value, list):
-        return value
-    return "\n".join(TextPart.model_validate(part).text for part in value)
-
-
 class Message(NullIsAbsent):
     """One turn of a conversation."""
 
     model_config = ConfigDict(extra="forbid")
 
     role: Literal["system", "user", "assistant"]
-    content: Annotated[str, BeforeValidator(_joined, json_schema_input_type=str | list[TextPart])]
-    """A text, or a list of parts of type `text`."""
-    tool_calls: only([]) = None
-    annotations: only([]) = None
+    content: str | tuple[TextPart, ...]
+    """A text, or parts of it: each begins a line."""
+    tool_calls: Annotated[Any, Only([])] = None
+    annotations: Annotated[Any, Only([])] = None
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
+
+
+def _bounded(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    if (length := sum(len(message.text) for message in messages)) > MAX_CONVERSATION_CHARACTERS:
+        raise ValueError(f"expected at most {MAX_CONVERSATION_CHARACTERS} characters together, not {length}")
+    return messages
 
 
 class ChatRequest(_Request):
     """`POST /v1/chat/completions`."""
 
-    messages: tuple[Message, ...] = Field(min_length=1, max_length=MAX_MESSAGES)
+    messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=MAX_MESSAGES), AfterValidator(_bounded)]
     max_completion_tokens: int | None = Field(default=None, ge=1, lt=1 << 31)
-    """Another name of `max_tokens`; exactly one of them, or none."""
-    logprobs: only(False) = False
-    top_logprobs: only(0) = 0
-    response_format: only({"type": "text"}) = None
-    modalities: only(["text"]) = None
-    tools: only([]) = None
-    tool_choice: only("none") = None
-    functions: only([]) = None
-    function_call: only("none") = None
+    """Another name of `max_tokens`: one of them at most."""
+    logprobs: Annotated[Any, Only(False)] = False
+    top_logprobs: Annotated[Any, Only(0)] = 0
+    response_format: Annotated[Any, Only({"type": "text"})] = None
+    modalities: Annotated[Any, Only(["text"])] = None
+    tools: Annotated[Any, Only([])] = None
+    tool_choice: Annotated[Any, Only("none")] = None
+    functions: Annotated[Any, Only([])] = None
+    function_call: Annotated[Any, Only("none")] = None
     metadata: Unread = None
     parallel_tool_calls: Unread = None
     prediction: Unread = None
@@ -124,20 +146,19 @@ class ChatRequest(_Request):
     service_tier: Unread = None
     store: Unread = None
 
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if self.max_tokens is not None and self.max_completion_tokens is not None:
-            raise ValueError("max_tokens: expected none beside max_completion_tokens")
-        if sum(len(message.content) for message in self.messages) > MAX_CONVERSATION_CHARACTERS:
-            raise ValueError(f"messages: expected at most {MAX_CONVERSATION_CHARACTERS} characters together")
-        return self
+    @field_validator("max_completion_tokens")
+    @classmethod
+    def _alone(cls, tokens: int | None, known: ValidationInfo) -> int | None:
+        if tokens is not None and known.data.get("max_tokens") is not None:
+            raise ValueError("expected none beside `max_tokens`, its other name")
+        return tokens
 
     def wanted(self) -> Asked:
-        messages = [{"role": message.role, "content": message.content} for message in self.messages]
+        messages = [{"role": message.role, "content": message.text} for message in self.messages]
         return self.asked(messages=messages, max_tokens=self.max_completion_tokens)
 
 
-def _alone(value: Any) -> Any:
+def _first(value: Any) -> Any:
     """A list of one prompt is that prompt."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
@@ -148,13 +169,13 @@ class CompletionRequest(_Request):
     prompt: Annotated[
         str,
         Field(max_length=MAX_CONVERSATION_CHARACTERS),
-        BeforeValidator(_alone, json_schema_input_type=str | Annotated[list[str], Field(min_length=1, max_length=1)]),
+        BeforeValidator(_first, json_schema_input_type=str | Annotated[list[str], Field(min_length=1, max_length=1)]),
     ]
     """A text to go on from, or a list of one."""
-    best_of: only(1) = 1
-    echo: only(False) = False
-    logprobs: only() = None
-    suffix: only("") = None
+    best_of: Annotated[Any, Only(1)] = 1
+    echo: Annotated[Any, Only(False)] = False
+    logprobs: Annotated[Any, Only()] = None
+    suffix: Annotated[Any, Only("")] = None
 
     def wanted(self) -> Asked:
         return self.asked(prompt=self.prompt)
