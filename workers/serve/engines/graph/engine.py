@@ -1,6 +1,6 @@
 """The engine of encoder tasks: rows of text, computed in micro-batches on ONNX Runtime."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 import numpy as np
@@ -9,7 +9,7 @@ from schemas.serving import ServedVersion
 from workers.serve.engines.graph.admission import Admission
 from workers.serve.engines.graph.batcher import Batcher
 from workers.serve.engines.graph.sessions import Sessions
-from workers.serve.engines.port import Answer, Answers, Unanswerable
+from workers.serve.engines.port import Answer, Answers, Piece, Unanswerable
 from workers.serve.observe.metrics import Metrics
 from workers.tasks.text_classification.answer import LabelScores, answer_of
 
@@ -51,6 +51,9 @@ class GraphEngine:
         if logits.shape != (len(requests), len(labels)) or not np.isfinite(logits).all():
             raise Unanswerable("logits that are not finite or of another width")
         return tuple(_answer(answer_of(row, labels)) for row in logits)
+
+    def stream(self, request: str, version: ServedVersion) -> AsyncIterator[Piece]:
+        raise Unanswerable(f"{version.graph.identity.task.type} is not answered in pieces")
 
     def close(self) -> None:
         self._batcher.close_all()
