@@ -289,6 +289,21 @@ def test_a_session_key_has_its_size_here_too(room: Room) -> None:
         room.chat(extra_headers={"x-session-key": "k" * 257})
 
 
+def test_a_gateway_with_a_token_asks_for_it_as_openai_does(tmp_path: Path) -> None:
+    site = GatewayInProcess(tmp_path)
+    site.stable = generator(1)
+    site.start_control_plane()
+    site.release(1)
+    with site.gateway(lambda metrics: WritingEngine(), gateway_token="gt_planted") as http:
+        wait_for(lambda: http.get("/readyz").status_code == 200, "ready")
+        with openai.OpenAI(base_url=f"{http.base_url}/v1", api_key="wrong", max_retries=0) as client:
+            with pytest.raises(openai.AuthenticationError, match="this gateway's token"):
+                client.models.list()
+            allowed = client.with_options(api_key="gt_planted")
+            assert allowed.completions.create(model="movies", prompt="one").choices[0].text == TEXT
+    site.stop_control_plane()
+
+
 # --- models -----------------------------------------------------------------------------------------------------------
 
 

@@ -76,7 +76,7 @@ class OutputChoice(NullIsAbsent):
 
 
 class InferParameters(Sampling):
-    """Of a generator also how it is to write."""
+    """A generator is also told how to write; a classifier reads nothing of that."""
 
     session_key: SessionKey | None = None
     binary_data_output: bool = False

@@ -28,7 +28,7 @@ class Sampling(NullIsAbsent):
     """Tokens are drawn at `temperature` from the most probable that together have `top_p`."""
 
     max_tokens: int | None = Field(default=None, ge=1, lt=1 << 31)
-    """Of the answer at most; null: as many as the base's context leaves. Unit: tokens."""
+    """The longest answer; null: as long as the base's context leaves room for. Unit: tokens."""
     temperature: float = Field(default=1.0, ge=0, le=MAX_TEMPERATURE)
     """0: always the most probable token."""
     top_p: float = Field(default=1.0, gt=0, le=1)

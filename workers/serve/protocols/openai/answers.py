@@ -68,7 +68,7 @@ class Wording:
     """How one of the endpoints words an answer and its pieces."""
 
     prefix: str
-    """Of the answer's id."""
+    """The answer's id begins with it."""
     whole_object: str
     piece_object: str
     whole: Callable[[str], Told]
