@@ -50,7 +50,8 @@ class Problem(Described):
     errors: list[FieldFault] = []
     """Every field that does not fit its schema."""
     error: str | OpenAIError | None = None
-    """Of a gateway: on `/v2` the detail, as the Open Inference Protocol wants it; on OpenAI's routes their error."""
+    """A gateway answers with it: on `/v2` the detail, as the Open Inference Protocol wants it; on OpenAI's routes their
+    error."""
 
 
 def document(status: int, slug: str, title: str, detail: str, **members: Any) -> dict[str, Any]:

@@ -294,12 +294,12 @@ def test_a_gateway_with_a_token_asks_for_it_as_openai_does(tmp_path: Path) -> No
     site.stable = generator(1)
     site.start_control_plane()
     site.release(1)
-    with site.gateway(lambda metrics: WritingEngine(), gateway_token="gt_planted") as http:
+    with site.gateway(lambda metrics: WritingEngine(), gateway_token="a-planted-token-of-a-gateway") as http:
         wait_for(lambda: http.get("/readyz").status_code == 200, "ready")
         with openai.OpenAI(base_url=f"{http.base_url}/v1", api_key="wrong", max_retries=0) as client:
             with pytest.raises(openai.AuthenticationError, match="this gateway's token"):
                 client.models.list()
-            allowed = client.with_options(api_key="gt_planted")
+            allowed = client.with_options(api_key="a-planted-token-of-a-gateway")
             assert allowed.completions.create(model="movies", prompt="one").choices[0].text == TEXT
     site.stop_control_plane()
 
@@ -412,5 +412,8 @@ def test_a_canary_is_drawn_listed_and_named(tmp_path: Path, caplog: pytest.LogCa
             assert set().union(*drawn.values()) == {"movies/1", "movies/2"}
             signed = claims(room.chat(extra_headers={"x-session-key": "a"}).choices[0].prediction_id)
             assert (signed.k, signed.n) == (True, True)
+            told = http.get("/metrics").text
     site.stop_control_plane()
-    assert CANARY not in caplog.text
+    kept = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
+    assert CANARY not in f"{caplog.text} {told} {site.observed()} {site.control.reports}"
+    assert CANARY.encode() not in kept
