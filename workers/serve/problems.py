@@ -14,14 +14,13 @@ from schemas.problem import MEDIA_TYPE, document, headers_of, rendered
 logger = logging.getLogger(__name__)
 
 INVALID = "The request is understood and wrong"
+FIELD_CHARACTERS: Final = 200
 _BODIES = {
     413: ("payload-too-large", "The body is larger than what we accept"),
     415: ("unsupported-media-type", "The body is encoded in a way that we do not read"),
     422: ("invalid", INVALID),
 }
 """Slug and title of a body that is not read on."""
-
-
 OPENAI_PATHS: Final = ("/v1/chat/", "/v1/completions", "/v1/models")
 """Where OpenAI's clients ask."""
 OPENAI_STATUSES: Final = {409: 400, 422: 400}
@@ -103,5 +102,5 @@ def _members(problem: Problem, status: int) -> dict[str, Any]:
 
 
 def _field(found: list[faults.FieldFault]) -> str | None:
-    """The first one that is wrong; None: the whole body is."""
-    return found[0].field or None if found else None
+    """The first one that is wrong, cut where somebody's unknown name is long; None: the whole body is."""
+    return (found[0].field[:FIELD_CHARACTERS] or None) if found else None
