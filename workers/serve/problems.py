@@ -48,6 +48,11 @@ def invalid(error: ValidationError, inside: str = "") -> Problem:
     return Problem(422, "invalid", INVALID, "; ".join(told)[:1000], field=_field(found))
 
 
+def wrong(field: str, expected: str) -> Problem:
+    """A field that no schema could refuse."""
+    return Problem(422, "invalid", INVALID, f"{field}: {expected}", field=field)
+
+
 def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     def _refused(request: Request, problem: Problem) -> Response:

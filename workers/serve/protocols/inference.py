@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Request
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from workers.serve.problems import invalid
+from workers.serve.problems import invalid, wrong
 from workers.serve.protocols import binary_tensors
 from workers.serve.protocols.requests import (
     MAX_BODY_BYTES,
@@ -15,7 +15,6 @@ from workers.serve.protocols.requests import (
     Texts,
     parsed,
     read_body,
-    wrong,
 )
 from workers.serve.protocols.sampling import Sampling
 

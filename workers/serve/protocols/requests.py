@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from starlette.requests import ClientDisconnect
 
 from schemas.base import Strict, Tolerant
-from workers.serve.problems import INVALID, Problem, invalid
+from workers.serve.problems import Problem, invalid, wrong
 
 MAX_BODY_BYTES = 1_048_576
 """Bytes of the body of one request to a gateway, as it comes and once it is unpacked."""
@@ -61,10 +61,6 @@ def parsed(model: type[M], body: bytes) -> M:
         return model.model_validate_json(body)
     except ValidationError as error:
         raise invalid(error) from None  # its own text quotes the row
-
-
-def wrong(field: str, expected: str) -> Problem:
-    return Problem(422, "invalid", INVALID, f"{field}: {expected}", field=field)
 
 
 def hanging_up(request: Request) -> Callable[[], Awaitable[None]]:

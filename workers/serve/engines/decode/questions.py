@@ -1,0 +1,33 @@
+"""Whether a version can take what it is asked, before anything of it is queued."""
+
+from typing import Final
+
+from workers.runtime.errors import JobError
+from workers.serve.engines.decode.bases import Loaded
+from workers.serve.problems import wrong
+from workers.tasks.text_generation.writing import Asked
+
+MAX_CHARACTERS_PER_TOKEN: Final = 32
+"""Characters of a prompt for each token that its base takes: a longer one is refused unread, for tokenising it would
+hold up everybody else. A token of plain text has four."""
+
+
+def prompt_of(asked: Asked, loaded: Loaded) -> list[int]:
+    """Its token ids. Raises Problem, which names the field."""
+    field = "prompt" if asked.messages is None else "messages"
+    contents = [asked.prompt or ""] if asked.messages is None else [one["content"] for one in asked.messages]
+    most = loaded.context_length * MAX_CHARACTERS_PER_TOKEN
+    if (characters := sum(map(len, contents))) > most:
+        raise wrong(field, f"{characters} characters, expected at most {most}")
+    if asked.messages is None:
+        ids = loaded.prompts.of_text(asked.prompt or "")
+    elif loaded.prompts.template is None:
+        raise wrong("messages", "the version's base has no chat template; expected prompt")
+    else:
+        try:
+            ids = loaded.prompts.of_messages(asked.messages)
+        except JobError as error:
+            raise wrong("messages", error.reason) from None
+    if not 0 < len(ids) <= loaded.context_length:
+        raise wrong(field, f"{len(ids)} tokens, expected 1 to {loaded.context_length}, which the version takes")
+    return ids
