@@ -262,6 +262,9 @@ def test_a_new_deadline_reaches_gateways_at_once_and_leaves_a_rollout_alone(site
     assert (told.generation, told.deadline_seconds, told.stable) == (before.generation + 1, 3.0, before.stable)
     site.deploy(canary={**CANARY, "deadline_seconds": 3, "step_units": 50})
     assert gateway.generation() == told
+    site.deploy(canary={**CANARY, "deadline_seconds": 3, "deadline_total_seconds": 9})
+    whole = gateway.generation()
+    assert (whole.generation, whole.deadline_seconds, whole.deadline_total_seconds) == (told.generation + 1, 3.0, 9.0)
     site.canary(gateway)
     during = gateway.generation()
     site.deploy(canary={**CANARY, "deadline_seconds": 4})

@@ -38,7 +38,7 @@ def _rollout_id(site: InProcess) -> UUID:
 
 def keyed(gateway: Gateway, keys: range, arm: str) -> dict[str, Any]:
     seen = gateway.seen(0)
-    seen["sessions"] = [{"key_hash": f"{key:032x}", "arm": arm, "error": False} for key in keys]
+    seen["sessions"] = [{"key_hash": f"{key:032x}", "arm": arm, "end": "ok"} for key in keys]
     return seen
 
 

@@ -148,6 +148,35 @@ def test_a_deadline_that_would_silence_a_gateway_is_refused(name: str) -> None:
         CanaryPolicy.model_validate({name: 5})
 
 
+@pytest.mark.parametrize("name", ["lease_seconds", "boot_silence_seconds"])
+def test_a_stream_that_would_silence_a_gateway_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"deadline_total_seconds is 14: expected less than {name}, 14"):
+        CanaryPolicy.model_validate({name: 14, "deadline_total_seconds": 14})
+
+
+def test_a_whole_answer_has_at_least_the_time_of_its_first_token() -> None:
+    with pytest.raises(ValueError, match="deadline_total_seconds is 4: expected at least deadline_seconds, 5"):
+        CanaryPolicy(deadline_total_seconds=4)
+    assert CanaryPolicy(deadline_total_seconds=5).total_deadline() == 5
+
+
+@pytest.mark.parametrize(
+    ("policy", "total"),
+    [
+        ({}, 12.0),
+        ({"deadline_seconds": 14}, 14.0),
+        ({"lease_seconds": 10}, 8.0),
+        ({"boot_silence_seconds": 6}, 5.0),
+        ({"lease_seconds": 60, "boot_silence_seconds": 100}, 48.0),
+        ({"deadline_seconds": 0.5, "deadline_total_seconds": 3}, 3.0),
+    ],
+)
+def test_who_names_no_total_deadline_gets_one_that_silences_no_gateway(policy: dict[str, float], total: float) -> None:
+    made = CanaryPolicy.model_validate(policy)
+    assert made.total_deadline() == total
+    assert total < min(made.lease_seconds, made.boot_silence_seconds)
+
+
 def test_a_decision_is_asked_for_again() -> None:
     assert asked_for("HARM", assessed("HARM", "harm"))
     assert not asked_for("HARM", assessed())

@@ -35,6 +35,8 @@ class Streamed:
         self._over, self._begun = False, False
         self._problem: Problem | None = None
         self.reading = asyncio.create_task(self._read(open_pieces))
+        # cancelled before it began, it has ended nothing
+        self.reading.add_done_callback(lambda _: self._end(given_up()))
 
     @property
     def request_id(self) -> str:
@@ -79,11 +81,9 @@ class Streamed:
         self._caller.hang_up()
         await asyncio.wait([self.reading])
 
-    async def give_up(self) -> None:
-        """The server wants no more of it."""
+    def give_up(self) -> None:
+        """The server wants no more of it: it is given up once `reading` is done."""
         self.reading.cancel()
-        await asyncio.wait([self.reading])
-        self._end(given_up())  # cancelled before it began, it has not ended anything
 
     async def __aenter__(self) -> Self:
         return self

@@ -80,13 +80,17 @@ class Units:
         try:
             await streamed.ready()
         except asyncio.CancelledError:
-            await streamed.give_up()
+            streamed.give_up()
+            await asyncio.wait([streamed.reading])
             raise
         return streamed
 
     async def close(self) -> None:
         """Give up what is still streamed: the server stops."""
-        await asyncio.gather(*(streamed.give_up() for streamed in tuple(self._streams)))
+        reading = [streamed.reading for streamed in self._streams]
+        for streamed in tuple(self._streams):
+            streamed.give_up()
+        await asyncio.gather(*reading, return_exceptions=True)
 
     def serving(self) -> tuple[Generation, ServedVersion]:
         """The generation in force and its stable version."""

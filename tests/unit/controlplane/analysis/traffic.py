@@ -35,7 +35,9 @@ def cell(
         applied_weight=weight,
         stable=ArmCounts(units=stable[0], error=stable[1]),
         canary=ArmCounts(units=canary[0], error=canary[1]),
-        sessions=tuple(SessionUnit(key_hash=key * 32, arm=arm, error=error) for key, arm, error in sessions),
+        sessions=tuple(
+            SessionUnit(key_hash=key * 32, arm=arm, end="error" if error else "ok") for key, arm, error in sessions
+        ),
     )
 
 

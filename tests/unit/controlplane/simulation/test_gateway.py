@@ -20,7 +20,7 @@ from schemas.serving import Arm, ArmCounts, GenerationSecond, LostUnits, Observa
 POLICY = CanaryPolicy(deadline_seconds=4, lease_seconds=15)
 QUIET = (ArmSecond(right=10), ArmSecond(right=2))
 PLAIN = Scenario(name="planted", description="", kind="other")
-USER = SessionUnit(key_hash="a" * 32, arm="canary", error=False)
+USER = SessionUnit(key_hash="a" * 32, arm="canary", end="ok")
 
 
 @dataclass
@@ -234,8 +234,8 @@ def test_a_session_s_label_carries_its_key() -> None:
 def test_sessions_are_sent_one_by_one_and_those_of_the_canary_are_served() -> None:
     users = (
         USER,
-        SessionUnit(key_hash="b" * 32, arm="canary", error=True),
-        SessionUnit(key_hash="c" * 32, arm="stable", error=True),
+        SessionUnit(key_hash="b" * 32, arm="canary", end="error"),
+        SessionUnit(key_hash="c" * 32, arm="stable", end="error"),
     )
     heard = Heard()
     served = gateway(Planted(users=users), heard)
@@ -298,8 +298,11 @@ def test_few_canary_requests_kill_less_often() -> None:
 @pytest.mark.parametrize(("canary", "dies"), [(1, False), (2, True)])
 def test_every_session_on_the_canary_may_kill_whether_it_failed_or_not(canary: int, dies: bool) -> None:
     users = (
-        *(SessionUnit(key_hash=f"{number:032x}", arm="canary", error=number == 0) for number in range(canary)),
-        SessionUnit(key_hash="f" * 32, arm="stable", error=True),
+        *(
+            SessionUnit(key_hash=f"{number:032x}", arm="canary", end="error" if number == 0 else "ok")
+            for number in range(canary)
+        ),
+        SessionUnit(key_hash="f" * 32, arm="stable", end="error"),
     )
     heard = Heard()
     play(gateway(Planted(users=users, drawn=0.26), heard, replace(PLAIN, kill=0.5)), 9)

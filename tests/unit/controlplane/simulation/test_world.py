@@ -12,7 +12,7 @@ from controlplane.simulation.lanes import Lanes
 from controlplane.simulation.scenario import LabelChances, Late, Scenario
 from controlplane.simulation.world import World, base_rates
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
-from schemas.serving import Arm, SessionUnit
+from schemas.serving import Arm, SessionUnit, UnitEnd
 
 BY_SESSION = CanaryPolicy(randomize="session", metrics=(ErrorMetric(), WrongMetric(name="wrong", margin=0.05)))
 NO_FAULT = Scenario(name="planted", description="", kind="other", error=(0.0, 0.0), wrong=(0.0, 0.0), users=1000)
@@ -31,8 +31,8 @@ def planted(
     return world
 
 
-def unit(arm: Arm, error: bool = False) -> SessionUnit:
-    return SessionUnit(key_hash="a" * 32, arm=arm, error=error)
+def unit(arm: Arm, end: UnitEnd = "ok") -> SessionUnit:
+    return SessionUnit(key_hash="a" * 32, arm=arm, end=end)
 
 
 def test_a_gateway_meets_its_share_of_the_users() -> None:
@@ -49,10 +49,10 @@ def test_a_gateway_meets_its_share_of_the_users() -> None:
     assert asked == [10.0, 20.0]
 
 
-@pytest.mark.parametrize(("weight", "arm", "fails"), [(0.6, "canary", True), (0.4, "stable", False)])
-def test_a_user_fails_as_often_as_the_arm_does(weight: float, arm: Arm, fails: bool) -> None:
+@pytest.mark.parametrize(("weight", "arm", "end"), [(0.6, "canary", "error"), (0.4, "stable", "ok")])
+def test_a_user_fails_as_often_as_the_arm_does(weight: float, arm: Arm, end: UnitEnd) -> None:
     [met] = planted(replace(NO_FAULT, error=(0.0, 1.0)), 0.5).sessions(0, 0, weight, 1.0)
-    assert (met.arm, met.error) == (arm, fails)
+    assert (met.arm, met.end) == (arm, end)
 
 
 def test_a_user_stays_on_an_arm_within_a_step() -> None:
@@ -66,7 +66,7 @@ def test_a_user_stays_on_an_arm_within_a_step() -> None:
 def test_what_has_no_chance_never_happens_whatever_is_drawn() -> None:
     world = planted(NO_FAULT, 0.0)
     [met] = world.sessions(0, 0, 0.0, 1.0)
-    assert (met.arm, met.error) == ("stable", False)
+    assert (met.arm, met.end) == ("stable", "ok")
     assert world.session_labels(0, unit("canary")) == (False, 0.0), "no answer is wrong"
     assert planted(replace(NO_FAULT, labels=LabelChances(0, 0, 0, 0)), 0.0).session_labels(0, unit("canary")) is None
 
@@ -90,12 +90,12 @@ def test_an_answer_is_labelled_as_likely_as_its_arm_and_its_being_wrong_make_it(
     """Drawn is a half: below 0.6, and not below 0.4 or 0.1."""
     world = planted(replace(NO_FAULT, wrong=wrong, labels=CHANCES, late=LATE), 0.5)
     assert world.session_labels(0, unit(arm)) == found
-    assert world.session_labels(0, unit(arm, error=True)) is None, "an error has no answer that a label could be of"
+    assert world.session_labels(0, unit(arm, "error")) is None, "an error has no answer that a label could be of"
 
 
 def test_rates_drift_before_they_are_drawn_from() -> None:
     drifting = planted(replace(NO_FAULT, error=(0.2, 0.2), error_drift=step_change), 0.5)
-    assert [drifting.sessions(at, at, 0.0, 1.0)[0].error for at in (89, 90)] == [False, True]
+    assert [drifting.sessions(at, at, 0.0, 1.0)[0].end for at in (89, 90)] == ["ok", "error"]
 
 
 @pytest.mark.parametrize(

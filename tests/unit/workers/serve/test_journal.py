@@ -38,7 +38,7 @@ def test_a_keyed_unit_is_lost_under_its_key(tmp_path: Path) -> None:
     assert lost is not None
     [generation] = lost.seconds[0].generations
     assert generation.canary.units == 0
-    assert [(s.key_hash, s.arm, s.error) for s in generation.sessions] == [("b" * 32, "canary", True)]
+    assert [(s.key_hash, s.arm, s.end) for s in generation.sessions] == [("b" * 32, "canary", "error")]
     journal.close()
 
 
