@@ -15,10 +15,10 @@ class Refusals:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
 
-    def no_room(self, waiting: str) -> Problem:
-        """`waiting`: how many of what wait."""
-        title = f"Too many {waiting.split()[-1]} wait"
-        return self._made("queue", "overloaded", title, f"{waiting} wait already; try again shortly")
+    def no_room(self, count: int, what: str) -> Problem:
+        """So many of `what` wait: as many as may."""
+        detail = f"{count} {what} wait already; try again shortly"
+        return self._made("queue", "overloaded", f"Too many {what} wait", detail)
 
     def too_large(self, detail: str) -> Problem:
         """It would take too long even if nothing else waited."""

@@ -1,6 +1,7 @@
 """Texts of many versions are written together, and each is what it is alone, whatever happens beside it."""
 
 import asyncio
+import math
 import random
 import threading
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -39,7 +40,12 @@ class Gated(DecoderSession):
         self.gate = threading.Event()
         self.gate.set()
         self.poisoned: set[int] = set()
-        self.breaks = False
+        self.paused = threading.Event()
+        self.runs = 0
+        self.pauses_at: float = math.inf
+        """The run before which its gate closes."""
+        self.breaks_at: float = math.inf
+        """The first run that fails."""
         self.longest_run = 0
         """Tokens that were read at once, at most."""
 
@@ -49,8 +55,12 @@ class Gated(DecoderSession):
         return slot
 
     def run(self, ids: Any, mask: Any, slots: Sequence[int], places: Any, past: Any) -> Any:
+        self.runs += 1
+        if self.runs == self.pauses_at:
+            self.gate.clear()
+            self.paused.set()
         assert self.gate.wait(60)
-        if self.breaks:
+        if self.runs >= self.breaks_at:
             raise JobError("the graph cannot answer: a planted fault")
         self.longest_run = max(self.longest_run, ids.shape[1])
         logits, present = super().run(ids, mask, slots, places, past)
@@ -187,10 +197,14 @@ def test_who_joins_late_and_who_hangs_up_changes_nobody_else(exported: Exported)
         first = asyncio.create_task(bench.written(greedy(0), bench.stable))
         bench.session.gate.clear()
         leaving = asyncio.create_task(bench.started(greedy(1, max_tokens=50), bench.canary))
-        await asyncio.sleep(0.01)
         late = asyncio.create_task(bench.written(greedy(2), bench.third))
+        await asyncio.sleep(0.05)
+        bench.session.pauses_at = bench.session.runs + 5
         bench.session.gate.set()
-        await (await leaving).aclose()
+        stream = await leaving
+        assert await asyncio.to_thread(bench.session.paused.wait, 60)
+        await stream.aclose()
+        bench.session.gate.set()
         second = await bench.written(greedy(3), bench.canary)
         assert (await first, await late, second) == (
             bench.expected("all", 0),
@@ -304,18 +318,15 @@ def test_a_version_whose_logits_are_not_finite_fails_alone(exported: Exported) -
 
 def test_a_graph_that_breaks_fails_what_is_under_way_and_answers_again_when_it_can(exported: Exported) -> None:
     async def use(bench: Bench) -> None:
-        bench.session.breaks = True
+        bench.session.breaks_at = 0
         found = await asyncio.gather(
             *(bench.written(greedy(prompt), bench.stable) for prompt in range(4)), return_exceptions=True
         )
         assert {str(error) for error in found} == {"the graph cannot answer"}
-        bench.session.breaks = False
-        under_way = await bench.started(greedy(0, max_tokens=60), bench.third)
-        bench.session.breaks = True
+        bench.session.breaks_at = bench.session.runs + 4
         with pytest.raises(Unanswerable, match="the graph cannot answer"):
-            async for _ in under_way:
-                pass
-        bench.session.breaks = False
+            await bench.written(greedy(0), bench.third)
+        bench.session.breaks_at = math.inf
         assert await bench.written(greedy(1), bench.stable) == bench.expected("all", 1)
 
     run(exported, use)
@@ -323,10 +334,10 @@ def test_a_graph_that_breaks_fails_what_is_under_way_and_answers_again_when_it_c
 
 def test_a_version_that_is_unloaded_finishes_what_it_writes_and_fails_what_waits(exported: Exported) -> None:
     async def use(bench: Bench) -> None:
+        bench.session.pauses_at = bench.session.runs + 4
         running = await bench.started(greedy(0), bench.canary)
-        bench.session.gate.clear()
         waiting = [asyncio.create_task(bench.written(greedy(1), bench.canary)) for _ in range(MAX_TEXTS_OF_ONE + 3)]
-        await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(bench.session.paused.wait, 60)
         bench.engine.unload(bench.canary.id)
         assert bench.engine.loaded == (bench.stable.id, bench.third.id)
         bench.session.gate.set()
@@ -399,7 +410,7 @@ def test_what_would_not_begin_in_time_is_refused_before_an_arm_is_drawn(exported
         bench.engine.check_deadline([asked], [bench.stable, bench.canary], 60.0)
         problem = bench.refusal(asked, 1e-9)
         assert (problem.status, problem.slug) == (503, "too-large-for-deadline")
-        assert "its prompt of 9 tokens takes about" in problem.detail
+        assert "to read 9 tokens takes about" in problem.detail
         loaded = bench.engine._bases.find(bench.stable)
         assert loaded is not None
         pace = loaded.base.scheduler.measured(loaded.name)
@@ -423,6 +434,10 @@ def test_what_would_not_begin_in_time_is_refused_before_an_arm_is_drawn(exported
     [
         (Asked(prompt="film " * 65), "prompt: 65 tokens, expected 1 to 64"),
         (Asked(prompt=""), "prompt: 0 tokens, expected 1 to 64"),
+        (Asked(prompt="film", max_tokens=0), "max_tokens: 0, expected at least 1"),
+        (Asked(prompt="film", temperature=-0.5), "temperature: -0.5, expected at least 0"),
+        (Asked(prompt="film", temperature=math.nan), "temperature: nan, expected at least 0"),
+        (Asked(prompt="film", top_p=1.5), "top_p: 1.5, expected 0 to 1"),
         (Asked(prompt="film" * 1000), "prompt: 4000 characters, expected at most 2048"),
         (Asked(messages=[{"role": "user", "content": "film " * 80}]), "messages: "),
     ],
@@ -466,10 +481,10 @@ def test_a_version_with_another_template_or_broken_numbers_is_not_loaded(exporte
             bench.engine.smoke(bench.stable.id)
         bench.session.poisoned.clear()
         bench.engine.smoke(bench.stable.id)
-        bench.session.breaks = True
+        bench.session.breaks_at = 0
         with pytest.raises(JobError, match="a planted fault"):
             bench.engine.load(bench.third)
-        bench.session.breaks = False
+        bench.session.breaks_at = math.inf
         assert bench.engine.loaded == (bench.stable.id, bench.canary.id)
         assert bench.engine.holds(bench.stable)
         assert not bench.engine.holds(bench.third)

@@ -24,8 +24,10 @@ class Admission:
         self._bases, self._refusals = bases, Refusals(metrics)
 
     def check_deadline(self, requests: Sequence[Asked], drawable: Sequence[ServedVersion], seconds: float) -> None:
-        """Before the arm is drawn, and so the place for what no arm could answer: whichever version refuses a prompt,
-        the refusal chooses no arm."""
+        """Before the arm is drawn, so that a refusal chooses none: also of a prompt that one version cannot take.
+
+        A request that only the arm that was drawn refused would take units from that arm alone.
+        """
         versions = [loaded for version in drawable if (loaded := self._bases.find(version)) is not None]
         prompts = [[prompt_of(asked, version) for asked in requests] for version in versions]
         paces = [pace for one in versions if (pace := one.base.scheduler.measured(one.name)) is not None]
@@ -39,7 +41,7 @@ class Admission:
         """Whether the queue of the version that was drawn can hold the texts."""
         loaded = self._bases.find(version)
         if loaded is not None and not loaded.base.scheduler.has_room(loaded.name, len(requests)):
-            raise self._refusals.no_room(f"{MAX_WAITING} texts")
+            raise self._refusals.no_room(MAX_WAITING, "texts")
 
     def _check(self, version: Loaded, prompts: Sequence[list[int]], pace: Measured, deadline: float) -> None:
         tokens = [len(prompt) for prompt in prompts]
@@ -51,6 +53,6 @@ class Admission:
         shortest = min(prompts, key=len)[:PROMPT_TOKENS]
         scheduler.measure_again(version.request(Asked(max_tokens=1, temperature=0), shortest, reader=None))
         if alone > deadline:
-            detail = f"its prompt of {sum(tokens)} tokens takes about {alone:.1f} s to read even if nothing else waits"
-            raise self._refusals.too_large(f"{detail}, and the deadline of the first token is {deadline:g} s")
+            takes = f"to read {sum(tokens)} tokens takes about {alone:.1f} s even if nothing else waits"
+            raise self._refusals.too_large(f"{takes}, and the deadline of the first token is {deadline:g} s")
         raise self._refusals.too_late("a first token", expected, deadline)

@@ -53,11 +53,6 @@ class Batch:
         """Whether the next step needs more memory than there is: the last text to join has to make way."""
         return len(self._requests) > 1 and not self._fits(len(self._requests), self._width + 1)
 
-    def close(self) -> None:
-        """Every text is given up."""
-        self._decoding.close()
-        self._requests.clear()
-
     @property
     def _width(self) -> int:
         return max((text.length for text in self._requests), default=0)

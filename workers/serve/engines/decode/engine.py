@@ -15,8 +15,10 @@ from workers.tasks.text_generation.writing import Asked, outcome_of
 
 
 class DecodeEngine:
-    """A request is what is Asked, a payload what was Written. The first piece has the first token, even where its text
-    is held back."""
+    """A request is an `Asked`, a payload a `Written`.
+
+    The first piece is the first token's, even where its text is held back.
+    """
 
     def __init__(self, artifacts: Artifacts, open_decoder: OpenDecoder, metrics: Metrics) -> None:
         self._bases = Bases(artifacts, open_decoder, lambda texts: metrics.batch_rows.observe(texts))

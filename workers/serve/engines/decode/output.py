@@ -32,7 +32,7 @@ class Output:
         text, stopped = self._stops.add(self._detokeniser.add(token))
         if stopped:
             return self._written(text, "stop")
-        if self.tokens == self.limit:
+        if self.tokens >= self.limit:
             return self._end(text, "length")
         return self._written(text) if text or self.tokens == 1 else None
 

@@ -1,5 +1,6 @@
 """Whether a version can take what it is asked, before anything of it is queued."""
 
+import math
 from typing import Final
 
 from workers.runtime.errors import JobError
@@ -14,6 +15,7 @@ hold up everybody else. A token of plain text has four."""
 
 def prompt_of(asked: Asked, loaded: Loaded) -> list[int]:
     """Its token ids. Raises Problem, which names the field."""
+    _check_numbers(asked)
     field = "prompt" if asked.messages is None else "messages"
     contents = [asked.prompt or ""] if asked.messages is None else [one["content"] for one in asked.messages]
     most = loaded.context_length * MAX_CHARACTERS_PER_TOKEN
@@ -31,3 +33,13 @@ def prompt_of(asked: Asked, loaded: Loaded) -> list[int]:
     if not 0 < len(ids) <= loaded.context_length:
         raise wrong(field, f"{len(ids)} tokens, expected 1 to {loaded.context_length}, which the version takes")
     return ids
+
+
+def _check_numbers(asked: Asked) -> None:
+    """What a draw cannot be made with would end the texts beside it too."""
+    if asked.max_tokens is not None and asked.max_tokens < 1:
+        raise wrong("max_tokens", f"{asked.max_tokens}, expected at least 1")
+    if not 0 <= asked.temperature < math.inf:
+        raise wrong("temperature", f"{asked.temperature}, expected at least 0")
+    if not 0 <= asked.top_p <= 1:
+        raise wrong("top_p", f"{asked.top_p}, expected 0 to 1")

@@ -33,7 +33,7 @@ class Admission:
     def check_room(self, texts: Sequence[str], version: ServedVersion) -> None:
         """Whether the lane that was drawn can hold the rows: what waits in it is bounded in memory, whoever is slow."""
         if not self._batcher.lane(version).has_room(len(texts)):
-            raise self._refusals.no_room(f"{MAX_WAITING_ROWS} rows")
+            raise self._refusals.no_room(MAX_WAITING_ROWS, "rows")
 
     def _check(self, lane: Lane, texts: Sequence[str], pace: float, deadline: float) -> None:
         alone = lane.alone_seconds(texts, pace)
