@@ -111,7 +111,7 @@ def test_a_version_that_does_not_load_is_not_loaded() -> None:
 
 
 def test_a_label_is_not_answered_in_pieces() -> None:
-    with pytest.raises(Unanswerable, match="text-classification is not answered in pieces"):
+    with pytest.raises(Unanswerable, match="a class is answered in one piece"):
         GraphEngine.stream(object(), "a text", CLASSIFIER)  # type: ignore[arg-type]
 
 

@@ -17,11 +17,17 @@ from schemas.serving import ServedVersion
 from tests.support.builders.decoder_exports import NEW_TOKENS, PROMPTS, Exported
 from tests.support.builders.decoders import END, VOCABULARY
 from tests.support.builders.models import served_version
+from tests.support.waiting import wait_for
+from workers.base.tokenizer import TextTokenizer
 from workers.graph.decoder.session import DecoderSession
 from workers.runtime.errors import JobError
 from workers.serve.engines.decode import batch, forecast
 from workers.serve.engines.decode.engine import DecodeEngine
 from workers.serve.engines.decode.lanes import MAX_TEXTS_OF_ONE, MAX_WAITING
+from workers.serve.engines.decode.output import Output
+from workers.serve.engines.decode.request import Request
+from workers.serve.engines.decode.sampling import Sampler
+from workers.serve.engines.decode.scheduler import STALE_SECONDS, Scheduler
 from workers.serve.engines.port import Piece, Unanswerable
 from workers.serve.observe.metrics import Metrics
 from workers.serve.problems import Problem
@@ -490,3 +496,38 @@ def test_a_version_with_another_template_or_broken_numbers_is_not_loaded(exporte
         assert not bench.engine.holds(bench.third)
 
     run(exported, use)
+
+
+def test_a_refusal_does_not_last_when_the_machine_has_recovered(exported: Exported) -> None:
+    """Where nothing is written, and all that comes is refused by a pace that was measured in a bad moment."""
+    now, tick = 0.0, 1.0
+
+    def clock() -> float:
+        nonlocal now
+        now += tick
+        return now
+
+    tokenizer = TextTokenizer(exported.base / "tokenizer.json", max_length=None)
+    scheduler = Scheduler(exported.session("all"), lambda texts: None, clock)
+
+    def measure_again() -> None:
+        request = Request("all", [5, 9], Sampler(0, 1.0, None), Output(tokenizer, 2, (), (), 1), reader=None)
+        scheduler.measure_again(request)
+        wait_for(lambda: not scheduler._lanes.busy, "it is read")
+
+    try:
+        measure_again()
+        slow = scheduler.measured("all")
+        assert slow is not None
+        assert slow.seconds_per_prompt_token == pytest.approx(tick / forecast.weigh(2))
+        tick = 0.001
+        measure_again()  # at once: what is known is not old
+        assert len(scheduler._prompts._measured) == 1
+        for _ in range(2):
+            now += STALE_SECONDS
+            measure_again()
+        recovered = scheduler.measured("all")
+        assert recovered is not None
+        assert recovered.seconds_per_prompt_token < slow.seconds_per_prompt_token / 100
+    finally:
+        scheduler.close()

@@ -53,7 +53,7 @@ class GraphEngine:
         return tuple(_answer(answer_of(row, labels)) for row in logits)
 
     def stream(self, request: str, version: ServedVersion) -> AsyncIterator[Piece]:
-        raise Unanswerable(f"{version.graph.identity.task.type} is not answered in pieces")
+        raise Unanswerable("a class is answered in one piece")
 
     def close(self) -> None:
         self._batcher.close_all()
