@@ -12,7 +12,7 @@ from workers.serve.protocols.openai.requests import ChatRequest, CompletionReque
 from workers.serve.protocols.requests import PredictRequest
 
 GUARDED = refusals(401, 429)
-ANSWERS_A_MODEL = refusals(409, 413, 415, 422, 500, 503, 504)
+ANSWERS_A_MODEL = refusals(413, 415, 422, 500, 503, 504)
 """500: the version could not answer, and says so; its unit is counted as an error."""
 READS: tuple[type[BaseModel], ...] = (PredictRequest, InferRequest, ChatRequest, CompletionRequest)
 

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from schemas.problem import refusals
 from schemas.views.predictions import PredictAnswer
 from workers.serve.gateway import Gateway
 from workers.serve.protocols.description import ANSWERS_A_MODEL, body_of
@@ -19,7 +20,7 @@ def routes(gateway: Gateway) -> APIRouter:
     @router.post(
         "/v1/predict",
         response_model=PredictAnswer,
-        responses=ANSWERS_A_MODEL,
+        responses={**refusals(409), **ANSWERS_A_MODEL},
         openapi_extra=body_of(PredictRequest),
     )
     async def predict(request: Request) -> JSONResponse:
