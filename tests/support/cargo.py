@@ -91,7 +91,7 @@ def texts(folder: Path) -> Cargo:
     _divided(good)
     gates = [PARITY, _measured(case, "exact_match", minimum=0.55)]
     swapped["stages"]["train"]["spec"]["epochs"] = TEXT_EPOCHS
-    return replace(_cargo(case, gates, (good, swapped), Reader(str.strip)), epochs=TEXT_EPOCHS)
+    return replace(_cargo(case, gates, (good, swapped), Reader(case.model, str.strip)), epochs=TEXT_EPOCHS)
 
 
 def _cargo(

@@ -40,7 +40,7 @@ CASES: Final[Mapping[Task, Case]] = {
         promised="valid_json",
         held_out=100,
         columns=("prompt", "completion"),
-        user=Reader(sentiment_in),
+        user=Reader("extractor", sentiment_in),
         whole=Size(first=360, second=200, third=200, per_second=3, minimum=0.95),
         short=Size(first=280, second=80, third=130, per_second=3, minimum=0.90),
     ),

@@ -56,17 +56,18 @@ class Labeller:
 class Reader:
     """Asks for a text, reads it as it is written, and says whether it is good."""
 
+    model: str
     meaning: Callable[[str], object]
     """A good answer means what the right one does, and something at all."""
 
     def ask(self, gateway: httpx.Client, question: str) -> Heard:
-        asked = {"prompt": question, "max_tokens": MAX_TOKENS, "temperature": 0, "stream": True}
+        asked = {"model": self.model, "prompt": question, "max_tokens": MAX_TOKENS, "temperature": 0, "stream": True}
         text, prediction_id = "", ""
         with gateway.stream("POST", "/v1/completions", json=asked) as answer:
             answer.raise_for_status()
-            for chunk in _chunks(answer):
-                text += "".join(choice["text"] for choice in chunk["choices"])
-                prediction_id = chunk.get("prediction_id") or prediction_id
+            for choice in _choices(answer):
+                text += choice["text"]
+                prediction_id = choice.get("prediction_id", prediction_id)
         if not prediction_id:
             raise httpx.RemoteProtocolError("a stream ended before its answer did")
         return Heard(answer.headers["x-variant"], prediction_id, text)
@@ -77,11 +78,11 @@ class Reader:
         return Verdict("good" if is_good else "bad", is_good)
 
 
-def _chunks(answer: httpx.Response) -> Iterator[dict[str, Any]]:
-    """The events of a stream, as OpenAI's servers write them."""
+def _choices(answer: httpx.Response) -> Iterator[dict[str, Any]]:
+    """The one choice of each event of a stream, as OpenAI's servers write them; an event of an error has none."""
     for line in answer.iter_lines():
         if line.startswith(_DATA) and line != _DATA + _DONE:
-            yield json.loads(line.removeprefix(_DATA))
+            yield from json.loads(line.removeprefix(_DATA)).get("choices", ())
 
 
 def sentiment_in(text: str) -> object:

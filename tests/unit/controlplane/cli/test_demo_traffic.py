@@ -61,7 +61,8 @@ def read(text: str, *, ends: bool = True) -> tuple[Tally, list[dict[str, Any]]]:
 
     def completions(request: Request) -> StreamingResponse:
         chunks: list[dict[str, Any]] = [{"choices": [{"text": one}]} for one in text]
-        chunks += [{"choices": [], "prediction_id": "p"}] * ends
+        chunks += [{"choices": [{"text": "", "finish_reason": "stop", "prediction_id": "p"}]}] * ends
+        chunks += [{"error": {"message": "cut off"}}] * (not ends)
         events = [f"data: {json.dumps(one)}\n\n" for one in chunks] + ["data: [DONE]\n\n"] * ends
         return StreamingResponse(iter(events), headers={"x-variant": "canary"}, media_type="text/event-stream")
 
@@ -71,7 +72,7 @@ def read(text: str, *, ends: bool = True) -> tuple[Tally, list[dict[str, Any]]]:
     ]
     with (
         serving(Starlette(routes=routes)) as url,
-        Traffic([("a review", RIGHT)], Reader(sentiment_in), url, url, "token", per_second=50) as traffic,
+        Traffic([("a review", RIGHT)], Reader("extractor", sentiment_in), url, url, "token", per_second=50) as traffic,
     ):
         wait_for(lambda: traffic.tally.sent > 0, "somebody has asked")
     return traffic.tally, told
