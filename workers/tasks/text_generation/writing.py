@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from schemas.outcomes import outcome_of as outcome_of
-
 FinishReason = Literal["stop", "length"]
 """OpenAI's words: `stop`, at a stop token or a stop string; `length`, at `max_tokens` or the end of the context."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from schemas.outcomes import outcome_of
 from schemas.serving import ServedVersion
 from tests.support.builders.decoder_exports import NEW_TOKENS, PROMPTS, Exported
 from tests.support.builders.decoders import END, VOCABULARY
@@ -31,7 +32,7 @@ from workers.serve.engines.decode.scheduler import STALE_SECONDS, Scheduler
 from workers.serve.engines.port import Piece, Unanswerable
 from workers.serve.observe.metrics import Metrics
 from workers.serve.problems import Problem
-from workers.tasks.text_generation.writing import Asked, Written, outcome_of
+from workers.tasks.text_generation.writing import Asked, Written
 
 NAMES = ("all", "query and value", "mlp")
 PROMPT_WORDS = [" ".join(list(VOCABULARY)[token] for token in prompt) for prompt in PROMPTS]

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from schemas.outcomes import outcome_of
 from schemas.serving import ServedVersion
 from workers.serve.engines.decode.admission import Admission
 from workers.serve.engines.decode.bases import Artifacts, Bases, OpenDecoder
@@ -11,7 +12,7 @@ from workers.serve.engines.decode.questions import prompt_of
 from workers.serve.engines.decode.reader import Reader
 from workers.serve.engines.port import Answer, Answers, Piece, Unanswerable
 from workers.serve.observe.metrics import Metrics
-from workers.tasks.text_generation.writing import Asked, outcome_of
+from workers.tasks.text_generation.writing import Asked
 
 
 class DecodeEngine:
