@@ -169,7 +169,7 @@ class Supervisor:
             ["workers.serve", "--deployment", deployment, "--port", str(port), "--name", name],
             role="gateway",
         )
-        self.say(f"gateway of {deployment}: {address(port)}/v1/predict")
+        self.say(f"gateway of {deployment}: {address(port)}")
 
     def _addresses(self) -> Path:
         """Where scripts look up each deployment's gateway."""

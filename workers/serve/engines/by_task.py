@@ -47,9 +47,9 @@ class ByTask:
         self._of.pop(version).unload(version)
 
     def check_deadline(self, requests: Sequence[Any], drawable: Sequence[ServedVersion], seconds: float) -> None:
-        """Versions of one deployment may have different tasks: each is asked by its own engine."""
-        for engine in dict.fromkeys(map(self._engine, drawable)):
-            engine.check_deadline(requests, [one for one in drawable if self._engine(one) is engine], seconds)
+        """A deployment keeps its task: whatever may be drawn is answered by one engine."""
+        for version in drawable[:1]:
+            self._engine(version).check_deadline(requests, drawable, seconds)
 
     def check_room(self, requests: Sequence[Any], version: ServedVersion) -> None:
         self._engine(version).check_room(requests, version)
