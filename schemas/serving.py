@@ -12,7 +12,7 @@ from schemas.model.references import GraphRef
 
 Arm = Literal["stable", "canary"]
 GenerationNumber = Annotated[int, Field(ge=0, lt=2**31)]
-CanaryMetricName = Literal["error", "wrong"]
+CanaryMetricName = Literal["error", "wrong", "abandoned"]
 Randomize = Literal["request", "session"]
 UnitEnd = Literal["ok", "error", "abandoned"]
 """`abandoned`: the caller hung up before the first of the answer, and before the deadline. Each unit has one end."""
