@@ -82,9 +82,7 @@ class MetricGate(NamedRows):
             )
         if (bound := getattr(self, asked)) is None or not metric.low <= bound <= metric.high:
             shown = "null" if bound is None else f"{bound:g}"
-            raise ValueError(
-                f"{asked} is {shown}: expected a number from {metric.low:g} to {metric.high:g} for {self.metric}"
-            )
+            raise ValueError(f"{asked} is {shown}: expected a number {metric.range} for {self.metric}")
         return self
 
     @model_validator(mode="after")

@@ -43,6 +43,11 @@ class Metric:
     paired: str | None = None
     """What is counted on the rows that two versions share; None: two versions are not compared by it."""
 
+    @property
+    def range(self) -> str:
+        """Its values, in words."""
+        return f"of at least {self.low:g}" if math.isinf(self.high) else f"from {self.low:g} to {self.high:g}"
+
 
 METRICS: Final[Mapping[MetricName, Metric]] = {
     "accuracy": Metric("evaluate", "share of the rows that are answered right", paired="rows answered right"),

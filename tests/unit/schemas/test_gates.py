@@ -1,5 +1,6 @@
 """A gate on a metric is refused when its policy is applied, with the field, its value and what was expected."""
 
+import sys
 from typing import Any, get_args
 
 import pytest
@@ -93,6 +94,10 @@ def refused(gate: dict[str, Any]) -> str:
             "gates.0.attack.recipe: expected 'deepwordbug', got 'x'",
         ),
         (
+            {"metric": "perplexity", "maximum": 0.5},
+            "gates.0.metric: maximum is 0.5: expected a number of at least 1 for perplexity",
+        ),
+        (
             {"metric": "accuracy", "minimum": 0.5, "mim_rows": 3},
             "gates.0.mim_rows: expected no field of this name, got '3'",
         ),
@@ -103,14 +108,15 @@ def test_a_gate_that_asks_nonsense_is_refused(gate: dict[str, Any], words: str) 
     assert refused(gate) == words
 
 
-@pytest.mark.parametrize("bound", [0, 1])
+@pytest.mark.parametrize("end", ["low", "high"])
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_ends_of_the_range_may_be_asked(metric: MetricName, bound: int) -> None:
+def test_the_ends_of_the_range_may_be_asked(metric: MetricName, end: str) -> None:
     known = METRICS[metric]
+    bound = min(getattr(known, end), sys.float_info.max)
     gate: dict[str, Any] = ROWS | {"metric": metric, "minimum" if known.direction == "maximize" else "maximum": bound}
     gate |= {"slice": "spam"} if known.sliced_by else {}
     gate |= {"attack": ATTACK} if known.kind == "attack" else {}
-    gate |= {"not_worse_than_champion_by": bound} if known.paired else {}
+    gate |= {"not_worse_than_champion_by": 1 if end == "high" else 0} if known.paired else {}
     (asked,) = RolloutPolicy.model_validate({"gates": [gate]}).gates
     assert asked.gate == "metric"
     assert asked.bound == bound

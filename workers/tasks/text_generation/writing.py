@@ -38,7 +38,7 @@ class Written:
     """None: more comes."""
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    """Of the whole answer so far."""
+    """Tokens of the answer so far, those of earlier pieces too."""
 
 
 def outcome_of(text: str) -> str:

@@ -28,11 +28,12 @@ def start_again(child: Child, now: float) -> float:
 
 def test_who_dies_young_waits_longer_each_time_up_to_a_limit(child: Child) -> None:
     child.start()
-    assert [start_again(child, child.started_at + 1) for _ in range(6)] == [2, 4, 8, 16, 30, 30]
+    waits = [start_again(child, child.started_at + 1) for _ in range(6)]
+    assert waits == pytest.approx([2, 4, 8, 16, 30, 30])  # a clock that has run for hours has few digits left
 
 
 def test_a_long_life_is_forgiven_the_deaths_before_it(child: Child) -> None:
     child.start()
     for _ in range(5):
         start_again(child, time.monotonic())
-    assert start_again(child, child.started_at + LONGEST_WAIT_SECONDS + 1) == 2
+    assert start_again(child, child.started_at + LONGEST_WAIT_SECONDS + 1) == pytest.approx(2)
