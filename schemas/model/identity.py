@@ -8,7 +8,7 @@ from schemas.artifacts import Digest, SourceUri
 from schemas.base import Tolerant
 from schemas.model.forms import Form
 from schemas.model.methods import Method
-from schemas.model.tasks import Task, TextClassification
+from schemas.model.tasks import Task, TextClassification, TextGeneration
 
 Architecture = Literal["encoder", "decoder"]
 
@@ -51,4 +51,11 @@ class ModelIdentity(Tolerant):
         """The task, for who takes text classification alone."""
         if not isinstance(self.task, TextClassification):
             raise ValueError(f"task is {self.task.type}: expected text-classification")
+        return self.task
+
+    @property
+    def generation(self) -> TextGeneration:
+        """The task, for who takes text generation alone."""
+        if not isinstance(self.task, TextGeneration):
+            raise ValueError(f"task is {self.task.type}: expected text-generation")
         return self.task

@@ -45,5 +45,8 @@ class GraphRef(Tolerant):
     """An ONNX Runtime `.onnx_adapter` file: factors and head."""
     tokenizer: ArtifactRef
     """`tokenizer.json` of the base."""
+    chat_template: ArtifactRef | None = None
+    """The base's Jinja template with its special tokens set, which makes a prompt of messages; null: it has none, or
+    the version's task asks for none."""
     identity: ModelIdentity
     """What the version is that it answers as."""

@@ -63,6 +63,13 @@ def read_chat_template(folder: Path) -> ChatTemplate | None:
     return ChatTemplate("".join(f"{{% set {n} = {json.dumps(t)} +%}}" for n, t in tokens.items()) + source)
 
 
+def open_chat_template(file: Path) -> ChatTemplate:
+    """One that was stored by its source."""
+    if (size := file.stat().st_size) > MAX_BYTES:
+        raise JobError(f"chat template {file.name} has {size} bytes, expected at most {MAX_BYTES}")
+    return ChatTemplate(file.read_bytes().decode())
+
+
 def read_end_of_text(folder: Path) -> tuple[int, tuple[int, ...]]:
     """The token that ends a text or a turn, and all tokens at which an answer ends, ascending."""
     declared = [

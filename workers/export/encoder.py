@@ -10,9 +10,13 @@ from workers.export import onnx
 from workers.export.onnx import Identity, graph_identity
 from workers.export.parity import measure_parity
 
-__all__ = ["build_base_graph", "graph_identity", "graph_inputs", "load", "measure_parity"]
+__all__ = ["build_base_graph", "chat_template", "graph_identity", "graph_inputs", "load", "measure_parity"]
 
 load = load_base
+
+
+def chat_template(base: Base, adapter: Adapter) -> None:
+    return None
 
 
 def build_base_graph(base: Base, adapter: Adapter, identity: Identity, workdir: Path) -> bytes:

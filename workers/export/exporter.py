@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from workers.adapters.files import Adapter
 from workers.base.arrays import Floats
+from workers.base.chat import ChatTemplate
 from workers.base.loading import Base
 from workers.export import encoder
 from workers.export.decoder import exporter as decoder
@@ -17,6 +18,10 @@ class Exporter(Protocol):
     """A module of this folder."""
 
     def load(self, folder: Path) -> Base: ...
+
+    def chat_template(self, base: Base, adapter: Adapter) -> ChatTemplate | None:
+        """What makes a prompt of messages, where the task and the base have such."""
+        ...
 
     def graph_identity(self, base: Base, adapter: Adapter, adapter_digest: str) -> Identity:
         """`adapter_digest`: of the adapter's file, which names the weights of a graph that is the version's own."""

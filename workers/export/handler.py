@@ -8,6 +8,8 @@ from schemas.jobs.export import ExportResult, ExportSpec
 from schemas.model.references import GraphRef
 from workers.adapters.files import Adapter, read_adapter
 from workers.adapters.reference import check_fits
+from workers.base.chat import MEDIA_TYPE as CHAT_TEMPLATE_MEDIA_TYPE
+from workers.base.chat import ChatTemplate
 from workers.base.gguf import fetch_base
 from workers.base.loading import Base
 from workers.export.exporter import EXPORTERS, Exporter
@@ -27,6 +29,7 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
     exporter = EXPORTERS[adapter.identity.task.type]
     base = exporter.load(folder)
     check_fits(base, adapter)
+    template = exporter.chat_template(base, adapter)
     base_graph = _base_graph(exporter, spec, adapter, base, context)
     context.log("base graph: an earlier export's" if spec.base_graph else "base graph: exported")
     context.progress(1, _STEPS, "base graph")
@@ -41,7 +44,14 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
     )
     _check_parity(parity, spec)
     context.progress(_STEPS, _STEPS, "parity", max_abs_diff=parity.max_abs_diff)
-    return _result(spec, context, adapter, (base_graph, folder, onnx_adapter), parity)
+    graph = GraphRef(
+        base_graph=base_graph,
+        adapter=context.artifacts.put_file(onnx_adapter, ADAPTER_MEDIA_TYPE),
+        tokenizer=context.artifacts.put_file(folder / "tokenizer.json", "application/json"),
+        chat_template=_stored(template, context),
+        identity=adapter.identity,
+    )
+    return _result(spec, graph, parity)
 
 
 def _base_graph(exporter: Exporter, spec: ExportSpec, adapter: Adapter, base: Base, context: Context) -> ArtifactRef:
@@ -71,18 +81,14 @@ def _check_parity(parity: Parity, spec: ExportSpec) -> None:
         )
 
 
-def _result(
-    spec: ExportSpec, context: Context, adapter: Adapter, files: tuple[ArtifactRef, Path, Path], parity: Parity
-) -> ExportResult:
-    base_graph, folder, onnx_adapter = files
+def _stored(template: ChatTemplate | None, context: Context) -> ArtifactRef | None:
+    return context.artifacts.put_bytes(template.source.encode(), CHAT_TEMPLATE_MEDIA_TYPE) if template else None
+
+
+def _result(spec: ExportSpec, graph: GraphRef, parity: Parity) -> ExportResult:
     return ExportResult(
         model_version=spec.model_version.id,
-        graph=GraphRef(
-            base_graph=base_graph,
-            adapter=context.artifacts.put_file(onnx_adapter, ADAPTER_MEDIA_TYPE),
-            tokenizer=context.artifacts.put_file(folder / "tokenizer.json", "application/json"),
-            identity=adapter.identity,
-        ),
+        graph=graph,
         max_abs_diff=parity.max_abs_diff,
         agreement=parity.agreement,
         rows=parity.rows,

@@ -1,7 +1,6 @@
 """`python -m workers.serve --deployment NAME --port P`: one gateway."""
 
 import sys
-from functools import partial
 
 import uvicorn
 from pydantic import ValidationError
@@ -16,8 +15,8 @@ from schemas.faults import in_words
 from workers.graph.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app
-from workers.serve.engines.graph.engine import GraphEngine
-from workers.serve.engines.graph.sessions import OpenSession, Sessions
+from workers.serve.engines.by_task import by_task
+from workers.serve.engines.graph.sessions import OpenSession
 from workers.serve.files import GatewayBusy, GatewayFiles
 from workers.serve.server import Server
 from workers.serve.settings import GatewaySettings
@@ -46,8 +45,8 @@ def main(arguments: list[str] | None = None, open_session: OpenSession = GraphSe
 
 
 def _serve(settings: GatewaySettings, open_session: OpenSession, files: GatewayFiles) -> int:
-    sessions = Sessions(ArtifactStore(settings.artifacts_root(), settings.home / "cache"), open_session)
-    app = create_app(settings, partial(GraphEngine, sessions), files)
+    artifacts = ArtifactStore(settings.artifacts_root(), settings.home / "cache")
+    app = create_app(settings, by_task(artifacts, open_session), files)
     config = uvicorn.Config(
         app,
         host=settings.host,

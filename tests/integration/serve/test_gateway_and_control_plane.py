@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,8 +19,7 @@ from tests.support.scripted_engine import ScriptedEngine
 from tests.support.waiting import wait_for
 from tests.support.worlds.in_process import InProcess
 from workers.serve.app import create_app
-from workers.serve.engines.graph.engine import GraphEngine
-from workers.serve.engines.graph.sessions import Sessions
+from workers.serve.engines.by_task import by_task
 from workers.serve.files import GatewayFiles
 from workers.serve.settings import GatewaySettings
 
@@ -51,7 +49,7 @@ def running_gateway(site: InProcess, artifacts: PlantedArtifacts, home: Path) ->
             {"deployment": "reviews", "name": "gateway-1", "host": "127.0.0.1", "port": 0, "home": home}
             | {"api_url": api_url, "token": token}
         )
-        app = create_app(settings, partial(GraphEngine, Sessions(artifacts, ScriptedEngine)), files)
+        app = create_app(settings, by_task(artifacts, ScriptedEngine), files)
         with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
             yield client
     files.close()

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from tests.support.builders.models import generation, identity
+from tests.support.builders.models import identity
 from workers.adapters.files import Adapter
 from workers.adapters.forms.low_rank.change import Factors, LowRankChange
 from workers.adapters.forms.low_rank.modules import target_paths
 from workers.base.loading import load_causal_lm
+from workers.tasks.text_generation.examples import Format
 
 
 def decoder_adapter(base_folder: Path, r: int, seed: int, target_modules: tuple[str, ...]) -> Adapter:
@@ -23,5 +24,6 @@ def decoder_adapter(base_folder: Path, r: int, seed: int, target_modules: tuple[
         a, b = generator.normal(size=(r, layer.in_features)), generator.normal(size=(layer.out_features, r))
         factors[path] = Factors((0.2 * a).astype(np.float32), (0.2 * b).astype(np.float32))
     of_base = base.identity("file:///base").model_dump()
-    said = identity(base=of_base, task=generation(), form={"r": r, "target_modules": target_modules}, max_length=64)
+    form = {"r": r, "target_modules": target_modules}
+    said = identity(base=of_base, task=Format(base_folder).task(), form=form, max_length=64)
     return Adapter(said, LowRankChange(factors))

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -17,8 +16,7 @@ from tests.support.ports import free_ports
 from tests.support.scripted_engine import ScriptedEngine, generation_of, scripted_version
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app
-from workers.serve.engines.graph.engine import GraphEngine
-from workers.serve.engines.graph.sessions import Sessions
+from workers.serve.engines.by_task import by_task
 from workers.serve.files import GatewayFiles
 from workers.serve.settings import GatewaySettings
 
@@ -68,9 +66,8 @@ class GatewayInProcess:
         given = {"deployment": "reviews", "name": "gateway-1", "host": "127.0.0.1", "port": 0}
         chosen = GatewaySettings.model_validate(given | {"api_url": self.api_url, "home": self.home} | settings)
         files = GatewayFiles(chosen.home, chosen.deployment, chosen.name)
-        sessions = Sessions(self.store, ScriptedEngine)
         try:
-            self.app = create_app(chosen, partial(GraphEngine, sessions), files)
+            self.app = create_app(chosen, by_task(self.store, ScriptedEngine), files)
             with serving(self.app) as url, httpx.Client(base_url=url, timeout=30) as client:
                 yield client
         finally:

@@ -16,7 +16,18 @@ from tests.trials.bench.records import Measurement, Results
 from tests.trials.bench.report import Ratio
 from tests.trials.bench.tables import compared, number, render
 
-BENCHMARKS: Final = ("commit_price", "relay", "latency", "registry", "growth", "gateway", "fair", "rollback", "cli")
+BENCHMARKS: Final = (
+    "commit_price",
+    "relay",
+    "latency",
+    "registry",
+    "growth",
+    "gateway",
+    "decode",
+    "fair",
+    "rollback",
+    "cli",
+)
 """Modules beside this one, each with `measure(options) -> list[Ratio]`."""
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.builders.bases import build_tiny_base
+from tests.support.builders.decoder_exports import WIDE, Exported
 from tests.support.builders.decoders import build_tiny_decoder
 from tests.support.workbench import Workbench
 
@@ -17,6 +18,17 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_tiny_decoder(tmp_path_factory.mktemp("base") / "decoder")
+
+
+@pytest.fixture(scope="session")
+def wide_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One that can be served."""
+    return build_tiny_decoder(tmp_path_factory.mktemp("base") / "wide", **WIDE)
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory, wide_decoder: Path) -> Exported:
+    return Exported(Workbench(tmp_path_factory.mktemp("exported"), wide_decoder))
 
 
 @pytest.fixture

@@ -11,20 +11,18 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
-import torch
 from pydantic import ValidationError
 
-from schemas.jobs.export import ExportResult
 from schemas.model.forms import Dense
-from schemas.model.references import ModelRef
 from tests.support.builders.decoder_adapters import decoder_adapter
+from tests.support.builders.decoder_exports import MLP, NEW_TOKENS, PROMPTS, WIDE, Exported
 from tests.support.builders.decoders import VOCABULARY, build_tiny_decoder
 from tests.support.builders.models import GENERATOR, model_ref, varied
 from tests.support.builders.specs import export_spec
 from tests.support.workbench import Workbench
 from workers.adapters.files import Adapter
 from workers.adapters.forms.low_rank.change import LowRankChange
-from workers.adapters.reference import fold
+from workers.base.chat import open_chat_template
 from workers.base.loading import load_causal_lm
 from workers.export.decoder.builder import build_graph
 from workers.export.decoder.parity import measure_parity
@@ -38,12 +36,6 @@ from workers.runtime.errors import JobError
 from workers.tasks.text_generation.examples import Example
 from workers.tasks.text_generation.reference import ReferenceDecoder
 
-ATTENTION: Final = ("q_proj", "k_proj", "v_proj", "o_proj")
-MLP: Final = ("gate_proj", "up_proj", "down_proj")
-WIDE: Final = {"hidden_size": 128, "intermediate_size": 96, "num_attention_heads": 8, "num_key_value_heads": 4}
-"""Heads of 16 dimensions, which is as few as ONNX Runtime takes."""
-NEW_TOKENS: Final = 10
-PROMPTS: Final = [[5, 9, 11], [7], [20, 21, 22, 23, 24, 25, 26, 27, 28], [3, 4]]
 TOLERANCE: Final = 1e-4
 """float32 log-probabilities, summed in another order."""
 
@@ -51,63 +43,6 @@ TOLERANCE: Final = 1e-4
 def tokens(vocabulary: int, count: int) -> list[list[int]]:
     generator = np.random.default_rng(7)
     return [generator.integers(vocabulary, size=1 + number % 11).tolist() for number in range(count)]
-
-
-class Exported:
-    """Three versions of a tiny decoder that change different layers, on one graph."""
-
-    def __init__(self, workbench: Workbench) -> None:
-        base = workbench.base
-        assert base is not None
-        self.workbench, self.base = workbench, base
-        self.adapters = {
-            "all": decoder_adapter(base, 2, 1, (*ATTENTION, *MLP)),
-            "query and value": decoder_adapter(base, 5, 2, ("q_proj", "v_proj")),
-            "mlp": decoder_adapter(base, 3, 3, MLP),
-        }
-        self.refs: dict[str, ModelRef] = {name: workbench.store(adapter) for name, adapter in self.adapters.items()}
-        self.exports: dict[str, ExportResult] = {"all": self.export("all")}
-        for name in ("query and value", "mlp"):
-            self.exports[name] = self.export(name, base_graph=self.exports["all"].graph.base_graph)
-        self.greedy = {name: [self.write(name, prompt) for prompt in PROMPTS] for name in (*self.adapters, None)}
-
-    def export(self, name: str, **fields: object) -> ExportResult:
-        return handle(export_spec(self.refs[name], **fields), self.workbench.context())
-
-    def file(self, name: str) -> Path:
-        return self.workbench.artifacts.fetch(self.exports[name].graph.adapter)
-
-    @property
-    def graph(self) -> Path:
-        return self.workbench.artifacts.fetch(self.exports["all"].graph.base_graph)
-
-    def session(self, *versions: str) -> DecoderSession:
-        session = DecoderSession(self.graph)
-        for version in versions or self.adapters:
-            session.load(version, self.file(version))
-        return session
-
-    def network(self, name: str | None) -> torch.nn.Module:
-        base = load_causal_lm(self.base)
-        return fold(base, self.adapters[name]) if name else base.encoder
-
-    def write(self, name: str | None, prompt: Sequence[int]) -> list[int]:
-        """PyTorch's greedy tokens, every one from the whole text before it."""
-        ids, network = list(prompt), self.network(name)
-        with torch.no_grad():
-            for _ in range(NEW_TOKENS):
-                ids.append(int(network(torch.tensor([ids])).logits[0, -1].argmax()))
-        return ids[len(prompt) :]
-
-
-@pytest.fixture(scope="module")
-def wide_decoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_tiny_decoder(tmp_path_factory.mktemp("base") / "wide", **WIDE)
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, wide_decoder: Path) -> Exported:
-    return Exported(Workbench(tmp_path_factory.mktemp("exported"), wide_decoder))
 
 
 class Writing:
@@ -243,6 +178,19 @@ def test_one_graph_serves_every_version_of_its_base_and_parity_says_how_near_it_
         assert 0 < result.max_abs_diff < TOLERANCE
         assert (result.agreement, result.rows) == (1.0, 16)
     assert exported.export("mlp").graph == exported.exports["mlp"].graph  # its own build has the same bytes
+
+
+def test_the_template_that_made_the_prompts_goes_with_the_graph(exported: Exported, tmp_path: Path) -> None:
+    stored = exported.exports["all"].graph.chat_template
+    assert stored is not None
+    template = open_chat_template(exported.workbench.artifacts.fetch(stored))
+    assert template.digest == stored.digest == exported.adapters["all"].identity.generation.chat_template_digest
+    edited = tmp_path / "wide"
+    shutil.copytree(exported.base, edited)
+    (edited / "chat_template.jinja").write_text("{{ messages[0].content }}")
+    workbench = replace(exported.workbench, base=edited)
+    with pytest.raises(JobError, match=r"chat template has digest sha256:.* was trained with sha256:"):
+        handle(export_spec(workbench.store(exported.adapters["all"])), workbench.context())
 
 
 def test_parity_sees_another_versions_updates(exported: Exported) -> None:

@@ -12,6 +12,7 @@ from schemas.artifacts import Digest
 from workers.adapters.files import Adapter
 from workers.adapters.forms.low_rank.modules import all_linear
 from workers.base.arrays import Floats
+from workers.base.chat import ChatTemplate, read_chat_template
 from workers.base.loading import Base, load_causal_lm
 from workers.export.decoder.builder import build_graph
 from workers.export.decoder.parity import measure_parity
@@ -21,11 +22,20 @@ from workers.graph.decoder.form import LORA_A, LORA_B, DecoderForm, Target
 from workers.graph.file import MAX_BYTES
 from workers.runtime.errors import JobError
 
-__all__ = ["build_base_graph", "graph_identity", "graph_inputs", "load", "measure_parity"]
+__all__ = ["build_base_graph", "chat_template", "graph_identity", "graph_inputs", "load", "measure_parity"]
 
 load = load_causal_lm
 _HEAD_MULTIPLE: Final = 16
 """ONNX Runtime's attention on a processor takes heads whose size is a multiple of it. Unit: dimensions."""
+
+
+def chat_template(base: Base, adapter: Adapter) -> ChatTemplate | None:
+    """The base's digest does not hold it: one that was edited since would make other prompts than were trained."""
+    found, trained = read_chat_template(base.tokenizer_file.parent), adapter.identity.generation.chat_template_digest
+    digest = found.digest if found else None
+    if digest != trained:
+        raise JobError(f"the base's chat template has digest {digest}, the version was trained with {trained}")
+    return found
 
 
 def graph_identity(base: Base, adapter: Adapter, adapter_digest: Digest) -> Identity:

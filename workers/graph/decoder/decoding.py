@@ -24,6 +24,40 @@ class Text:
     """Tokens that attention has seen."""
 
 
+class Reading:
+    """A prompt that is read part by part, so that texts under way go on between the parts.
+
+    One prompt alone: the graph takes several tokens behind others for a single row only.
+    """
+
+    def __init__(self, session: DecoderSession, prompt: Sequence[int], version: str | None) -> None:
+        """None: the base. KeyError: the version is not loaded."""
+        check_prompt(session, prompt)
+        self._session, self._prompt = session, tuple(prompt)
+        self.seen = session.no_past(1)
+        """What attention has seen."""
+        self.text = Text(session.tables.take(version), 0)
+
+    @property
+    def remaining(self) -> int:
+        """Tokens that are not read yet."""
+        return len(self._prompt) - self.text.length
+
+    def read(self, most: int) -> Logits:
+        """So many more tokens at most; logits of what comes next, once nothing remains."""
+        part = self._prompt[self.text.length : self.text.length + most]
+        read = self.text.length + len(part)
+        ids, mask, places = np.array([part], np.int64), np.ones((1, read), np.int64), np.array([[0, len(part) - 1]])
+        logits, self.seen = self._session.run(ids, mask, [self.text.slot], places, self.seen)
+        self.text.length = read
+        last: Logits = logits[0]
+        return last
+
+    def close(self) -> None:
+        """It is given up before its text joined others."""
+        self._session.tables.give_back(self.text.slot)
+
+
 class Decoding:
     """Not thread-safe: one thread steps."""
 
@@ -43,14 +77,24 @@ class Decoding:
         KeyError: a version is not loaded.
         """
         for prompt in prompts:
-            self._check(prompt)
+            check_prompt(self._session, prompt)
         slots = _all_or_none(self._session, versions)
         ids, mask = padded(prompts)
         places = np.array([[row, len(prompt) - 1] for row, prompt in enumerate(prompts)], np.int64)
-        logits, present = self._session.run(ids, mask, slots, places, self._session.no_past(len(prompts)))
+        try:
+            logits, present = self._session.run(ids, mask, slots, places, self._session.no_past(len(prompts)))
+        except JobError:
+            for slot in slots:
+                self._session.tables.give_back(slot)
+            raise
         joined = [Text(slot, len(prompt)) for slot, prompt in zip(slots, prompts, strict=True)]
-        self._rebuild(self._texts, [*self._texts, *joined], present)
+        self._rebuild(self._texts, [*self._texts, *joined], [present])
         return joined, logits
+
+    def join_read(self, readings: Sequence[Reading]) -> None:
+        """Texts whose prompts have been read to their end."""
+        joined = [reading.text for reading in readings]
+        self._rebuild(self._texts, [*self._texts, *joined], [reading.seen for reading in readings])
 
     def leave(self, texts: Sequence[Text]) -> None:
         """They are written to their end, or given up."""
@@ -82,20 +126,21 @@ class Decoding:
         """Every text is given up."""
         self.leave(self._texts)
 
-    def _check(self, prompt: Sequence[int]) -> None:
-        most = self._session.form.context_length
-        if not 0 < len(prompt) <= most:
-            raise JobError(f"a prompt has {len(prompt)} tokens, expected 1 to {most}, which this base takes")
-
-    def _rebuild(self, kept: Sequence[Text], texts: list[Text], joining: Sequence[ort.OrtValue] = ()) -> None:
+    def _rebuild(self, kept: Sequence[Text], texts: list[Text], joining: Sequence[Sequence[ort.OrtValue]] = ()) -> None:
         """What attention has seen of the texts that are kept, and of those that join behind them."""
         rows = [self._texts.index(text) for text in kept]
         width = max((text.length for text in texts), default=0)
         parts = [[numbers(value)[rows] for value in self._seen]] if kept else []
-        parts += [[numbers(value) for value in joining]] if joining else []
+        parts += [[numbers(value) for value in of_some] for of_some in joining]
         merged = [np.concatenate([_of_width(one, width) for one in of_one]) for of_one in zip(*parts, strict=True)]
         self._seen = [ort.OrtValue.ortvalue_from_numpy(one) for one in merged] or self._session.no_past(0)
         self._texts = list(texts)
+
+
+def check_prompt(session: DecoderSession, prompt: Sequence[int]) -> None:
+    most = session.form.context_length
+    if not 0 < len(prompt) <= most:
+        raise JobError(f"a prompt has {len(prompt)} tokens, expected 1 to {most}, which this base takes")
 
 
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Ids, Ids]:

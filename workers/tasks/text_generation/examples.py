@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from schemas.model.tasks import TextGeneration
-from workers.base.chat import ChatTemplate, read_chat_template, read_end_of_text
+from workers.base.chat import read_chat_template, read_end_of_text
 from workers.base.tokenizer import TextTokenizer
 from workers.data.rows import Messages, PromptCompletion, Row
 from workers.runtime.errors import JobError
+from workers.tasks.text_generation.prompts import Prompts
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,12 @@ class Cut:
     """Completions that it would have cut: none of their tokens is learnt, for their end would be a wrong one."""
 
 
-class Format:
-    """How a base writes rows: training, evaluation and serving all take this path."""
+class Format(Prompts):
+    """How a base writes rows: prompts, completions and their ends."""
 
     def __init__(self, folder: Path) -> None:
         """`folder`: of the base, whose weights are not read."""
-        self.tokenizer = TextTokenizer(folder / "tokenizer.json", max_length=None)
-        self.template = read_chat_template(folder)
+        super().__init__(TextTokenizer(folder / "tokenizer.json", max_length=None), read_chat_template(folder))
         self._end, self.stop_token_ids = read_end_of_text(folder)
 
     def task(self) -> TextGeneration:
@@ -68,9 +68,8 @@ class Format:
     def question(self, row: Row) -> list[int]:
         """The row without its last completion: what a version is asked."""
         if isinstance(row, PromptCompletion):
-            return self.tokenizer.encode([row.prompt])[0]
-        asked = self._template().render(_messages(row)[:-1], asks=True)
-        return self.tokenizer.encode([asked], special=False)[0]
+            return self.of_text(row.prompt)
+        return self.of_messages(_messages(row)[:-1])
 
     def last_completion(self, row: Row) -> Example:
         """The row with its last completion to be foretold, with the token that ends it, and nothing else."""
@@ -82,7 +81,7 @@ class Format:
         """Token ids, and how many of them from the first are learnt."""
         if isinstance(row, PromptCompletion):
             completion = [*self.tokenizer.encode([row.completion], special=False)[0], self._end]
-            yield self.tokenizer.encode([row.prompt])[0], 0
+            yield self.of_text(row.prompt), 0
             yield completion, len(completion)
         else:
             for text, is_said in self._turns(_messages(row)):
@@ -94,8 +93,8 @@ class Format:
         done = ""
         for number, message in enumerate(messages):
             if message["role"] == "assistant":
-                asked = self._template().render(messages[:number], asks=True)
-                answered = self._template().render(messages[: number + 1], asks=False)
+                asked = self.conversation(messages[:number], asks=True)
+                answered = self.conversation(messages[: number + 1], asks=False)
                 if not (asked.startswith(done) and answered.startswith(asked)):
                     raise JobError(
                         "the base's chat template writes a conversation anew with every turn; "
@@ -108,14 +107,6 @@ class Format:
     def _until_its_end(self, ids: Sequence[int]) -> int:
         """A turn with the token that ends it; what a template writes behind is nobody's answer."""
         return next((place + 1 for place, token in enumerate(ids) if token in self.stop_token_ids), len(ids))
-
-    def _template(self) -> ChatTemplate:
-        if self.template is None:
-            raise JobError(
-                "the base has no chat template, which makes a prompt of messages; "
-                "expected rows of prompt_completion, or a base with one"
-            )
-        return self.template
 
 
 def answer_of(row: Row) -> str:

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.serve.engines.graph.costs import RATE_SECONDS, REMEMBERED, ROW_TOKENS, Arrivals, Pace, Rate, weigh
+from workers.serve.engines.graph.costs import RATE_SECONDS, ROW_TOKENS, Arrivals, Rate, weigh
+from workers.serve.engines.pace import REMEMBERED, Pace
 
 
 def test_a_row_costs_its_tokens_and_no_more_than_the_version_reads() -> None:

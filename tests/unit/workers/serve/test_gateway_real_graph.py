@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -26,8 +25,7 @@ from workers.base.loading import base_digest
 from workers.export.handler import handle
 from workers.graph.session import GraphSession
 from workers.serve.app import create_app
-from workers.serve.engines.graph.engine import GraphEngine
-from workers.serve.engines.graph.sessions import Sessions
+from workers.serve.engines.by_task import by_task
 from workers.serve.files import GatewayFiles
 from workers.serve.settings import GatewaySettings
 
@@ -88,7 +86,7 @@ def bench(workbench: Workbench, tmp_path: Path) -> Iterator[Bench]:
         settings = GatewaySettings(
             deployment="reviews", name="gateway-1", host="127.0.0.1", port=0, api_url=api_url, home=tmp_path
         )
-        app = create_app(settings, partial(GraphEngine, Sessions(workbench.artifacts, open_session)), files)
+        app = create_app(settings, by_task(workbench.artifacts, open_session), files)
         with serving(app) as url, httpx.Client(base_url=url, timeout=30) as client:
             wait_for(lambda: client.get("/readyz").status_code == 200, "ready")
             yield Bench(client, control, versions, opened, workbench)

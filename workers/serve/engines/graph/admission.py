@@ -6,23 +6,19 @@ pace: a queue that stable could not work off is the load's fault, and nobody's e
 canary does not work off is the canary's, and whoever is drawn to it and waits in vain is counted as its error.
 """
 
-import math
 from collections.abc import Sequence
 
 from schemas.serving import ServedVersion
 from workers.serve.engines.graph.batcher import MAX_WAITING_ROWS, Batcher, Lane
+from workers.serve.engines.refusals import Refusals
 from workers.serve.observe.metrics import Metrics
-from workers.serve.problems import Problem
-
-MAX_RETRY_SECONDS = 60
-"""Seconds that `Retry-After` says, at most: a load changes sooner than a forecast knows."""
 
 
 class Admission:
     """Raises Problem; what passes may begin its unit."""
 
     def __init__(self, batcher: Batcher, metrics: Metrics) -> None:
-        self._batcher, self._metrics = batcher, metrics
+        self._batcher, self._refusals = batcher, Refusals(metrics)
 
     def check_deadline(self, texts: Sequence[str], drawable: Sequence[ServedVersion], seconds: float) -> None:
         """Before the arm is drawn."""
@@ -37,27 +33,17 @@ class Admission:
     def check_room(self, texts: Sequence[str], version: ServedVersion) -> None:
         """Whether the lane that was drawn can hold the rows: what waits in it is bounded in memory, whoever is slow."""
         if not self._batcher.lane(version).has_room(len(texts)):
-            detail = f"{MAX_WAITING_ROWS} rows wait already; try again shortly"
-            raise self._refused("queue", "overloaded", "Too many rows wait", detail)
+            raise self._refusals.no_room(MAX_WAITING_ROWS, "rows")
 
     def _check(self, lane: Lane, texts: Sequence[str], pace: float, deadline: float) -> None:
         alone = lane.alone_seconds(texts, pace)
         if alone > deadline:
             lane.measure_again(min(texts, key=len))
-            raise self._refused("too-large", "too-large-for-deadline", _TOO_LARGE, _too_large(texts, alone, deadline))
+            raise self._refusals.too_large(_too_large(texts, alone, deadline))
         expected = lane.forecast_seconds(texts, pace)
         if expected > deadline:
             lane.measure_again(min(texts, key=len))
-            detail = f"an answer would take about {expected:.1f} s now, and the deadline is {deadline:g} s"
-            wait = min(MAX_RETRY_SECONDS, math.ceil(expected - deadline))
-            raise self._refused("deadline", "overloaded", "Too much waits", detail, wait)
-
-    def _refused(self, reason: str, slug: str, title: str, detail: str, retry_after: int = 1) -> Problem:
-        self._metrics.refused.labels(reason).inc()
-        return Problem(503, slug, title, detail, retry_after=retry_after)
-
-
-_TOO_LARGE = "The request is too large for its deadline"
+            raise self._refusals.too_late("an answer", expected, deadline)
 
 
 def _too_large(texts: Sequence[str], alone: float, deadline: float) -> str:

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from schemas.serving import ServedVersion
 from workers.base.arrays import Logits
-from workers.serve.engines.graph.costs import Arrivals, Pace, weigh
+from workers.serve.engines.graph.costs import Arrivals, weigh
 from workers.serve.engines.graph.fair_queue import FairQueue, Flow, Slice
+from workers.serve.engines.pace import Pace
 from workers.serve.threads import deliver
 
 MAX_BATCH = 32

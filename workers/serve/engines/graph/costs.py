@@ -1,9 +1,7 @@
 """What a request will cost, known before it is computed: its rows in tokens, and what a token costs here."""
 
 import math
-from collections import deque
 from collections.abc import Sequence
-from statistics import median
 
 ROW_TOKENS = 10
 """What a row costs beyond its own tokens, as `workers.graph.batching.BATCH_TOKENS` was measured."""
@@ -12,8 +10,6 @@ BYTES_PER_TOKEN = 4
 byte, and so does then a token."""
 CHARACTERS_READ = 350
 """Tokenising so many characters takes as long as computing one token; all are read, however few tokens count."""
-REMEMBERED = 16
-"""Batches. Their median forgets one that stalled, and follows a machine that has become slower."""
 RATE_SECONDS = 2.0
 """The time over which arrivals are averaged: longer tells less of the next seconds, shorter is ruled by chance."""
 
@@ -27,23 +23,6 @@ def _weight(text: str, max_length: int) -> int:
     head = text[: BYTES_PER_TOKEN * max_length].encode("utf-8", "surrogatepass")
     tokens = min(max_length, 2 + len(head) // BYTES_PER_TOKEN)
     return ROW_TOKENS + tokens + len(text) // CHARACTERS_READ
-
-
-class Pace:
-    """Seconds that a token takes: the median of the last batches."""
-
-    def __init__(self) -> None:
-        self._batches: deque[float] = deque(maxlen=REMEMBERED)
-        self.measured_at = -math.inf
-
-    def measure(self, tokens: int, seconds: float, now: float) -> None:
-        self._batches.append(seconds / tokens)
-        self.measured_at = now
-
-    @property
-    def seconds_per_token(self) -> float | None:
-        """None: nothing has been computed yet."""
-        return median(self._batches) if self._batches else None
 
 
 class Rate:

@@ -1,0 +1,49 @@
+"""Whether a version can take what it is asked, before anything of it is queued."""
+
+import math
+from typing import Final
+
+from workers.runtime.errors import JobError
+from workers.serve.engines.decode.bases import Loaded
+from workers.serve.problems import INVALID, Problem
+from workers.tasks.text_generation.writing import Asked
+
+MAX_CHARACTERS_PER_TOKEN: Final = 32
+"""Characters of a prompt for each token that its base takes: a longer one is refused unread, for tokenising it would
+hold up everybody else. A token of plain text has four."""
+
+
+def prompt_of(asked: Asked, loaded: Loaded) -> list[int]:
+    """Its token ids. Raises Problem, which names the field."""
+    _check_numbers(asked)
+    field = "prompt" if asked.messages is None else "messages"
+    contents = [asked.prompt or ""] if asked.messages is None else [one["content"] for one in asked.messages]
+    most = loaded.context_length * MAX_CHARACTERS_PER_TOKEN
+    if (characters := sum(map(len, contents))) > most:
+        raise _invalid(f"{field}: {characters} characters, expected at most {most}")
+    if asked.messages is None:
+        ids = loaded.prompts.of_text(asked.prompt or "")
+    elif loaded.prompts.template is None:
+        raise _invalid("messages: the version's base has no chat template; expected prompt")
+    else:
+        try:
+            ids = loaded.prompts.of_messages(asked.messages)
+        except JobError as error:
+            raise _invalid(f"messages: {error.reason}") from None
+    if not 0 < len(ids) <= loaded.context_length:
+        raise _invalid(f"{field}: {len(ids)} tokens, expected 1 to {loaded.context_length}, which the version takes")
+    return ids
+
+
+def _check_numbers(asked: Asked) -> None:
+    """What a draw cannot be made with would end the texts beside it too."""
+    if asked.max_tokens is not None and asked.max_tokens < 1:
+        raise _invalid(f"max_tokens: {asked.max_tokens}, expected at least 1")
+    if not 0 <= asked.temperature < math.inf:
+        raise _invalid(f"temperature: {asked.temperature}, expected at least 0")
+    if not 0 <= asked.top_p <= 1:
+        raise _invalid(f"top_p: {asked.top_p}, expected 0 to 1")
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem(422, "invalid", INVALID, detail)

@@ -1,0 +1,32 @@
+"""From what is asked to the token ids that a decoder reads: training, evaluation and serving all take this path."""
+
+from collections.abc import Mapping, Sequence
+
+from workers.base.chat import ChatTemplate
+from workers.base.tokenizer import TextTokenizer
+from workers.runtime.errors import JobError
+
+
+class Prompts:
+    """How a base is asked. Safe to share between threads."""
+
+    def __init__(self, tokenizer: TextTokenizer, template: ChatTemplate | None) -> None:
+        """`tokenizer`: one that cuts nothing; `template`: None where the base has none, and takes no messages."""
+        self.tokenizer, self.template = tokenizer, template
+
+    def of_text(self, text: str) -> list[int]:
+        """A text to go on from."""
+        return self.tokenizer.encode([text])[0]
+
+    def of_messages(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
+        """A conversation, up to where its next turn begins. JobError: the base takes none, or refuses this one."""
+        return self.tokenizer.encode([self.conversation(messages, asks=True)], special=False)[0]
+
+    def conversation(self, messages: Sequence[Mapping[str, str]], *, asks: bool) -> str:
+        """As one text; `asks`: with what stands before the answer that is asked for."""
+        if self.template is None:
+            raise JobError(
+                "the base has no chat template, which makes a prompt of messages; "
+                "expected rows of prompt_completion, or a base with one"
+            )
+        return self.template.render(messages, asks=asks)
