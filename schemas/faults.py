@@ -12,8 +12,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 CREDENTIALS: Final = re.compile(r"://[^/\s]*@")
-SECRET: Final = re.compile(r"(token|secret|password)(?!_file)")
-"""A field whose value is shown to nobody."""
+SECRET: Final = re.compile(r"(token|secret|password)(?!_file)|(^|\.)reference$")
+"""A field whose value is shown to nobody; a reference is the text of somebody's answer."""
 SHOWN_CHARACTERS: Final = 80
 """How many characters of a refused value are shown."""
 FAULTS_OF_A_LINE: Final = 5

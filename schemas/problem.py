@@ -11,6 +11,7 @@ from schemas.faults import FieldFault
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "https://graftwork.dev/problems/"
 NAMES: Final[dict[int, str]] = {
+    400: "BadRequest",
     401: "Unauthorized",
     403: "Forbidden",
     404: "NotFound",
@@ -29,6 +30,16 @@ NAMES: Final[dict[int, str]] = {
 """Every status that we refuse with on purpose, as the document names its response."""
 
 
+class OpenAIError(Described):
+    """What OpenAI's clients read of a refusal."""
+
+    message: str
+    type: str
+    param: str | None
+    """The field that it is about."""
+    code: str | None
+
+
 class Problem(Described):
     type: str
     title: str
@@ -38,8 +49,9 @@ class Problem(Described):
     """What the refusal is about, where it is one thing."""
     errors: list[FieldFault] = []
     """Every field that does not fit its schema."""
-    error: str | None = None
-    """On `/v2`: the detail, as the Open Inference Protocol wants it."""
+    error: str | OpenAIError | None = None
+    """A gateway answers with it: on `/v2` the detail, as the Open Inference Protocol wants it; on OpenAI's routes their
+    error."""
 
 
 def document(status: int, slug: str, title: str, detail: str, **members: Any) -> dict[str, Any]:

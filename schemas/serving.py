@@ -14,6 +14,8 @@ Arm = Literal["stable", "canary"]
 GenerationNumber = Annotated[int, Field(ge=0, lt=2**31)]
 CanaryMetricName = Literal["error", "wrong", "abandoned"]
 Randomize = Literal["request", "session"]
+MAX_REFERENCE_CHARACTERS = 100_000
+"""Characters of the text that feedback compares a generated one with."""
 UnitEnd = Literal["ok", "error", "abandoned"]
 """`abandoned`: the caller hung up before the first of the answer, and before the deadline. Each unit has one end."""
 
@@ -150,8 +152,21 @@ class ObservationAnswer(Tolerant):
 
 
 class FeedbackRequest(Strict):
+    """Exactly one of `label` and `reference`."""
+
     prediction_id: str = Field(max_length=1000)
-    label: Label
+    """As the gateway gave it with the answer."""
+    label: Label | None = None
+    """Which label was right; of a generated text the verdict on it, `good` or `bad`."""
+    reference: str | None = Field(default=None, min_length=1, max_length=MAX_REFERENCE_CHARACTERS)
+    """The text that would have been right, where the answer is a generated one: that is right if it is the same but for
+    blanks around it. It is compared and forgotten."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.label is None) == (self.reference is None):
+            raise ValueError("expected exactly one of `label` and `reference`")
+        return self
 
 
 class FeedbackAnswer(Tolerant):
@@ -179,7 +194,7 @@ class PredictionClaims(Tolerant):
     i: int
     """Row within the request."""
     c: str
-    """Predicted class."""
+    """Outcome: the predicted class, or of a generated text the digest (`schemas.outcomes`)."""
     n: bool
     """Counted or not."""
     k: bool

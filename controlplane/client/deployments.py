@@ -49,6 +49,10 @@ class Deployments(Part):
         body = {"reason": reason, "hold": hold}
         return self._api.post(DeploymentView, f"/v1/deployments/{name}:release-hold", body)
 
-    def give_feedback(self, prediction_id: str, label: str) -> FeedbackAnswer:
-        """The true label of one answer of a gateway."""
-        return self._api.post(FeedbackAnswer, "/v1/feedback", {"prediction_id": prediction_id, "label": label})
+    def give_feedback(
+        self, prediction_id: str, label: str | None = None, *, reference: str | None = None
+    ) -> FeedbackAnswer:
+        """The true label of one answer of a gateway; of a generated text `good` or `bad`, or the text that is right."""
+        said = {"label": label, "reference": reference}
+        given = {name: value for name, value in said.items() if value is not None}
+        return self._api.post(FeedbackAnswer, "/v1/feedback", {"prediction_id": prediction_id, **given})

@@ -54,6 +54,8 @@ def _graph(evidence: Evidence) -> GateVerdict:
 def _labels(evidence: Evidence, may_drop: Sequence[str]) -> GateVerdict:
     if evidence.champion is None:
         return _not_applicable("labels")
+    if not evidence.champion.labels:
+        return _not_applicable("labels", "an answer of this task is no class")
     lacking = [label for label in evidence.champion.labels if label not in evidence.candidate.labels]
     if lost := [label for label in lacking if label not in may_drop]:
         reason = f"the champion knows {', '.join(lost)}, which the version lacks; `may_drop` of the policy allows that"
@@ -175,5 +177,5 @@ def _missing(gate: str, what: str) -> GateVerdict:
     return GateVerdict(gate=gate, status="Error", reason=f"missing evidence: {what}")
 
 
-def _not_applicable(gate: str) -> GateVerdict:
-    return GateVerdict(gate=gate, status="NotApplicable", reason="a first release: nothing serves yet to compare with")
+def _not_applicable(gate: str, reason: str = "a first release: nothing serves yet to compare with") -> GateVerdict:
+    return GateVerdict(gate=gate, status="NotApplicable", reason=reason)

@@ -64,4 +64,5 @@ class TextGeneration(Tolerant):
         return (self.type,)
 
 
+TaskName = Literal["text-classification", "text-generation"]
 Task = Annotated[TextClassification | TextGeneration, Field(discriminator="type")]

@@ -241,6 +241,13 @@ def test_feedback_to_no_answer_is_refused(run: Run) -> None:
     assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1)
 
 
+@pytest.mark.parametrize("said", [[], ["good", "--reference", "answer.txt"]], ids=["nothing", "both"])
+def test_feedback_says_one_thing(run: Run, said: list[str]) -> None:
+    refused = run("feedback", "made-up", *said)
+    assert (refused.code, refused.out) == (2, "")
+    assert "give a label or --reference" in refused.err
+
+
 def a_token_made_and_a_rollback_refused(run: Run) -> None:
     assert run("token", "create", "--role", "viewer", "--name", "=ci").code == 0
     assert run("deployment", "rollback", "nobody", "--reason", "in haste").code == 2

@@ -140,4 +140,8 @@ class Gateway:
             assert ok(self.feedback(canary, "positive")) == {"counted": True}
 
     def feedback(self, prediction_id: str, label: str) -> Any:
-        return self._labeller.post("/v1/feedback", json={"prediction_id": prediction_id, "label": label})
+        return self.say(prediction_id, label=label)
+
+    def say(self, prediction_id: str, **said: Any) -> Any:
+        """Feedback in its own members."""
+        return self._labeller.post("/v1/feedback", json={"prediction_id": prediction_id, **said})

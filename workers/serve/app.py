@@ -17,6 +17,7 @@ from workers.serve.gateway import Gateway, OpenEngine, running
 from workers.serve.protocols import health, oip, predict
 from workers.serve.protocols.bearer import BEARER, bearer
 from workers.serve.protocols.description import GUARDED, describe
+from workers.serve.protocols.openai import completions, models
 from workers.serve.protocols.requests import MAX_BODY_BYTES
 from workers.serve.settings import GatewaySettings
 
@@ -37,7 +38,13 @@ def create_app(settings: GatewaySettings, open_engine: OpenEngine, files: Gatewa
             guarded += [Security(BEARER)] if settings.gateway_token else []
             app.include_router(health.routes(gateway))
             app.include_router(oip.health_routes(gateway))
-            for routes in (predict.routes(gateway), _metrics_route(gateway), oip.routes(gateway, product)):
+            for routes in (
+                predict.routes(gateway),
+                _metrics_route(gateway),
+                oip.routes(gateway, product),
+                completions.routes(gateway),
+                models.routes(gateway),
+            ):
                 app.include_router(routes, dependencies=guarded, responses=GUARDED)
             yield
 

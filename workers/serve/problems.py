@@ -1,6 +1,7 @@
 """Everything a gateway refuses, as RFC 9457 problem+json; never with a caller's text in it."""
 
 import logging
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from pydantic import ValidationError
@@ -13,20 +14,27 @@ from schemas.problem import MEDIA_TYPE, document, headers_of, rendered
 logger = logging.getLogger(__name__)
 
 INVALID = "The request is understood and wrong"
+FIELD_CHARACTERS: Final = 200
 _BODIES = {
     413: ("payload-too-large", "The body is larger than what we accept"),
     415: ("unsupported-media-type", "The body is encoded in a way that we do not read"),
     422: ("invalid", INVALID),
 }
 """Slug and title of a body that is not read on."""
+OPENAI_PATHS: Final = ("/v1/chat/", "/v1/completions", "/v1/models")
+"""Where OpenAI's clients ask."""
+OPENAI_STATUSES: Final = {409: 400, 422: 400}
+"""A request that is wrong is a 400 there; after a 409 their clients ask again."""
 
 
 class Problem(Exception):
-    """A refusal or failure with its status; `headers` also go out with it."""
+    """A refusal or failure with its status; `headers` also go out with it, and `field` says what it is about."""
 
-    def __init__(self, status: int, slug: str, title: str, detail: str, *, retry_after: int = 1) -> None:
+    def __init__(
+        self, status: int, slug: str, title: str, detail: str, *, field: str | None = None, retry_after: int = 1
+    ) -> None:
         super().__init__(detail)
-        self.status, self.slug, self.title, self.detail = status, slug, title, detail
+        self.status, self.slug, self.title, self.detail, self.field = status, slug, title, detail, field
         self.headers = headers_of(status, retry_after)
 
 
@@ -37,7 +45,12 @@ def invalid(error: ValidationError, inside: str = "") -> Problem:
     """
     found = faults.in_words(error, prefix=inside, with_values=False)[: faults.FAULTS_OF_A_LINE]
     told = (str(fault) if fault.field else f"body: {fault}" for fault in found)
-    return Problem(422, "invalid", INVALID, "; ".join(told)[:1000])
+    return Problem(422, "invalid", INVALID, "; ".join(told)[:1000], field=_field(found))
+
+
+def wrong(field: str, expected: str) -> Problem:
+    """A field that no schema could refuse."""
+    return Problem(422, "invalid", INVALID, f"{field}: {expected}", field=field)
 
 
 def install(app: FastAPI) -> None:
@@ -48,7 +61,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(BodyRefused)
     def _unread(request: Request, error: BodyRefused) -> Response:
         slug, title = _BODIES[error.status]
-        problem = Problem(error.status, slug, title, f"{error.field}: {error.detail}")
+        problem = Problem(error.status, slug, title, f"{error.field}: {error.detail}", field=error.field)
         problem.headers |= error.headers
         return _document(request, problem)
 
@@ -66,8 +79,33 @@ def install(app: FastAPI) -> None:
         return _document(request, Problem(500, "internal", "Something unexpected went wrong", detail))
 
 
+def as_openai(problem: Problem) -> dict[str, Any]:
+    """A problem with OpenAI's error object in it."""
+    status = OPENAI_STATUSES.get(problem.status, problem.status)
+    error = {
+        "message": problem.detail,
+        "type": "server_error" if status >= 500 else "invalid_request_error",
+        "param": problem.field,
+        "code": problem.slug,
+    }
+    return _members(problem, status) | {"error": error}
+
+
 def _document(request: Request, problem: Problem) -> Response:
-    # the Open Inference Protocol has an error member of its own
-    members = {"error": problem.detail} if request.url.path.startswith("/v2") else {}
-    body = rendered(document(problem.status, problem.slug, problem.title, problem.detail, **members))
-    return Response(body, problem.status, problem.headers, MEDIA_TYPE)
+    path = request.url.path
+    if path.startswith(OPENAI_PATHS):
+        told = as_openai(problem)
+    else:
+        # the Open Inference Protocol has an error member of its own
+        told = _members(problem, problem.status) | ({"error": problem.detail} if path.startswith("/v2") else {})
+    return Response(rendered(told), told["status"], problem.headers, MEDIA_TYPE)
+
+
+def _members(problem: Problem, status: int) -> dict[str, Any]:
+    named = {"field": problem.field} if problem.field else {}
+    return document(status, problem.slug, problem.title, problem.detail, **named)
+
+
+def _field(found: list[faults.FieldFault]) -> str | None:
+    """The first one that is wrong, cut where somebody's unknown name is long; None: the whole body is."""
+    return (found[0].field[:FIELD_CHARACTERS] or None) if found else None

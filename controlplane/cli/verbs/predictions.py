@@ -37,11 +37,18 @@ def predict(
     screen.rows(rows, ("label", "scores", "version", "variant", "prediction_id"))
 
 
-def feedback(context: typer.Context, prediction_id: str, label: str) -> None:
+def feedback(
+    context: typer.Context,
+    prediction_id: Annotated[str, typer.Argument(help="as the gateway gave it with the answer")],
+    label: Annotated[str | None, typer.Argument(help="of a generated text: good or bad")] = None,
+    reference: Annotated[Path | None, typer.Option(help="a file with the text that would have been right")] = None,
+) -> None:
     """The true label of one answer; it counts while the answer's rollout is under way."""
     screen = terminal(context)
+    if (label is None) == (reference is None):
+        refuse("give a label or --reference, exactly one of them")
     with screen.client() as client:
-        answer = client.give_feedback(prediction_id, label)
+        answer = client.give_feedback(prediction_id, label, reference=_read(reference) if reference else None)
     if screen.as_json:
         screen.print_json(answer)
     else:

@@ -197,6 +197,7 @@ def _check_version(uow: UnitOfWork, deployment: DeploymentRow, version_id: UUID)
             f"deployment {deployment.name!r} serves model {deployment.model!r}, not {version.model!r}",
             field="model_version",
         )
+    _check_task(uow, deployment, version)
     if stable_of(uow.session, deployment) == version_id:
         raise Conflict(f"{version.model}/{version.version} serves already", field="model_version")
     under_way = select(RolloutRow).where(
@@ -209,6 +210,22 @@ def _check_version(uow: UnitOfWork, deployment: DeploymentRow, version_id: UUID)
             f"{version.model}/{version.version} is on its way already: rollout {found.id} is {found.phase}",
             field="model_version",
         )
+
+
+def _check_task(uow: UnitOfWork, deployment: DeploymentRow, version: ModelVersionRow) -> None:
+    """A deployment keeps its task: whoever asks it reads answers of one kind, and one arm's are compared with the
+    other's. What waits or is under way may be the next stable version."""
+    unfinished = select(RolloutRow.model_version_id).where(
+        RolloutRow.deployment == deployment.name, col(RolloutRow.phase).in_(("Queued", *ACTIVE_ROLLOUT_PHASES))
+    )
+    for beside in (stable_of(uow.session, deployment), *uow.session.exec(unfinished)):
+        other = uow.session.get(ModelVersionRow, beside) if beside is not None else None
+        if other is not None and (kept := other.identity["task"]["type"]) != (task := version.identity["task"]["type"]):
+            raise Invalid(
+                f"{version.model}/{version.version} is a version for {task}: expected one for {kept}, as "
+                f"{other.model}/{other.version} is, which deployment {deployment.name!r} serves or is about to",
+                field="model_version",
+            )
 
 
 def _replace_invalid(uow: UnitOfWork, deployment: DeploymentRow) -> None:

@@ -1,20 +1,20 @@
-"""Feedback: a label for one answer, accepted once per prediction id; the text was never here."""
+"""Feedback: a label for one answer, or a reference, accepted once per prediction id; no text is kept."""
 
 import hashlib
-from collections.abc import Iterator
 from math import floor
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select
 
 from controlplane.commands.serving.observations import OBSERVED_PHASES
 from controlplane.commands.spine.tokens import Principal
+from controlplane.domain.feedback import is_wrong
 from controlplane.errors import Conflict, Invalid
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, LabelRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.labels import canonical_label
 from schemas.prediction_id import InvalidPredictionId, verify_prediction_id
 from schemas.serving import FeedbackRequest, PredictionClaims
 
@@ -22,11 +22,11 @@ from schemas.serving import FeedbackRequest, PredictionClaims
 def take_feedback(uow: UnitOfWork, feedback: FeedbackRequest, giver: Principal) -> bool:
     """Whether the label counts. A repeat gets the answer of the first one.
 
-    Raises Invalid for an id that we did not sign and for a label that no version in question knows, Conflict for
-    another label than the one that is kept.
+    Raises Invalid for an id that we did not sign and for what cannot be said of that answer, Conflict for another label
+    than the one that is kept.
     """
     claims = _claims(uow, feedback.prediction_id)
-    wrong = _is_wrong(uow, claims, feedback.label)
+    wrong = _is_wrong(uow, claims, feedback)
     second, stored_second = _seconds(uow, claims)
     digest = hashlib.sha256(feedback.prediction_id.encode()).hexdigest()
     row = LabelRow(
@@ -84,26 +84,20 @@ def _seconds(uow: UnitOfWork, claims: PredictionClaims) -> tuple[int, int]:
     return second, max(second, shown)
 
 
-def _is_wrong(uow: UnitOfWork, claims: PredictionClaims, label: str) -> bool:
-    """A label that one version of a rollout knows is one for both: who cannot say it is wrong.
-
-    A label that none of them knows is a spelling mistake, and would count against whoever answered.
-    """
-    known = {canonical_label(name): name for name in _labels(uow, claims)}
-    given = canonical_label(label)
-    if known and given not in known:
-        raise Invalid(f"label {label!r}: expected one of {', '.join(sorted(known.values()))}", field="label")
-    return given != canonical_label(claims.c)
+def _is_wrong(uow: UnitOfWork, claims: PredictionClaims, feedback: FeedbackRequest) -> bool:
+    """A label that one version of a rollout knows is one for both: who cannot say it is wrong."""
+    tasks = _tasks(uow, claims)
+    labels = {label for task in tasks for label in task.get("labels", ())}
+    return is_wrong(tasks[0]["type"], feedback, claims.c, labels)
 
 
-def _labels(uow: UnitOfWork, claims: PredictionClaims) -> Iterator[str]:
-    """The labels of the version that answered, and of both versions of the rollout in which it answered."""
-    versions: set[UUID | None] = {claims.v}
+def _tasks(uow: UnitOfWork, claims: PredictionClaims) -> list[dict[str, Any]]:
+    """That of the version that answered, then those of both versions of the rollout in which it answered."""
+    versions: list[UUID | None] = [claims.v]
     if claims.r is not None and (rollout := uow.session.get(RolloutRow, claims.r)) is not None:
-        versions |= {rollout.model_version_id, rollout.previous}
-    for version in versions:
-        row = uow.session.get(ModelVersionRow, version) if version else None
-        yield from row.identity["task"].get("labels", ()) if row else ()
+        versions += [rollout.model_version_id, rollout.previous]
+    found = (uow.session.get_one(ModelVersionRow, version) for version in versions if version is not None)
+    return [row.identity["task"] for row in found]
 
 
 def _counts(uow: UnitOfWork, claims: PredictionClaims) -> bool:

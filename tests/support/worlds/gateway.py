@@ -18,6 +18,7 @@ from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app
 from workers.serve.engines.by_task import by_task
 from workers.serve.files import GatewayFiles
+from workers.serve.gateway import OpenEngine
 from workers.serve.settings import GatewaySettings
 
 ROLLOUT: Final = UUID(int=99)
@@ -62,12 +63,12 @@ class GatewayInProcess:
         return self.release(number, **canary | fields)
 
     @contextmanager
-    def gateway(self, **settings: Any) -> Iterator[httpx.Client]:
+    def gateway(self, open_engine: OpenEngine | None = None, **settings: Any) -> Iterator[httpx.Client]:
         given = {"deployment": "reviews", "name": "gateway-1", "host": "127.0.0.1", "port": 0}
         chosen = GatewaySettings.model_validate(given | {"api_url": self.api_url, "home": self.home} | settings)
         files = GatewayFiles(chosen.home, chosen.deployment, chosen.name)
         try:
-            self.app = create_app(chosen, by_task(self.store, ScriptedEngine), files)
+            self.app = create_app(chosen, open_engine or by_task(self.store, ScriptedEngine), files)
             with serving(self.app) as url, httpx.Client(base_url=url, timeout=30) as client:
                 yield client
         finally:

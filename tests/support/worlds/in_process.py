@@ -18,10 +18,12 @@ from controlplane.store.tables import DatasetVersionRow
 from schemas.jobs.attack import AttackResult
 from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.export import ExportResult
+from schemas.model.identity import ModelIdentity
 from schemas.roles import Role
 from tests.support.answers import ok
 from tests.support.builders.artifacts import digest
 from tests.support.builders.datasets import DATASET
+from tests.support.builders.models import IDENTITY
 from tests.support.builders.planted import plant_attachment, plant_dataset, plant_job, plant_model, plant_version
 from tests.support.builders.results import TEST_ROWS, attacked, beside, curated, evaluated, exported
 
@@ -114,12 +116,12 @@ class InProcess:
         body = {"model": "sentiment", "policy": policy}
         return ok(self.client("releaser").put(f"/v1/deployments/{name}", json=body))
 
-    def version(self, learnt: Findings | None = None) -> UUID:
+    def version(self, learnt: Findings | None = None, identity: ModelIdentity = IDENTITY) -> UUID:
         """A new version, with what was learnt about it attached."""
         self.versions += 1
         with self.database.begin("test") as uow:
             plant_model(uow)
-            row = plant_version(uow, plant_job(uow), self.versions)
+            row = plant_version(uow, plant_job(uow), self.versions, identity=identity.model_dump(mode="json"))
             version_id, job_id = row.id, row.job_id
         self.learn(version_id, job_id, learnt or Findings())
         return version_id
@@ -169,9 +171,9 @@ class InProcess:
         listed = viewer.get(f"/v1/rollouts/{rollout_id}/decisions").json()
         return [ok(viewer.get(f"/v1/decisions/{item['id']}")) for item in listed]
 
-    def first_champion(self) -> UUID:
+    def first_champion(self, identity: ModelIdentity = IDENTITY) -> UUID:
         """Released with no gateway live."""
-        version = self.version()
+        version = self.version(identity=identity)
         self.release(version)
         self.turn()
         assert self.deployment()["desired"]["stable"] == str(version)

@@ -321,6 +321,12 @@ def test_a_first_release_may_know_what_it_likes() -> None:
     assert verdict.status == "NotApplicable"
 
 
+def test_a_champion_whose_answers_are_no_classes_has_none_to_lose() -> None:
+    champion = SERVING.model_copy(update={"labels": ()})
+    _, verdict = judge([], Evidence(candidate=candidate(labels=()), champion=champion, splits={}))
+    assert (verdict.status, verdict.reason) == ("NotApplicable", "an answer of this task is no class")
+
+
 # --- verdicts ---------------------------------------------------------------------------------------------------------
 
 

@@ -7,12 +7,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from schemas.problem import refusals, with_problem_schemas
-from workers.serve.protocols.requests import InferRequest, PredictRequest
+from workers.serve.protocols.inference import InferRequest
+from workers.serve.protocols.openai.requests import ChatRequest, CompletionRequest
+from workers.serve.protocols.requests import PredictRequest
 
 GUARDED = refusals(401, 429)
 ANSWERS_A_MODEL = refusals(413, 415, 422, 500, 503, 504)
 """500: the version could not answer, and says so; its unit is counted as an error."""
-READS: tuple[type[BaseModel], ...] = (PredictRequest, InferRequest)
+READS: tuple[type[BaseModel], ...] = (PredictRequest, InferRequest, ChatRequest, CompletionRequest)
 
 
 class Tensor(BaseModel):

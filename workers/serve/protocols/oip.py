@@ -4,19 +4,21 @@ https://github.com/kserve/open-inference-protocol/blob/main/specification/protoc
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from schemas.model.tasks import TextGeneration
 from schemas.problem import refusals
-from schemas.serving import Generation, ServedVersion
+from schemas.serving import ServedVersion
 from workers.serve.gateway import Gateway
-from workers.serve.problems import Problem
-from workers.serve.protocols.binary_tensors import HEADER, pack_floats, pack_texts
+from workers.serve.protocols.binary_tensors import HEADER
 from workers.serve.protocols.description import ANSWERS_A_MODEL, InferAnswer, Ready, body_of
-from workers.serve.protocols.requests import LIMITS, InferRequest, read_inference, session_key
+from workers.serve.protocols.inference import InferRequest, read_inference
+from workers.serve.protocols.models import served
+from workers.serve.protocols.outputs import outputs, parameters, tensors
+from workers.serve.protocols.requests import LIMITS, hanging_up, session_key
 from workers.serve.rollout.units import Answered
 
 
@@ -30,20 +32,26 @@ def routes(gateway: Gateway, version: str) -> APIRouter:
     @router.get("/models/{model}", responses=refusals(404, 503))
     @router.get("/models/{model}/versions/{version}", responses=refusals(404, 503))
     async def model_metadata(model: str, version: str | None = None) -> dict[str, Any]:
-        generation, stable = _served(gateway, model, version)
+        generation, stable = served(gateway, model, version)
         return _metadata(stable, generation.canary)
 
     @router.get("/models/{model}/ready", responses=refusals(404, 503))
     @router.get("/models/{model}/versions/{version}/ready", responses=refusals(404, 503))
     async def model_ready(model: str, version: str | None = None) -> dict[str, Any]:
-        _served(gateway, model, version)
+        served(gateway, model, version)
         return {"name": model, "ready": True}
 
     async def infer(model: str, request: Request, version: str | None = None) -> Response:
-        _served(gateway, model, version)
+        _, stable = served(gateway, model, version)
+        task = stable.graph.identity.task
         body, texts = await read_inference(request)
+        body.check_outputs([output.name for output in outputs(task)])
         key = session_key(request, body.parameters.session_key)
-        answer = await gateway.units.answer(texts, key, version=version)
+        if isinstance(task, TextGeneration):
+            asked = [body.parameters.asked(prompt=text) for text in texts]
+            answer = await gateway.units.answer(asked, key, version, hanging_up(request))
+        else:
+            answer = await gateway.units.answer(texts, key, version)
         return _response(body, answer)
 
     for path in ("/models/{model}/infer", "/models/{model}/versions/{version}/infer"):
@@ -73,69 +81,33 @@ def health_routes(gateway: Gateway) -> APIRouter:
 
 
 def _metadata(stable: ServedVersion, canary: ServedVersion | None) -> dict[str, Any]:
+    task = stable.graph.identity.task
     return {
         "name": stable.model,
         "versions": [str(version.version) for version in (stable, canary) if version is not None],
         "platform": "onnxruntime_onnx",
         "inputs": [{"name": "text", "datatype": "BYTES", "shape": [-1]}],
-        "outputs": [
-            {"name": "label", "datatype": "BYTES", "shape": [-1]},
-            {"name": "scores", "datatype": "FP32", "shape": [-1, len(stable.graph.identity.classification.labels)]},
-            {"name": "prediction_id", "datatype": "BYTES", "shape": [-1]},
-        ],
-        "parameters": {"labels": list(stable.graph.identity.classification.labels), "limits": LIMITS},
+        "outputs": [output.declared() for output in outputs(task)],
+        "parameters": {**parameters(task), "limits": LIMITS},
     }
 
 
-def _served(gateway: Gateway, model: str, version: str | None) -> tuple[Generation, ServedVersion]:
-    generation, stable = gateway.units.serving()
-    if model != stable.model:
-        # the name given stays out of the answer: it may hold anything
-        expected = f"model: expected {stable.model!r}, this deployment's model"
-        raise Problem(404, "not-found", "There is no such model here", expected)
-    if version is not None:
-        gateway.units.find(version)
-    return generation, stable
-
-
 def _response(body: InferRequest, answer: Answered) -> Response:
-    rows = answer.answers
-    scores = [score for row in rows for score in row.payload.scores.values()]
-    labels = answer.version.graph.identity.classification.labels
-    tensors = [
-        Tensor("label", "BYTES", [len(rows)], [row.payload.label for row in rows]),
-        Tensor("scores", "FP32", [len(rows), len(labels)], scores),
-        Tensor("prediction_id", "BYTES", [len(rows)], [row.prediction_id for row in rows]),
+    told = [
+        (tensor, body.wants_binary(tensor.output.name))
+        for tensor in tensors(answer)
+        if not body.outputs or tensor.output.name in body.named_outputs
     ]
-    wanted: set[str] = {output.name for output in body.outputs} or {tensor.name for tensor in tensors}
-    told = [(tensor, body.wants_binary(tensor.name)) for tensor in tensors if tensor.name in wanted]
+    behind = b"".join(tensor.binary() for tensor, binary in told if binary)
     header = {
         "model_name": answer.version.model,
         "model_version": str(answer.version.version),
         "id": body.id if body.id is not None else answer.request_id,
-        "parameters": {"labels": list(labels), "variant": answer.arm},
+        "parameters": {**parameters(answer.version.graph.identity.task), "variant": answer.arm},
         "outputs": [tensor.described(binary) for tensor, binary in told],
     }
-    behind = b"".join(tensor.binary() for tensor, binary in told if binary)
     if not any(binary for _, binary in told):
         return JSONResponse(header, headers=answer.headers)
     text = json.dumps(header, separators=(",", ":")).encode()
     headers = {**answer.headers, HEADER: str(len(text))}
     return Response(text + behind, headers=headers, media_type="application/octet-stream")
-
-
-@dataclass(frozen=True)
-class Tensor:
-    """One output, as JSON or in binary."""
-
-    name: str
-    datatype: str
-    shape: list[int]
-    data: list[Any]
-
-    def binary(self) -> bytes:
-        return pack_floats(self.data) if self.datatype == "FP32" else pack_texts(self.data)
-
-    def described(self, in_binary: bool) -> dict[str, Any]:
-        values = {"parameters": {"binary_data_size": len(self.binary())}} if in_binary else {"data": self.data}
-        return {"name": self.name, "datatype": self.datatype, "shape": self.shape, **values}

@@ -5,9 +5,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from schemas.problem import refusals
 from schemas.views.predictions import PredictAnswer
 from workers.serve.gateway import Gateway
 from workers.serve.protocols.description import ANSWERS_A_MODEL, body_of
+from workers.serve.protocols.models import check_task
 from workers.serve.protocols.requests import PredictRequest, read, session_key
 from workers.serve.rollout.units import Answered
 
@@ -18,10 +20,11 @@ def routes(gateway: Gateway) -> APIRouter:
     @router.post(
         "/v1/predict",
         response_model=PredictAnswer,
-        responses=ANSWERS_A_MODEL,
+        responses={**refusals(409), **ANSWERS_A_MODEL},
         openapi_extra=body_of(PredictRequest),
     )
     async def predict(request: Request) -> JSONResponse:
+        check_task(gateway, "text-classification")
         body = await read(request, PredictRequest)
         answer = await gateway.units.answer(body.rows, session_key(request, body.session_key))
         return JSONResponse(_body(answer), headers=answer.headers)

@@ -99,15 +99,18 @@ class Units:
             raise Problem(503, "not-ready", "Nothing is served yet", "no stable version is loaded")
         return generation, generation.stable
 
-    def find(self, number: str) -> ServedVersion:
-        """A version that is served now: stable, or a canary whose weight applies."""
+    def served(self) -> tuple[ServedVersion, ...]:
+        """What a caller may name: stable, and a canary whose weight applies."""
         generation, stable = self.serving()
         canary = generation.canary if self._state.weight_shown() > 0 else None
-        served = [version for version in (stable, canary) if version is not None]
-        for version in served:
+        return (stable,) if canary is None else (stable, canary)
+
+    def find(self, number: str) -> ServedVersion:
+        """A version that is served now."""
+        for version in self.served():
             if str(version.version) == number:
                 return version
-        names = " or ".join(str(version.version) for version in served)
+        names = " or ".join(str(version.version) for version in self.served())
         raise Problem(
             404, "not-found", "This version is not served here", f"version: expected {names}, which is served now"
         )

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Literal
+
+from schemas.outcomes import outcome_of as outcome_of
 
 FinishReason = Literal["stop", "length"]
 """OpenAI's words: `stop`, at a stop token or a stop string; `length`, at `max_tokens` or the end of the context."""
@@ -39,8 +40,3 @@ class Written:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     """Tokens of the answer so far, those of earlier pieces too."""
-
-
-def outcome_of(text: str) -> str:
-    """What is signed and counted of an answer: a digest, with which a reference can be compared and nothing read."""
-    return sha256(text.strip().encode()).hexdigest()[:32]

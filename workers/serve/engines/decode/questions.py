@@ -5,7 +5,7 @@ from typing import Final
 
 from workers.runtime.errors import JobError
 from workers.serve.engines.decode.bases import Loaded
-from workers.serve.problems import INVALID, Problem
+from workers.serve.problems import wrong
 from workers.tasks.text_generation.writing import Asked
 
 MAX_CHARACTERS_PER_TOKEN: Final = 32
@@ -20,30 +20,26 @@ def prompt_of(asked: Asked, loaded: Loaded) -> list[int]:
     contents = [asked.prompt or ""] if asked.messages is None else [one["content"] for one in asked.messages]
     most = loaded.context_length * MAX_CHARACTERS_PER_TOKEN
     if (characters := sum(map(len, contents))) > most:
-        raise _invalid(f"{field}: {characters} characters, expected at most {most}")
+        raise wrong(field, f"{characters} characters, expected at most {most}")
     if asked.messages is None:
         ids = loaded.prompts.of_text(asked.prompt or "")
     elif loaded.prompts.template is None:
-        raise _invalid("messages: the version's base has no chat template; expected prompt")
+        raise wrong("messages", "the version's base has no chat template; expected prompt")
     else:
         try:
             ids = loaded.prompts.of_messages(asked.messages)
         except JobError as error:
-            raise _invalid(f"messages: {error.reason}") from None
+            raise wrong("messages", error.reason) from None
     if not 0 < len(ids) <= loaded.context_length:
-        raise _invalid(f"{field}: {len(ids)} tokens, expected 1 to {loaded.context_length}, which the version takes")
+        raise wrong(field, f"{len(ids)} tokens, expected 1 to {loaded.context_length}, which the version takes")
     return ids
 
 
 def _check_numbers(asked: Asked) -> None:
     """What a draw cannot be made with would end the texts beside it too."""
     if asked.max_tokens is not None and asked.max_tokens < 1:
-        raise _invalid(f"max_tokens: {asked.max_tokens}, expected at least 1")
+        raise wrong("max_tokens", f"{asked.max_tokens}, expected at least 1")
     if not 0 <= asked.temperature < math.inf:
-        raise _invalid(f"temperature: {asked.temperature}, expected at least 0")
+        raise wrong("temperature", f"{asked.temperature}, expected at least 0")
     if not 0 <= asked.top_p <= 1:
-        raise _invalid(f"top_p: {asked.top_p}, expected 0 to 1")
-
-
-def _invalid(detail: str) -> Problem:
-    return Problem(422, "invalid", INVALID, detail)
+        raise wrong("top_p", f"{asked.top_p}, expected 0 to 1")
