@@ -168,7 +168,7 @@ def base_rates(scenario: Scenario, policy: CanaryPolicy) -> tuple[Rates, Rates]:
 
 
 def stable_rates(scenario: Scenario) -> dict[CanaryMetricName, float]:
-    """Of the stable arm at the start, as its owner would have measured them."""
+    """How the stable arm does at the start, as its owner would have measured it."""
     error = min(scenario.error[0] + scenario.failing_users + scenario.hanging[0], 1.0)
     return {"error": error, "wrong": scenario.wrong[0], "abandoned": scenario.abandoned[0]}
 

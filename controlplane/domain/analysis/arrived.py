@@ -37,7 +37,7 @@ class Arrived(NamedTuple):
 
     @property
     def answers(self) -> tuple[int, int]:
-        """Of the stable version, and of the canary: a label can be of these alone."""
+        """How many the stable version and the canary answered: a label can be of these alone."""
         return (
             self.stable_units - self.stable_error - self.stable_abandoned,
             self.canary_units - self.canary_error - self.canary_abandoned,

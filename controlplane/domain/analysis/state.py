@@ -158,7 +158,7 @@ class AnalysisState(_State):
     arrived: Arrived = Arrived()
     """Everything that was folded."""
     dropped: Arrived = Arrived()
-    """Of blocks that never got both arms."""
+    """What was in blocks that never got both arms."""
     late_labels: Counts = Counts()
     """Labels, and wrong ones among them, that came after their cohort's wait or belong to no block: never folded."""
     metrics: tuple[MetricState, ...]
