@@ -49,6 +49,8 @@ class Case:
     columns: tuple[str, str]
     """Which columns of a row say what users ask, and what the right answer is."""
     user: User
+    at_once: int
+    """Requests of users under way at most."""
     whole: Size
     short: Size
 

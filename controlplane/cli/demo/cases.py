@@ -23,6 +23,7 @@ CASES: Final[Mapping[Task, Case]] = {
         held_out=1000,
         columns=("text", "label"),
         user=Labeller(),
+        at_once=16,
         whole=Size(first=2700, second=3000, third=500, per_second=40, minimum=0.80),
         short=Size(first=2700, second=1500, third=500, per_second=50, minimum=0.78),
     ),
@@ -41,6 +42,7 @@ CASES: Final[Mapping[Task, Case]] = {
         held_out=100,
         columns=("prompt", "completion"),
         user=Reader("extractor", sentiment_in),
+        at_once=4,  # an answer takes seconds: more of them would be late, not sooner
         whole=Size(first=360, second=200, third=200, per_second=3, minimum=0.95),
         short=Size(first=280, second=80, third=130, per_second=3, minimum=0.90),
     ),

@@ -173,7 +173,7 @@ def users(story: Story) -> Iterator[None]:
     manifest = story.client.get_dataset_version(f"{case.dataset}@latest").manifest
     rows = read_rows(story.artifacts, manifest, "validation", case.columns)
     api = story.screen.settings.resolved_api_url()
-    traffic = Traffic(rows, case.user, story.gateway, api, story.users_token, story.size.per_second)
+    traffic = Traffic(rows, case.user, story.gateway, api, story.users_token, story.size.per_second, case.at_once)
     with traffic:
         yield
     story.traffic.append(traffic.tally)

@@ -19,7 +19,7 @@ from schemas.views.rollouts import DecisionView, RolloutDetail
 ENDS = ("SAFE", "HARM")
 PICTURE_COLUMNS = 100
 BUSY = (
-    "A request fails when no answer comes in 10 s or the gateway refuses more work, and is not sent while 16 wait: "
+    "A request fails when no answer comes in time or the gateway refuses more work, and is not sent while others wait: "
     "this machine was busy, which is no worry; the canary is judged by what the gateway answered."
 )
 

@@ -10,9 +10,7 @@ import httpx
 
 from controlplane.cli.demo.users import User
 
-AT_ONCE = 16
-"""Requests under way at most."""
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 30.0
 """A user who is not answered for so long gives up."""
 
 
@@ -38,6 +36,7 @@ class Traffic:
         api: str,
         token: str,
         per_second: float,
+        at_once: int,
     ) -> None:
         self.tally = Tally()
         self._rows = rows
@@ -48,7 +47,8 @@ class Traffic:
         self._random = random.Random(20)
         self._stop = threading.Event()
         self._lock = threading.Lock()
-        self._free = threading.Semaphore(AT_ONCE)
+        self._at_once = at_once
+        self._free = threading.Semaphore(at_once)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Traffic":
@@ -62,7 +62,7 @@ class Traffic:
         self._api.close()
 
     def _run(self) -> None:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(self._at_once) as pool:
             due = time.monotonic()
             while not self._stop.wait(max(0.0, due - time.monotonic())):
                 # What cannot leave when it is due is told and left out: a queue would be asked for minutes afterwards.

@@ -12,11 +12,12 @@ from starlette.responses import JSONResponse, StreamingResponse
 from starlette.routing import Route
 
 from controlplane.cli.demo.cases import CASES
-from controlplane.cli.demo.traffic import AT_ONCE, Tally, Traffic
+from controlplane.cli.demo.traffic import Tally, Traffic
 from controlplane.cli.demo.users import Labeller, Reader, sentiment_in
 from tests.support.http_server import serving
 from tests.support.waiting import wait_for
 
+AT_ONCE = 16
 RIGHT = '{"sentiment": "positive", "strength": "weak"}'
 ANSWER = {"predictions": [{"prediction_id": "p", "label": "positive"}]}
 
@@ -41,7 +42,7 @@ def busy(gate: threading.Event) -> Iterator[str]:
 
 
 def test_requests_that_find_no_room_are_late_and_never_sent(busy: str, gate: threading.Event) -> None:
-    with Traffic([("a text", "positive")], Labeller(), busy, busy, "token", per_second=500) as traffic:
+    with Traffic([("a text", "positive")], Labeller(), busy, busy, "token", per_second=500, at_once=AT_ONCE) as traffic:
         wait_for(lambda: traffic.tally.late > 5 * AT_ONCE, "requests are late")
         assert traffic.tally.sent == 0
         gate.set()
@@ -72,7 +73,9 @@ def read(text: str, *, ends: bool = True) -> tuple[Tally, list[dict[str, Any]]]:
     ]
     with (
         serving(Starlette(routes=routes)) as url,
-        Traffic([("a review", RIGHT)], Reader("extractor", sentiment_in), url, url, "token", per_second=50) as traffic,
+        Traffic(
+            [("a review", RIGHT)], Reader("extractor", sentiment_in), url, url, "token", per_second=50, at_once=AT_ONCE
+        ) as traffic,
     ):
         wait_for(lambda: traffic.tally.sent > 0, "somebody has asked")
     return traffic.tally, told
