@@ -71,11 +71,10 @@ def read(text: str, *, ends: bool = True) -> tuple[Tally, list[dict[str, Any]]]:
         Route("/v1/completions", completions, methods=["POST"]),
         Route("/v1/feedback", feedback, methods=["POST"]),
     ]
+    reader = Reader("extractor", sentiment_in)
     with (
         serving(Starlette(routes=routes)) as url,
-        Traffic(
-            [("a review", RIGHT)], Reader("extractor", sentiment_in), url, url, "token", per_second=50, at_once=AT_ONCE
-        ) as traffic,
+        Traffic([("a review", RIGHT)], reader, url, url, "token", per_second=50, at_once=AT_ONCE) as traffic,
     ):
         wait_for(lambda: traffic.tally.sent > 0, "somebody has asked")
     return traffic.tally, told
