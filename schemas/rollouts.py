@@ -48,7 +48,20 @@ class WrongMetric(Strict):
     """[a, b] of the Beta prior of the forecast rate. Unit: pseudo-counts."""
 
 
-CanaryMetric = Annotated[ErrorMetric | WrongMetric, Field(discriminator="name")]
+class AbandonedMetric(Strict):
+    """How often a caller hangs up before the first token, or before the answer: a slow version drives them away before
+    its deadline does."""
+
+    name: Literal["abandoned"]
+    """The metric."""
+    margin: Margin = Field(examples=[0.02])
+    """So much more often than the stable version is harm; no default, for only its owner knows how patient callers
+    are. Unit: rate."""
+    prior: tuple[Pseudocount, Pseudocount] = (0.2, 10.0)
+    """[a, b] of the Beta prior of the forecast rate. Unit: pseudo-counts."""
+
+
+CanaryMetric = Annotated[ErrorMetric | WrongMetric | AbandonedMetric, Field(discriminator="name")]
 
 
 class CanaryPolicy(Strict):
@@ -81,7 +94,7 @@ class CanaryPolicy(Strict):
     """How long an INVALID rollout keeps its weight."""
     on_inconclusive: Literal["hold", "rollback", "promote"] = "hold"
     """What an INCONCLUSIVE canary leads to; `hold` waits for a person."""
-    metrics: tuple[CanaryMetric, ...] = Field(default=(ErrorMetric(),), min_length=1, max_length=2)
+    metrics: tuple[CanaryMetric, ...] = Field(default=(ErrorMetric(),), min_length=1, max_length=3)
     """What is compared between the arms; each metric may be named once."""
     label_wait_seconds: float = Field(default=30, ge=0, le=30 * DAY, allow_inf_nan=False)
     """How long until labels are as complete as they get: `wrong` speaks so much later, and what comes after it is kept

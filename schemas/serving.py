@@ -12,7 +12,7 @@ from schemas.model.references import GraphRef
 
 Arm = Literal["stable", "canary"]
 GenerationNumber = Annotated[int, Field(ge=0, lt=2**31)]
-CanaryMetricName = Literal["error", "wrong"]
+CanaryMetricName = Literal["error", "wrong", "abandoned"]
 Randomize = Literal["request", "session"]
 MAX_REFERENCE_CHARACTERS = 100_000
 """Characters of the text that feedback compares a generated one with."""

@@ -32,18 +32,20 @@ class Baseline(Protocol):
 
 @dataclass(frozen=True)
 class Limits:
-    """The largest share of errors, and of wrong answers where anybody looks at them."""
+    """The largest share of errors, and of wrong answers and abandoned requests where anybody looks at them."""
 
     error: float
     wrong: float | None = None
+    abandoned: float | None = None
 
     def kept(self, window: Window) -> bool:
         """A canary without requests has no success rate (0/0), and fails the check."""
-        return self._kept(window.error, self.error) and (self.wrong is None or self._kept(window.wrong, self.wrong))
-
-    @staticmethod
-    def _kept(counts: Counts, limit: float) -> bool:
-        return counts.canary_units > 0 and counts.canary_events <= limit * counts.canary_units
+        asked = ((window.error, self.error), (window.wrong, self.wrong), (window.abandoned, self.abandoned))
+        return all(
+            counts.canary_units > 0 and counts.canary_events <= limit * counts.canary_units
+            for counts, limit in asked
+            if limit is not None
+        )
 
 
 @dataclass
@@ -186,9 +188,9 @@ def _z_corrected(scenario: Scenario, policy: CanaryPolicy) -> Baseline:
 
 
 def _allowed(scenario: Scenario, policy: CanaryPolicy) -> Limits:
-    error, wrong = stable_rates(scenario)
-    margins = {metric.name: metric.margin for metric in policy.metrics}
-    return Limits(error + margins.get("error", 0.01), wrong + margins["wrong"] if "wrong" in margins else None)
+    stable = stable_rates(scenario)
+    allowed = {metric.name: stable[metric.name] + metric.margin for metric in policy.metrics}
+    return Limits(allowed.get("error", stable["error"] + 0.01), allowed.get("wrong"), allowed.get("abandoned"))
 
 
 def _step_seconds(policy: CanaryPolicy) -> int:

@@ -11,6 +11,7 @@ class ArmSecond(NamedTuple):
     wrong: int = 0
     failed: int = 0
     hanging: int = 0
+    abandoned: int = 0
 
     @property
     def units(self) -> int:
@@ -25,6 +26,7 @@ class Fates(NamedTuple):
     """How likely a request of one arm ends in each way."""
 
     hanging: float
+    abandoned: float
     error: float
     wrong: float
     right_labelled: float

@@ -99,7 +99,7 @@ class Gateway:
 
     def _observe(self, at: int, desired: Desired, applied: float, arms: tuple[ArmSecond, ArmSecond]) -> None:
         stable, canary = arms
-        cell = _cell(desired.generation, applied, *(_counts(arm.units, arm.errors) for arm in arms))
+        cell = _cell(desired.generation, applied, *(_counts(arm.units, arm.errors, arm.abandoned) for arm in arms))
         self._seal(at, cell, (stable.hanging, canary.hanging))
         answered = canary.unlabelled + canary.right + canary.wrong
         self.served.units += canary.units
@@ -170,8 +170,8 @@ class Gateway:
 
 
 @lru_cache(maxsize=2**16)
-def _counts(units: int, error: int) -> ArmCounts:
-    return ArmCounts(units=units, error=error)
+def _counts(units: int, error: int, abandoned: int = 0) -> ArmCounts:
+    return ArmCounts(units=units, error=error, abandoned=abandoned)
 
 
 @lru_cache(maxsize=2**12)

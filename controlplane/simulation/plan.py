@@ -28,6 +28,11 @@ class Traffic:
     stable_wrong: float = 0.0
     labelled: float = 1.0
     """The share of answers that get a label."""
+    stable_abandoned: float = 0.0
+
+    def stable(self, metric: CanaryMetricName) -> float:
+        rates = {"error": self.stable_error, "wrong": self.stable_wrong, "abandoned": self.stable_abandoned}
+        return rates[metric]
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,7 @@ def healthy_world(policy: CanaryPolicy, traffic: Traffic) -> Scenario:
         kind="healthy",
         error=(traffic.stable_error, traffic.stable_error),
         wrong=(traffic.stable_wrong, traffic.stable_wrong),
+        abandoned=(traffic.stable_abandoned, traffic.stable_abandoned),
         requests_per_second=traffic.units_per_second,
         labels=LabelChances(chance, chance, chance, chance),
         seconds=followed_seconds(policy, traffic),
@@ -88,10 +94,12 @@ def healthy_world(policy: CanaryPolicy, traffic: Traffic) -> Scenario:
 
 
 def harmful_world(policy: CanaryPolicy, traffic: Traffic, metric: CanaryMetricName, rate: float) -> Scenario:
-    healthy = healthy_world(policy, traffic)
+    healthy, rates = healthy_world(policy, traffic), (traffic.stable(metric), rate)
     if metric == "error":
-        return replace(healthy, name="plan/error", error=(traffic.stable_error, rate))
-    return replace(healthy, name="plan/wrong", wrong=(traffic.stable_wrong, rate))
+        return replace(healthy, name="plan/error", error=rates)
+    if metric == "abandoned":
+        return replace(healthy, name="plan/abandoned", abandoned=rates)
+    return replace(healthy, name="plan/wrong", wrong=rates)
 
 
 def followed_seconds(policy: CanaryPolicy, traffic: Traffic) -> int:
@@ -100,8 +108,7 @@ def followed_seconds(policy: CanaryPolicy, traffic: Traffic) -> int:
 
 def default_harms(policy: CanaryPolicy, traffic: Traffic) -> dict[CanaryMetricName, float]:
     """Two margins above the stable rate of every metric: what no one would call safe."""
-    stable = {"error": traffic.stable_error, "wrong": traffic.stable_wrong}
-    return {metric.name: min(1.0, stable[metric.name] + 2 * metric.margin) for metric in policy.metrics}
+    return {metric.name: min(1.0, traffic.stable(metric.name) + 2 * metric.margin) for metric in policy.metrics}
 
 
 def runs_for(policy: CanaryPolicy, traffic: Traffic) -> int:

@@ -101,6 +101,8 @@ class Scenario:
     wrong_drift: Drift = steady
     hanging: Rates = (0.0, 0.0)
     """Units that never end: errors once the deadline has passed."""
+    abandoned: Rates = (0.0, 0.0)
+    """Units whose callers hang up before there is anything to read, and before the deadline."""
     requests_per_second: float = 50
     traffic: Callable[[int], float] = even
     """A factor on the requests."""

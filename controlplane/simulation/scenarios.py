@@ -14,7 +14,7 @@ from controlplane.simulation.drifts import (
     with_load,
 )
 from controlplane.simulation.scenario import Adapt, Bound, LabelChances, Late, Outage, Scenario
-from schemas.rollouts import CanaryPolicy
+from schemas.rollouts import AbandonedMetric, CanaryPolicy
 from schemas.serving import CanaryMetricName
 
 ERROR: Final[frozenset[CanaryMetricName]] = frozenset({"error"})
@@ -49,6 +49,16 @@ def noisy(share: float) -> Adapt:
 
 def _with(name: str, value: float, policy: CanaryPolicy) -> CanaryPolicy:
     return policy.model_copy(update={name: value})
+
+
+def watching_hang_ups(policy: CanaryPolicy) -> CanaryPolicy:
+    """A policy whose owner has said how many more callers may be driven away."""
+    others = (one for one in policy.metrics if one.name != "abandoned")
+    return policy.model_copy(update={"metrics": (*others, AbandonedMetric(name="abandoned", margin=0.01))})
+
+
+def blind_to_hang_ups(policy: CanaryPolicy) -> CanaryPolicy:
+    return policy.model_copy(update={"metrics": tuple(one for one in policy.metrics if one.name != "abandoned")})
 
 
 def flat_tenth(policy: CanaryPolicy) -> CanaryPolicy:
@@ -96,6 +106,8 @@ HEALTHY: Final = (
             labels=LabelChances(0.3, 0.9, 0.3, 0.9), needs=WRONG),
     replace(EQUAL, name="equal-hanging", description="equal; 0.5 % of either arm's requests hang until the deadline",
             hanging=(0.005, 0.005)),
+    replace(EQUAL, name="equal-hanging-up", adapt=watching_hang_ups, abandoned=(0.02, 0.02),
+            description="equal; 2 % of either arm's callers hang up before the first token, which is compared"),
     replace(EQUAL, name="equal-short-outage", description="equal; no observation arrives for 40 s",
             lags=(0, 0), outages=(Outage(100, 140),), gateways_matter=True),
     replace(EQUAL, name="equal-long-outage", description="equal; no observation arrives for 3 min",
@@ -228,6 +240,11 @@ HARMFUL: Final = (
             error_drift=incident),
     replace(BAD_ERRORS, name="canary-hangs", description="4 % of the canary's requests hang until the deadline",
             error=(0.01, 0.01), hanging=(0.0, 0.04)),
+    replace(EQUAL, name="canary-drives-away", kind="harm", abandoned=(0.01, 0.05), adapt=watching_hang_ups,
+            description="a slow canary: callers who hang up before the first token rise from 1 to 5 %"),
+    replace(EQUAL, name="canary-drives-away-unseen", kind="other", bound=Bound("HARM", at_most=0.04),
+            abandoned=(0.01, 0.05), adapt=blind_to_hang_ups, needs=ERROR,
+            description="… and the policy does not compare `abandoned`"),
     replace(BAD_ERRORS, name="harm-generation-apart", description="errors 1 to 5 %; one gateway is 8 s behind",
             lags=(0, 8), gateways_matter=True),
     replace(EQUAL, name="wrong-18-to-26", description="wrong answers rise from 18 to 26 %", kind="harm",

@@ -12,11 +12,19 @@ PACE: Final = 5
 
 
 class Window(NamedTuple):
-    """Both metrics over some seconds: units and events of either arm."""
+    """Every metric over some seconds: units and events of either arm."""
 
     error: Counts
     wrong: Counts
     """Labelled answers, and wrong ones among them, under the second of the answer."""
+    abandoned: Counts = Counts()
+    """Nothing where the policy has no such metric."""
+
+    def plus(self, other: "Window") -> "Window":
+        return Window(*(mine.plus(theirs) for mine, theirs in zip(self, other, strict=True)))
+
+    def minus(self, other: "Window") -> "Window":
+        return Window(*(_minus(mine, theirs) for mine, theirs in zip(self, other, strict=True)))
 
 
 class Stream:
@@ -24,7 +32,7 @@ class Stream:
 
     def __init__(self, scenario: Scenario, world: World) -> None:
         self._scenario, self._world = scenario, world
-        self._error, self._wrong, self._scraped = [Counts()], [Counts()], [0]
+        self._sums, self._scraped = [NOTHING], [0]
         self.canary_units = 0
 
     def serve(self, at: int, weight: float) -> None:
@@ -32,9 +40,7 @@ class Stream:
         stable, canary = self._met(at, min(weight * self._scenario.true_weight, 1.0))
         self.canary_units += canary.units
         seen = not any(one.gateway is None and one.start <= at < one.stop for one in self._scenario.outages)
-        error, wrong = (_error(stable, canary), _wrong(stable, canary)) if seen else (Counts(), Counts())
-        self._error.append(self._error[-1].plus(error))
-        self._wrong.append(self._wrong[-1].plus(wrong))
+        self._sums.append(self._sums[-1].plus(self._window(stable, canary)) if seen else self._sums[-1])
         self._scraped.append(self._scraped[-1] + seen)
 
     def _met(self, at: int, weight: float) -> tuple[ArmSecond, ArmSecond]:
@@ -48,22 +54,25 @@ class Stream:
 
     def last(self, seconds: int) -> Window | None:
         """None when nothing was scraped in all that time."""
-        since = max(0, len(self._error) - 1 - seconds // PACE)
+        since = max(0, len(self._sums) - 1 - seconds // PACE)
         if self._scraped[-1] == self._scraped[since]:
             return None
-        return Window(_between(self._error, since), _between(self._wrong, since))
+        return self._sums[-1].minus(self._sums[since])
 
     def all(self) -> Window:
-        return Window(self._error[-1], self._wrong[-1])
+        return self._sums[-1]
+
+    def _window(self, stable: ArmSecond, canary: ArmSecond) -> Window:
+        abandoned = Counts(stable.units, stable.abandoned, canary.units, canary.abandoned)
+        return Window(
+            error=Counts(stable.units, stable.errors, canary.units, canary.errors),
+            wrong=Counts(stable.right + stable.wrong, stable.wrong, canary.right + canary.wrong, canary.wrong),
+            abandoned=abandoned if self._world.compares_abandoned else Counts(),
+        )
 
 
-def _between(sums: list[Counts], since: int) -> Counts:
-    return Counts(*(now - then for now, then in zip(sums[-1], sums[since], strict=True)))
+NOTHING: Final = Window(Counts(), Counts())
 
 
-def _error(stable: ArmSecond, canary: ArmSecond) -> Counts:
-    return Counts(stable.units, stable.errors, canary.units, canary.errors)
-
-
-def _wrong(stable: ArmSecond, canary: ArmSecond) -> Counts:
-    return Counts(stable.right + stable.wrong, stable.wrong, canary.right + canary.wrong, canary.wrong)
+def _minus(now: Counts, then: Counts) -> Counts:
+    return Counts(*(one - other for one, other in zip(now, then, strict=True)))

@@ -15,7 +15,7 @@ from controlplane.simulation.fates import ArmSecond, Fates
 from controlplane.simulation.lanes import Lanes
 from controlplane.simulation.scenario import Rates, Scenario
 from schemas.rollouts import CanaryPolicy
-from schemas.serving import Arm, SessionUnit
+from schemas.serving import Arm, CanaryMetricName, SessionUnit
 
 NOTHING: Final = (ArmSecond(), ArmSecond())
 SPARSE: Final = 0.9
@@ -29,7 +29,8 @@ class World:
         self._scenario = scenario
         self.draws = Draws(f"{scenario.name}/{seed}")
         self._error, self._wrong = base_rates(scenario, policy)
-        self._labelled = any(metric.name == "wrong" for metric in policy.metrics)
+        self._labelled = "wrong" in policy.metric_names()
+        self.compares_abandoned = "abandoned" in policy.metric_names()
         self._by_session = policy.randomize == "session"
         self._failing = round(scenario.users * scenario.failing_users)
         self._failing_on_canary = self._failing + round(scenario.users * scenario.failing_on_canary)
@@ -97,11 +98,11 @@ class World:
     def _fates_at(self, at: int) -> tuple[Fates, Fates]:
         error = self._scenario.error_drift(at, self._error)
         wrong = tuple(self._as_labelled(rate) for rate in self._wrong_rates(at))
-        hanging, labels = self._scenario.hanging, self._scenario.labels
+        hanging, left, labels = self._scenario.hanging, self._scenario.abandoned, self._scenario.labels
         on = 1.0 if self._labelled else 0.0
         return (
-            Fates(hanging[0], error[0], wrong[0], on * labels.stable_right, on * labels.stable_wrong),
-            Fates(hanging[1], error[1], wrong[1], on * labels.canary_right, on * labels.canary_wrong),
+            Fates(hanging[0], left[0], error[0], wrong[0], on * labels.stable_right, on * labels.stable_wrong),
+            Fates(hanging[1], left[1], error[1], wrong[1], on * labels.canary_right, on * labels.canary_wrong),
         )
 
     def _wrong_rates(self, at: int) -> Rates:
@@ -166,9 +167,10 @@ def base_rates(scenario: Scenario, policy: CanaryPolicy) -> tuple[Rates, Rates]:
     return (scenario.error[0], error), (scenario.wrong[0], wrong)
 
 
-def stable_rates(scenario: Scenario) -> tuple[float, float]:
-    """Error and wrong of the stable arm at the start, as its owner would have measured them."""
-    return min(scenario.error[0] + scenario.failing_users + scenario.hanging[0], 1.0), scenario.wrong[0]
+def stable_rates(scenario: Scenario) -> dict[CanaryMetricName, float]:
+    """How the stable arm does at the start, as its owner would have measured it."""
+    error = min(scenario.error[0] + scenario.failing_users + scenario.hanging[0], 1.0)
+    return {"error": error, "wrong": scenario.wrong[0], "abandoned": scenario.abandoned[0]}
 
 
 @lru_cache(maxsize=2**17)
@@ -188,11 +190,11 @@ def _cumulative(weight: float, stable: Fates, canary: Fates) -> tuple[float, ...
 
 def _rates(rate: float, fates: Fates) -> tuple[float, ...]:
     """In the order of `ArmSecond`."""
-    ended = rate * (1 - fates.hanging)
+    ended = rate * (1 - fates.hanging - fates.abandoned)
     answered = ended * (1 - fates.error)
     right = answered * (1 - fates.wrong) * fates.right_labelled
     wrong = answered * fates.wrong * fates.wrong_labelled
-    return answered - right - wrong, right, wrong, ended * fates.error, rate * fates.hanging
+    return answered - right - wrong, right, wrong, ended * fates.error, rate * fates.hanging, rate * fates.abandoned
 
 
 @lru_cache(maxsize=8)

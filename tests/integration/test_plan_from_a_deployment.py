@@ -42,6 +42,7 @@ def test_traffic_is_what_the_last_canary_met(
     found = json.loads(capsys.readouterr().out)
     assert found["traffic"] == {
         "units_per_second": 50.0, "stable_error": pytest.approx(2 / 40), "stable_wrong": 0.0, "labelled": 0.0,
+        "stable_abandoned": 0.0,
     }  # fmt: skip
     assert found["plan"]["harms"][0]["rate"] == pytest.approx(0.07), "two of its policy's margins more"
 

@@ -66,17 +66,19 @@ class Gateway:
         *,
         canary_errors: float = 0.0,
         stable_errors: float = 0.0,
+        canary_abandoned: float = 0.0,
         canary_share: float | None = None,
     ) -> dict[str, Any]:
         """One second of traffic under the present generation, split by its weight unless the test says otherwise."""
         desired = self.generation()
         canary = round(units * (desired.weight if canary_share is None else canary_share))
         stable = units - canary
+        abandoned = round(canary * canary_abandoned)
         return {
             "generation": desired.generation,
             "applied_weight": desired.weight,
             "stable": {"units": stable, "error": round(stable * stable_errors)},
-            "canary": {"units": canary, "error": round(canary * canary_errors)},
+            "canary": {"units": canary, "error": round(canary * canary_errors), "abandoned": abandoned},
         }
 
     def observe(self, units: int = 0, **how: Any) -> None:

@@ -18,10 +18,11 @@ from workers.serve.app import create_app
 from workers.serve.engines.by_task import by_task
 from workers.serve.engines.graph.sessions import OpenSession
 from workers.serve.files import GatewayBusy, GatewayFiles
+from workers.serve.server import Server
 from workers.serve.settings import GatewaySettings
 
 DRAIN_SECONDS = 10
-"""At SIGTERM; longer than the default deadline of a unit."""
+"""At SIGTERM; longer than the default deadline of an answer, or of the first token of a streamed one."""
 
 
 def main(arguments: list[str] | None = None, open_session: OpenSession = GraphSession) -> int:
@@ -45,8 +46,9 @@ def main(arguments: list[str] | None = None, open_session: OpenSession = GraphSe
 
 def _serve(settings: GatewaySettings, open_session: OpenSession, files: GatewayFiles) -> int:
     artifacts = ArtifactStore(settings.artifacts_root(), settings.home / "cache")
+    app = create_app(settings, by_task(artifacts, open_session), files)
     config = uvicorn.Config(
-        create_app(settings, by_task(artifacts, open_session), files),
+        app,
         host=settings.host,
         port=settings.port,
         ws="none",
@@ -55,11 +57,10 @@ def _serve(settings: GatewaySettings, open_session: OpenSession, files: GatewayF
         log_config=None,
         proxy_headers=settings.trusted_proxies is not None,
         forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     allow_many_connections()
     settle()
-    server = uvicorn.Server(config)
+    server = Server(config, DRAIN_SECONDS, lambda: app.state.gateway.units.close())
     server.run()
     return 0 if server.started else 1
 

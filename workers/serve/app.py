@@ -33,6 +33,7 @@ def create_app(settings: GatewaySettings, open_engine: OpenEngine, files: Gatewa
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with running(settings, open_engine, files) as gateway:
+            app.state.gateway = gateway
             guarded: list[Any] = [Depends(bearer(settings))]
             guarded += [Security(BEARER)] if settings.gateway_token else []
             app.include_router(health.routes(gateway))

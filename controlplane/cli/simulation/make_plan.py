@@ -3,7 +3,7 @@
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from controlplane.cli.output import Terminal, refuse
 from controlplane.cli.simulation.plan_in_words import show
@@ -24,7 +24,17 @@ from controlplane.simulation.report import OURS
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import CanaryMetricName
 
-HARM = re.compile(r"(error|wrong)=(\d*\.?\d+)")
+HARM = re.compile(r"(error|wrong|abandoned)=(\d*\.?\d+)")
+
+
+class Rates(NamedTuple):
+    """What was given of the stable version; None: it was not."""
+
+    error: float | None
+    wrong: float | None
+    abandoned: float | None
+    labelled: float | None
+    """The share of its answers that get a label."""
 
 
 def run(
@@ -32,15 +42,14 @@ def run(
     deployment: str | None,
     policy: Path | None,
     rps: float | None,
-    rates: tuple[float | None, float | None, float | None],
+    rates: Rates,
     harm: list[str],
     runs: int | None,
     seed: int,
     jobs: int,
 ) -> None:
-    """`rates`: the stable version's errors, its wrong answers, and the share that is labelled."""
     canary, known = _sources(screen, deployment, policy)
-    if known is None and deployment and (rps is None or rates[0] is None):
+    if known is None and deployment and (rps is None or rates.error is None):
         refuse(f"no canary of {deployment} was observed yet: give its traffic with --rps and --stable-error")
     traffic = _traffic(canary, known, rps, rates)
     asked = [_harm(word, canary) for word in harm] or list(default_harms(canary, traffic).items())
@@ -74,21 +83,26 @@ def _traffic(
     policy: CanaryPolicy,
     known: Traffic | None,
     rps: float | None,
-    given: tuple[float | None, float | None, float | None],
+    given: Rates,
 ) -> Traffic:
     """What is given wins over what was observed."""
-    error, wrong, labelled = given
+    error, wrong, abandoned, labelled = given
     if known is None:
         if rps is None or error is None:
             refuse("with --policy give --rps and --stable-error: what the stable version gets and how often it fails")
         if wrong is None and "wrong" in policy.metric_names():
             refuse("the policy has the metric `wrong`: give --stable-wrong, how often the stable version is wrong")
-        return Traffic(rps, error, wrong or 0.0, 1.0 if labelled is None else labelled)
+        if abandoned is None and "abandoned" in policy.metric_names():
+            refuse(
+                "the policy has the metric `abandoned`: give --stable-abandoned, how often callers hang up on stable"
+            )
+        return Traffic(rps, error, wrong or 0.0, 1.0 if labelled is None else labelled, abandoned or 0.0)
     return Traffic(
         known.units_per_second if rps is None else rps,
         known.stable_error if error is None else error,
         known.stable_wrong if wrong is None else wrong,
         known.labelled if labelled is None else labelled,
+        known.stable_abandoned if abandoned is None else abandoned,
     )
 
 

@@ -18,7 +18,9 @@ def _traffic(policy: CanaryPolicy, traffic: Traffic) -> Iterator[str]:
     wrong = ""
     if "wrong" in policy.metric_names():
         wrong = f", {traffic.stable_wrong:.2%} wrong of the {traffic.labelled:.0%} that get a label"
-    yield f"[bold]traffic[/bold]: {traffic.units_per_second:g} {what}/s, {traffic.stable_error:.2%} errors{wrong}"
+    left = f", {traffic.stable_abandoned:.2%} abandoned" if "abandoned" in policy.metric_names() else ""
+    rates = f"{traffic.stable_error:.2%} errors{left}{wrong}"
+    yield f"[bold]traffic[/bold]: {traffic.units_per_second:g} {what}/s, {rates}"
 
 
 def _healthy(plan: Plan) -> Iterator[str]:
@@ -49,7 +51,7 @@ def _harms(plan: Plan) -> Iterator[str]:
 
 
 def _word(harm: HarmPlan) -> str:
-    return "errors" if harm.metric == "error" else "wrong answers"
+    return {"error": "errors", "wrong": "wrong answers", "abandoned": "callers who hang up"}[harm.metric]
 
 
 def _within(found: dict[int, Share] | dict[str, Share], form: str) -> str:

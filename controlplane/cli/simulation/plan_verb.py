@@ -17,6 +17,7 @@ def plan(
     rps: Annotated[float | None, typer.Option(min=0.001, help="requests (sessions, by session) a second")] = None,
     stable_error: Rate = None,
     stable_wrong: Rate = None,
+    stable_abandoned: Rate = None,
     labelled: Annotated[float | None, typer.Option(min=0, max=1, help="the share of answers that get a label")] = None,
     harm: Annotated[list[str], typer.Option(help="`error=0.05`: what must be seen; default: two margins")] = [],  # noqa: B006
     runs: Annotated[
@@ -27,7 +28,10 @@ def plan(
     jobs: Annotated[int, typer.Option(min=1, help="processes")] = 1,
 ) -> None:
     """Before a canary starts: how many requests and how long it needs to see a harm, and to be promoted."""
-    from controlplane.cli.simulation.make_plan import run  # here: the other verbs of rollouts need not wait for it
+    from controlplane.cli.simulation.make_plan import (  # here: the other verbs of rollouts need not wait for it
+        Rates,
+        run,
+    )
 
-    rates = (stable_error, stable_wrong, labelled)
+    rates = Rates(stable_error, stable_wrong, stable_abandoned, labelled)
     run(terminal(context), deployment, policy, rps, rates, harm, runs, seed, jobs)

@@ -34,6 +34,7 @@ def _of(client: Client, decision_id: str) -> Traffic | None:
         stable_error=_rate(totals.get("error", Counts())),
         stable_wrong=_rate(wrong),
         labelled=min(1.0, wrong.units / units),
+        stable_abandoned=_rate(state.arrived.of("abandoned")),
     )
 
 

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from controlplane.domain.analysis.eprocess import Counts, sum_counts
+from controlplane.domain.analysis.arrived import Arrived, sum_arrived
+from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, Cohort, OpenBlock, Window
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import Arm
 
-Seconds = dict[int, dict[int, Counts]]
-"""Counts by second and generation."""
-NOBODY: Final[Mapping[int, Counts]] = {}
-NOTHING: Final = Counts()
+Seconds = dict[int, dict[int, Arrived]]
+"""By second and generation."""
+NOBODY: Final[Mapping[int, Arrived]] = {}
 
 
 @dataclass
@@ -23,27 +23,32 @@ class Draft:
     opened: int
     half_tick: float
     closed: int | None = None
-    arrived: dict[int, Counts] = field(default_factory=dict)
+    arrived: dict[int, Arrived] = field(default_factory=dict)
     labelled: dict[int, Counts] = field(default_factory=dict)
 
-    def add(self, second: int, counts: Counts) -> None:
+    def add(self, second: int, found: Arrived) -> None:
         window = self._window(second)
-        self.arrived[window] = self.arrived.get(window, NOTHING).plus(counts)
+        self.arrived[window] = self.arrived.get(window, Arrived()).plus(found)
 
     def label(self, second: int, counts: Counts) -> None:
         window = self._window(second)
-        self.labelled[window] = self.labelled.get(window, NOTHING).plus(counts)
+        self.labelled[window] = self.labelled.get(window, Counts()).plus(counts)
 
     def holds(self, second: int) -> bool:
         return self.opened <= second and (self.closed is None or second <= self.closed)
 
     @property
-    def counts(self) -> Counts:
-        return sum_counts(self.arrived.values())
+    def total(self) -> Arrived:
+        return sum_arrived(self.arrived.values())
+
+    @property
+    def both_arms(self) -> bool:
+        total = self.total
+        return total.stable_units > 0 and total.canary_units > 0
 
     def windows(self) -> tuple[Window, ...]:
         numbers = sorted({*self.arrived, *self.labelled})
-        return tuple(Window(one, self.arrived.get(one, NOTHING), self.labelled.get(one, NOTHING)) for one in numbers)
+        return tuple(Window(one, self.arrived.get(one, Arrived()), self.labelled.get(one, Counts())) for one in numbers)
 
     def _window(self, second: int) -> int:
         return int((second - self.opened) / self.half_tick)
@@ -82,24 +87,24 @@ class Arrivals:
         first = self._horizon + 1 if self.open else min(seconds, default=until + 1)
         return range(first, until + 1)
 
-    def _add(self, second: int, present: Mapping[int, Counts]) -> None:
+    def _add(self, second: int, present: Mapping[int, Arrived]) -> None:
         self.newest = max(self.newest, *present) if present else self.newest
-        for generation, counts in sorted(present.items()):
-            if counts.units:
+        for generation, found in sorted(present.items()):
+            if found.units:
                 opened = Draft(generation, second, self._tick / 2)
-                self.open.setdefault(generation, opened).add(second, counts)
+                self.open.setdefault(generation, opened).add(second, found)
 
     def _due(self, second: int) -> Iterator[Draft]:
         for generation, block in sorted(self.open.items()):
-            if second + 1 - block.opened >= self._tick and block.counts.both_arms:
+            if second + 1 - block.opened >= self._tick and block.both_arms:
                 yield self._close(generation, second)
 
-    def _over(self, second: int, present: Mapping[int, Counts]) -> Iterator[Draft]:
+    def _over(self, second: int, present: Mapping[int, Arrived]) -> Iterator[Draft]:
         """A generation is over once a newer one was met and a whole second passed without it."""
         for generation, block in sorted(self.open.items()):
             if generation >= self.newest or generation in present:
                 continue
-            if block.counts.both_arms:
+            if block.both_arms:
                 yield self._close(generation, second)
             else:
                 self.dropped.append(self.open.pop(generation))

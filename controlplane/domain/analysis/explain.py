@@ -5,6 +5,7 @@ from typing import cast
 
 from pydantic import JsonValue
 
+from controlplane.domain.analysis.arrived import END_METRICS, Arrived
 from controlplane.domain.analysis.blocks import remake, remake_share
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, ratio_log_e
@@ -75,6 +76,7 @@ def explain(policy: CanaryPolicy, assessment: Assessment) -> list[str]:
         f"ladder: step {ladder.step + 1} of {len(policy.steps)}, canary weight {ladder.weight:.0%}; {ladder.reason}",
         f"time: {assessment.seconds:.0f} s since the canary first got weight",
         *(line for metric in assessment.metrics for line in _metric_lines(metric)),
+        *_uncompared_lines(policy, assessment.arrived),
         f"sample ratio: evidence of a wrong split {_of(assessment.sample_ratio, assessment.sample_ratio_needed)}",
         *_label_lines(assessment.labelled),
         *_unfolded_lines(assessment.unfolded),
@@ -82,10 +84,8 @@ def explain(policy: CanaryPolicy, assessment: Assessment) -> list[str]:
 
 
 def _metric_lines(metric: MetricEvidence) -> Iterator[str]:
-    counts, name = metric.counts, metric.name
-    stable = _arm(counts.stable_events, counts.stable_units)
-    canary = _arm(counts.canary_events, counts.canary_units)
-    yield f"{name}: stable {stable}, canary {canary}, in {metric.blocks} block{'' if metric.blocks == 1 else 's'}"
+    name = metric.name
+    yield f"{name}: {_arms(metric.counts)}, in {metric.blocks} block{'' if metric.blocks == 1 else 's'}"
     now = f", now {e_value(metric.harm)}" if metric.harm < metric.harm_peak else ""
     yield f"{name}: evidence of harm {_of(metric.harm_peak, metric.harm_needed)}{now}"
     yield f"{name}: evidence that it is less than {metric.margin:g} worse {_of(metric.safe, metric.safe_needed)}"
@@ -95,13 +95,18 @@ def _metric_lines(metric: MetricEvidence) -> Iterator[str]:
     yield f"{name}: in this step {units.stable_units} stable and {units.canary_units} canary units"
 
 
+def _uncompared_lines(policy: CanaryPolicy, arrived: Arrived) -> Iterator[str]:
+    """How units ended is shown of those ends too that the policy does not compare."""
+    for name in END_METRICS:
+        if name not in policy.metric_names():
+            yield f"{name}: {_arms(arrived.of(name))}; the policy does not compare them"
+
+
 def _label_lines(labelled: ShareEvidence | None) -> Iterator[str]:
     if labelled is None:
         return
-    counts, late = labelled.counts, labelled.late
-    stable = _arm(counts.stable_events, counts.stable_units)
-    canary = _arm(counts.canary_events, counts.canary_units)
-    yield f"labelled: stable {stable}, canary {canary}, of the answers whose labels were waited for"
+    late = labelled.late
+    yield f"labelled: {_arms(labelled.counts)}, of the answers whose labels were waited for"
     now = f", now {e_value(labelled.now)}" if labelled.now < labelled.peak else ""
     yield f"labelled: evidence of unequal shares {_of(labelled.peak, labelled.needed)}{now}"
     if late.units:
@@ -111,11 +116,16 @@ def _label_lines(labelled: ShareEvidence | None) -> Iterator[str]:
         )
 
 
-def _unfolded_lines(counts: Counts) -> list[str]:
+def _unfolded_lines(counts: Arrived) -> list[str]:
     if not counts.units:
         return []
     units = f"{counts.stable_units} stable and {counts.canary_units} canary units"
     return [f"not counted: {units} were served at another weight than their generation's"]
+
+
+def _arms(counts: Counts) -> str:
+    stable = _arm(counts.stable_events, counts.stable_units)
+    return f"stable {stable}, canary {_arm(counts.canary_events, counts.canary_units)}"
 
 
 def _arm(events: int, units: int) -> str:

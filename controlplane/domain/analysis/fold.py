@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.domain.analysis.arrivals import Arrivals, Draft, Seconds, draft
+from controlplane.domain.analysis.arrived import Arrived, end_metric, sum_arrived
 from controlplane.domain.analysis.blocks import add_block, add_share, block_of
 from controlplane.domain.analysis.cohorts import Cohorts, Label, label_wait
 from controlplane.domain.analysis.dispersion import dispersion_of
@@ -54,13 +55,14 @@ def fold(policy: CanaryPolicy, state: AnalysisState, batch: Batch) -> AnalysisSt
         "generations": tuple(_counted(state, intake.arrivals)),
         "steps": intake.steps(),
         "newest": arrivals.newest,
-        "dropped": sum_counts([state.dropped, *(block.counts for block in arrivals.dropped)]),
+        "arrived": sum_arrived([state.arrived, *_each(intake.arrivals)]),
+        "dropped": sum_arrived([state.dropped, *(block.total for block in arrivals.dropped)]),
         "unfolded": intake.unfolded,
         "lost_boots": tuple(sorted({*state.lost_boots, *batch.lost_boots})),
         **_sample_ratio(state, intake.arrivals),
     }
-    errors = {"metrics": tuple(_errors(policy, one, closed, intake) for one in state.metrics)}
-    return _labels(policy, state.model_copy(update=updates | errors), batch, _Blocks(arrivals, closed, intake))
+    ends = {"metrics": tuple(_ends(policy, one, closed, intake) for one in state.metrics)}
+    return _labels(policy, state.model_copy(update=updates | ends), batch, _Blocks(arrivals, closed, intake))
 
 
 def labels_horizon(policy: CanaryPolicy, state: AnalysisState, horizon: int, labels_until: int) -> int:
@@ -71,14 +73,20 @@ def labels_horizon(policy: CanaryPolicy, state: AnalysisState, horizon: int, lab
 # --- units ------------------------------------------------------------------------------------------------------------
 
 
-def _errors(policy: CanaryPolicy, metric: MetricState, closed: Iterable[Draft], intake: Intake) -> MetricState:
-    if metric.name != "error":
+def _ends(policy: CanaryPolicy, metric: MetricState, closed: Iterable[Draft], intake: Intake) -> MetricState:
+    name = end_metric(metric.name)
+    if name is None:
         return metric
-    present = ((generation, counts) for second in intake.arrivals.values() for generation, counts in second.items())
+    present = ((number, found.of(name)) for second in intake.arrivals.values() for number, found in second.items())
     metric = metric.model_copy(update={"steps": _in_steps(metric, present, intake.steps_of)})
     for block in closed:
-        metric = add_block(policy, metric, _block(block, list(block.arrived.values())))
+        metric = add_block(policy, metric, _block(block, [found.of(name) for found in block.arrived.values()]))
     return metric
+
+
+def _each(arrivals: Seconds) -> Iterator[Arrived]:
+    for present in arrivals.values():
+        yield from present.values()
 
 
 def _in_steps(metric: MetricState, present: Iterable[tuple[int, Counts]], steps_of: Steps) -> tuple[StepUnits, ...]:
@@ -98,7 +106,7 @@ def _block(block: Draft, windows: list[Counts]) -> Block:
 def _counted(state: AnalysisState, arrivals: Seconds) -> Iterator[GenerationState]:
     for entry in state.generations:
         found = (present[entry.generation] for present in arrivals.values() if entry.generation in present)
-        yield entry.plus(sum_counts([Counts(), *found]))
+        yield entry.plus(sum_arrived(found))
 
 
 def _sample_ratio(state: AnalysisState, arrivals: Seconds) -> dict[str, Any]:
@@ -106,8 +114,8 @@ def _sample_ratio(state: AnalysisState, arrivals: Seconds) -> dict[str, Any]:
     generations = {entry.generation: entry for entry in state.generations}
     peak, at_peak = state.sample_ratio_peak, state.sample_ratio_at_peak
     for _, present in sorted(arrivals.items()):
-        for generation, counts in present.items():
-            generations[generation] = generations[generation].plus(counts)
+        for generation, found in present.items():
+            generations[generation] = generations[generation].plus(found)
         if (now := ratio_log_e(generations.values())) > peak:
             peak, at_peak = now, tuple(generations.values())
     return {"sample_ratio_peak": peak, "sample_ratio_at_peak": at_peak}
@@ -164,9 +172,9 @@ def _share(policy: CanaryPolicy, share: LabelledShare, mature: Iterable[Draft]) 
     return share
 
 
-def _answers(arrived: Counts, labelled: Counts) -> Counts:
-    """An error has no answer that a label could be of. Labels of answers whose second was lost count no answer."""
-    stable, canary = arrived.stable_units - arrived.stable_events, arrived.canary_units - arrived.canary_events
+def _answers(arrived: Arrived, labelled: Counts) -> Counts:
+    """What was not answered can have no label. Labels of answers whose second was lost count no answer."""
+    stable, canary = arrived.answers
     return Counts(stable, min(stable, labelled.stable_units), canary, min(canary, labelled.canary_units))
 
 

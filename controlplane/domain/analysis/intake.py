@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from controlplane.domain.analysis.arrivals import Seconds, arm_counts
+from controlplane.domain.analysis.arrivals import Seconds
+from controlplane.domain.analysis.arrived import Arrived, arrived, arrived_at
 from controlplane.domain.analysis.cohorts import Label
-from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, GenerationState, StepState
-from schemas.serving import ArmCounts, GenerationSecond, Observation, SessionUnit
+from schemas.serving import GenerationSecond, Observation, SessionUnit
 
 
 def _in_order(observations: Sequence[Observation], since: int, until: int) -> Iterator[tuple[int, GenerationSecond]]:
@@ -66,14 +66,14 @@ class Intake:
         if generation is None:
             return
         if seen.applied_weight != generation.weight:
-            self.unfolded = self.unfolded.plus(_counts(seen.stable, seen.canary, seen.sessions))
+            self.unfolded = self.unfolded.plus(_arrived(seen, seen.sessions))
             return
         step = self._steps[generation.step]
         fresh = [unit for unit in seen.sessions if _first(step.keys, unit.key_hash, second)]
-        counts = _counts(seen.stable, seen.canary, fresh)
-        if counts.units and step.first_second is None:
+        found = _arrived(seen, fresh)
+        if found.units and step.first_second is None:
             step.first_second = second
-        _add(self.arrivals, second, seen.generation, counts)
+        _add(self.arrivals, second, seen.generation, found)
 
 
 def _first(keys: dict[str, int], key: str, second: int) -> bool:
@@ -84,14 +84,14 @@ def _first(keys: dict[str, int], key: str, second: int) -> bool:
     return True
 
 
-def _counts(stable: ArmCounts, canary: ArmCounts, sessions: Sequence[SessionUnit]) -> Counts:
+def _arrived(seen: GenerationSecond, sessions: Sequence[SessionUnit]) -> Arrived:
     """Unkeyed units and keyed ones together."""
-    total = Counts(stable.units, stable.error, canary.units, canary.error)
+    total = arrived(seen.stable, seen.canary)
     for (arm, end), units in Counter((unit.arm, unit.end) for unit in sessions).items():
-        total = total.plus(arm_counts(arm, units, units if end == "error" else 0))
+        total = total.plus(arrived_at(arm, end, units))
     return total
 
 
-def _add(seconds: Seconds, second: int, generation: int, counts: Counts) -> None:
+def _add(seconds: Seconds, second: int, generation: int, found: Arrived) -> None:
     present = seconds.setdefault(second, {})
-    present[generation] = present.get(generation, Counts()).plus(counts)
+    present[generation] = present.get(generation, Arrived()).plus(found)

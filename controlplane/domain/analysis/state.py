@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.dispersion import Dispersion
 from controlplane.domain.analysis.eprocess import ODDS_RATIOS, Counts, Forecast, harm_log_e, sum_counts
 from controlplane.domain.analysis.sample_ratio import log_bayes_factor
@@ -22,8 +23,7 @@ class Window(NamedTuple):
 
     number: int
     """Which half tick it is since the block was opened, counted from 0."""
-    arrived: Counts
-    """Units, and errors among them."""
+    arrived: Arrived
     labelled: Counts
     """Units with a label, and wrong ones among them."""
 
@@ -67,9 +67,9 @@ class GenerationState(NamedTuple):
     stable_units: int = 0
     canary_units: int = 0
 
-    def plus(self, counts: Counts) -> "GenerationState":
+    def plus(self, found: Arrived) -> "GenerationState":
         return self._replace(
-            stable_units=self.stable_units + counts.stable_units, canary_units=self.canary_units + counts.canary_units
+            stable_units=self.stable_units + found.stable_units, canary_units=self.canary_units + found.canary_units
         )
 
     def log_bayes_factor(self) -> float:
@@ -155,8 +155,10 @@ class AnalysisState(_State):
     open: tuple[OpenBlock, ...] = ()
     cohorts: tuple[Cohort, ...] = ()
     """Empty where the policy has no metric that needs labels."""
-    dropped: Counts = Counts()
-    """Units and errors of blocks that never got both arms."""
+    arrived: Arrived = Arrived()
+    """Everything that was folded."""
+    dropped: Arrived = Arrived()
+    """What was in blocks that never got both arms."""
     late_labels: Counts = Counts()
     """Labels, and wrong ones among them, that came after their cohort's wait or belong to no block: never folded."""
     metrics: tuple[MetricState, ...]
@@ -164,7 +166,7 @@ class AnalysisState(_State):
     sample_ratio_peak: float = 0.0
     sample_ratio_at_peak: tuple[GenerationState, ...] = ()
     """The counts that had the largest Bayes factor so far: what `sample_ratio_peak` is made of."""
-    unfolded: Counts = Counts()
+    unfolded: Arrived = Arrived()
     """Units served at another weight than their generation's: recorded, never folded."""
     lost_boots: tuple[str, ...] = ()
     verdict: CanaryVerdict | None = Field(default=None)

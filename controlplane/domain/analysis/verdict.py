@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, MetricState
 from schemas.rollouts import CanaryPolicy, CanaryVerdict
@@ -82,7 +83,9 @@ class Assessment(_Frozen):
     sample_ratio_needed: float
     labelled: ShareEvidence | None
     """None: no metric needs labels."""
-    unfolded: Counts
+    arrived: Arrived
+    """Everything that was folded: what callers abandoned is shown whether or not the policy compares it."""
+    unfolded: Arrived
     seconds: float
     """Since the canary first got weight."""
 
@@ -112,6 +115,7 @@ def assess(policy: CanaryPolicy, state: AnalysisState, now: float, last_heard: f
         sample_ratio=state.sample_ratio_peak,
         sample_ratio_needed=log(1 / policy.sample_ratio_alpha),
         labelled=_share_evidence(policy, state),
+        arrived=state.arrived,
         unfolded=state.unfolded,
         seconds=now - state.started_at,
     )

@@ -1,5 +1,9 @@
 """A first release, and planted canaries: each ends as its evidence says."""
 
+from typing import Any
+
+import pytest
+
 from tests.support.answers import ok
 from tests.support.rollouts import WORD, climb
 from tests.support.scripted_gateway import Gateway
@@ -76,6 +80,26 @@ def test_a_canary_with_errors_is_rolled_back_to_weight_0(site: InProcess) -> Non
     assert desired.stable.id == champion
     assert site.moves()[0]["model_version_id"] == str(champion)
     assert site.decisions(rollout["id"])[-1]["recomputed"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "phase"),
+    [([{"name": "error"}], "Promoted"), ([{"name": "error"}, {"name": "abandoned", "margin": 0.05}], "RolledBack")],
+)
+def test_a_canary_that_drives_callers_away_is_rolled_back_where_that_is_compared(
+    site: InProcess, metrics: list[dict[str, Any]], phase: str
+) -> None:
+    site.deploy(canary={**CANARY, "metrics": metrics})
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    ended = climb(site, gateway, rollout["id"], canary_abandoned=0.1)
+    assert ended["phase"] == phase
+    decision = site.decisions(rollout["id"])[-1]
+    assert decision["recomputed"]
+    [told] = [line for line in decision["why"] if line.startswith("abandoned: stable 0 of ")]
+    assert "(10.00%)" in told
+    assert told.endswith("; the policy does not compare them") == (phase == "Promoted")
 
 
 def test_flipped_labels_are_rolled_back(site: InProcess) -> None:

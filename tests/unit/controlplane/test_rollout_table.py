@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.domain.analysis.eprocess import Counts
+from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.verdict import Assessment, Ladder
 from controlplane.domain.rollout import (
     TRANSITIONS,
@@ -43,7 +43,8 @@ def assessed(verdict: Any = None, rule: Any = "none", *, may_leave: bool = False
         sample_ratio=0.0,
         sample_ratio_needed=6.9,
         labelled=None,
-        unfolded=Counts(),
+        arrived=Arrived(),
+        unfolded=Arrived(),
         seconds=1.0,
     )
 

@@ -5,16 +5,20 @@ from math import log
 
 import pytest
 
+from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.explain import decision_inputs, explain, recompute, stored_policy
 from controlplane.domain.analysis.state import AnalysisState
 from controlplane.domain.analysis.verdict import Assessment, Ladder, MetricEvidence, ShareEvidence, assess
+from schemas.rollouts import AbandonedMetric, CanaryPolicy
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started
+
+HANG_UPS = CanaryPolicy(metrics=(AbandonedMetric(name="abandoned", margin=0.02),))
 
 
 def bad_canary(seconds: int = 30) -> AnalysisState:
     seen = [
-        observed(second, cell(1, 0.05, (18, 1), (0, 0), [("a", "stable", False), (f"{second % 8}", "canary", True)]))
+        observed(second, cell(1, 0.05, (18, 1), (0, 0), [("a", "stable", "ok"), (f"{second % 8}", "canary", "error")]))
         for second in range(seconds)
     ]
     labels = [label for second in range(seconds) for label in labels_of(1, second, (9, 2), (1, 1))]
@@ -110,6 +114,19 @@ def test_a_harmful_canary_is_explained_with_its_evidence_units_and_rates():
     assert any(line.startswith("wrong: evidence that it is less than 0.05 worse") for line in words)
 
 
+def test_what_callers_abandoned_is_shown_whether_or_not_it_is_compared():
+    seen = [observed(second, cell(1, 0.05, (19, 2, 1), (1, 0, 1))) for second in range(12)]
+    for policy, abandoned, also in (
+        (ERRORS, "abandoned: stable 12 of 228 units (5.26%), canary 12 of 12 units (100.00%); "
+         "the policy does not compare them", "error: stable 20 of 190 units (10.53%), canary 0 of 10 units (0.00%)"),
+        (HANG_UPS, "abandoned: stable 10 of 190 units (5.26%), canary 10 of 10 units (100.00%), in 1 block",
+         "error: stable 24 of 228 units (10.53%), canary 0 of 12 units (0.00%); the policy does not compare them"),
+    ):  # fmt: skip
+        words = explain(policy, assess(policy, folded(policy, started(policy), 11, seen), 12.0, 12.0))
+        assert abandoned in words
+        assert any(line.startswith(also) for line in words)
+
+
 def test_a_waiting_ladder_says_what_it_waits_for():
     seen = [observed(second, cell(1, 0.05, (9, 0), (1, 0))) for second in range(12)]
     words = explain(ERRORS, assess(ERRORS, folded(ERRORS, started(ERRORS), 11, seen), 12.0, 12.0))
@@ -161,7 +178,8 @@ EVENTFUL = Assessment(
     sample_ratio=log(2),
     sample_ratio_needed=log(1000),
     labelled=LABELLED,
-    unfolded=Counts(7, 0, 2, 1),
+    arrived=Arrived(250, 12, 5, 48, 9, 6),
+    unfolded=Arrived(7, 0, 0, 2, 1, 0),
     seconds=61.6,
 )
 
@@ -177,6 +195,7 @@ def test_an_assessment_is_told_line_by_line():
         "error: evidence that it is less than 0.01 worse 0.5 / needed 20",
         "error: dispersion 1.25 (at most 2.50); evidence is divided by it above 1",
         "error: in this step 150 stable and 30 canary units",
+        "abandoned: stable 5 of 250 units (2.00%), canary 6 of 48 units (12.50%); the policy does not compare them",
         "sample ratio: evidence of a wrong split 2 / needed 1e+03",
         "labelled: stable 95 of 190 units (50.00%), canary 8 of 32 units (25.00%), "
         "of the answers whose labels were waited for",
@@ -190,7 +209,7 @@ def test_what_is_not_there_is_not_told():
     """Evidence at its peak, one block, no label that came too late, every unit counted."""
     at_peak = ERROR.model_copy(update={"harm": log(30), "blocks": 1})
     in_time = LABELLED.model_copy(update={"now": log(40), "late": Counts()})
-    quiet = EVENTFUL.model_copy(update={"metrics": (at_peak,), "labelled": in_time, "unfolded": Counts()})
+    quiet = EVENTFUL.model_copy(update={"metrics": (at_peak,), "labelled": in_time, "unfolded": Arrived()})
     told = explain(BOTH, quiet)
     assert told[4].endswith("(20.00%), in 1 block")
     assert told[5] == "error: evidence of harm 30 / needed 50"
@@ -204,5 +223,6 @@ def test_nothing_seen_can_be_explained_too():
         "error: evidence of harm 1 / needed 25",
         "error: evidence that it is less than 0.01 worse 1 / needed 20",
         "error: in this step 0 stable and 0 canary units",
+        "abandoned: stable no units, canary no units; the policy does not compare them",
         "sample ratio: evidence of a wrong split 1 / needed 1e+03",
     ]

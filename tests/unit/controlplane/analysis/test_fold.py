@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from controlplane.domain.analysis.arrived import Arrived, sum_arrived
 from controlplane.domain.analysis.cohorts import Label
 from controlplane.domain.analysis.dispersion import dispersion_of
-from controlplane.domain.analysis.eprocess import Counts, sum_counts
+from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, MetricState, begin, conclude, enter
-from schemas.serving import Observation
+from schemas.rollouts import AbandonedMetric, CanaryPolicy, ErrorMetric
+from schemas.serving import Observation, UnitEnd
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, PATIENT, cell, folded, labels_of, observed, started
 
 
@@ -31,7 +33,8 @@ def closed(metric: MetricState) -> list[tuple[int, int, int, Counts]]:
 
 def open_blocks(state: AnalysisState) -> list[tuple[int, int, Counts]]:
     return [
-        (block.generation, block.opened, sum_counts(window.arrived for window in block.windows)) for block in state.open
+        (block.generation, block.opened, sum_arrived(window.arrived for window in block.windows).of("error"))
+        for block in state.open
     ]
 
 
@@ -84,7 +87,7 @@ def test_when_a_generation_is_over_a_block_with_one_arm_is_dropped_and_changes_n
     alone = [observed(second, cell(1, 0.05, stable=(5, 5))) for second in range(3)]
     state = folded(ERRORS, started(ERRORS, 0.05, 0.10), 5, [*alone, *steady(range(3, 6), 2, 0.10)])
     metric = error_of(state)
-    assert state.dropped == Counts(15, 15, 0, 0)
+    assert state.dropped == Arrived(15, 15)
     assert (metric.closed, metric.forecast, metric.harm_peak, metric.safe) == ((), (0, 0), 0, 0)
 
 
@@ -93,7 +96,7 @@ def test_what_is_dropped_adds_up_from_fold_to_fold():
     for generation, weight, first in ((1, 0.05, 0), (2, 0.10, 3), (3, 0.25, 6)):
         alone = [observed(first + second, cell(generation, weight, stable=(5, 1))) for second in range(3)]
         state = folded(ERRORS, state, first + 2, alone)
-    assert state.dropped == Counts(30, 6, 0, 0)
+    assert state.dropped == Arrived(30, 6)
 
 
 def test_a_generation_is_not_over_while_another_gateway_still_serves_it():
@@ -113,9 +116,9 @@ def test_a_generation_is_over_though_an_older_one_is_still_served():
 
 
 def test_units_at_another_weight_are_recorded_and_never_folded():
-    lapsed = [observed(second, cell(1, 0.0, (20, 2), sessions=[("a", "canary", True)])) for second in range(10)]
+    lapsed = [observed(second, cell(1, 0.0, (20, 2), sessions=[("a", "canary", "error")])) for second in range(10)]
     state = folded(ERRORS, started(ERRORS), 9, lapsed)
-    assert state.unfolded == Counts(200, 20, 10, 10)
+    assert state.unfolded == Arrived(200, 20, 0, 10, 10, 0)
     assert (state.open, state.sample_ratio_peak, state.steps[0].keys) == ((), 0, ())
 
 
@@ -132,24 +135,27 @@ def test_labels_of_another_rollout_s_generation_do_not_hide_those_behind_them():
 
 
 def test_a_key_counts_once_per_step_at_its_first_exposure():
-    late = observed(1, cell(1, 0.05, sessions=[("a", "canary", True)]), boot=1)
-    first = observed(0, cell(1, 0.05, sessions=[("a", "canary", False), ("b", "stable", True)]), boot=2)
-    again = observed(2, cell(2, 0.10, sessions=[("a", "stable", True)]))
+    late = observed(1, cell(1, 0.05, sessions=[("a", "canary", "error")]), boot=1)
+    first = observed(0, cell(1, 0.05, sessions=[("a", "canary", "ok"), ("b", "stable", "error")]), boot=2)
+    again = observed(2, cell(2, 0.10, sessions=[("a", "stable", "error")]))
     state = folded(ERRORS, started(ERRORS, 0.05, 0.10), 2, [late, again, first])
     assert error_of(state).in_step(0) == Counts(1, 1, 1, 0)
     assert error_of(state).in_step(1) == Counts(1, 1, 0, 0)
 
 
 def test_in_one_second_the_first_boot_decides_what_a_key_met():
-    seen = [observed(0, cell(1, 0.05, sessions=[("a", "canary", boot == 2)]), boot=boot) for boot in (2, 1)]
+    seen = [
+        observed(0, cell(1, 0.05, sessions=[("a", "canary", "error" if boot == 2 else "ok")]), boot=boot)
+        for boot in (2, 1)
+    ]
     assert error_of(folded(ERRORS, started(ERRORS), 0, seen)).in_step(0) == Counts(0, 0, 1, 0)
 
 
 def test_a_keys_label_is_the_one_of_its_first_exposure_in_the_step():
     seen = [
-        observed(2, cell(1, 0.05, sessions=[("a", "canary", False)])),
-        observed(3, cell(1, 0.05, (5, 0), sessions=[("a", "canary", False)])),
-        observed(14, cell(2, 0.10, (5, 0), sessions=[("a", "canary", False)])),
+        observed(2, cell(1, 0.05, sessions=[("a", "canary", "ok")])),
+        observed(3, cell(1, 0.05, (5, 0), sessions=[("a", "canary", "ok")])),
+        observed(14, cell(2, 0.10, (5, 0), sessions=[("a", "canary", "ok")])),
     ]
     labels = [
         Label(1, "canary", False, 3, 3, "a" * 32),
@@ -191,6 +197,47 @@ def test_a_label_belongs_to_the_time_of_serving_and_not_of_storing():
     ]
 
 
+ABANDONED = CanaryPolicy(metrics=(ErrorMetric(), AbandonedMetric(name="abandoned", margin=0.01)))
+
+
+def abandoned_of(state: AnalysisState):
+    return next(metric for metric in state.metrics if metric.name == "abandoned")
+
+
+def test_what_callers_abandon_is_a_metric_of_its_own_that_waits_for_no_label():
+    seen = [observed(second, cell(1, 0.05, (19, 2, 3), (3, 1, 2))) for second in range(10)]
+    state = folded(ABANDONED, started(ABANDONED), 9, seen)
+    assert closed(error_of(state)) == [(1, 0, 9, Counts(190, 20, 30, 10))]
+    assert closed(abandoned_of(state)) == [(1, 0, 9, Counts(190, 30, 30, 20))]
+    assert (error_of(state).in_step(0), abandoned_of(state).in_step(0)) == (
+        Counts(190, 20, 30, 10),
+        Counts(190, 30, 30, 20),
+    )
+    assert state.arrived == Arrived(190, 20, 30, 30, 10, 20)
+
+
+def test_sessions_that_were_abandoned_count_as_such():
+    seen = observed(0, cell(1, 0.05, (5, 1, 1), sessions=[("a", "canary", "abandoned"), ("b", "stable", "error")]))
+    state = folded(ABANDONED, started(ABANDONED), 0, [seen])
+    assert abandoned_of(state).in_step(0) == Counts(6, 1, 1, 1)
+    assert error_of(state).in_step(0) == Counts(6, 2, 1, 0)
+
+
+def test_its_evidence_is_made_as_that_of_errors():
+    """The same events under the other name: whatever is said of one is said of the other."""
+
+    def evidence(name: str) -> MetricState:
+        arms = [(38, 2, 1), (2, 1, 0)]
+        swapped = [(units, one, other) if name == "error" else (units, other, one) for units, one, other in arms]
+        seen = [observed(second, cell(1, 0.05, *swapped)) for second in range(40)]
+        state = folded(ABANDONED, started(ABANDONED), 39, seen)
+        return next(metric for metric in state.metrics if metric.name == name)
+
+    found = evidence("abandoned")
+    assert found.harm_peak > 3
+    assert found.model_copy(update={"name": "error"}) == evidence("error")
+
+
 def test_labels_wait_for_the_observations_of_their_units():
     ahead = fold(PATIENT, started(PATIENT), Batch(4, steady(range(5)), 500, labels_of(1, 8, (4, 1), (1, 1))))
     assert ahead.labels_horizon == 4
@@ -226,6 +273,12 @@ def test_answers_are_what_labels_can_be_of():
     seen = [observed(second, cell(1, 0.05, (19, 4), (2, 1))) for second in range(10)]
     state = fold(PATIENT, started(PATIENT), Batch(99, seen, 99, labels_of(1, 5, (50, 9), (4, 1))))
     assert state.labelled.total() == Counts(150, 50, 10, 4)
+
+
+def test_what_was_abandoned_has_no_answer_that_a_label_can_be_of():
+    seen = [observed(second, cell(1, 0.05, (19, 4, 3), (3, 1, 1))) for second in range(10)]
+    state = fold(PATIENT, started(PATIENT), Batch(99, seen, 99, labels_of(1, 5, (50, 9), (4, 1))))
+    assert state.labelled.total() == Counts(120, 50, 10, 4)
 
 
 def test_labels_that_are_alike_count_as_often_as_they_came():
@@ -312,9 +365,9 @@ def test_the_same_step_may_get_weight_again_under_a_new_generation():
 
 
 def test_a_key_that_its_step_has_met_does_not_count_again_under_a_new_generation():
-    met = observed(0, cell(1, 0.05, sessions=[("a", "canary", True)]))
+    met = observed(0, cell(1, 0.05, sessions=[("a", "canary", "error")]))
     state = enter(folded(ERRORS, started(ERRORS), 0, [met]), 2, 0, 0.05)
-    again = observed(1, cell(2, 0.05, sessions=[("a", "canary", True), ("b", "canary", False)]))
+    again = observed(1, cell(2, 0.05, sessions=[("a", "canary", "error"), ("b", "canary", "ok")]))
     state = folded(ERRORS, state, 1, [again])
     assert error_of(state).in_step(0) == Counts(0, 0, 2, 1)
     assert state.steps[0].first_second == 0
@@ -334,6 +387,14 @@ def test_the_wait_for_labels_goes_on_where_no_metric_needs_them():
     assert fold(ERRORS, state, Batch(horizon=41, labels_until=99)).labels_horizon == 41
 
 
+ENDS: tuple[UnitEnd, ...] = ("ok", "ok", "ok", "ok", "ok", "error", "abandoned")
+
+
+def ended(random: Random, units: int) -> tuple[int, int, int]:
+    errors = random.randrange(units + 1)
+    return units, errors, random.randrange(units - errors + 1)
+
+
 def random_traffic(seed: int) -> tuple[list[Observation], list[Label]]:
     """Two gateways, three generations, users, lapsed leases, seconds without traffic, labels that come late."""
     random = Random(seed)
@@ -343,9 +404,9 @@ def random_traffic(seed: int) -> tuple[list[Observation], list[Label]]:
         for boot in (1, 2):
             generation = min(3, 1 + (second + random.randrange(6)) // 27)
             weight = weights[generation - 1] if random.random() < 0.95 else 0.0
-            arms = [(units, random.randrange(units + 1)) for units in (random.randrange(8), random.randrange(3))]
+            arms = [ended(random, units) for units in (random.randrange(8), random.randrange(3))]
             sessions = [
-                (random.choice("0123456789abcdef"), random.choice(("stable", "canary")), random.random() < 0.2)
+                (random.choice("0123456789abcdef"), random.choice(("stable", "canary")), random.choice(ENDS))
                 for _ in range(random.randrange(3))
             ]
             if random.random() < 0.9:

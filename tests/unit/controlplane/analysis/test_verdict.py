@@ -4,6 +4,7 @@ from math import log
 
 import pytest
 
+from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, MetricState, begin, enter
@@ -296,10 +297,11 @@ def test_a_provider_that_stands_still_moves_no_ladder():
 
 def test_an_assessment_shows_what_it_was_made_of():
     state = at_last_step(BOTH).model_copy(
-        update={"started_at": -7.0, "unfolded": Counts(3, 1, 2, 0), "late_labels": Counts(1, 1, 2, 0)}
+        update={"started_at": -7.0, "unfolded": Arrived(3, 1, 0, 2, 0, 1), "late_labels": Counts(1, 1, 2, 0)}
     )
     found = judged(BOTH, state)
-    assert (found.seconds, found.unfolded, found.sample_ratio) == (67.0, Counts(3, 1, 2, 0), state.sample_ratio_peak)
+    assert (found.seconds, found.unfolded) == (67.0, Arrived(3, 1, 0, 2, 0, 1))
+    assert (found.arrived, found.sample_ratio) == (state.arrived, state.sample_ratio_peak)
     assert found.sample_ratio_needed == pytest.approx(log(1000))
     assert found.labelled is not None
     assert (found.labelled.counts, found.labelled.late) == (Counts(300, 300, 300, 300), Counts(1, 1, 2, 0))

@@ -7,7 +7,7 @@ from controlplane.domain.analysis.cohorts import Label
 from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, begin, enter
 from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
-from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit
+from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit, UnitEnd
 
 BOTH = CanaryPolicy(metrics=(ErrorMetric(), WrongMetric(name="wrong", margin=0.05)), label_wait_seconds=0)
 PATIENT = BOTH.model_copy(update={"label_wait_seconds": 30.0})
@@ -25,20 +25,22 @@ def started(policy: CanaryPolicy, *weights: float) -> AnalysisState:
 def cell(
     generation: int,
     weight: float,
-    stable: tuple[int, int] = (0, 0),
-    canary: tuple[int, int] = (0, 0),
-    sessions: Iterable[tuple[str, Arm, bool]] = (),
+    stable: tuple[int, ...] = (0, 0),
+    canary: tuple[int, ...] = (0, 0),
+    sessions: Iterable[tuple[str, Arm, UnitEnd]] = (),
 ) -> GenerationSecond:
-    """Arms are (units, errors)."""
+    """Arms are (units, errors), or (units, errors, abandoned)."""
     return GenerationSecond(
         generation=generation,
         applied_weight=weight,
-        stable=ArmCounts(units=stable[0], error=stable[1]),
-        canary=ArmCounts(units=canary[0], error=canary[1]),
-        sessions=tuple(
-            SessionUnit(key_hash=key * 32, arm=arm, end="error" if error else "ok") for key, arm, error in sessions
-        ),
+        stable=_arm(*stable),
+        canary=_arm(*canary),
+        sessions=tuple(SessionUnit(key_hash=key * 32, arm=arm, end=end) for key, arm, end in sessions),
     )
+
+
+def _arm(units: int, error: int, abandoned: int = 0) -> ArmCounts:
+    return ArmCounts(units=units, error=error, abandoned=abandoned)
 
 
 def observed(second: int, *cells: GenerationSecond, boot: int = 1) -> Observation:

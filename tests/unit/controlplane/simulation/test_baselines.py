@@ -111,6 +111,8 @@ def test_a_limit_is_kept_by_just_so_many_and_by_no_canary_without_requests() -> 
     assert not limits.kept(window(100, 6, 20))
     assert not limits.kept(window(100, 5, 21))
     assert Limits(error=0.05).kept(window(100, 5, 100)), "nobody looks at wrong answers"
+    left = Window(Counts(100, 0, 100, 0), Counts(), Counts(100, 0, 100, 4))
+    assert [Limits(0.05, abandoned=limit).kept(left) for limit in (None, 0.04, 0.03)] == [True, True, False]
     assert limits.kept(window(1, 0, 0))
     assert not limits.kept(window(0, 0, 0))
 
@@ -176,8 +178,8 @@ def test_a_metric_that_the_policy_does_not_have_is_allowed_a_point_or_not_looked
 
 def test_the_stable_rates_are_those_that_its_owner_would_have_measured() -> None:
     users = replace(WORLD, failing_users=0.1)
-    assert stable_rates(users) == pytest.approx((0.02 + 0.1 + 0.01, 0.18))
-    assert stable_rates(replace(users, error=(0.95, 0.0))) == (1.0, 0.18)
+    assert stable_rates(users) == pytest.approx({"error": 0.02 + 0.1 + 0.01, "wrong": 0.18, "abandoned": 0.0})
+    assert stable_rates(replace(users, error=(0.95, 0.0))) == {"error": 1.0, "wrong": 0.18, "abandoned": 0.0}
 
 
 @pytest.mark.parametrize(("seconds", "paced"), [(0, 5), (2, 5), (7, 5), (8, 10), (60, 60)])

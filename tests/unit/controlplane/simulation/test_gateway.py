@@ -170,17 +170,20 @@ def test_a_generation_is_in_force_as_late_as_its_gateway_puts_it_there() -> None
 
 def test_units_are_counted_by_arm_with_what_failed_and_what_hangs() -> None:
     arms = (
-        ArmSecond(unlabelled=1, right=2, wrong=3, failed=4, hanging=5),
-        ArmSecond(unlabelled=3, right=1, wrong=0, failed=2, hanging=0),
+        ArmSecond(unlabelled=1, right=2, wrong=3, failed=4, hanging=5, abandoned=2),
+        ArmSecond(unlabelled=2, right=1, wrong=0, failed=2, hanging=0, abandoned=1),
     )
     heard = Heard()
     served = gateway(Planted({1: arms}), heard)
     play(served, 6)
     cell = seen(heard.observed[1])
-    assert (cell.stable, cell.canary) == (ArmCounts(units=15, error=9), ArmCounts(units=6, error=2))
+    assert (cell.stable, cell.canary) == (
+        ArmCounts(units=17, error=9, abandoned=2),
+        ArmCounts(units=6, error=2, abandoned=1),
+    )
     # two units of the canary a second, and six in one; a quarter of its answers is wrong
     assert served.served.units == 5 * 2 + 6
-    assert served.served.bad == pytest.approx(2 + 0.25 * (5 * 2 + 4))
+    assert served.served.bad == pytest.approx(2 + 0.25 * (5 * 2 + 3))
 
 
 def test_a_second_is_sent_once_all_of_its_units_have_ended_and_those_behind_it_wait() -> None:

@@ -21,7 +21,7 @@ from controlplane.simulation.report import Spread
 from controlplane.simulation.scenario import LabelChances, Scenario
 from controlplane.simulation.trial import Outcome, run
 from controlplane.simulation.world import World
-from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
+from schemas.rollouts import AbandonedMetric, CanaryPolicy, ErrorMetric, WrongMetric
 
 QUICK = CanaryPolicy(steps=(0.5,), step_seconds=0, step_units=1, metrics=(ErrorMetric(margin=0.4),))
 BUSY = Traffic(units_per_second=20, stable_error=0.0)
@@ -96,6 +96,8 @@ def test_a_plan_without_any_promotion_in_all_the_time_there_is_says_so() -> None
 
 def test_the_default_harm_is_two_margins_of_every_metric() -> None:
     assert default_harms(BOTH, Traffic(50, 0.01, 0.18)) == pytest.approx({"error": 0.03, "wrong": 0.28})
+    watching = CanaryPolicy(metrics=(AbandonedMetric(name="abandoned", margin=0.02),))
+    assert default_harms(watching, Traffic(50, 0.01, stable_abandoned=0.05)) == pytest.approx({"abandoned": 0.09})
     assert default_harms(BOTH, Traffic(50, 0.99, 0.95)) == {"error": 1.0, "wrong": 1.0}, "no rate is above one"
 
 
@@ -166,6 +168,7 @@ def test_the_worlds_of_a_plan_are_its_traffic_with_one_rate_changed() -> None:
     )
     assert healthy_world(BOTH, traffic) == healthy
     assert harmful_world(BOTH, traffic, "error", 0.05) == replace(healthy, name="plan/error", error=(0.02, 0.05))
+    assert harmful_world(BOTH, traffic, "abandoned", 0.4).abandoned == (traffic.stable_abandoned, 0.4)
     assert harmful_world(BOTH, traffic, "wrong", 0.25) == replace(healthy, name="plan/wrong", wrong=(0.3, 0.25))
 
 

@@ -6,14 +6,16 @@ from controlplane.simulation.scenario import LabelChances, Late
 from controlplane.simulation.scenarios import (
     SCENARIOS,
     applicable,
+    blind_to_hang_ups,
     by_request,
     by_session,
     flat_tenth,
     noisy,
     sessions_with_labels,
     waiting,
+    watching_hang_ups,
 )
-from schemas.rollouts import CanaryPolicy, ErrorMetric, WrongMetric
+from schemas.rollouts import AbandonedMetric, CanaryPolicy, ErrorMetric, WrongMetric
 from schemas.serving import Arm
 
 ERRORS = CanaryPolicy()
@@ -57,6 +59,13 @@ def test_a_question_about_labelled_sessions_keeps_both_metrics() -> None:
 def test_a_world_may_ask_for_a_wait_or_for_noise_and_changes_nothing_else() -> None:
     assert waiting(150)(BOTH) == BOTH.model_copy(update={"label_wait_seconds": 150})
     assert noisy(0.2)(BOTH) == BOTH.model_copy(update={"label_noise": 0.2})
+
+
+def test_a_world_of_hang_ups_lists_the_metric_once_or_leaves_it_out() -> None:
+    watching = watching_hang_ups(BOTH)
+    assert watching.metrics == (*BOTH.metrics, AbandonedMetric(name="abandoned", margin=0.01))
+    assert watching_hang_ups(watching) == watching
+    assert blind_to_hang_ups(watching) == BOTH
 
 
 def test_a_flat_tenth_is_left_by_no_rollout() -> None:

@@ -52,6 +52,13 @@ def test_an_analysis_that_cannot_be_trusted_is_invalid(name: str) -> None:
     assert upper_limit(runs - found["INVALID"], runs) <= 0.10
 
 
+def test_a_canary_that_drives_callers_away_is_caught_by_those_who_compare_it() -> None:
+    """Its callers hang up before the deadline, which is nobody's error."""
+    assert [run(BOTH, SCENARIOS["canary-drives-away"], seed).result for seed in range(4)] == ["HARM"] * 4
+    assert [run(BOTH, SCENARIOS["canary-drives-away-unseen"], seed).result for seed in range(4)] == ["SAFE"] * 4
+    assert [run(BOTH, SCENARIOS["equal-hanging-up"], seed).result for seed in range(4)] == ["SAFE"] * 4
+
+
 @pytest.mark.slow
 def test_users_who_always_fail_do_not_roll_a_session_canary_back() -> None:
     """Fifteen minutes show what an hour does: by then every user was counted in the last step."""

@@ -17,6 +17,7 @@ class Planted:
     """At second t the stable version has t answers without a label, and one of each other fate; the canary half."""
 
     asked: list[tuple[int, float, float]] = field(default_factory=list)
+    compares_abandoned: bool = False
 
     def second(self, at: int, weight: float, share: float) -> tuple[ArmSecond, ArmSecond]:
         self.asked.append((at, weight, share))
@@ -31,6 +32,15 @@ def streamed(scenario: Scenario, until: int, weight: float = 0.5) -> tuple[Strea
     for at in range(0, until, PACE):
         stream.serve(at, weight)
     return stream, world
+
+
+def test_what_was_abandoned_is_shown_to_those_who_compare_it() -> None:
+    for compared, abandoned in ((False, Counts()), (True, Counts(90, 2, 70, 3))):
+        world = Planted(compares_abandoned=compared)
+        world.second = lambda *_: (ArmSecond(88, abandoned=2), ArmSecond(67, abandoned=3))  # type: ignore[method-assign]
+        stream = Stream(PLAIN, cast(World, world))
+        stream.serve(0, 0.5)
+        assert stream.all() == Window(Counts(90, 0, 70, 0), Counts(), abandoned)
 
 
 def test_a_window_holds_the_units_and_the_labelled_answers_of_its_seconds() -> None:

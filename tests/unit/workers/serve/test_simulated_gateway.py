@@ -12,7 +12,7 @@ from controlplane.simulation.gateway import Gateway
 from controlplane.simulation.scenario import Scenario
 from controlplane.simulation.world import World
 from schemas.rollouts import CanaryPolicy
-from schemas.serving import GenerationSecond, LostUnits, Observation
+from schemas.serving import GenerationSecond, LostUnits, Observation, UnitEnd
 from workers.serve.observe.clock import BootClock
 from workers.serve.observe.journal import Arrival, Journal, read_lost_units
 from workers.serve.observe.ledger import Ledger
@@ -80,7 +80,14 @@ class RealGateway:
                 arrival = Arrival(self.clock.second(), 1, weight, arm)  # type: ignore[arg-type]
                 unit = self.ledger.begin(arrival, self.clock.now() + POLICY.deadline_seconds)
                 if number >= seen.hanging:
-                    self.ledger.end(unit, "error" if number < seen.errors else "ok")
+                    self.ledger.end(unit, end_of(number, seen))
+
+
+def end_of(number: int, seen: ArmSecond) -> UnitEnd:
+    """Errors come first, then those whose callers hung up."""
+    if number < seen.errors:
+        return "error"
+    return "abandoned" if number < seen.errors + seen.abandoned else "ok"
 
 
 def cell(observation: Observation) -> GenerationSecond:
@@ -90,7 +97,8 @@ def cell(observation: Observation) -> GenerationSecond:
 
 @pytest.mark.parametrize("hanging", [0, 2])
 def test_a_second_is_told_when_and_as_the_ledger_tells_it(tmp_path: Path, hanging: int) -> None:
-    stable, canary = ArmSecond(unlabelled=40, failed=3), ArmSecond(unlabelled=4, failed=1, hanging=hanging)
+    stable = ArmSecond(unlabelled=38, failed=3, abandoned=2)
+    canary = ArmSecond(unlabelled=3, failed=1, hanging=hanging, abandoned=1)
     heard = simulated(stable, canary, seconds=12).heard
     real = RealGateway(tmp_path)
     told: list[tuple[int, Observation]] = []
