@@ -8,7 +8,7 @@ from typing import Final
 import uvicorn
 
 LAST_SECONDS: Final = 1
-"""Of the drain: what is given up still gets so long to be told."""
+"""The end of the drain: what is given up still gets so long to be told."""
 
 
 class Server(uvicorn.Server):
