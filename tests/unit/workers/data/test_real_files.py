@@ -35,7 +35,8 @@ WHOLE = {
 REASONS = {
     "undecodable", "malformed", "stray_quote", "repeated_key", "not_a_row", "missing_column", "not_text",
     "nul_character", "empty_text", "empty_label", "empty_group", "too_long", "too_few_words", "too_many_words",
-    "label_not_a_number", "label_between_thresholds", "completion_not_a_number", "completion_between_bands", "not_a_label", "label_too_long", "unknown_label",
+    "label_not_a_number", "label_between_thresholds", "not_a_label", "label_too_long", "unknown_label",
+    "completion_not_a_number", "completion_between_bands",
     "group_pattern_mismatch", "duplicate", "conflicting_label", "group_is_held_out", "unbalanced_remainder",
     "empty_prompt",
     "empty_completion",
