@@ -1,8 +1,5 @@
 """The main job with every process on its own, on real Kafka and PostgreSQL, driven and judged from outside."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from tests.support import audit
@@ -15,12 +12,23 @@ from tests.support.worlds.cluster import Cluster
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(1200)]
 
 
-@pytest.mark.parametrize("load", [lambda _: reviews(), texts], ids=["text-classification", "text-generation"])
+@pytest.fixture(params=["text-classification", "text-generation"])
+def cargo(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Cargo:
+    """Asked for before the cluster, whose workers may read its files."""
+    if request.param == "text-classification":
+        return reviews()
+    folder = tmp_path_factory.mktemp("files")
+    monkeypatch.setenv("GRAFTWORK_FILE_ROOTS", str(folder))
+    return texts(folder)
+
+
 def test_rows_become_a_champion_a_better_one_replaces_it_and_a_bad_one_does_not(
-    load: Callable[[Path], Cargo], cluster: Cluster, kafka: Broker, postgres_url: str
+    cargo: Cargo, cluster: Cluster, kafka: Broker, postgres_url: str
 ) -> None:
     with cluster.client() as client:
-        journey = Journey(cluster, Kcat(kafka.bootstrap_servers), client, load(cluster.files))
+        journey = Journey(cluster, Kcat(kafka.bootstrap_servers), client, cargo)
         journey.declare()
         first_champion(journey)
         second_champion_by_canary(journey)

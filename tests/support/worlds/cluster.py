@@ -43,9 +43,6 @@ class Cluster:
         self.api_url = f"http://127.0.0.1:{ports[0]}"
         self.gateways = {f"gateway-{number}": f"http://127.0.0.1:{port}" for number, port in enumerate(ports[1:], 1)}
         self.artifacts = self.folder / "artifacts"
-        self.files = self.folder / "files"
-        """What workers may read rows and bases from, beside what they download."""
-        self.files.mkdir()
         self.running: dict[str, Process] = {}
         self._tokens: dict[Role, str] = {}
 
@@ -128,7 +125,6 @@ class Cluster:
             "GRAFTWORK_BOOTSTRAP_TOKEN": self.admin_token,
             "GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS": self._places.bootstrap_servers,
             "GRAFTWORK_ARTIFACTS_URL": self.artifacts.as_uri(),
-            "GRAFTWORK_FILE_ROOTS": str(self.files),
             "GRAFTWORK_SOURCES_CACHE": str(self._places.downloads),
             "GRAFTWORK_JOB_LEASE_SECONDS": "3",
             "GRAFTWORK_SINGLETON_LEASE_SECONDS": "3",
