@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 SEMANTIC = ["2xx", "3xx", "401", "403", "404", "409", "410", "412", "413", "422", "428", "429"]
+AS_OPENAI = "^/v1/(chat/)?completions$"
+"""Operations that answer 400 where ours answer 422, as OpenAI's clients expect."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,10 @@ def settings_of(token: str | None, effort: Effort) -> str:
     }
     if token is not None:
         document["auth"] = {"openapi": {"token": {"bearer": token}}}
-    return toml(document)
+    bent = {"positive_data_acceptance": {"expected-statuses": ["400", *SEMANTIC]}}
+    return (
+        f'{toml(document)}[[operations]]\ninclude-path-regex = "{AS_OPENAI}"\n{toml({"operations": {"checks": bent}})}'
+    )
 
 
 def toml(document: dict[str, Any]) -> str:
