@@ -12,8 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from processes.head_requests import HeadAsGet
 from processes.request_encoding import DecodedBody
 from workers.serve import problems
+from workers.serve.engines.port import OpenEngine
 from workers.serve.files import GatewayFiles
-from workers.serve.gateway import Gateway, OpenEngine, running
+from workers.serve.gateway import Gateway, running
 from workers.serve.protocols import health, oip, predict
 from workers.serve.protocols.bearer import BEARER, bearer
 from workers.serve.protocols.description import GUARDED, describe

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from schemas.serving import GatewayBoot
 from workers.serve.control import ControlPlane
-from workers.serve.engines.port import Engine
+from workers.serve.engines.port import OpenEngine
 from workers.serve.files import GatewayFiles
 from workers.serve.observe.clock import BootClock
 from workers.serve.observe.journal import Journal
@@ -47,9 +47,6 @@ class Gateway:
         self.metrics.applied_weight.set(state.weight_shown())
         self.metrics.lease_seconds.set(max(0.0, state.lease.until - state.clock.now()))
         return self.metrics.render()
-
-
-OpenEngine = Callable[[Metrics], Engine]
 
 
 @asynccontextmanager

@@ -17,8 +17,8 @@ from tests.support.scripted_engine import ScriptedEngine, generation_of, scripte
 from workers.runtime.artifacts import ArtifactStore
 from workers.serve.app import create_app
 from workers.serve.engines.by_task import by_task
+from workers.serve.engines.port import OpenEngine
 from workers.serve.files import GatewayFiles
-from workers.serve.gateway import OpenEngine
 from workers.serve.settings import GatewaySettings
 
 ROLLOUT: Final = UUID(int=99)

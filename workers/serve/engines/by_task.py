@@ -1,6 +1,6 @@
 """One engine of every task: each version is answered by the engine of its task."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -8,14 +8,13 @@ from uuid import UUID
 from schemas.serving import ServedVersion
 from workers.graph.decoder.session import DecoderSession
 from workers.graph.session import GraphSession
-from workers.serve.engines.decode.bases import Artifacts, OpenDecoder
+from workers.serve.engines.artifacts import Artifacts
+from workers.serve.engines.decode.bases import OpenDecoder
 from workers.serve.engines.decode.engine import DecodeEngine
 from workers.serve.engines.graph.engine import GraphEngine
 from workers.serve.engines.graph.sessions import OpenSession, Sessions
-from workers.serve.engines.port import Answers, Engine, Piece
+from workers.serve.engines.port import Answers, Engine, OpenEngine, Piece
 from workers.serve.observe.metrics import Metrics
-
-OpenEngine = Callable[[Metrics], Engine]
 
 
 class ByTask:
@@ -48,8 +47,8 @@ class ByTask:
 
     def check_deadline(self, requests: Sequence[Any], drawable: Sequence[ServedVersion], seconds: float) -> None:
         """A deployment keeps its task: whatever may be drawn is answered by one engine."""
-        for version in drawable[:1]:
-            self._engine(version).check_deadline(requests, drawable, seconds)
+        if drawable:
+            self._engine(drawable[0]).check_deadline(requests, drawable, seconds)
 
     def check_room(self, requests: Sequence[Any], version: ServedVersion) -> None:
         self._engine(version).check_room(requests, version)

@@ -1,11 +1,12 @@
 """The seam between a gateway and whatever answers: the gateway draws, counts, signs and observes; an engine answers."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
 from schemas.serving import ServedVersion
+from workers.serve.observe.metrics import Metrics
 
 
 @dataclass(frozen=True)
@@ -84,3 +85,6 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+OpenEngine = Callable[[Metrics], Engine]

@@ -4,18 +4,18 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 from uuid import UUID
 
 import numpy as np
 
-from schemas.artifacts import ArtifactRef, Digest
+from schemas.artifacts import Digest
 from schemas.serving import ServedVersion
 from workers.base.chat import ChatTemplate, open_chat_template
 from workers.base.tokenizer import TextTokenizer
 from workers.graph.decoder.decoding import Decoding
 from workers.graph.decoder.session import DecoderSession
 from workers.runtime.errors import JobError
+from workers.serve.engines.artifacts import Artifacts
 from workers.serve.engines.decode.output import Output
 from workers.serve.engines.decode.reader import Reader
 from workers.serve.engines.decode.request import Request
@@ -25,12 +25,6 @@ from workers.tasks.text_generation.prompts import Prompts
 from workers.tasks.text_generation.writing import Asked
 
 logger = logging.getLogger(__name__)
-
-
-class Artifacts(Protocol):
-    """What `workers.runtime.artifacts.ArtifactStore` does."""
-
-    def fetch(self, ref: ArtifactRef) -> Path: ...
 
 
 OpenDecoder = Callable[[Path], DecoderSession]

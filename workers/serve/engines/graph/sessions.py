@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
-from schemas.artifacts import ArtifactRef, Digest
+from schemas.artifacts import Digest
 from schemas.serving import ServedVersion
 from workers.base.arrays import Logits
+from workers.serve.engines.artifacts import Artifacts
 from workers.tasks.text_classification.smoke import SMOKE_ROW, check_smoke
 
 logger = logging.getLogger(__name__)
@@ -20,12 +21,6 @@ class Session(Protocol):
     def load(self, version: str, adapter: Path, max_length: int | None = None) -> None: ...
     def unload(self, version: str) -> None: ...
     def logits(self, texts: Sequence[str], version: str) -> Logits: ...
-
-
-class Artifacts(Protocol):
-    """What `workers.runtime.artifacts.ArtifactStore` does."""
-
-    def fetch(self, ref: ArtifactRef) -> Path: ...
 
 
 OpenSession = Callable[[Path, Path, int], Session]
