@@ -72,6 +72,19 @@ def planted_conversations(count: int, seed: int = 0) -> list[Messages]:
     ]
 
 
+def planted_by_a_word(word: str, count: int, seed: int = 0) -> list[PromptCompletion]:
+    """Prompts of filler and unknown words: their completions say whether `word` is among them, too."""
+    generator = random.Random(seed)
+    found = []
+    for number in range(count):
+        words = generator.sample(("film", "movie", "plot", "scene", "unheard", "unseen"), k=generator.randint(2, 5))
+        answer = tuple(ANSWERS)[number % 2]
+        if answer == "good":
+            words.insert(generator.randrange(len(words) + 1), word)
+        found.append(PromptCompletion(" ".join(words), f"film {answer}"))
+    return found
+
+
 def _planted(count: int, seed: int) -> Sequence[tuple[str, str]]:
     generator = random.Random(seed)
     found = []
