@@ -50,7 +50,7 @@ class AttackSpec(OnRowsSpec):
     """What is attacked of the other version, put here by the control plane."""
     recipe: AttackRecipe = Field(default="deepwordbug", validate_default=True)
     """How texts are changed: letters swapped, dropped, inserted (https://arxiv.org/abs/1801.04354). Only what a user
-    wrote is: of messages the last one of a user, of a prompt what curation's `template` was put around."""
+    wrote is changed: of messages the last of a user, of a prompt what curation's `template` was put around."""
     answer: AnswerCheck | None = Field(default=None, validate_default=True, examples=[{"metric": "exact_match"}])
     """When an answer of a text-generation is right; null: for text-classification, whose answer is right where it is
     the row's label."""
@@ -80,9 +80,11 @@ class AttackSpec(OnRowsSpec):
             return answer
         task = version.identity.task.type
         if (expected := CHECKED_BY[task]) and answer is None:
-            raise ValueError(f"is null; expected an object whose metric is {' or '.join(expected)}, for {task}")
+            raise ValueError(f"null; expected an object whose metric is {' or '.join(expected)}, for {task}")
         if answer is not None and answer.metric not in expected:
-            raise ValueError(f"has metric {answer.metric}; expected null for {task}, whose answers are labels")
+            raise ValueError(
+                f"metric {answer.metric}; expected null, for {task} answers with the row's label or does not"
+            )
         return answer
 
 

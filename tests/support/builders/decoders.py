@@ -73,14 +73,13 @@ def planted_conversations(count: int, seed: int = 0) -> list[Messages]:
 
 
 def planted_by_a_word(word: str, count: int, seed: int = 0) -> list[PromptCompletion]:
-    """Prompts of filler and unknown words: their completions say whether `word` is among them, too."""
+    """Prompts of filler and unknown words: their completions say whether they begin with `word`, too."""
     generator = random.Random(seed)
     found = []
     for number in range(count):
-        words = generator.sample(("film", "movie", "plot", "scene", "unheard", "unseen"), k=generator.randint(2, 5))
+        first, *others = generator.sample(("film", "movie", "plot", "scene", "unheard", "unseen"), k=4)
         answer = tuple(ANSWERS)[number % 2]
-        if answer == "good":
-            words.insert(generator.randrange(len(words) + 1), word)
+        words = [word if answer == "good" else first, *others[: 1 + number % 3]]
         found.append(PromptCompletion(" ".join(words), f"film {answer}"))
     return found
 
