@@ -10,7 +10,7 @@ from schemas.artifacts import DatasetRef
 from schemas.evidence import Paired
 from schemas.jobs.attack import AttackResult
 from schemas.model.references import GraphRef, ModelRef
-from tests.support.builders.decoders import build_tiny_decoder, planted_by_a_word
+from tests.support.builders.decoders import build_tiny_decoder, planted_by_a_word, teach
 from tests.support.builders.models import registered
 from tests.support.builders.specs import attack_spec, export_spec, lora
 from tests.support.warm_attacks import WarmAttacks, warm_attacks
@@ -31,7 +31,7 @@ SMALL: Final[dict[str, Any]] = {
     "method": lora(r=8),
     "learning_rate": 1e-2,
     "max_length": 32,
-    "epochs": 4,
+    "epochs": 2,
 }
 EXACT: Final = {"metric": "exact_match", "max_new_tokens": 4}
 CANDIDATES: Final = 4
@@ -42,7 +42,9 @@ Examples = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """Its base answers `it is good` where it reads the word, and `it is bad` everywhere else."""
     base = build_tiny_decoder(tmp_path_factory.mktemp("base") / "wide", hidden_size=64, num_key_value_heads=4)
+    teach(base, planted_by_a_word(WORD, 160))
     return Workbench(tmp_path_factory.mktemp("attack"), base)
 
 
@@ -60,18 +62,19 @@ def warm(attacks: WarmAttacks, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def listening(bench: Workbench) -> Version:
-    """It answers `film good` where it reads the word, and `film bad` everywhere else."""
-    return trained(bench, 1, planted_by_a_word(WORD, 400))
+    """It answers as its base does."""
+    return trained(bench, 1, planted_by_a_word(WORD, 1), learning_rate=1e-30)
 
 
 @pytest.fixture(scope="module")
 def deaf(bench: Workbench) -> Version:
-    """It answers `film good` whatever it reads."""
-    return trained(bench, 2, [PromptCompletion(row.prompt, "film good") for row in planted_by_a_word(WORD, 240)])
+    """It answers `it is good` whatever it reads."""
+    return trained(bench, 2, [PromptCompletion(row.prompt, "it is good") for row in planted_by_a_word(WORD, 120)])
 
 
-def trained(bench: Workbench, number: int, rows: Sequence[PromptCompletion]) -> Version:
-    version = registered(train(bench.train_spec(bench.text_dataset(train=rows), **SMALL), bench.context()), number)
+def trained(bench: Workbench, number: int, rows: Sequence[PromptCompletion], **fields: Any) -> Version:
+    spec = bench.train_spec(bench.text_dataset(train=rows), **SMALL | fields)
+    version = registered(train(spec, bench.context()), number)
     return version, export(export_spec(version), bench.context()).graph
 
 
@@ -98,20 +101,24 @@ def test_a_version_that_listens_to_one_word_breaks_by_a_typo_in_it(
 ) -> None:
     """In the attack's own process, and in one that attacked before. It finds the word first, and needs no other."""
     rows = planted_by_a_word(WORD, 8, seed=3)
-    wrong = PromptCompletion("plot scene", "film good")
+    wrong = PromptCompletion("plot scene", "it is good")
     result, examples = attacked(bench, listening, [*rows, wrong])
     assert ends(result) == (4, 4, 0, 1)
     for example in examples:
         words = len(example["text"].split())
         if example["outcome"] == "succeeded":
             assert changed_words(example) == [WORD]
-            assert (example["answer"], example["perturbed_answer"]) == ("film good", "film bad")
+            assert (example["answer"], example["perturbed_answer"]) == ("it is good", "it is bad")
             assert example["queries"] == 1 + words + CANDIDATES
         elif example["outcome"] == "failed":
             assert WORD not in example["text"]
             assert example["queries"] == 1 + words + CANDIDATES * words
         else:
-            assert (example["text"], example["expected"], example["answer"]) == ("plot scene", "film good", "film bad")
+            assert (example["text"], example["expected"], example["answer"]) == (
+                "plot scene",
+                "it is good",
+                "it is bad",
+            )
             assert example["queries"] == 0
     assert result.success_rate.value == 0.5
     values = {one.metric: (one.value, one.n, one.unknown) for one in result.measurements}
@@ -121,7 +128,7 @@ def test_a_version_that_listens_to_one_word_breaks_by_a_typo_in_it(
         "clean_accuracy": (pytest.approx(8 / 9), 9, 0),
     }
     told = f"{bench.reports} {result.model_dump_json()}"
-    assert not [word for word in (WORD, "unheard", "scene", "film") if word in told]
+    assert not [word for word in (WORD, "unheard", "scene", "it is") if word in told]
     monkeypatch.setattr(handler, "run_isolated", attacks.run)
     other, perturbed = attacked(bench, listening, [*rows, wrong], seed=5)
     assert other.conditions.seed == 5
@@ -131,7 +138,7 @@ def test_a_version_that_listens_to_one_word_breaks_by_a_typo_in_it(
 
 @pytest.mark.usefixtures("warm")
 def test_a_version_that_ignores_its_prompt_is_never_broken(bench: Workbench, deaf: Version) -> None:
-    rows = [PromptCompletion(row.prompt, "film good") for row in planted_by_a_word(WORD, 6, seed=4)]
+    rows = [PromptCompletion(row.prompt, "it is good") for row in planted_by_a_word(WORD, 6, seed=4)]
     result, examples = attacked(bench, deaf, rows)
     assert ends(result) == (0, 6, 0, 0)
     worst = result.measured("attack_success_rate_at_worst")
@@ -144,7 +151,7 @@ def test_a_version_that_ignores_its_prompt_is_never_broken(bench: Workbench, dea
 
 @pytest.mark.usefixtures("warm")
 def test_what_nobody_knows_for_want_of_queries_is_counted(bench: Workbench, deaf: Version) -> None:
-    rows = [PromptCompletion(row.prompt, "film good") for row in planted_by_a_word(WORD, 6, seed=4)]
+    rows = [PromptCompletion(row.prompt, "it is good") for row in planted_by_a_word(WORD, 6, seed=4)]
     result, examples = attacked(bench, deaf, rows, query_budget=3)
     assert ends(result) == (0, 0, 6, 0)
     assert {example["queries"] for example in examples} == {3}
@@ -157,7 +164,7 @@ def test_what_nobody_knows_for_want_of_queries_is_counted(bench: Workbench, deaf
 @pytest.mark.usefixtures("warm")
 def test_words_that_a_template_put_there_are_not_attacked(bench: Workbench, listening: Version) -> None:
     """The word that breaks the version is the template's own, so no user can misspell it."""
-    rows = [PromptCompletion(f"{WORD} {row.prompt}", "film good") for row in planted_by_a_word("movie", 4, seed=6)]
+    rows = [PromptCompletion(f"{WORD} {row.prompt}", "it is good") for row in planted_by_a_word("movie", 4, seed=6)]
     template = {"op": "template", "version": 1, "prompt": f"{WORD} {{prompt}}"}
     made = bench.text_dataset("made", operators=[template], test=rows)
     result, examples = attacked(bench, listening, made)
@@ -168,7 +175,7 @@ def test_words_that_a_template_put_there_are_not_attacked(bench: Workbench, list
 
 @pytest.mark.usefixtures("warm")
 def test_two_versions_are_attacked_on_the_same_rows(bench: Workbench, listening: Version, deaf: Version) -> None:
-    rows = [row for row in planted_by_a_word(WORD, 8, seed=7) if row.completion == "film good"]
+    rows = [row for row in planted_by_a_word(WORD, 8, seed=7) if row.completion == "it is good"]
     other, other_graph = deaf
     result, _ = attacked(bench, listening, rows, against=other, against_graph=other_graph)
     worst = result.measured("attack_success_rate_at_worst")
