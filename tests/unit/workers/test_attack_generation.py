@@ -112,7 +112,8 @@ def test_a_version_that_listens_to_one_word_breaks_by_a_typo_in_it(
             assert example["queries"] == 1 + words + CANDIDATES
         elif example["outcome"] == "failed":
             assert WORD not in example["text"]
-            assert example["queries"] == 1 + words + CANDIDATES * words
+            # A letter may be replaced by itself, which changes nothing and is not asked.
+            assert example["queries"] in (1 + words + CANDIDATES * words, words + CANDIDATES * words)
         else:
             assert (example["text"], example["expected"], example["answer"]) == (
                 "plot scene",
