@@ -24,8 +24,8 @@ demo: install ## the main job: raw reviews to a promoted adapter, a canary promo
 up: install ## everything on this machine: API, reconciler, reactions, workers, gateways
 	@$(BIN)/graftwork up $(ARGS)
 
-test: install ## the tests, three files at a time; it lists what it skips (nightly ones too: ARGS=--whole)
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: install ## the tests, two files at a time; it lists what it skips (nightly ones too: ARGS=--whole)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install lint types contracts ## format, lint, types, import contracts, fast tests
 	@$(BIN)/python -m pytest -q -m "not slow and not kafka and not postgres and not e2e and not browser" $(ARGS)

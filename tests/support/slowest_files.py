@@ -1,6 +1,6 @@
 """Where the tests' time went, by pytest's JUnit report: `slowest_files.py report.xml`, seconds of wall and CPU a file.
 
-The CPU seconds are those of the tests' own processes; a broker and a database server that all tests share are not in it.
+The CPU seconds are those of the tests' own processes, without the broker and the database server that all tests share.
 """
 
 import sys

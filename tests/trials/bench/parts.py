@@ -28,7 +28,7 @@ CANARY: Final[dict[str, Any]] = {
     "deadline_seconds": 14,
     "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
 }
-"""How the shared system tries a version. Its deadline is as long as leases allow: a busy machine shall queue, not refuse."""
+"""How the shared system tries a version. Its deadline is as long as leases allow: a busy machine is to queue."""
 
 
 class Unmeasured(Exception):
