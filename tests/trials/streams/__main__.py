@@ -6,6 +6,7 @@ Ends with status 1 when an account does not agree with another, with 2 when it c
 import argparse
 import asyncio
 import logging
+import shutil
 import sys
 import tempfile
 import time
@@ -16,7 +17,7 @@ from tests.support.processes import end_on_sigterm
 from tests.trials.streams.callers import Callers
 from tests.trials.streams.plan import Leg, Strike, plan_legs
 from tests.trials.streams.site import StreamsSite, streams_site
-from tests.trials.streams.verdict import judge, table
+from tests.trials.streams.verdict import judge, judge_enough, table
 from tests.trials.streams.versions import MODEL
 
 LOOK_SECONDS = 0.02
@@ -30,13 +31,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folder = Path(tempfile.mkdtemp(prefix="graftwork-streams-"))
     try:
         with streams_site(folder) as site:
-            return _run(site, asked.requests, asked.seed)
+            agree = _run(site, asked.requests, asked.seed)
     except AssertionError as error:
         print(f"streams: {error}\nlogs: {folder}", file=sys.stderr)  # noqa: T201
         return 2
+    if not agree:
+        _say(f"logs, journals and database: {folder}")
+        return 1
+    shutil.rmtree(folder)
+    return 0
 
 
-def _run(site: StreamsSite, requests: int, seed: int) -> int:
+def _run(site: StreamsSite, requests: int, seed: int) -> bool:
+    """Whether every account agrees."""
     began = time.monotonic()
     callers = Callers(site.gateways, MODEL, site.signing_key, f"{MODEL}/1")
     for number, leg in enumerate(plan_legs(requests, seed), start=1):
@@ -45,20 +52,18 @@ def _run(site: StreamsSite, requests: int, seed: int) -> int:
             site.look_for_faults()
         _say(f"rollout {number}: {len(callers.seen)} of {requests} requests, {time.monotonic() - began:.0f} s")
     verdict = judge(site.account(callers.seen))
-    discrepancies = [*site.faults, *verdict.discrepancies]
+    discrepancies = [*site.faults, *judge_enough(verdict.requests), *verdict.discrepancies]
     _say(table(verdict))
     _say(f"killed: {', '.join(f'{part} {times} times' for part, times in site.kills.items())}")
     for text in discrepancies[:SHOWN]:
         _say(f"WRONG {text}")
     word = f"{len(discrepancies)} DISCREPANCIES" if discrepancies else "EVERY UNIT COUNTED ONCE"
     _say(f"{word} (seed {seed}, {time.monotonic() - began:.0f} s)")
-    return 1 if discrepancies else 0
+    return not discrepancies
 
 
 async def _play(site: StreamsSite, callers: Callers, leg: Leg) -> None:
-    async with asyncio.TaskGroup() as group:
-        group.create_task(callers.ask(leg.requests))
-        group.create_task(_strike(site, callers, leg.strikes))
+    await asyncio.gather(callers.ask(leg.requests), _strike(site, callers, leg.strikes))
 
 
 async def _strike(site: StreamsSite, callers: Callers, strikes: Sequence[Strike]) -> None:

@@ -14,7 +14,7 @@ from schemas.serving import Arm, PredictionClaims
 from tests.trials.streams.plan import Planned
 from tests.trials.streams.seen import Ending, Seen
 
-AT_ONCE: Final = 6
+AT_ONCE: Final = 12
 PATH: Final = "/v1/chat/completions"
 IDLE_SECONDS: Final = 3.0
 """A gateway closes an idle connection after 5 s: one that may be closing is not used again."""
@@ -50,9 +50,7 @@ class Callers:
 
     async def ask(self, requests: Sequence[Planned]) -> None:
         waiting = iter(requests)
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(self._ask_in_turn(waiting))
+        await asyncio.gather(*(self._ask_in_turn(waiting) for _ in range(AT_ONCE)))
 
     async def _ask_in_turn(self, waiting: Iterator[Planned]) -> None:
         lines = _Lines()
@@ -95,7 +93,8 @@ class Callers:
 
     async def _read(self, planned: Planned, response: httpx.Response, boot: UUID) -> Seen:
         arm = response.headers.get("x-variant")
-        claims = None
+        ending: Ending
+        claims: PredictionClaims | None = None
         try:
             if response.is_success and planned.way == "whole":
                 ending, claims = "finished", self._claims(json.loads(await response.aread()))
@@ -105,16 +104,16 @@ class Callers:
                 await response.aread()
                 ending = "failed" if arm else "refused"
         except httpx.TransportError:
-            ending = "cut"
+            return _seen(planned, boot, "cut", arm)
         return _seen(planned, boot, ending, arm, claims)
 
-    async def _read_pieces(
-        self, planned: Planned, response: httpx.Response
-    ) -> tuple[Ending, PredictionClaims | None]:
+    async def _read_pieces(self, planned: Planned, response: httpx.Response) -> tuple[Ending, PredictionClaims | None]:
         most = {"some pieces": planned.pieces, "no piece": 0}.get(planned.way)
         if most == 0:
             return "hung up", None
-        pieces, claims, ending = 0, None, "cut"
+        ending: Ending = "cut"
+        claims: PredictionClaims | None = None
+        pieces = 0
         async for line in response.aiter_lines():
             if not line.startswith(DATA):
                 continue
@@ -138,8 +137,7 @@ class Callers:
             "model": self.named_version if planned.way == "by name" else self.model,
             "messages": [{"role": "user", "content": planned.prompt}],
             "max_tokens": planned.max_tokens,
-            "temperature": 1,
-            "seed": planned.number,
+            "temperature": 0,
             "stream": planned.way != "whole",
         }
 

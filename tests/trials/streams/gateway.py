@@ -15,7 +15,7 @@ START_SECONDS = 120
 
 
 class Gateway:
-    """`boot` is the life that listens, None while none does; `killed` are those that were ended by SIGKILL."""
+    """`boot` is the life that listens, None while none does."""
 
     def __init__(self, machine: Machine, deployment: str, name: str, kept: Path) -> None:
         self._machine, self._deployment, self.name, self._kept = machine, deployment, name, kept
@@ -24,7 +24,8 @@ class Gateway:
         self._process: Process | None = None
         self.boot: UUID | None = None
         self.boots: list[UUID] = []
-        self.killed: set[UUID] = set()
+        self.killed: dict[UUID, int] = {}
+        """Each life that was ended by SIGKILL, and the second since when it had not the time to tell of its seconds."""
 
     @property
     def url(self) -> str:
@@ -47,10 +48,11 @@ class Gateway:
         self.boots.append(boot_of(journal))
         self.boot = self.boots[-1]
 
-    def kill(self) -> None:
+    def kill(self, untold_since: int) -> None:
         """SIGKILL. No caller comes to it any more when it falls."""
-        assert self._process is not None and self.boot is not None
-        self.killed.add(self.boot)
+        assert self._process is not None
+        assert self.boot is not None
+        self.killed[self.boot] = untold_since
         self.boot = None
         self._process.kill()
         self.keep_journals()

@@ -1,4 +1,4 @@
-"""What a seed plans: what each caller asks and when it hangs up, and which process is killed after how many requests."""
+"""What a seed plans: what each caller asks and when it hangs up, and which process is killed when."""
 
 import random
 from collections.abc import Iterator
@@ -13,15 +13,16 @@ that the caller names, which is nobody's unit."""
 WAYS: Final[dict[Way, float]] = {"to the end": 45, "some pieces": 25, "no piece": 17, "whole": 10, "by name": 3}
 """How often, of 100."""
 KEYED: Final = 0.6
-"""The share of requests with a session key of their own: one can be found again in every account by its key's hash."""
-LEG: Final = 500
-"""Requests that one rollout serves. The second gateway that it loses takes the canary's weight: then there is another."""
+"""The share of requests with a session key of their own, by whose hash they are found again in every account. All who
+leave before the first piece have one: of them nothing else is known."""
+LEG: Final = 1000
+"""Requests under one rollout. The second gateway that is lost takes the canary's weight: then there is another one."""
 GATEWAYS: Final = ("gateway-1", "gateway-2")
 API: Final = "api"
-MOST_PIECES, MOST_TOKENS = 12, 60
+MOST_PIECES, MOST_TOKENS = 15, 40
 MOST_PATIENCE: Final = 0.05
-"""Seconds until somebody hangs up who waits for no piece: some hang up before they were heard, some when it has begun."""
-MOST_THOUGHT: Final = 0.3
+"""Seconds until somebody hangs up who waits for no piece: some are not heard yet, some are answered already."""
+MOST_THOUGHT: Final = 0.5
 """Seconds between an answer and the next question."""
 
 
@@ -68,10 +69,11 @@ def plan_legs(requests: int, seed: int) -> Iterator[Leg]:
 
 
 def _request(number: int, dice: random.Random, prompts: list[str]) -> Planned:
+    way = dice.choices(list(WAYS), weights=list(WAYS.values()))[0]
     return Planned(
         number=number,
-        way=dice.choices(list(WAYS), weights=list(WAYS.values()))[0],
-        key=f"caller-{number}" if dice.random() < KEYED else None,
+        way=way,
+        key=f"caller-{number}" if way == "no piece" or dice.random() < KEYED else None,
         prompt=dice.choice(prompts),
         max_tokens=dice.randint(2, MOST_TOKENS),
         pieces=dice.randint(1, MOST_PIECES),

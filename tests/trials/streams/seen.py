@@ -8,8 +8,8 @@ from schemas.serving import Arm, PredictionClaims
 
 Ending = Literal["finished", "failed", "hung up", "left", "cut", "gone", "refused"]
 """`finished`: read to the last piece, which is signed. `failed`: told that it is an error. `hung up`: left after the
-answer's head. `left`: hung up before the head. `cut`: the connection ended after the head; `gone`: before it. `refused`:
-not admitted, which an answer without a variant says."""
+answer's head. `left`: left before the head. `cut`: the connection ended after the head; `gone`: before it. `refused`:
+answered without an arm, so not admitted."""
 
 
 @dataclass(frozen=True)

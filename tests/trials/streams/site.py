@@ -17,9 +17,10 @@ from tests.support.fresh_sqlite import fresh_sqlite
 from tests.support.processes import Processes
 from tests.support.waiting import wait_for
 from tests.support.worlds.machine import TOKEN, Machine
-from tests.trials.streams.account import Account, read_account
+from tests.trials.streams.account import Account
 from tests.trials.streams.gateway import Gateway
 from tests.trials.streams.plan import API, GATEWAYS
+from tests.trials.streams.reading import read_account
 from tests.trials.streams.seen import Seen
 from tests.trials.streams.versions import MODEL, plant_versions
 
@@ -33,8 +34,10 @@ CANARY: Final[dict[str, Any]] = {
     "safe_alpha": 1e-9,
     "sample_ratio_alpha": 1e-9,
 }
-"""No evidence of a few hundred requests ends it: neither its errors are the versions' fault nor are they alike for long."""
+"""No evidence of some hundred requests ends it: its errors are the kills'."""
 SETTLE_SECONDS: Final = 60.0
+TELLING_SECONDS: Final = 15
+"""So long after a second began it may still be told: its last answer has 12 s."""
 
 
 class StreamsSite:
@@ -47,6 +50,8 @@ class StreamsSite:
         self.kills: dict[str, int] = dict.fromkeys((*GATEWAYS, API), 0)
         self.faults: list[str] = []
         """Processes that ended by themselves."""
+        self._api_away_since: float | None = None
+        self._api_back = 0.0
 
     def start(self) -> None:
         """The first version is stable on both gateways."""
@@ -72,7 +77,7 @@ class StreamsSite:
 
     @contextmanager
     def canary(self) -> Iterator[None]:
-        """The second version has half of the traffic of both gateways. In the end everything has been told and folded."""
+        """The second version has half of the traffic of both gateways. In the end all is told and folded."""
         with self.client() as client:
             rollout = client.start_rollout(DEPLOYMENT, str(self._versions[1]), reason="streams")
             wait_for(lambda: self._serve_canary(client), "both gateways give the canary weight", seconds=SETTLE_SECONDS)
@@ -85,13 +90,15 @@ class StreamsSite:
         self.kills[part] += 1
         if part == API:
             self._machine.kill_api()
+            self._api_away_since = time.time()
         else:
-            self._gateway(part).kill()
+            self._gateway(part).kill(self._untold_since())
 
     def restart(self, part: str) -> None:
         """After `kill`. Returns once it is ready."""
         if part == API:
             self._machine.api()
+            self._api_back = time.time()
         else:
             self._gateway(part).start()
 
@@ -106,7 +113,7 @@ class StreamsSite:
         for gateway in self.gateways:
             if not gateway.running:
                 self.faults.append(f"{gateway.name} ended by itself")
-                gateway.kill()
+                gateway.kill(self._untold_since())
                 gateway.start()
         if not self._reconciler.running:
             self.faults.append("the reconciler ended by itself")
@@ -114,6 +121,13 @@ class StreamsSite:
 
     def _gateway(self, name: str) -> Gateway:
         return next(gateway for gateway in self.gateways if gateway.name == name)
+
+    def _untold_since(self) -> int:
+        """Of a gateway that falls now. While the API is away nothing can be told, and afterwards not all at once."""
+        now, away_since = time.time(), self._api_away_since
+        if away_since is None or away_since < self._api_back < now - TELLING_SECONDS:
+            away_since = now
+        return int(away_since - TELLING_SECONDS)
 
     def _serve_canary(self, client: Client) -> bool:
         weights = [one.applied_weight for one in client.list_gateways(DEPLOYMENT) if one.live]
