@@ -28,7 +28,7 @@ CANARY: Final[dict[str, Any]] = {
     "deadline_seconds": 60,
     "metrics": [{"name": "error", "margin": 0.1}, {"name": "wrong", "margin": 0.2}],
 }
-"""How the shared system tries a version. Callers wait: a queue is what throughput needs, not refusals on a busy machine."""
+"""How the shared system tries a version. Callers wait: throughput needs a queue, not refusals on a busy machine."""
 
 
 class Unmeasured(Exception):
