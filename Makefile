@@ -24,7 +24,7 @@ demo: install ## the main job: raw reviews to a promoted adapter, a canary promo
 up: install ## everything on this machine: API, reconciler, reactions, workers, gateways
 	@$(BIN)/graftwork up $(ARGS)
 
-test: install ## all tests, two files at a time; it lists what it skips
+test: install ## the tests, two files at a time; it lists what it skips (nightly ones too: ARGS=--whole)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install lint types contracts ## format, lint, types, import contracts, fast tests
@@ -81,8 +81,8 @@ soak: install ## ten minutes of mixed load, and whether memory and tables stay f
 mutation: install ## edits the code that matters most in thousands of ways; the tests have to see nine of ten
 	@nice $(BIN)/python -m tests.trials.mutation $(ARGS)
 
-journeys: install ## journeys that take minutes: a canary with a class that only one version knows
-	@$(BIN)/python -m pytest -q tests/trials/journeys $(ARGS)
+journeys: install ## tests that CI leaves to the night: journeys of minutes, and every benchmark that CI runs by turns
+	@$(BIN)/python -m pytest -q --whole -m "nightly or by_turns" $(ARGS)
 
 nightly: ## what does not fit into CI: long journeys, chaos and streams, the whole hostile campaigns, all imagined worlds, mutation testing
 	@status=0; for target in journeys chaos streams hostile simulate mutation; do $(MAKE) $$target || status=$$?; done; exit $$status
