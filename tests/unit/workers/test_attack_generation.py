@@ -96,6 +96,11 @@ def changed_words(example: dict[str, Any]) -> list[str]:
     return [mine for mine, theirs in pairs if mine != theirs]
 
 
+def up_to_a_letter(queries: int) -> tuple[int, int]:
+    """A letter may be replaced by itself, which changes nothing and is not asked."""
+    return queries - 1, queries
+
+
 def test_a_version_that_listens_to_one_word_breaks_by_a_typo_in_it(
     bench: Workbench, listening: Version, attacks: WarmAttacks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,11 +114,10 @@ def test_a_version_that_listens_to_one_word_breaks_by_a_typo_in_it(
         if example["outcome"] == "succeeded":
             assert changed_words(example) == [WORD]
             assert (example["answer"], example["perturbed_answer"]) == ("it is good", "it is bad")
-            assert example["queries"] == 1 + words + CANDIDATES
+            assert example["queries"] in up_to_a_letter(1 + words + CANDIDATES)
         elif example["outcome"] == "failed":
             assert WORD not in example["text"]
-            # A letter may be replaced by itself, which changes nothing and is not asked.
-            assert example["queries"] in (1 + words + CANDIDATES * words, words + CANDIDATES * words)
+            assert example["queries"] in up_to_a_letter(1 + words + CANDIDATES * words)
         else:
             assert (example["text"], example["expected"], example["answer"]) == (
                 "plot scene",
