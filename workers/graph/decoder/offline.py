@@ -29,7 +29,7 @@ class Foretold:
     """What a version says of the learnt tokens of an example, given all before each."""
 
     log_likelihoods: list[float]
-    """Of each of them. Unit: nats."""
+    """Each token's log-probability. Unit: nats."""
     is_greedy: bool
     """Whether each of them is the most probable one: it would have written the same."""
 

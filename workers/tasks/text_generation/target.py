@@ -39,9 +39,8 @@ class Decoder(Protocol):
 def check(rows: Sequence[Row], spec: AttackSpec, where: str) -> None:
     if count := sum(not has_users_text(row) for row in rows):
         raise JobError(f"{where} has {count} conversations without a user's message: expected one before the answer")
-    assert spec.answer is not None
-    count = sum(not is_json(answer_of(row)) for row in rows)
-    if count and spec.answer.metric == "valid_json":
+    is_of_json = spec.answer is not None and spec.answer.metric == "valid_json"
+    if is_of_json and (count := sum(not is_json(answer_of(row)) for row in rows)):
         raise JobError(
             f"{where} has {count} completions that are no JSON, and answer.metric is valid_json: expected JSON in all "
             "of them, or exact_match"

@@ -10,7 +10,7 @@ from workers.tasks.text_generation.prompts import messages_of
 
 
 class UsersText:
-    """Of conversations the last message of a user before the answer, of prompts what curation's templates hold."""
+    """The last message of a user before the answer; in a prompt, what curation's templates were put around."""
 
     def __init__(self, operators: Sequence[Operator]) -> None:
         """`operators`: of the dataset version's manifest, in their order."""
