@@ -255,6 +255,13 @@ def test_an_export_for_other_modules_than_the_version_has_is_refused(jobs: Jobs)
         ("train", TRAIN | {"dataset": "revews@latest"}, "spec.dataset", "did you mean 'reviews'"),
         ("export", {"model_version": "sentimnt@champion"}, "spec.model_version", "did you mean 'sentiment'"),
         ("export", {"model_version": "sentiment/1", "base_graph": {}}, "spec.base_graph", "leave it out"),
+        ("export", {"model_version": "sentiment/1", "precision": "int5"}, "spec.precision", "'fp32' or 'int4'"),
+        (
+            "export",
+            {"model_version": "sentiment/1", "precision": "int4"},
+            "spec.precision",
+            "sentiment/1 in int4: expected fp32 for text-classification",
+        ),
         ("merge", {"model": "m", "sources": ["sentiment/1", "nobody/1"]}, "spec.sources.1.model_version", "nobody/1"),
         ("merge", {"model": "m", "merge_method": "linear", "sources": ["sentiment/1"] * 2}, "spec.merge_method", "cat"),
         ("train", TRAIN | {"task": frozen_head("x/1")}, "spec.task.head.model_version", "x/1"),
