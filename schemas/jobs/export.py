@@ -39,8 +39,8 @@ class ExportSpec(Strict):
     model_version: Annotated[ModelRef, AfterValidator(_has_a_graph)] = Field(examples=["sentiment@latest"])
     """What to export. In a request also `sentiment@latest`, `sentiment/3` or an id."""
     precision: Precision = "fp32"
-    """How the graph keeps the base's weights. `int4` is for text generation only: a smaller graph, whose answers are not
-    always the trained model's. What the version adds to its base stays in fp32."""
+    """How the graph keeps the base's weights. `int4` is for text generation only: a smaller graph, whose answers are
+    not always the trained model's. What the version adds to its base stays in fp32."""
     base_graph: Annotated[ArtifactRef | None, BaseGraphOf("model_version", "precision")] = None
     """A graph already exported that has inputs for all that this version changes, put here by the control plane; null:
     export one."""
