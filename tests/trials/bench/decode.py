@@ -29,8 +29,8 @@ from workers.export.handler import handle
 from workers.graph.decoder.session import DecoderSession
 from workers.runtime.schemes import pypi
 from workers.runtime.sources import Sources
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.decode.engine import DecodeEngine
-from workers.serve.observe.metrics import Metrics
 from workers.tasks.text_generation.writing import Asked
 
 SMOLLM2: Final = (

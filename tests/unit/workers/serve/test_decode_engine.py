@@ -23,6 +23,7 @@ from workers.base.tokenizer import TextTokenizer
 from workers.graph.decoder.offline import OfflineDecoder
 from workers.graph.decoder.session import DecoderSession
 from workers.runtime.errors import JobError
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.decode import batch, forecast
 from workers.serve.engines.decode.engine import DecodeEngine
 from workers.serve.engines.decode.lanes import MAX_TEXTS_OF_ONE, MAX_WAITING
@@ -31,7 +32,6 @@ from workers.serve.engines.decode.request import Request
 from workers.serve.engines.decode.sampling import Sampler
 from workers.serve.engines.decode.scheduler import STALE_SECONDS, Scheduler
 from workers.serve.engines.port import Piece, Unanswerable
-from workers.serve.observe.metrics import Metrics
 from workers.serve.problems import Problem
 from workers.tasks.text_generation.writing import Asked, Written
 
