@@ -15,8 +15,10 @@ from schemas.jobs import JobKind, JobResult
 from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import TrainResult
+from schemas.model.precision import Precision
 from tests.support.builders.artifacts import artifact, digest
-from tests.support.builders.models import HEAD_ALONE, graph_ref, identified_as
+from tests.support.builders.models import GENERATOR, HEAD_ALONE, graph_ref, identified_as
+from tests.support.builders.planted import plant_job, plant_model, plant_version
 from tests.support.builders.results import curated, evaluated, exported, merged, privacy_label, trained
 from tests.support.builders.specs import CURATE, HEAD, TRAIN, frozen_head
 from tests.support.jobs import Jobs
@@ -148,6 +150,21 @@ def test_an_export_is_an_attachment_and_its_base_graph_is_reused(jobs: Jobs) -> 
     jobs.complete(claim, exported(two))
     assert [row.artifact["digest"] for row in rows(jobs, BaseGraphRow)] == [graph_ref().base_graph.digest]
     assert {row.model_version_id for row in rows(jobs, AttachmentRow)} == {one, two}
+
+
+def test_base_graphs_of_two_precisions_are_kept_apart(jobs: Jobs) -> None:
+    with jobs.database.begin("tester") as uow:
+        plant_model(uow, versions=2)
+        identity, job = GENERATOR.model_dump(mode="json"), plant_job(uow)
+        one, _ = [plant_version(uow, job, number, identity=identity).id for number in (1, 2)]
+    precisions: tuple[Precision, ...] = ("fp32", "int4")
+    for precision in precisions:
+        base_graph = artifact(f"base graph in {precision}")
+        graph = graph_ref(one, identity=GENERATOR, precision=precision, base_graph=base_graph)
+        do(jobs, "export", {"model_version": "sentiment/1", "precision": precision}, exported(one, graph=graph))
+    for precision in precisions:
+        again = jobs.request("export", {"model_version": "sentiment/2", "precision": precision})
+        assert jobs.get(again).spec["base_graph"]["digest"] == artifact(f"base graph in {precision}").digest
 
 
 def test_an_evaluation_runs_on_the_latest_export_and_is_kept_once(jobs: Jobs) -> None:
