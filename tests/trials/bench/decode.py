@@ -1,6 +1,7 @@
 """Texts that a gateway's engine writes together, against transformers' `generate` of the same version."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,7 +80,9 @@ class Ours:
     async def _stream(self, began: float) -> tuple[float, int]:
         """When the first token came, and how many did."""
         first, tokens = None, 0
-        async for piece in self._engine.stream(Asked(prompt=PROMPT, max_tokens=TOKENS, temperature=0), self._version):
+        asked = Asked(prompt=PROMPT, max_tokens=TOKENS, temperature=0)
+        [question] = self._engine.admit([asked], [self._version], math.inf)
+        async for piece in self._engine.stream(question, self._version):
             first = first or time.perf_counter() - began
             tokens = piece.payload.completion_tokens
         assert first is not None
