@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
 
-.PHONY: help install mutation journeys nightly demo up test check hostile fmt lint types contracts generate published lock simulate bench load soak chaos chaos-mutations sbom audit clean
+.PHONY: help install mutation journeys nightly demo up test check hostile fmt lint types contracts generate published lock simulate bench load soak chaos chaos-mutations streams sbom audit clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ demo: install ## the main job: raw reviews to a promoted adapter, a canary promo
 up: install ## everything on this machine: API, reconciler, reactions, workers, gateways
 	@$(BIN)/graftwork up $(ARGS)
 
-test: install ## all tests, two files at a time; it lists what it skips
+test: install ## the tests, two files at a time; it lists what it skips (nightly ones too: ARGS=--whole)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install lint types contracts ## format, lint, types, import contracts, fast tests
@@ -72,17 +72,20 @@ chaos: install ## kills, stops and restarts every part, cuts gateways off, fills
 chaos-mutations: install ## spoils the design in seventeen ways; ordinary chaos rounds have to see each (ARGS="--name …")
 	@$(BIN)/python -m tests.trials.chaos.mutations --docs docs/chaos-mutations.md --out docs/chaos-mutations.json $(ARGS)
 
+streams: install ## ten thousand streamed answers, callers who hang up, gateways and API killed: each is counted once (ARGS="--seed 2")
+	@$(BIN)/python -m tests.trials.streams $(ARGS)
+
 soak: install ## ten minutes of mixed load, and whether memory and tables stay flat; TOPOLOGY=kafka SECONDS=600
 	@$(BIN)/python -m tests.trials.load.soak --topology $(or $(TOPOLOGY),embedded) --seconds $(or $(SECONDS),600) $(ARGS)
 
 mutation: install ## edits the code that matters most in thousands of ways; the tests have to see nine of ten
 	@nice $(BIN)/python -m tests.trials.mutation $(ARGS)
 
-journeys: install ## journeys that take minutes: a canary with a class that only one version knows
-	@$(BIN)/python -m pytest -q tests/trials/journeys $(ARGS)
+journeys: install ## tests that CI leaves to the night: journeys of minutes, and every benchmark that CI runs by turns
+	@$(BIN)/python -m pytest -q --whole -m "nightly or by_turns" $(ARGS)
 
-nightly: ## what does not fit into CI: long journeys and chaos, the whole hostile campaigns, all imagined worlds, mutation testing
-	@status=0; for target in journeys chaos hostile simulate mutation; do $(MAKE) $$target || status=$$?; done; exit $$status
+nightly: ## what does not fit into CI: long journeys, chaos and streams, the whole hostile campaigns, all imagined worlds, mutation testing
+	@status=0; for target in journeys chaos streams hostile simulate mutation; do $(MAKE) $$target || status=$$?; done; exit $$status
 
 sbom: install ## what we ship, as CycloneDX: sbom.cdx.json
 	@$(BIN)/python -m deploy.sbom

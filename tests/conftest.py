@@ -20,6 +20,7 @@ from tests.support.fresh_sqlite import fresh_sqlite
 from tests.support.postgres_server import PostgresServer
 from tests.support.processes import Processes
 
+pytest_plugins = ["tests.support.turns", "tests.support.spent"]
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 

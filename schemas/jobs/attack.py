@@ -72,4 +72,4 @@ class AttackResult(FindingOnRows):
     no gate asks it."""
     mean_queries: float = Field(ge=0)
     examples: ArtifactRef
-    """JSONL: original and perturbed text, label, answers and queries of each row. No API hands it out."""
+    """JSONL: original and perturbed text, expected answer, answers and queries of each row. No API hands it out."""

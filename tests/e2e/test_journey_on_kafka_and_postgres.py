@@ -4,7 +4,7 @@ import pytest
 
 from tests.support import audit
 from tests.support.broker import Broker
-from tests.support.cargo import Cargo, reviews, texts
+from tests.support.cargo import Cargo, planted_reviews, reviews, texts
 from tests.support.journey import WAIVER, Journey
 from tests.support.kcat import Kcat
 from tests.support.worlds.cluster import Cluster
@@ -12,7 +12,13 @@ from tests.support.worlds.cluster import Cluster
 pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(1200)]
 
 
-@pytest.fixture(params=["text-classification", "text-generation"])
+@pytest.fixture(
+    params=[
+        pytest.param("text-classification", marks=pytest.mark.nightly),
+        "planted-text-classification",
+        "planted-text-generation",
+    ]
+)
 def cargo(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Cargo:
@@ -21,7 +27,7 @@ def cargo(
         return reviews()
     folder = tmp_path_factory.mktemp("files")
     monkeypatch.setenv("GRAFTWORK_FILE_ROOTS", str(folder))
-    return texts(folder)
+    return planted_reviews(folder) if "classification" in request.param else texts(folder)
 
 
 def test_rows_become_a_champion_a_better_one_replaces_it_and_a_bad_one_does_not(

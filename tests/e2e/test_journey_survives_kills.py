@@ -13,7 +13,7 @@ from tests.support.processes import descendants, is_alive
 from tests.support.waiting import wait_for
 from tests.support.worlds.cluster import Cluster
 
-pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.nightly, pytest.mark.timeout(1200)]
 
 
 def test_a_killed_worker_broker_and_api_cost_time_and_nothing_else(

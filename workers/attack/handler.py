@@ -5,25 +5,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import IO
 
 from pydantic import ValidationError
 
-from schemas.artifacts import ArtifactRef
 from schemas.evidence import Paired
 from schemas.jobs.attack import AttackConditions, AttackResult, AttackSpec
 from schemas.model.references import GraphRef
 from workers.attack.environment import prepare
-from workers.attack.task import Example, LabeledText, Outcome, Outcomes, Step, Task
-from workers.data.manifest import count_trained_on, read_split
-from workers.data.rows import TextLabel, rows_digest
+from workers.attack.task import Example, Outcome, Outcomes, Step, Task
+from workers.data.manifest import count_trained_on, read_rows
+from workers.data.rows import Row, canonical_of, rows_digest, written
 from workers.evidence.measured import measured
 from workers.evidence.paired import pair
 from workers.evidence.statistics import wilson
+from workers.graph.files import GraphFiles
 from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
+from workers.tasks.target import target_module
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def handle(spec: AttackSpec, context: Context) -> AttackResult:
     if spec.graph is None:
         raise JobError("graph: expected the version's export; export it first")
     context.stage(f"drawing rows of {spec.dataset.dataset}/{spec.dataset.version}, split {spec.split}")
-    rows = _sample(spec, spec.graph, context.artifacts)
+    rows = _sample(spec, context.artifacts)
     attacked = _attack(spec, spec.graph, rows, context)
     paired = None
     if spec.against_graph is not None:
@@ -49,7 +51,7 @@ def handle(spec: AttackSpec, context: Context) -> AttackResult:
     return _result(spec, rows, attacked, paired, context.artifacts)
 
 
-def _attack(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], context: Context) -> Attacked:
+def _attack(spec: AttackSpec, graph: GraphRef, rows: Sequence[Row], context: Context) -> Attacked:
     task = _task(spec, graph, rows, context.artifacts)
     context.log(f"attacking {len(rows)} rows with {spec.recipe}, {spec.queries_per_word} queries a word read at most")
     context.progress(0, len(rows), f"starting {spec.recipe}")
@@ -66,13 +68,12 @@ def _attack(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], cont
     return found
 
 
-def _attack_other(
-    spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], context: Context
-) -> list[Example | None]:
-    """Row by row; None for one whose label the other version does not know: it was wrong before any attack."""
-    known = [row for row in rows if row.label in graph.identity.classification.labels]
-    examples = iter(_attack(spec, graph, known, context).examples)
-    return [next(examples) if row.label in graph.identity.classification.labels else None for row in rows]
+def _attack_other(spec: AttackSpec, graph: GraphRef, rows: Sequence[Row], context: Context) -> list[Example | None]:
+    """Row by row; None for one that the other version cannot answer right: it was wrong before any attack."""
+    module = target_module(graph.identity.task.type)
+    answerable = [module.is_answerable(row, graph.identity) for row in rows]
+    examples = iter(_attack(spec, graph, list(compress(rows, answerable)), context).examples)
+    return [next(examples) if one else None for one in answerable]
 
 
 def _broken_pairs(mine: Sequence[Example], theirs: Sequence[Example | None]) -> list[tuple[bool, bool]]:
@@ -123,39 +124,29 @@ def _outcomes(path: Path, code: int) -> Outcomes:
     return outcomes
 
 
-def _sample(spec: AttackSpec, graph: GraphRef, artifacts: ArtifactStore) -> list[LabeledText]:
-    rows = read_split(artifacts, spec.dataset, spec.split)
+def _sample(spec: AttackSpec, artifacts: ArtifactStore) -> list[Row]:
+    rows = read_rows(artifacts, spec.dataset, spec.split)
     where = f"dataset {spec.dataset.dataset}/{spec.dataset.version} split {spec.split}"
-    if not rows.texts:
+    if not rows:
         raise JobError(f"{where} has no rows")
-    if unknown := sorted(set(rows.labels) - set(graph.identity.classification.labels)):
-        raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
+    target_module(spec.model_version.identity.task.type).check(rows, spec, where)
     # Sorted, so that versions of a dataset that share a split share the sample, however their parts lie.
-    pool = sorted(zip(rows.texts, rows.labels, strict=True))
-    chosen = random.Random(spec.seed).sample(pool, min(spec.rows, len(pool)))
-    return [LabeledText(text=text, label=label) for text, label in chosen]
+    pool = sorted(rows, key=lambda row: written(canonical_of(row)))
+    return random.Random(spec.seed).sample(pool, min(spec.rows, len(pool)))
 
 
-def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[LabeledText], artifacts: ArtifactStore) -> Task:
-    def local(ref: ArtifactRef) -> str:
-        return str(artifacts.fetch(ref).resolve())
-
+def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[Row], artifacts: ArtifactStore) -> Task:
     return Task(
-        base_graph=local(graph.base_graph),
-        adapter=local(graph.adapter),
-        tokenizer=local(graph.tokenizer),
-        max_length=graph.identity.max_length,
-        labels=graph.identity.classification.labels,
-        recipe=spec.recipe,
-        queries_per_word=spec.queries_per_word,
-        query_budget=spec.query_budget,
-        seed=spec.seed,
-        rows=tuple(rows),
+        spec=spec,
+        identity=graph.identity,
+        graph=GraphFiles.fetch(graph, artifacts),
+        row_schema=spec.dataset.row_schema,
+        rows=tuple(canonical_of(row) for row in rows),
     )
 
 
 def _result(
-    spec: AttackSpec, rows: Sequence[LabeledText], found: Attacked, paired: Paired | None, artifacts: ArtifactStore
+    spec: AttackSpec, rows: Sequence[Row], found: Attacked, paired: Paired | None, artifacts: ArtifactStore
 ) -> AttackResult:
     examples = found.examples
     succeeded, failed, unknown = found.count("succeeded"), found.count("failed"), found.count("out of budget")
@@ -164,8 +155,8 @@ def _result(
     return AttackResult(
         model_version=spec.model_version.id,
         conditions=AttackConditions.of(spec),
-        rows_digest=rows_digest((row.text, row.label) for row in rows),
-        rows_trained_on=count_trained_on(artifacts, [TextLabel(row.text, row.label) for row in rows], spec.trained_on),
+        rows_digest=rows_digest(map(canonical_of, rows)),
+        rows_trained_on=count_trained_on(artifacts, rows, spec.trained_on),
         measurements=(
             measured(
                 "attack_success_rate_at_worst", wilson(succeeded + unknown, attacked), unknown=unknown, paired=paired

@@ -3,17 +3,23 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from textattack import Attack
 from textattack.attack_recipes import DeepWordBugGao2018
 
 from schemas.jobs.attack import AttackRecipe
 
 Recipe = Callable[[Any], Any]
-"""A model wrapper in, a `textattack.Attack` out."""
+"""A `textattack.goal_functions.GoalFunction` in, a `textattack.Attack` out."""
 
 
-def deepwordbug(model_wrapper: Any) -> Any:
-    """Typos in the words that matter most (Gao et al. 2018, https://arxiv.org/abs/1801.04354)."""
-    return DeepWordBugGao2018.build(model_wrapper)
+def deepwordbug(goal_function: Any) -> Any:
+    """Typos in the words that matter most (Gao et al. 2018, https://arxiv.org/abs/1801.04354).
+
+    TextAttack's own aims at classifiers; all its other parts are taken as they are.
+    """
+    theirs = DeepWordBugGao2018.build(goal_function.model)
+    constraints = [*theirs.constraints, *theirs.pre_transformation_constraints]
+    return Attack(goal_function, constraints, theirs.transformation, theirs.search_method)
 
 
 RECIPES: Final[dict[AttackRecipe, Recipe]] = {"deepwordbug": deepwordbug}

@@ -1,10 +1,13 @@
 """What the handler and the attack's process say to each other, as JSON files and lines."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.jobs.attack import AttackRecipe
+from schemas.data.rows import RowSchemaName
+from schemas.jobs.attack import AttackSpec
+from schemas.model.identity import ModelIdentity
+from workers.graph.files import GraphFiles
 
 Outcome = Literal["succeeded", "failed", "out of budget", "skipped"]
 """`failed`: nothing was left to try; `out of budget`: something was, but no query; `skipped`: the answer was wrong
@@ -15,24 +18,16 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class LabeledText(_Message):
-    text: str
-    label: str
-
-
 class Task(_Message):
-    """Everything that the process needs; paths are local files."""
+    """Everything that the process needs."""
 
-    base_graph: str
-    adapter: str
-    tokenizer: str
-    max_length: int
-    labels: tuple[str, ...]
-    recipe: AttackRecipe
-    queries_per_word: int
-    query_budget: int | None
-    seed: int
-    rows: tuple[LabeledText, ...]
+    spec: AttackSpec
+    identity: ModelIdentity
+    """What the version is whose graph is attacked: the spec's, or the other one beside it."""
+    graph: GraphFiles
+    row_schema: RowSchemaName
+    rows: tuple[tuple[Any, ...], ...]
+    """By their canonical values."""
 
 
 class Example(_Message):
@@ -40,7 +35,8 @@ class Example(_Message):
 
     outcome: Outcome
     text: str
-    label: str
+    expected: str
+    """The row's label."""
     answer: str
     perturbed_text: str | None = None
     # None: no attack, or none that succeeded

@@ -11,13 +11,15 @@ from workers.evaluate.metrics import scores
 from workers.graph.session import GraphSession
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
+from workers.tasks.text_classification.rows import check_labels
 
 
 def evaluate(spec: EvaluateSpec, rows: Sequence[Row], context: Context) -> Found:
     if spec.graph is None:
         raise JobError("graph: expected the version's export; export it first")
     labelled = [row for row in rows if isinstance(row, TextLabel)]
-    _check(labelled, spec, spec.graph)
+    where = f"dataset {spec.dataset.dataset}/{spec.dataset.version} split {spec.split}"
+    check_labels(labelled, spec.graph.identity.classification.labels, where)
     true, texts = [row.label for row in labelled], [row.text for row in labelled]
     predicted = _predict(texts, spec, spec.graph, context)
     measurements = scores(
@@ -38,12 +40,6 @@ def _log(measurements: Sequence[Measurement], context: Context) -> None:
             f"beside the other version: {pair.difference:+.4f} [{pair.low:+.4f}, {pair.high:+.4f}], "
             f"{pair.only_this} rows right here alone, {pair.only_other} there alone"
         )
-
-
-def _check(rows: Sequence[TextLabel], spec: EvaluateSpec, graph: GraphRef) -> None:
-    if unknown := sorted({row.label for row in rows} - set(graph.identity.classification.labels)):
-        where = f"dataset {spec.dataset.dataset}/{spec.dataset.version} split {spec.split}"
-        raise JobError(f"{where} has labels that the model does not know: {', '.join(unknown)}")
 
 
 def _right_there(spec: EvaluateSpec, texts: Sequence[str], true: Sequence[str], context: Context) -> list[bool] | None:

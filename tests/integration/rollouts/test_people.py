@@ -64,6 +64,7 @@ def test_time_without_evidence_is_inconclusive_and_waits_for_a_person(site: InPr
     assert any("verdict: INCONCLUSIVE" in line for line in word["why"])
 
 
+@pytest.mark.by_turns
 def test_two_people_promote_at_once_and_it_happens_once(site: InProcess) -> None:
     """100 tries; the loser is told 409."""
     site.first_champion()

@@ -215,9 +215,13 @@ class _caller:
 
     def _ask(self, texts: Texts) -> None:
         body = json.dumps({"texts": list(texts)})
-        self._connection.request("POST", "/v1/predict", body, {"content-type": "application/json"})
-        answer = self._connection.getresponse()
-        data = answer.read()
+        while True:
+            self._connection.request("POST", "/v1/predict", body, {"content-type": "application/json"})
+            answer = self._connection.getresponse()
+            data = answer.read()
+            if not (wait := answer.headers.get("retry-after")):
+                break
+            time.sleep(float(wait))  # a refusal costs the gateway its time, and the bench no round
         assert answer.status == 200, data
 
 

@@ -34,6 +34,7 @@ def parts(kafka_broker: Broker, postgres_server_: PostgresServer) -> Iterator[Pa
 @pytest.mark.slow
 @pytest.mark.kafka
 @pytest.mark.postgres
+@pytest.mark.by_turns
 @pytest.mark.parametrize("name", BENCHMARKS)
 @pytest.mark.usefixtures("kafka")
 def test_a_benchmark_runs(name: str, parts: Parts) -> None:

@@ -61,7 +61,7 @@ def test_the_same_seed_gives_the_same_attack(
     assert result.success_rate.value >= 0.5
     succeeded = [example for example in examples if example["outcome"] == "succeeded"]
     assert all(example["perturbed_text"] != example["text"] for example in succeeded)
-    assert all(example["perturbed_answer"] != example["label"] for example in succeeded)
+    assert all(example["perturbed_answer"] != example["expected"] for example in succeeded)
     assert found["accuracy_under_attack"].value == pytest.approx((4 - len(succeeded)) / 5)
     assert (result.succeeded, result.failed, result.out_of_budget, result.skipped) == (
         *(sum(example["outcome"] == outcome for example in examples) for outcome in ("succeeded", "failed")), 0, 1,

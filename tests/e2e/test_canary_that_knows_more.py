@@ -19,7 +19,7 @@ from tests.support.users import Users
 from tests.support.waiting import wait_for
 from tests.support.worlds.machine import Machine
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.nightly, pytest.mark.timeout(900)]
 ROWS = Path(__file__).with_name("tickets.csv")
 """Praise, complaints, and a third as many refunds, which the first version does not know."""
 POLICY = {

@@ -1,6 +1,7 @@
 """SmolLM2-135M-Instruct with three adapters in shared batches: every token is the one that PyTorch and PEFT write.
 
-`make journeys`, not CI: three exports and 600 texts of a real base take many minutes. `-rA` shows what it counted.
+`make journeys ARGS="-rA -k real_base"`, not CI: three exports and 600 texts of a real base take many minutes; `-rA` shows
+what it counted.
 """
 
 import logging
@@ -19,7 +20,7 @@ from tests.support.workbench import Workbench
 from workers.export.handler import handle
 
 logger = logging.getLogger(__name__)
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(3600)]
 PROMPTS = 100
 NEW_TOKENS = 12
 
