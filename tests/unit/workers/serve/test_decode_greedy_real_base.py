@@ -1,7 +1,7 @@
 """SmolLM2-135M-Instruct with three adapters in shared batches: every token is the one that PyTorch and PEFT write.
 
-`make journeys ARGS="-rA -k real_base"`, not CI: three exports and 600 texts of a real base take many minutes; `-rA` shows
-what it counted.
+Not in CI, for three exports and 600 texts of a real base take many minutes:
+`make journeys ARGS="-rA -k real_base"`, which shows what was counted.
 """
 
 import logging
