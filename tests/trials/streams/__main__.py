@@ -43,22 +43,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(site: StreamsSite, requests: int, seed: int) -> bool:
-    """Whether every account agrees."""
+    """Whether every account agrees, which is asked after each rollout."""
     began = time.monotonic()
     callers = Callers(site.gateways, MODEL, site.signing_key, f"{MODEL}/1")
-    for number, leg in enumerate(plan_legs(requests, seed), start=1):
+    discrepancies: list[str] = []
+    for leg in plan_legs(requests, seed):
         with site.canary():
             asyncio.run(_play(site, callers, leg))
             site.look_for_faults()
-        _say(f"rollout {number}: {len(callers.seen)} of {requests} requests, {time.monotonic() - began:.0f} s")
-    verdict = judge(site.account(callers.seen))
-    discrepancies = [*site.faults, *judge_enough(verdict.requests), *verdict.discrepancies]
-    _say(table(verdict))
-    _say(f"killed: {', '.join(f'{part} {times} times' for part, times in site.kills.items())}")
+        verdict = judge(site.account(callers.seen))
+        discrepancies = [*site.faults, *judge_enough(verdict.requests), *verdict.discrepancies]
+        _say(table(verdict))
+        _say(f"killed: {', '.join(f'{part} {times} times' for part, times in site.kills.items())}")
+        word = f"{len(discrepancies)} DISCREPANCIES" if discrepancies else "every unit is counted once"
+        _say(f"{len(callers.seen)} of {requests} requests, {time.monotonic() - began:.0f} s: {word}\n")
+        if discrepancies:
+            break
     for text in discrepancies[:SHOWN]:
         _say(f"WRONG {text}")
-    word = f"{len(discrepancies)} DISCREPANCIES" if discrepancies else "EVERY UNIT COUNTED ONCE"
-    _say(f"{word} (seed {seed}, {time.monotonic() - began:.0f} s)")
     return not discrepancies
 
 

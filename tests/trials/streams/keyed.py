@@ -30,14 +30,17 @@ class Matched:
 
 
 def match(seen: Sequence[Seen], books: Sequence[Book], salts: Mapping[int, str]) -> tuple[list[Matched], list[str]]:
-    """Those that were found, and the hashes of keys that no caller sent."""
-    found: defaultdict[str, list[Found]] = defaultdict(list)
+    """Those that were found, under whichever generation, and the hashes of keys that no caller sent."""
+    askers = {hash_key(salt, one.key): one for salt in {*salts.values()} for one in seen if one.key is not None}
+    found: defaultdict[int, list[Found]] = defaultdict(list)
+    strange: set[str] = set()
     for book in books:
         for unit, place, times in book.places():
-            if unit.key_hash is not None:
-                found[unit.key_hash].append(Found(book.boot.id, unit, place, times))
-    askers = {hash_key(salt, one.key): one for salt in {*salts.values()} for one in seen if one.key is not None}
-    return [Matched(askers[key], found[key]) for key in found if key in askers], sorted({*found} - {*askers})
+            if unit.key_hash in askers:
+                found[askers[unit.key_hash].number].append(Found(book.boot.id, unit, place, times))
+            elif unit.key_hash is not None:
+                strange.add(unit.key_hash)
+    return [Matched(one, found[one.number]) for one in seen if one.number in found], sorted(strange)
 
 
 def judge_keyed(matched: Matched) -> Iterator[str]:

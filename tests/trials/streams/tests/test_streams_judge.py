@@ -8,9 +8,11 @@ import pytest
 
 from schemas.serving import UnitEnd
 from tests.trials.streams.account import Account
+from tests.trials.streams.journals import Entry
 from tests.trials.streams.seen import Ending
-from tests.trials.streams.tests.story import FELL, LIVES, Counted, Story, claims, good_story
+from tests.trials.streams.tests.story import FELL, GENERATION, LIVES, SALT, Counted, Story, claims, good_story
 from tests.trials.streams.verdict import judge, judge_enough, table
+from workers.serve.rollout.draw import hash_key
 
 KEYED, ALIKE = True, False
 
@@ -75,6 +77,18 @@ def test_a_key_that_is_counted_in_a_second_of_another_boot_too() -> None:
     assert f"has told 1 units of second {one.second}, stable of generation 2 at weight 0.5, key" in found(story)
     assert "request 0 (finished) is counted 2 times: ok, ok" in found(story)
     assert f"request 0 (finished) was sent to boot {LIVES} and is counted by {FELL}" in found(story)
+
+
+def test_a_key_that_is_counted_in_two_rollouts() -> None:
+    story = Story()
+    number = story.ask("hung up", "stable", keyed=True)
+    story.admit(number, 100)
+    story.count(number, "ok")
+    arrival = replace(story.written[0].entry.arrival, key_hash=hash_key("another", f"caller-{number}"))
+    story.written.append(replace(story.written[0], entry=Entry(arrival, ended=True)))
+    story.counted.append(replace(story.counted[0], key_hash=arrival.key_hash))
+    account = replace(story.account(), salts={GENERATION: SALT, GENERATION + 1: "another"})
+    assert judge(account).discrepancies == ("request 0 (hung up) is counted 2 times: ok, ok",)
 
 
 @pytest.mark.parametrize("keyed", [KEYED, ALIKE])
