@@ -10,7 +10,7 @@ from tests.support.waiting import wait_for
 from tests.support.worlds.decoding import DecodeBench, greedy, run
 from workers.base.tokenizer import TextTokenizer
 from workers.serve.engines.decode import forecast
-from workers.serve.engines.decode.lanes import MAX_WAITING
+from workers.serve.engines.decode.lanes import MAX_TEXTS_OF_ONE, MAX_WAITING
 from workers.serve.engines.decode.output import Output
 from workers.serve.engines.decode.request import Request
 from workers.serve.engines.decode.sampling import Sampler
@@ -25,7 +25,7 @@ def test_a_full_queue_takes_nothing_more_and_another_versions_does(exported: Exp
         asked = greedy(0, max_tokens=1)
         question = bench.admitted(asked, bench.stable)
         bench.engine.check_room([question] * MAX_WAITING, bench.stable)
-        tasks = [asyncio.create_task(bench.written(asked, bench.stable)) for _ in range(MAX_WAITING + 2)]
+        tasks = [asyncio.create_task(bench.written(asked, bench.stable)) for _ in range(MAX_WAITING + MAX_TEXTS_OF_ONE)]
         await asyncio.sleep(0.1)
         with pytest.raises(Problem) as caught:
             bench.engine.check_room([question] * 2, bench.stable)
