@@ -13,7 +13,7 @@ from controlplane.domain.roles import INCLUDES, MAY
 from controlplane.settings import Settings
 from processes.environment import Environment
 from schemas.docstrings import fields_of
-from schemas.events import EVENTS
+from schemas.facts import EVENTS
 from schemas.jobs import SPECS
 from schemas.marked import with_part
 from schemas.metrics import METRICS

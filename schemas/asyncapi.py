@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from schemas.cloudevent import CloudEvent, EventData, InboundEvent
 from schemas.event_formats import MAX_BATCH_EVENTS
-from schemas.events import EVENTS
+from schemas.facts import EVENTS
 from schemas.jobs import RESULTS, SPECS
 from schemas.topics import DEAD_LETTER, FACT_TOPICS, INBOUND, topic_of
 

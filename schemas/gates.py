@@ -1,4 +1,7 @@
-"""The gates of a rollout's policy: what a version must have proved before it gets any traffic."""
+"""The gates of a rollout's policy: what a version must have proved before it gets any traffic.
+
+Whether it has is judged by `controlplane/domain/gates.py`, a function for each.
+"""
 
 from typing import Annotated, Literal, Self
 

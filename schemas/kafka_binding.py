@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.cloudevent import CloudEvent, EventData, InboundEvent, isoformat
 from schemas.event_formats import UnreadableEvent, batch_documents, event_fields, is_batch, is_text, structured_fields
-from schemas.events import BY_TYPE
+from schemas.facts import BY_TYPE
 from schemas.faults import in_words
 
 CONTENT_TYPE: Final = "content-type"

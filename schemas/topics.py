@@ -4,7 +4,7 @@ from functools import cache
 from typing import Final
 
 from schemas.cloudevent import OUR_PREFIX
-from schemas.events import EVENTS
+from schemas.facts import EVENTS
 
 INBOUND: Final = "graftwork.inbound"
 DEAD_LETTER: Final = "graftwork.dead-letter"

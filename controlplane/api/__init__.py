@@ -1,0 +1,1 @@
+"""The HTTP API: routes that call a command or a projection and nothing else."""

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from controlplane.api.call import Viewer, Worker
 from controlplane.errors import Invalid
 from controlplane.transport.event_log import last_seq, read_events
-from schemas.events import types_named
+from schemas.facts import types_named
 from schemas.problem import refusals
 from schemas.views.events import FeedPage
 

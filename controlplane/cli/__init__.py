@@ -1,0 +1,1 @@
+"""`graftwork`: one verb for each thing that a person does."""

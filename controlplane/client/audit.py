@@ -7,7 +7,7 @@ from uuid import UUID
 
 from controlplane.client.connection import ApiError
 from controlplane.client.events import Events
-from schemas.events import AuditRecorded
+from schemas.facts import AuditRecorded
 from schemas.views.audit import AuditEntry
 
 

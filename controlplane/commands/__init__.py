@@ -1,0 +1,1 @@
+"""Everything that changes the database, by room: each command is one transaction."""

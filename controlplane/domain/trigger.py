@@ -11,7 +11,7 @@ from controlplane.domain.pipeline import with_params
 from controlplane.domain.references import ABSENT, UnresolvedReference, find, substitute
 from controlplane.errors import Invalid
 from schemas.cloudevent import OUR_PREFIX
-from schemas.events import BY_TYPE
+from schemas.facts import BY_TYPE
 from schemas.pipelines import PipelineSpec, TriggerOutcome, TriggerSpec, references
 
 DAY = timedelta(hours=24)

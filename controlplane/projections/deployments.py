@@ -24,6 +24,11 @@ def find_deployment(session: Session, name: str) -> DeploymentRow:
     return row
 
 
+def deployment_names(session: Session) -> list[str]:
+    """All of them, however many."""
+    return list(session.exec(select(DeploymentRow.name).order_by(col(DeploymentRow.name))))
+
+
 def list_deployments(session: Session, after: str, limit: int) -> list[DeploymentRow]:
     name = col(DeploymentRow.name)
     return list(session.exec(select(DeploymentRow).where(name > after).order_by(name).limit(limit)))

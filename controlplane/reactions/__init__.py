@@ -1,0 +1,1 @@
+"""Facts from the transport to the commands that they cause."""

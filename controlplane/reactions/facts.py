@@ -6,7 +6,7 @@ from typing import Final
 from controlplane.commands.automation.triggers import Incoming, ask_triggers, let_fire
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.cloudevent import FeedEvent
-from schemas.events import EVENTS
+from schemas.facts import EVENTS
 
 
 def react(uow: UnitOfWork, event: FeedEvent) -> None:

@@ -1,0 +1,1 @@
+"""Tables, migrations, and the one transaction that a command has."""

@@ -16,7 +16,7 @@ from controlplane.store.audit_chain import append_entries
 from controlplane.store.ended import Ended
 from controlplane.store.spine_tables import EventRow
 from schemas.cloudevent import MAX_EVENT_BYTES, EventData
-from schemas.events import AuditRecorded
+from schemas.facts import AuditRecorded
 from schemas.views.audit import AuditNote
 
 COMMIT_LOCK = 0x67726166  # "graf": one advisory lock for the order of events

@@ -1,0 +1,1 @@
+"""How facts travel: over Kafka, or from the database's own log."""

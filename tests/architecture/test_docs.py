@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 from controlplane.cli.app import graftwork, hoist
 from controlplane.settings import Settings
 from deploy.reference_tables import DOCUMENT, FIELDS, fields_document, with_tables
-from schemas.events import EVENTS
+from schemas.facts import EVENTS
 from schemas.rollouts import CanaryPolicy, Gate, RolloutPolicy
 from workers.runtime.settings import WorkerSettings
 from workers.serve.settings import GatewaySettings

@@ -17,7 +17,7 @@ from controlplane.store.audit_chain import to_entry
 from controlplane.store.audit_tables import AuditEntryRow
 from controlplane.store.database import Database
 from controlplane.transport.port import Delivery
-from schemas.events import AuditRecorded
+from schemas.facts import AuditRecorded
 from schemas.kafka_binding import KafkaMessage
 from schemas.roles import Role
 from schemas.views.audit import AuditEntry

@@ -16,7 +16,7 @@ from controlplane.settings import Settings
 from controlplane.store.database import Database
 from controlplane.transport.kafka import KafkaPublisher, create_topics
 from controlplane.transport.port import Unavailable
-from schemas.events import JobRequested
+from schemas.facts import JobRequested
 from tests.support.broker import Broker
 from tests.support.ports import free_ports
 from tests.support.waiting import wait_for

@@ -10,7 +10,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from schemas.asyncapi import GENERATED, documents, write
 from schemas.compatibility import RELEASED, breaks
-from schemas.events import BY_TYPE, EVENTS
+from schemas.facts import BY_TYPE, EVENTS
 from schemas.jobs import JOB_KINDS, RESULTS, SPECS
 from schemas.topics import ALL_TOPICS
 

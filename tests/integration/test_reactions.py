@@ -13,7 +13,7 @@ from controlplane.store.database import Database
 from controlplane.store.spine_tables import InboxRow
 from controlplane.store.tables import PipelineRow, TriggerEvaluationRow, TriggerRow
 from schemas.cloudevent import FeedEvent
-from schemas.events import JobStarted
+from schemas.facts import JobStarted
 from schemas.pipelines import PipelineSpec, TriggerSpec
 from tests.support.facts import announce
 

@@ -12,7 +12,7 @@ from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import database_time
-from schemas.events import JobCancelled, JobFailed, JobSucceeded, ModelVersionCreated
+from schemas.facts import JobCancelled, JobFailed, JobSucceeded, ModelVersionCreated
 from schemas.topics import ALL_TOPICS, FACT_TOPICS, topic_of
 from schemas.views.aliases import Move
 from schemas.views.jobs import JobView

@@ -13,7 +13,7 @@ from controlplane.reactions.readers import fact_reaction
 from controlplane.store.unit_of_work import UnitOfWork
 from controlplane.transport.event_log import last_seq
 from schemas.cloudevent import FeedEvent
-from schemas.events import EVENTS
+from schemas.facts import EVENTS
 from tests.support.transports import note
 
 DEADLY: Final = "deadly"

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 from controlplane.store.database import Database
 from controlplane.transport.event_log import read_events
 from schemas.cloudevent import FeedEvent
-from schemas.events import AuditRecorded, JobStarted
+from schemas.facts import AuditRecorded, JobStarted
 
 NAMESPACE = UUID("00000000-0000-4000-8000-000000000000")
 

@@ -20,9 +20,9 @@ from workers.adapters.files import Adapter
 from workers.adapters.forms.low_rank.change import LowRankChange
 from workers.base.loading import load_causal_lm
 from workers.runtime.artifacts import ArtifactStore
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.decode.engine import DecodeEngine
 from workers.serve.engines.decode.request import Request
-from workers.serve.observe.metrics import Metrics
 from workers.tasks.text_generation.writing import Asked
 
 TIE: Final = 1e-3

@@ -11,7 +11,7 @@ from controlplane.reactions.consumer import Consumer
 from controlplane.reactions.readers import fact_reaction
 from controlplane.settings import Settings
 from controlplane.transport.kafka_source import KafkaSource
-from schemas.events import EVENTS
+from schemas.facts import EVENTS
 from schemas.topics import FACT_TOPICS
 from tests.support.transports import note
 

@@ -18,7 +18,7 @@ from controlplane.transport.kafka import KafkaPublisher, create_topics
 from controlplane.transport.kafka_source import KafkaSource
 from controlplane.transport.port import Source
 from schemas.cloudevent import FeedEvent
-from schemas.events import EVENTS
+from schemas.facts import EVENTS
 from schemas.topics import FACT_TOPICS
 from tests.support.waiting import wait_for
 

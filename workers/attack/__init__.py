@@ -1,0 +1,1 @@
+"""Audits: how easily a version's answers are broken by small changes of its input."""

@@ -1,0 +1,1 @@
+"""Base models: fetched, converted and loaded once."""

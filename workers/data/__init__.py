@@ -1,0 +1,1 @@
+"""Rows and manifests of dataset versions, as every kind of job reads them."""

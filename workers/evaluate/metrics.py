@@ -1,4 +1,4 @@
-"""Scores of predicted labels against true ones, each with an interval in closed form."""
+"""Classification: scores of predicted labels against true ones, each with an interval in closed form."""
 
 from collections import Counter
 from collections.abc import Sequence

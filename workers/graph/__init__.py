@@ -1,0 +1,1 @@
+"""Graphs that have been exported: opened, and run on batches."""

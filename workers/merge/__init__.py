@@ -1,0 +1,1 @@
+"""One version of several, in the space of their factors."""

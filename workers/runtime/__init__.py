@@ -1,0 +1,1 @@
+"""What every worker does around its job: claims, heartbeats, files, processes."""

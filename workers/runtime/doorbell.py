@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from schemas.cloudevent import FeedEvent
 from schemas.event_formats import UnreadableEvent
-from schemas.events import JobRequested
+from schemas.facts import JobRequested
 from schemas.jobs import JobKind
 from schemas.kafka_binding import KafkaMessage, from_message, payload_of
 from schemas.topics import JOB

@@ -10,13 +10,13 @@ from uuid import uuid4
 
 from schemas.serving import GatewayBoot
 from workers.serve.control import ControlPlane
+from workers.serve.counting.clock import BootClock
+from workers.serve.counting.journal import Journal
+from workers.serve.counting.ledger import Ledger
+from workers.serve.counting.metrics import Metrics
+from workers.serve.counting.uplink import Uplink
 from workers.serve.engines.port import OpenEngine
 from workers.serve.files import GatewayFiles
-from workers.serve.observe.clock import BootClock
-from workers.serve.observe.journal import Journal
-from workers.serve.observe.ledger import Ledger
-from workers.serve.observe.metrics import Metrics
-from workers.serve.observe.uplink import Uplink
 from workers.serve.rollout.generations import Follower
 from workers.serve.rollout.state import State
 from workers.serve.rollout.units import Units

@@ -1,0 +1,1 @@
+"""Trainings: the loop, checkpoints, and the private one with its ledger."""

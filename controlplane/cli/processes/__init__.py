@@ -1,0 +1,1 @@
+"""`graftwork up` and what it starts, watches and starts again."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-from sqlmodel import col, select
 
 from controlplane.cli.processes.private_file import write_private
 from controlplane.cli.progress import Clock
@@ -23,9 +22,9 @@ from controlplane.cli.watching import EVERY_SECONDS
 from controlplane.commands.spine.audit import note_local
 from controlplane.commands.spine.tokens import authenticate, create_token
 from controlplane.errors import Busy, GraftworkError, Unauthorized
+from controlplane.projections.deployments import deployment_names
 from controlplane.settings import Settings
 from controlplane.store.database import Database
-from controlplane.store.serving_tables import DeploymentRow
 from processes.parent import die_with_parent
 from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
@@ -204,7 +203,7 @@ class Supervisor:
         """All of them, however many; none while the database is busy: the next look asks again."""
         try:
             with self.database.read() as session:
-                return list(session.exec(select(DeploymentRow.name).order_by(col(DeploymentRow.name))))
+                return deployment_names(session)
         except Busy:
             return []
 

@@ -1,0 +1,1 @@
+"""`graftwork simulate`, shown."""

@@ -12,7 +12,7 @@ from controlplane.cli import documents
 from controlplane.cli.output import FAILED, refuse, terminal
 from controlplane.cli.table import one_line
 from schemas.cloudevent import FeedEvent
-from schemas.events import short_name
+from schemas.facts import short_name
 
 events = typer.Typer(no_args_is_help=True, help="The event log, and the door for other people's events.")
 

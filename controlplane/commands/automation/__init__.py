@@ -1,0 +1,1 @@
+"""What events start: triggers and runs of pipelines."""

@@ -12,7 +12,7 @@ from controlplane.errors import Invalid, PayloadTooLarge
 from controlplane.store.tables import TriggerEvaluationRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.cloudevent import MAX_EVENT_BYTES, InboundEvent
-from schemas.events import InboundReceived
+from schemas.facts import InboundReceived
 
 INBOUND_CONSUMER: Final = "inbound"
 

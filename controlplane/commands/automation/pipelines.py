@@ -34,7 +34,7 @@ from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import RolloutRow
 from controlplane.store.tables import JobRow, PipelineRow, PipelineRunRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
-from schemas.events import PipelineRunFinished, PipelineRunStarted
+from schemas.facts import PipelineRunFinished, PipelineRunStarted
 from schemas.phases import FINAL_STAGE_PHASES, StagePhase
 from schemas.pipelines import PipelineSpec
 

@@ -15,7 +15,7 @@ from controlplane.errors import LostLease, NotFound
 from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import UnitOfWork, database_time
 from schemas.claims import Checkpoint, Claim, ClaimRequest, Heartbeat, HeartbeatResponse
-from schemas.events import JobStarted
+from schemas.facts import JobStarted
 
 CANDIDATE: Final = aliased(JobRow)
 """Made once: building it was half of what a claim cost."""

@@ -14,7 +14,7 @@ from controlplane.errors import Conflict, NotFound
 from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.cloudevent import EventData
-from schemas.events import JobCancelled, JobRequested
+from schemas.facts import JobCancelled, JobRequested
 from schemas.jobs import JobKind
 from schemas.phases import FINAL_JOB_PHASES, JobPhase
 

@@ -17,7 +17,7 @@ from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.claims import Completion, Failure, Release
 from schemas.cloudevent import EventData
-from schemas.events import JobCancelled, JobFailed, JobRequested, JobSucceeded
+from schemas.facts import JobCancelled, JobFailed, JobRequested, JobSucceeded
 from schemas.jobs import SPEC, JobResult, JobSpec
 from schemas.phases import FINAL_JOB_PHASES
 

@@ -1,0 +1,1 @@
+"""Datasets, model versions, what was found out about them, and aliases: here a pointer moves."""

@@ -13,7 +13,7 @@ from controlplane.projections.models import find_model, find_version
 from controlplane.store.insert import insert_once
 from controlplane.store.tables import AliasHistoryRow, AliasRow
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.events import AliasMoved
+from schemas.facts import AliasMoved
 
 
 class Anything(Enum):

@@ -18,8 +18,8 @@ from controlplane.store.tables import (
 )
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.artifacts import DatasetRef, Reference
-from schemas.events import AttachmentAdded, DatasetVersionCreated, ModelVersionCreated
 from schemas.evidence import Finding, FindingOnRows
+from schemas.facts import AttachmentAdded, DatasetVersionCreated, ModelVersionCreated
 from schemas.jobs import JobResult, JobSpec
 from schemas.jobs.references import references
 from schemas.jobs.results import DatasetResult, GraphResult, VersionResult

@@ -1,0 +1,1 @@
+"""Canaries by phase, holds, and a person's rollback."""

@@ -14,7 +14,7 @@ from controlplane.projections.rollouts import step_number
 from controlplane.store.serving_tables import DecisionRow, RolloutRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
 from schemas.cloudevent import EventData
-from schemas.events import RolloutAdvanced
+from schemas.facts import RolloutAdvanced
 from schemas.rollouts import Decision
 
 _DECISION_FIELDS = {"kind", "verdict", "reason", "inputs", "digest"}

@@ -15,7 +15,7 @@ from controlplane.errors import AnotherPersonNeeded, Conflict
 from controlplane.projections.holds import on_deployment, standing_holds
 from controlplane.store.serving_tables import DeploymentRow, HoldRow, RolloutRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
-from schemas.events import HoldPlaced, HoldReleased
+from schemas.facts import HoldPlaced, HoldReleased
 from schemas.phases import FINAL_ROLLOUT_PHASES
 from schemas.rollouts import RolloutPolicy
 from schemas.views.holds import HoldReleaseRequest

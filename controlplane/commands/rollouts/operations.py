@@ -31,7 +31,7 @@ from controlplane.projections.rollouts import last_heard, step_number
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import Cause, UnitOfWork
-from schemas.events import RolloutStarted
+from schemas.facts import RolloutStarted
 from schemas.phases import ACTIVE_ROLLOUT_PHASES, RolloutPhase
 from schemas.rollouts import OperatorRequest, RolloutPolicy
 

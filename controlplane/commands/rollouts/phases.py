@@ -25,7 +25,7 @@ from controlplane.projections.holds import in_words, on_rollout, standing_holds
 from controlplane.store.ended import RolloutEnded
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, HoldRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.events import RolloutFinished
+from schemas.facts import RolloutFinished
 from schemas.phases import ACTIVE_ROLLOUT_PHASES, RolloutPhase
 from schemas.rollouts import GateVerdict, RolloutPolicy
 

@@ -17,7 +17,7 @@ from controlplane.projections.deployments import find_running_rollback, stable_o
 from controlplane.projections.models import find_graph, find_version
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RollbackRow
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.events import RollbackFinished
+from schemas.facts import RollbackFinished
 from schemas.phases import RollbackPhase
 from schemas.rollouts import RollbackRequest, RolloutPolicy
 

@@ -1,0 +1,1 @@
+"""Deployments, the generations that gateways apply, and what gateways tell."""

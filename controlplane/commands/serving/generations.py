@@ -12,7 +12,7 @@ from controlplane.projections.models import find_graph
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import UnitOfWork
-from schemas.events import GenerationCreated
+from schemas.facts import GenerationCreated
 from schemas.model.references import GraphRef
 from schemas.rollouts import CanaryPolicy, RolloutPolicy
 from schemas.serving import Generation, ServedVersion

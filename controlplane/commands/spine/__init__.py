@@ -1,0 +1,1 @@
+"""What every command stands on: audit, idempotency, leases, inbox, dead letters, tokens."""

@@ -16,9 +16,9 @@ from tests.support.ports import free_ports
 from tests.support.processes import Process, Processes
 from tests.support.scripted_engine import HANG, ScriptedEngine
 from tests.support.waiting import wait_for
+from workers.serve.counting import uplink
 from workers.serve.engines.graph.sessions import Sessions
 from workers.serve.files import GatewayBusy, GatewayFiles
-from workers.serve.observe import uplink
 
 PROGRAM = """
 import sys

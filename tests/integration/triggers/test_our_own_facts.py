@@ -6,7 +6,7 @@ from sqlmodel import col, func, select
 
 from controlplane.reactions.facts import REACTIONS
 from controlplane.store.tables import JobRow
-from schemas.events import BY_TYPE
+from schemas.facts import BY_TYPE
 from tests.support.answers import ok
 from tests.support.scripted_worker import Worker
 from tests.support.triggers import CREATED, PIPELINE, evaluations, facts, hear_facts, outcomes, runs, send, trigger

@@ -18,11 +18,11 @@ from tests.support.builders.decoders import END, VOCABULARY
 from tests.support.builders.models import served_version
 from workers.graph.decoder.session import DecoderSession
 from workers.runtime.errors import JobError
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.decode.bases import Loaded
 from workers.serve.engines.decode.engine import DecodeEngine
 from workers.serve.engines.decode.questions import Question
 from workers.serve.engines.port import Piece
-from workers.serve.observe.metrics import Metrics
 from workers.serve.problems import Problem
 from workers.tasks.text_generation.writing import Asked, Written
 

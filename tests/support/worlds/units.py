@@ -9,10 +9,10 @@ from uuid import UUID
 from schemas.serving import Generation, Observation
 from tests.support.builders.models import served_version
 from tests.support.streaming_engine import StreamingEngine
-from workers.serve.observe.clock import BootClock
-from workers.serve.observe.journal import Journal
-from workers.serve.observe.ledger import Ledger
-from workers.serve.observe.metrics import Metrics
+from workers.serve.counting.clock import BootClock
+from workers.serve.counting.journal import Journal
+from workers.serve.counting.ledger import Ledger
+from workers.serve.counting.metrics import Metrics
 from workers.serve.rollout.lease import Lease
 from workers.serve.rollout.state import State
 from workers.serve.rollout.units import Units

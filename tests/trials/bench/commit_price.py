@@ -6,7 +6,7 @@ from functools import partial
 from uuid import uuid4
 
 from controlplane.store.database import Database
-from schemas.events import JobRequested
+from schemas.facts import JobRequested
 from tests.support.builders.planted import model_row
 from tests.trials.bench.parts import Options
 from tests.trials.bench.report import Ratio, alternate

@@ -27,8 +27,8 @@ from workers.base.loading import load_causal_lm
 from workers.base.tokenizer import TextTokenizer
 from workers.export.handler import handle
 from workers.graph.decoder.session import DecoderSession
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.decode.engine import DecodeEngine
-from workers.serve.observe.metrics import Metrics
 from workers.tasks.text_generation.writing import Asked
 
 STREAMS: Final = (1, 4, 8)

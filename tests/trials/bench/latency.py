@@ -16,7 +16,7 @@ from controlplane.store.database import Database
 from controlplane.store.spine_tables import EventRow
 from controlplane.transport.kafka import create_topics
 from schemas.cloudevent import InboundEvent
-from schemas.events import JobRequested
+from schemas.facts import JobRequested
 from schemas.kafka_binding import inbound_to_message
 from schemas.topics import INBOUND
 from tests.support.builders.specs import CURATE

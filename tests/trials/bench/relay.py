@@ -19,7 +19,7 @@ from controlplane.store.spine_tables import CursorRow, EventRow
 from controlplane.transport.event_log import read_events
 from controlplane.transport.kafka import KafkaPublisher, create_topics, producer_config
 from schemas.cloudevent import EventData
-from schemas.events import JobRequested, JobStarted, JobSucceeded
+from schemas.facts import JobRequested, JobStarted, JobSucceeded
 from schemas.kafka_binding import KafkaMessage, to_message
 from schemas.topics import topic_of
 from tests.trials.bench.parts import Options

@@ -5,7 +5,7 @@ import random
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.events import InboundReceived, JobSucceeded
+from schemas.facts import InboundReceived, JobSucceeded
 from schemas.phases import FINAL_JOB_PHASES
 from tests.support.builders.rows import planted_rows
 from tests.support.builders.specs import TRAIN, frozen_head

@@ -11,7 +11,7 @@ from controlplane.projections.dead_letters import delivery_of
 from controlplane.store.database import Database
 from controlplane.store.spine_tables import DeadLetterRow, EventRow, InFlightRow
 from controlplane.store.tables import TriggerEvaluationRow
-from schemas.events import InboundReceived
+from schemas.facts import InboundReceived
 from schemas.kafka_binding import KafkaMessage
 from schemas.problem import MEDIA_TYPE
 from tests.trials.hostile.event_kinds import SOURCE

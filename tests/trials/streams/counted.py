@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from schemas.serving import Arm, ArmCounts, GenerationSecond, UnitEnd
 from tests.trials.streams.account import Boot, Row
 from tests.trials.streams.places import Place
-from workers.serve.observe.journal import Arrival
+from workers.serve.counting.journal import Arrival
 
 ANY: Final = -1
 """In the place of a second: lost units may be counted in a later one than that of their arrival."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from workers.serve.observe.journal import Arrival
+from workers.serve.counting.journal import Arrival
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.cloudevent import MAX_EVENT_BYTES, CloudEvent, FeedEvent, InboundEvent
 from schemas.event_formats import MAX_BATCH_EVENTS, UnreadableEvent
-from schemas.events import JobCancelled, JobRequested
+from schemas.facts import JobCancelled, JobRequested
 from schemas.kafka_binding import (
     KafkaMessage,
     from_message,

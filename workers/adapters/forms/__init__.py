@@ -1,0 +1,1 @@
+"""The shapes that a change takes, whatever method has trained it."""

@@ -1,0 +1,1 @@
+"""How a form is set up and trained: a module a method."""

@@ -1,0 +1,1 @@
+"""What is done with rows, one after the other."""

@@ -1,0 +1,1 @@
+"""From cells to rows: what columns mean."""

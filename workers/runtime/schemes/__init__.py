@@ -1,0 +1,1 @@
+"""Where a source may lie: a module a URI scheme."""

@@ -1,0 +1,1 @@
+"""What computes an answer, by task."""

@@ -8,13 +8,13 @@ from uuid import UUID
 from schemas.serving import ServedVersion
 from workers.graph.decoder.session import DecoderSession
 from workers.graph.session import GraphSession
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.artifacts import Artifacts
 from workers.serve.engines.decode.bases import OpenDecoder
 from workers.serve.engines.decode.engine import DecodeEngine
 from workers.serve.engines.graph.engine import GraphEngine
 from workers.serve.engines.graph.sessions import OpenSession, Sessions
 from workers.serve.engines.port import Answers, Engine, OpenEngine, Piece
-from workers.serve.observe.metrics import Metrics
 
 
 class ByTask:

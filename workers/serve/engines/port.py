@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from schemas.serving import ServedVersion
-from workers.serve.observe.metrics import Metrics
+from workers.serve.counting.metrics import Metrics
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import math
 
-from workers.serve.observe.metrics import Metrics
+from workers.serve.counting.metrics import Metrics
 from workers.serve.problems import Problem
 
 MAX_RETRY_SECONDS = 60

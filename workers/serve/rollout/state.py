@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from schemas.serving import Generation, Probed
+from workers.serve.counting.clock import BootClock
+from workers.serve.counting.journal import Journal
+from workers.serve.counting.ledger import Ledger
 from workers.serve.engines.port import Engine
-from workers.serve.observe.clock import BootClock
-from workers.serve.observe.journal import Journal
-from workers.serve.observe.ledger import Ledger
 from workers.serve.rollout.lease import Lease, applied_weight
 
 

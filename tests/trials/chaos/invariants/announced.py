@@ -17,7 +17,7 @@ from controlplane.store.tables import (
     ModelVersionRow,
     PipelineRunRow,
 )
-from schemas import events
+from schemas import facts
 from schemas.cloudevent import EventData
 from schemas.phases import FINAL_JOB_PHASES, FINAL_ROLLOUT_PHASES
 from tests.trials.chaos.invariants.view import View, short
@@ -62,32 +62,32 @@ def _generations(session: Session) -> Collection[Any]:
 
 
 PAIRS: Final = (
-    Pair(events.DatasetVersionCreated, _field("dataset_version_id"), _ids(DatasetVersionRow.id)),
-    Pair(events.ModelVersionCreated, _field("model_version_id"), _ids(ModelVersionRow.id)),
-    Pair(events.AttachmentAdded, lambda d: (d["model_version_id"], d["kind"], d["digest"]), _attachments),
-    Pair(events.AliasMoved, _field("history_id"), _ids(AliasHistoryRow.id)),
-    Pair(events.GenerationCreated, lambda d: (d["deployment"], d["generation"]), _generations),
-    Pair(events.RolloutStarted, _field("rollout_id"), _ids(RolloutRow.id)),
+    Pair(facts.DatasetVersionCreated, _field("dataset_version_id"), _ids(DatasetVersionRow.id)),
+    Pair(facts.ModelVersionCreated, _field("model_version_id"), _ids(ModelVersionRow.id)),
+    Pair(facts.AttachmentAdded, lambda d: (d["model_version_id"], d["kind"], d["digest"]), _attachments),
+    Pair(facts.AliasMoved, _field("history_id"), _ids(AliasHistoryRow.id)),
+    Pair(facts.GenerationCreated, lambda d: (d["deployment"], d["generation"]), _generations),
+    Pair(facts.RolloutStarted, _field("rollout_id"), _ids(RolloutRow.id)),
     Pair(
-        events.RolloutFinished,
+        facts.RolloutFinished,
         _field("rollout_id"),
         _ids(RolloutRow.id, col(RolloutRow.phase).in_(sorted(FINAL_ROLLOUT_PHASES))),
     ),
     Pair(
-        events.RollbackFinished, _field("rollback_id"), _ids(RollbackRow.id, col(RollbackRow.finished_at).is_not(None))
+        facts.RollbackFinished, _field("rollback_id"), _ids(RollbackRow.id, col(RollbackRow.finished_at).is_not(None))
     ),
-    Pair(events.HoldPlaced, _field("hold_id"), _ids(HoldRow.id)),
-    Pair(events.HoldReleased, _field("hold_id"), _ids(HoldRow.id, col(HoldRow.released_at).is_not(None))),
-    Pair(events.PipelineRunStarted, _field("run_id"), _ids(PipelineRunRow.id)),
+    Pair(facts.HoldPlaced, _field("hold_id"), _ids(HoldRow.id)),
+    Pair(facts.HoldReleased, _field("hold_id"), _ids(HoldRow.id, col(HoldRow.released_at).is_not(None))),
+    Pair(facts.PipelineRunStarted, _field("run_id"), _ids(PipelineRunRow.id)),
     Pair(
-        events.PipelineRunFinished,
+        facts.PipelineRunFinished,
         _field("run_id"),
         _ids(PipelineRunRow.id, col(PipelineRunRow.finished_at).is_not(None)),
     ),
-    Pair(events.InboundReceived, lambda d: (d["source"], d["event_id"]), _received),
-    Pair(events.JobSucceeded, _field("job_id"), _ended("Succeeded")),
-    Pair(events.JobFailed, _field("job_id"), _ended("Failed")),
-    Pair(events.JobCancelled, _field("job_id"), _ended("Cancelled")),
+    Pair(facts.InboundReceived, lambda d: (d["source"], d["event_id"]), _received),
+    Pair(facts.JobSucceeded, _field("job_id"), _ended("Succeeded")),
+    Pair(facts.JobFailed, _field("job_id"), _ended("Failed")),
+    Pair(facts.JobCancelled, _field("job_id"), _ended("Cancelled")),
 )
 assert {"Succeeded", "Failed", "Cancelled"} == FINAL_JOB_PHASES
 

@@ -17,7 +17,7 @@ from controlplane.store.tables import (
     JobRow,
     ModelVersionRow,
 )
-from schemas.events import JobCancelled, JobFailed, JobRequested, JobStarted, JobSucceeded
+from schemas.facts import JobCancelled, JobFailed, JobRequested, JobStarted, JobSucceeded
 from schemas.phases import FINAL_JOB_PHASES
 from tests.trials.chaos.invariants.view import View, short
 

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from controlplane.commands.serving.observations import FOLD_AGE
 from controlplane.store.serving_tables import DecisionRow, DeploymentRow, GenerationRow, RollbackRow, RolloutRow
 from controlplane.store.tables import AliasHistoryRow, AliasRow, PipelineRunRow
-from schemas.events import AliasMoved, RolloutAdvanced, RolloutFinished
+from schemas.facts import AliasMoved, RolloutAdvanced, RolloutFinished
 from schemas.phases import ACTIVE_ROLLOUT_PHASES, FINAL_ROLLOUT_PHASES
 from tests.trials.chaos.invariants.expected import AliasMove
 from tests.trials.chaos.invariants.view import View, short

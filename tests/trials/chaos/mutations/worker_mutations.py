@@ -63,7 +63,7 @@ GATEWAYS: Final = (
         "Only the control plane's answer renews a canary's lease; here a gateway that hears nothing renews it itself.",
         (
             Edit(
-                "workers.serve.observe.uplink:Uplink._send",
+                "workers.serve.counting.uplink:Uplink._send",
                 'logger.debug("second %d: %s", second, error)',
                 """
                     logger.debug("second %d: %s", second, error)

@@ -17,7 +17,7 @@ from controlplane.store.spine_tables import EventRow
 from controlplane.transport.event_log import to_feed_event
 from schemas.artifacts import ArtifactRef
 from schemas.claims import Checkpoint
-from schemas.events import JobSucceeded
+from schemas.facts import JobSucceeded
 from schemas.jobs.curate import CurateResult
 from schemas.kafka_binding import to_message
 from schemas.topics import topic_of

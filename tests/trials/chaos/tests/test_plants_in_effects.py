@@ -27,7 +27,7 @@ from controlplane.store.tables import (
     PipelineRunRow,
     TriggerEvaluationRow,
 )
-from schemas.events import (
+from schemas.facts import (
     JobSucceeded,
 )
 from tests.trials.chaos.invariants.expected import Answer, Cut, Expected, Pause, Request, Trouble

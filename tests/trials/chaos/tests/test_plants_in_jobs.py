@@ -16,7 +16,7 @@ from controlplane.store.tables import (
     JobRow,
     ModelVersionRow,
 )
-from schemas.events import (
+from schemas.facts import (
     JobRequested,
     JobStarted,
     JobSucceeded,

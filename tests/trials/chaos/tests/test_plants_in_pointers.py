@@ -25,7 +25,7 @@ from controlplane.store.tables import (
     ModelVersionRow,
     PipelineRunRow,
 )
-from schemas.events import (
+from schemas.facts import (
     AliasMoved,
     RolloutAdvanced,
     RolloutFinished,

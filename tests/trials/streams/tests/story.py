@@ -13,7 +13,7 @@ from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, Predi
 from tests.trials.streams.account import Account, Boot, Row
 from tests.trials.streams.journals import Entry
 from tests.trials.streams.seen import Ending, Seen
-from workers.serve.observe.journal import Arrival
+from workers.serve.counting.journal import Arrival
 from workers.serve.rollout.draw import hash_key
 
 LIVES, FELL = UUID(int=1), UUID(int=2)

@@ -11,10 +11,10 @@ import pytest
 from schemas.serving import Generation
 from tests.support.builders.models import served_version
 from workers.base.arrays import Logits
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.graph.admission import Admission
 from workers.serve.engines.graph.batcher import MAX_WAITING_ROWS, Batcher
 from workers.serve.engines.graph.costs import weigh
-from workers.serve.observe.metrics import Metrics
 from workers.serve.problems import Problem
 from workers.serve.rollout.draw import drawable
 

@@ -9,10 +9,10 @@ import pytest
 
 from schemas.serving import ServedVersion
 from tests.support.builders.models import GENERATOR, graph_ref, served_version
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.by_task import ByTask
 from workers.serve.engines.graph.engine import GraphEngine
 from workers.serve.engines.port import Answer, Answers, Piece, Unanswerable
-from workers.serve.observe.metrics import Metrics
 from workers.serve.problems import Problem
 
 CLASSIFIER, GENERATOR_VERSION = served_version(1), served_version(2, graph_ref(2, identity=GENERATOR))

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from schemas.serving import LostUnits
-from workers.serve.observe.journal import COMPACT_AT, Arrival, Journal, read_lost_units
+from workers.serve.counting.journal import COMPACT_AT, Arrival, Journal, read_lost_units
 
 BOOT = UUID(int=9)
 STABLE = Arrival(100, 4, 0.25, "stable")

@@ -7,9 +7,9 @@ from uuid import UUID
 import pytest
 
 from schemas.serving import Observation
-from workers.serve.observe.clock import BootClock
-from workers.serve.observe.journal import Arrival, Journal
-from workers.serve.observe.ledger import Ledger, Unit
+from workers.serve.counting.clock import BootClock
+from workers.serve.counting.journal import Arrival, Journal
+from workers.serve.counting.ledger import Ledger, Unit
 
 BOOT = UUID(int=7)
 

@@ -13,9 +13,9 @@ from controlplane.simulation.scenario import Scenario
 from controlplane.simulation.world import World
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import GenerationSecond, LostUnits, Observation, UnitEnd
-from workers.serve.observe.clock import BootClock
-from workers.serve.observe.journal import Arrival, Journal, read_lost_units
-from workers.serve.observe.ledger import Ledger
+from workers.serve.counting.clock import BootClock
+from workers.serve.counting.journal import Arrival, Journal, read_lost_units
+from workers.serve.counting.ledger import Ledger
 
 BOOT = UUID(int=1)
 POLICY = CanaryPolicy(deadline_seconds=5)

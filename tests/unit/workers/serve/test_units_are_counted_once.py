@@ -14,7 +14,7 @@ from schemas.serving import ArmCounts, Observation
 from tests.support.streaming_engine import Script
 from tests.support.virtual_time import run
 from tests.support.worlds.units import CANARY, ROLLOUT, UnitsInVirtualTime
-from workers.serve.observe.journal import read_lost_units
+from workers.serve.counting.journal import read_lost_units
 from workers.serve.problems import Problem
 from workers.serve.rollout.callers import Left
 

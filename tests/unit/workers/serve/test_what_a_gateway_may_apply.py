@@ -13,13 +13,13 @@ from schemas.artifacts import ArtifactRef
 from schemas.serving import GatewayBoot, Generation, ObservationAnswer
 from tests.support.builders.models import served_version
 from workers.base.arrays import Logits
+from workers.serve.counting.clock import BootClock
+from workers.serve.counting.journal import Arrival, Journal, read_lost_units
+from workers.serve.counting.ledger import Ledger
+from workers.serve.counting.metrics import Metrics
+from workers.serve.counting.uplink import Uplink
 from workers.serve.engines.graph.engine import GraphEngine
 from workers.serve.engines.graph.sessions import Sessions
-from workers.serve.observe.clock import BootClock
-from workers.serve.observe.journal import Arrival, Journal, read_lost_units
-from workers.serve.observe.ledger import Ledger
-from workers.serve.observe.metrics import Metrics
-from workers.serve.observe.uplink import Uplink
 from workers.serve.rollout.lease import Lease
 from workers.serve.rollout.state import State
 from workers.serve.rollout.units import Units

@@ -8,12 +8,12 @@ off is the canary's.
 from collections.abc import Sequence
 
 from schemas.serving import ServedVersion
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.decode.bases import Bases, Loaded
 from workers.serve.engines.decode.forecast import PROMPT_TOKENS, Measured, alone_seconds
 from workers.serve.engines.decode.lanes import MAX_WAITING
 from workers.serve.engines.decode.questions import Question
 from workers.serve.engines.refusals import Refusals
-from workers.serve.observe.metrics import Metrics
 from workers.tasks.text_generation.writing import Asked
 
 

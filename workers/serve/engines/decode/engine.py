@@ -7,13 +7,13 @@ from uuid import UUID
 
 from schemas.outcomes import outcome_of
 from schemas.serving import ServedVersion
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.artifacts import Artifacts
 from workers.serve.engines.decode.admission import Admission
 from workers.serve.engines.decode.bases import Bases, OpenDecoder
 from workers.serve.engines.decode.questions import Question
 from workers.serve.engines.decode.reader import Reader
 from workers.serve.engines.port import Answer, Answers, Piece, Unanswerable
-from workers.serve.observe.metrics import Metrics
 from workers.tasks.text_generation.writing import Asked
 
 

@@ -1,0 +1,1 @@
+"""Classification: rows of several versions in one run."""

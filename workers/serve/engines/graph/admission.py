@@ -9,9 +9,9 @@ canary does not work off is the canary's, and whoever is drawn to it and waits i
 from collections.abc import Sequence
 
 from schemas.serving import ServedVersion
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.graph.batcher import MAX_WAITING_ROWS, Batcher, Lane
 from workers.serve.engines.refusals import Refusals
-from workers.serve.observe.metrics import Metrics
 
 
 class Admission:

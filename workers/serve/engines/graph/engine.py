@@ -6,11 +6,11 @@ from uuid import UUID
 import numpy as np
 
 from schemas.serving import ServedVersion
+from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.graph.admission import Admission
 from workers.serve.engines.graph.batcher import Batcher
 from workers.serve.engines.graph.sessions import Sessions
 from workers.serve.engines.port import Answer, Answers, Piece, Unanswerable
-from workers.serve.observe.metrics import Metrics
 from workers.tasks.text_classification.answer import LabelScores, answer_of
 
 

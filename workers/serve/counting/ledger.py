@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, SessionUnit, UnitEnd
-from workers.serve.observe.clock import BootClock
-from workers.serve.observe.journal import Arrival, Journal
+from workers.serve.counting.clock import BootClock
+from workers.serve.counting.journal import Arrival, Journal
 
 
 @dataclass(eq=False)

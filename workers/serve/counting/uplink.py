@@ -10,11 +10,11 @@ from uuid import UUID
 
 from schemas.serving import GatewayBoot, GatewayReport, Generation, LostUnits, Probed
 from workers.serve.control import ControlPlane, Refused, Unreachable
+from workers.serve.counting.clock import BootClock
+from workers.serve.counting.journal import Journal, read_lost_units
+from workers.serve.counting.ledger import Ledger
+from workers.serve.counting.metrics import Metrics
 from workers.serve.files import GatewayFiles
-from workers.serve.observe.clock import BootClock
-from workers.serve.observe.journal import Journal, read_lost_units
-from workers.serve.observe.ledger import Ledger
-from workers.serve.observe.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 

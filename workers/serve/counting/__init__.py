@@ -1,0 +1,1 @@
+"""Where a unit is counted, kept and told: ledger, journal, uplink."""
