@@ -7,11 +7,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from schemas.artifacts import Fraction
 from schemas.base import Strict
 from schemas.evidence import slice_expected, subject_of
 from schemas.jobs.attack import AttackStrength
 from schemas.labels import MAX_LABEL
 from schemas.metrics import METRICS, Metric, MetricName
+from schemas.model.precision import Precision
 
 NamedDataset = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?(/[1-9][0-9]{0,8})?$")]
 """`reviews` or `reviews/3`."""
@@ -111,15 +113,35 @@ class MetricGate(NamedRows):
         return self
 
 
+AbsDiff = Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)]
+
+
+class Int4Bounds(Strict):
+    """What is asked of a graph in int4. Neither has a default: how far rounding moves answers is the base's own."""
+
+    max_abs_diff: AbsDiff = Field(examples=[10.0])
+    """The greatest difference that the export may have measured. Unit: logits."""
+    min_agreement: Fraction = Field(examples=[0.9])
+    """The share of tokens of greedy answers that must have been the trained model's. Unit: fraction."""
+
+
 class ParityGate(Strict):
     """The graph that will be served answers as the trained model does."""
 
     gate: Literal["parity"] = "parity"
     """The gate."""
-    max_abs_diff: float = Field(default=1e-3, gt=0, le=1000, allow_inf_nan=False)
+    max_abs_diff: AbsDiff = 1e-3
     """The greatest difference that the export may have measured. Unit: logits."""
+    min_agreement: Fraction = 0.0
+    """The share of labels, or of tokens of greedy answers, that must have been the trained model's. Unit: fraction."""
     min_rows: int = Field(default=16, ge=2)
     """A parity measured on fewer does not count. Unit: rows."""
+    int4: Int4Bounds | None = None
+    """The bounds of a graph in int4, in place of those above; null: none in int4 passes."""
+
+    def bounds(self, precision: Precision) -> "ParityGate | Int4Bounds | None":
+        """What is asked of a graph in that precision; None: none passes."""
+        return self if precision == "fp32" else self.int4
 
 
 Gate = Annotated[MetricGate | ParityGate, Field(discriminator="gate")]

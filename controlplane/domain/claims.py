@@ -24,6 +24,10 @@ def at_most(field: str, found: float, limit: float) -> Claim:
     return Claim(field, found, found <= limit, f"at most {limit:g}, as the job's spec says")
 
 
+def at_least(field: str, found: float, limit: float) -> Claim:
+    return Claim(field, found, found >= limit, f"at least {limit:g}, as the job's spec says")
+
+
 def same_document(field: str, found: BaseModel, expected: BaseModel) -> Iterator[Claim]:
     """A claim for each value of two nested documents, by its dotted path."""
     if type(found) is not type(expected):

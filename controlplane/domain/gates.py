@@ -71,8 +71,16 @@ def _parity(gate: ParityGate, evidence: Evidence) -> tuple[GateVerdict, ...]:
     found = served.result
     if found.rows < gate.min_rows:
         return (_missing("parity", f"it was measured on {found.rows} rows, at least {gate.min_rows} are asked"),)
-    good = found.max_abs_diff <= gate.max_abs_diff
-    reason = f"logits of the served graph differ by {found.max_abs_diff:.2g} at most, {gate.max_abs_diff:g} allowed"
+    precision = found.graph.precision
+    if (bounds := gate.bounds(precision)) is None:
+        reason = f"the served graph is in {precision}, for which the gate has no bounds: its `{precision}` is null"
+        return (_said("parity", "Failed", reason, served.digest),)
+    good = found.max_abs_diff <= bounds.max_abs_diff and found.agreement >= bounds.min_agreement
+    reason = (
+        f"logits of the served graph, in {precision}, differ by {found.max_abs_diff:.2g} at most, "
+        f"{bounds.max_abs_diff:g} allowed; {found.agreement:.1%} of its answers agree, at least "
+        f"{bounds.min_agreement:.1%} asked"
+    )
     return (_said("parity", "Passed" if good else "Failed", reason, served.digest),)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self, get_args, get_origin
 
 from controlplane.domain.references import UnresolvedReference, substitute
 from controlplane.errors import Invalid
@@ -184,7 +184,8 @@ def check_pipeline(spec: PipelineSpec) -> None:
 
 
 def _check_fields(name: str, stage: JobStage) -> None:
-    known = set(SPECS[stage.kind].model_fields) - {"kind"}
+    fields = SPECS[stage.kind].model_fields
+    known = set(fields) - {"kind"}
     for key, value in stage.spec.items():
         if key == "kind" and value == stage.kind:
             continue
@@ -193,6 +194,15 @@ def _check_fields(name: str, stage: JobStage) -> None:
                 f"stages.{name}.spec.{key}: a {stage.kind} job has no such field; it has: {', '.join(sorted(known))}",
                 field=f"stages.{name}.spec.{key}",
             )
+        _check_choice(f"stages.{name}.spec.{key}", fields[key].annotation, value)
+
+
+def _check_choice(field: str, wanted: Any, value: Any) -> None:
+    """A word that is none that the field takes; what a reference stands for is seen when the job is requested."""
+    if get_origin(wanted) is not Literal or not isinstance(value, str) or REFERENCE.search(value):
+        return
+    if value not in (choices := get_args(wanted)):
+        raise Invalid(f"{field}: expected {' or '.join(map(repr, choices))}, got {value[:40]!r}", field=field)
 
 
 def _check_output(spec: PipelineSpec, name: str, path: str) -> None:

@@ -26,8 +26,12 @@ class GraphOf(Filled):
     asked in PyTorch then."""
 
 
+@dataclass(frozen=True)
 class BaseGraphOf(Filled):
     """Marks a field for the base graph that an earlier export left for the version; null: there is none yet."""
+
+    precision: str
+    """The field that says how the graph keeps the base's weights."""
 
 
 class TrainedOn(Filled):

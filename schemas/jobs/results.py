@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.artifacts import ArtifactRef, DatasetRef, Digest, Name, Reference
+from schemas.artifacts import ArtifactRef, DatasetRef, Digest, Fraction, Name, Reference
 from schemas.base import Tolerant
 from schemas.data.rows import RowSchemaName
 from schemas.evidence import Finding
@@ -67,5 +67,7 @@ class GraphResult(Finding):
     graph: GraphRef
     max_abs_diff: float = Field(ge=0)
     """How far its answers lie from the trained model's at most, measured over `rows` rows. Unit: logits."""
+    agreement: Fraction
+    """Share of the labels, or of the tokens of greedy answers, that are the trained model's."""
     rows: int
     """Rows on which the two were compared. Unit: rows."""

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from schemas.artifacts import ArtifactRef, Name, Reference
 from schemas.base import Tolerant
 from schemas.model.identity import ModelIdentity
+from schemas.model.precision import Precision
 from schemas.model.tasks import TextClassification
 
 
@@ -40,7 +41,10 @@ class GraphRef(Tolerant):
     """What a gateway, an evaluation or an attack runs: a shared base graph and one version's inputs to it."""
 
     base_graph: ArtifactRef
-    """ONNX, shared by versions of one base, one task's features and no more target modules than it has inputs for."""
+    """ONNX, shared by versions of one base, one precision, one task's features and no more target modules than it has
+    inputs for."""
+    precision: Precision
+    """How the base graph keeps the base's weights."""
     adapter: ArtifactRef
     """An ONNX Runtime `.onnx_adapter` file: factors and head."""
     tokenizer: ArtifactRef

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from schemas.artifacts import Digest
 from schemas.base import Tolerant
 from schemas.data.rows import RowSchemaName
+from schemas.model.precision import Precision
 
 FeatureRecipe = Literal["mid-last-mean-v1"]
 """How an encoder's states become the head's input, as `workers.tasks.text_classification.features` computes it."""
@@ -29,6 +30,8 @@ class TextClassification(Tolerant):
     """What a row that it learns or is asked may be."""
     ASKED_IN_PYTORCH: ClassVar = False
     """Whether a version that was not exported is asked in PyTorch."""
+    PRECISIONS: ClassVar[tuple[Precision, ...]] = ("fp32",)
+    """In which of them a version is served."""
     type: Literal["text-classification"] = "text-classification"
     """The task."""
     labels: tuple[str, ...] = Field(min_length=1, max_length=1000)
@@ -50,6 +53,8 @@ class TextGeneration(Tolerant):
     """What a row that it learns or is asked may be."""
     ASKED_IN_PYTORCH: ClassVar = True
     """Whether a version that was not exported is asked in PyTorch."""
+    PRECISIONS: ClassVar[tuple[Precision, ...]] = ("fp32", "int4")
+    """In which of them a version is served."""
     type: Literal["text-generation"] = "text-generation"
     """The task."""
     chat_template_digest: Digest | None

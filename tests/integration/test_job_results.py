@@ -15,8 +15,10 @@ from schemas.jobs import JobKind, JobResult
 from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import TrainResult
+from schemas.model.precision import Precision
 from tests.support.builders.artifacts import artifact, digest
-from tests.support.builders.models import HEAD_ALONE, graph_ref, identified_as
+from tests.support.builders.models import GENERATOR, HEAD_ALONE, graph_ref, identified_as
+from tests.support.builders.planted import plant_job, plant_model, plant_version
 from tests.support.builders.results import curated, evaluated, exported, merged, privacy_label, trained
 from tests.support.builders.specs import CURATE, HEAD, TRAIN, frozen_head
 from tests.support.jobs import Jobs
@@ -150,6 +152,21 @@ def test_an_export_is_an_attachment_and_its_base_graph_is_reused(jobs: Jobs) -> 
     assert {row.model_version_id for row in rows(jobs, AttachmentRow)} == {one, two}
 
 
+def test_base_graphs_of_two_precisions_are_kept_apart(jobs: Jobs) -> None:
+    with jobs.database.begin("tester") as uow:
+        plant_model(uow, versions=2)
+        identity, job = GENERATOR.model_dump(mode="json"), plant_job(uow)
+        one, _ = [plant_version(uow, job, number, identity=identity).id for number in (1, 2)]
+    precisions: tuple[Precision, ...] = ("fp32", "int4")
+    for precision in precisions:
+        base_graph = artifact(f"base graph in {precision}")
+        graph = graph_ref(one, identity=GENERATOR, precision=precision, base_graph=base_graph)
+        do(jobs, "export", {"model_version": "sentiment/1", "precision": precision}, exported(one, graph=graph))
+    for precision in precisions:
+        again = jobs.request("export", {"model_version": "sentiment/2", "precision": precision})
+        assert jobs.get(again).spec["base_graph"]["digest"] == artifact(f"base graph in {precision}").digest
+
+
 def test_an_evaluation_runs_on_the_latest_export_and_is_kept_once(jobs: Jobs) -> None:
     dataset = curate(jobs)
     made = train(jobs)
@@ -255,6 +272,13 @@ def test_an_export_for_other_modules_than_the_version_has_is_refused(jobs: Jobs)
         ("train", TRAIN | {"dataset": "revews@latest"}, "spec.dataset", "did you mean 'reviews'"),
         ("export", {"model_version": "sentimnt@champion"}, "spec.model_version", "did you mean 'sentiment'"),
         ("export", {"model_version": "sentiment/1", "base_graph": {}}, "spec.base_graph", "leave it out"),
+        ("export", {"model_version": "sentiment/1", "precision": "int5"}, "spec.precision", "'fp32' or 'int4'"),
+        (
+            "export",
+            {"model_version": "sentiment/1", "precision": "int4"},
+            "spec.precision",
+            "sentiment/1 in int4: expected fp32 for text-classification",
+        ),
         ("merge", {"model": "m", "sources": ["sentiment/1", "nobody/1"]}, "spec.sources.1.model_version", "nobody/1"),
         ("merge", {"model": "m", "merge_method": "linear", "sources": ["sentiment/1"] * 2}, "spec.merge_method", "cat"),
         ("train", TRAIN | {"task": frozen_head("x/1")}, "spec.task.head.model_version", "x/1"),

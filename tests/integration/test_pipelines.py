@@ -103,6 +103,10 @@ def test_yaml_and_json_are_one_pipeline_and_the_same_again_is_no_new_revision(si
         (("${params.rows}", "${params.row}"), "${params.row}, which the pipeline does not declare"),
         (("${stages.train.model_version}", "${stages.curate.dataset}"), "does not name that stage in `needs`"),
         (("model: sentiment", "modell: sentiment"), "stages.train.spec.modell"),
+        (
+            ('.model_version}"}', '.model_version}", precision: int5}'),
+            "stages.export.spec.precision: expected 'fp32' or 'int4', got 'int5'",
+        ),
         (("max_attempts: 1", "max_attempts: 0"), "stages.train.max_attempts: expected at least 1, got '0'"),
         (("stages:", "stages: ["), "line"),
         (("description:", "params: {}\ndescription:"), "'params' is written twice"),

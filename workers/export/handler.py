@@ -39,13 +39,14 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
     context.progress(2, _STEPS, "adapter")
     parity = exporter.measure_parity(ServedGraph(graph_file, onnx_adapter), base, adapter, spec.parity_rows)
     context.log(
-        f"parity on {parity.rows} rows: logits differ by {parity.max_abs_diff:.3g} at most, "
+        f"parity of {spec.precision} on {parity.rows} rows: logits differ by {parity.max_abs_diff:.3g} at most, "
         f"answers agree in {parity.agreement:.2%}"
     )
     _check_parity(parity, spec)
     context.progress(_STEPS, _STEPS, "parity", max_abs_diff=parity.max_abs_diff)
     graph = GraphRef(
         base_graph=base_graph,
+        precision=spec.precision,
         adapter=context.artifacts.put_file(onnx_adapter, ADAPTER_MEDIA_TYPE),
         tokenizer=context.artifacts.put_file(folder / "tokenizer.json", "application/json"),
         chat_template=_stored(template, context),
@@ -55,7 +56,8 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
 
 
 def _base_graph(exporter: Exporter, spec: ExportSpec, adapter: Adapter, base: Base, context: Context) -> ArtifactRef:
-    identity = exporter.graph_identity(base, adapter, spec.model_version.adapter.digest)
+    made_for = exporter.graph_identity(base, adapter, spec.model_version.adapter.digest)
+    identity = {**made_for, "precision": spec.precision}
     if spec.base_graph is None:
         graph = exporter.build_base_graph(base, adapter, identity, context.workdir)
         return context.artifacts.put_bytes(graph, GRAPH_MEDIA_TYPE)
@@ -74,10 +76,14 @@ def _check_identity(found: Identity, expected: Identity) -> None:
 
 def _check_parity(parity: Parity, spec: ExportSpec) -> None:
     # `not <=`: a NaN in either model must not pass.
-    if not parity.max_abs_diff <= spec.max_abs_diff:
+    if not parity.max_abs_diff <= spec.allowed_abs_diff:
         raise JobError(
             f"the graph's logits differ from PyTorch's by {parity.max_abs_diff:.2g}, "
-            f"max_abs_diff allows {spec.max_abs_diff:.2g}"
+            f"max_abs_diff allows {spec.allowed_abs_diff:.2g}"
+        )
+    if parity.agreement < spec.min_agreement:
+        raise JobError(
+            f"{parity.agreement:.1%} of the graph's answers are PyTorch's, min_agreement asks {spec.min_agreement:.1%}"
         )
 
 

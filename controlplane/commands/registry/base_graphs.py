@@ -1,4 +1,4 @@
-"""Base graphs that exports left: one serves every version that changes no more than it has inputs for.
+"""Base graphs that exports left: one serves, in its precision, every version that it has inputs for.
 
 A version that leaves some of a graph's target modules alone gives those inputs nothing, which adds nothing.
 """
@@ -11,14 +11,16 @@ from controlplane.store.tables import BaseGraphRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.artifacts import ArtifactRef
 from schemas.model.identity import ModelIdentity
+from schemas.model.precision import Precision
 from schemas.model.references import GraphRef
 
 
-def find_base_graph(session: Session, identity: ModelIdentity) -> ArtifactRef | None:
+def find_base_graph(session: Session, identity: ModelIdentity, precision: Precision) -> ArtifactRef | None:
     """The graph with the fewest inputs of those that serve a version; None: it has to be exported."""
     if (inputs := identity.form.shared_inputs()) is None:
         return None
-    query = select(BaseGraphRow).where(BaseGraphRow.family == _family(identity)).order_by(col(BaseGraphRow.created_at))
+    family = _family(identity, precision)
+    query = select(BaseGraphRow).where(BaseGraphRow.family == family).order_by(col(BaseGraphRow.created_at))
     wanted = set(inputs)
     fitting = [row for row in session.exec(query) if wanted <= set(row.target_modules)]
     found = min(fitting, key=lambda row: len(row.target_modules), default=None)
@@ -29,7 +31,7 @@ def keep_base_graph(uow: UnitOfWork, graph: GraphRef) -> None:
     """The first one is kept: later versions of its family that it serves share it. One of a version's own is not."""
     if (inputs := graph.identity.form.shared_inputs()) is None:
         return
-    family, modules = _family(graph.identity), sorted(inputs)
+    family, modules = _family(graph.identity, graph.precision), sorted(inputs)
     row = BaseGraphRow(
         key=digest([family, modules]),
         family=family,
@@ -40,6 +42,6 @@ def keep_base_graph(uow: UnitOfWork, graph: GraphRef) -> None:
     insert_once(uow, row)
 
 
-def _family(identity: ModelIdentity) -> str:
+def _family(identity: ModelIdentity, precision: Precision) -> str:
     """Versions that may share a graph as far as their target modules allow."""
-    return digest([identity.base.digest, *identity.task.graph_recipe()])
+    return digest([identity.base.digest, precision, *identity.task.graph_recipe()])

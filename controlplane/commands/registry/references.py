@@ -145,13 +145,13 @@ def _refuse_itself(spec: JobSpec) -> None:
 def _filled(session: Session, spec: JobSpec) -> dict[str, Any]:
     """The fields that the control plane fills, of those whose version the spec names."""
     return {
-        field: FILLS[type(mark)](session, version, mark)
+        field: FILLS[type(mark)](session, version, mark, spec)
         for field, mark in marked(type(spec), Filled).items()
         if (version := getattr(spec, mark.of)) is not None
     }
 
 
-def _graph(session: Session, version: ModelRef, mark: Filled) -> GraphRef | None:
+def _graph(session: Session, version: ModelRef, mark: GraphOf, spec: JobSpec) -> GraphRef | None:
     graph = find_graph(session, version.id)
     if graph is None and not version.identity.task.ASKED_IN_PYTORCH:
         raise Invalid(
@@ -162,11 +162,11 @@ def _graph(session: Session, version: ModelRef, mark: Filled) -> GraphRef | None
     return graph
 
 
-def _base_graph(session: Session, version: ModelRef, mark: Filled) -> ArtifactRef | None:
-    return find_base_graph(session, version.identity)
+def _base_graph(session: Session, version: ModelRef, mark: BaseGraphOf, spec: JobSpec) -> ArtifactRef | None:
+    return find_base_graph(session, version.identity, getattr(spec, mark.precision))
 
 
-def _trained_on(session: Session, version: ModelRef, mark: Filled) -> tuple[DatasetRef, ...]:
+def _trained_on(session: Session, version: ModelRef, mark: TrainedOn, spec: JobSpec) -> tuple[DatasetRef, ...]:
     return tuple(_to_dataset_ref(row) for row in list_trained_on(session, _row(session, version)))
 
 
@@ -174,7 +174,7 @@ def _row(session: Session, version: ModelRef) -> ModelVersionRow:
     return session.exec(select(ModelVersionRow).where(ModelVersionRow.id == version.id)).one()
 
 
-FILLS: Final[Mapping[type[Filled], Callable[[Session, ModelRef, Filled], Any]]] = {
+FILLS: Final[Mapping[type[Filled], Callable[[Session, ModelRef, Any, JobSpec], Any]]] = {
     GraphOf: _graph,
     BaseGraphOf: _base_graph,
     TrainedOn: _trained_on,

@@ -7,6 +7,7 @@ from typing import Final
 import torch
 
 from schemas.jobs.export import ExportResult
+from schemas.model.precision import Precision
 from schemas.model.references import ModelRef
 from tests.support.builders.decoder_adapters import decoder_adapter
 from tests.support.builders.specs import export_spec
@@ -27,10 +28,10 @@ PROMPTS: Final = [[5, 9, 11], [7], [20, 21, 22, 23, 24, 25, 26, 27, 28], [3, 4]]
 class Exported:
     """Three versions of a tiny decoder that change different layers, on one graph."""
 
-    def __init__(self, workbench: Workbench) -> None:
+    def __init__(self, workbench: Workbench, precision: Precision = "fp32") -> None:
         base = workbench.base
         assert base is not None
-        self.workbench, self.base = workbench, base
+        self.workbench, self.base, self.precision = workbench, base, precision
         self.adapters = {
             "all": decoder_adapter(base, 2, 1, (*ATTENTION, *MLP)),
             "query and value": decoder_adapter(base, 5, 2, ("q_proj", "v_proj")),
@@ -43,7 +44,8 @@ class Exported:
         self.greedy = {name: [self.write(name, prompt) for prompt in PROMPTS] for name in (*self.adapters, None)}
 
     def export(self, name: str, **fields: object) -> ExportResult:
-        return handle(export_spec(self.refs[name], **fields), self.workbench.context())
+        spec = export_spec(self.refs[name], **{"precision": self.precision, **fields})
+        return handle(spec, self.workbench.context())
 
     def file(self, name: str) -> Path:
         return self.workbench.artifacts.fetch(self.exports[name].graph.adapter)

@@ -52,6 +52,24 @@ def build_tiny_decoder(folder: Path, **config: Any) -> Path:
     return folder
 
 
+def round_to_int4(folder: Path) -> Path:
+    """The decoder in `folder`, with linear layers that int4 holds as they are: in every 32 weights that share a scale,
+    multiples of it from -8 to 7."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    model = LlamaForCausalLM.from_pretrained(folder)
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Linear):
+            weights = layer.weight.data
+            blocks = weights.reshape(weights.shape[0], -1, 32)
+            rounded = (blocks * 16).round().clamp(-8, 7)
+            rounded[..., 0] = -8
+            layer.weight.data = rounded.reshape(weights.shape) / 16
+    model.save_pretrained(folder)
+    return folder
+
+
 def planted_completions(count: int, seed: int = 0) -> list[PromptCompletion]:
     """Prompts with three telling words, and completions of two words that follow from them."""
     return [PromptCompletion(prompt, f"film {answer}") for prompt, answer in _planted(count, seed)]

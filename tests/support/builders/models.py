@@ -119,6 +119,7 @@ def graph_ref(version: UUID | int = 1, **changes: Any) -> GraphRef:
     """The served graph of a version: every version's has the same base graph."""
     own = {
         "base_graph": artifact("base graph"),
+        "precision": "fp32",
         "adapter": artifact(f"graph of {version}"),
         "tokenizer": artifact("tokenizer"),
     }

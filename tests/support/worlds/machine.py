@@ -126,10 +126,10 @@ class Machine:
         self._lives += 1
         return self.processes.python(name or f"process-{self._lives}", *arguments, env=self.env)
 
-    def api(self) -> Process:
-        """Returns once it is ready."""
+    def api(self, seconds: float = 60) -> Process:
+        """Returns once it is ready, which may take so long."""
         self._api = self.start("-m", "controlplane", "api")
-        wait_for(self.is_ready, "the API is ready", seconds=60)
+        wait_for(self.is_ready, "the API is ready", seconds=seconds)
         return self._api
 
     def kill_api(self) -> None:

@@ -76,16 +76,17 @@ class Callers:
 
     async def _send(self, planned: Planned, http: httpx.AsyncClient, boot: UUID) -> Seen:
         request = http.build_request("POST", PATH, json=self._body(planned), headers=_headers(planned))
-        patience = planned.patience if planned.way == "no piece" else None
+        sending = asyncio.create_task(http.send(request, stream=True))
+        await asyncio.wait([sending], timeout=planned.patience if planned.way == "no piece" else None)
+        sending.cancel()  # which does nothing to an answer that has come
         try:
-            async with asyncio.timeout(patience):
-                response = await http.send(request, stream=True)
-        except TimeoutError:
+            response = await sending
+        except asyncio.CancelledError:
             return _seen(planned, boot, "left")
         except (httpx.ConnectError, httpx.ConnectTimeout):
             raise NotSent from None
-        except httpx.TransportError:
-            return _seen(planned, boot, "gone")
+        except httpx.TransportError as error:
+            return _seen(planned, boot, "gone", fault=type(error).__name__)
         try:
             return await self._read(planned, response, boot)
         finally:
@@ -103,8 +104,8 @@ class Callers:
             else:
                 await response.aread()
                 ending = "failed" if arm else "refused"
-        except httpx.TransportError:
-            return _seen(planned, boot, "cut", arm)
+        except httpx.TransportError as error:
+            return _seen(planned, boot, "cut", arm, fault=type(error).__name__)
         return _seen(planned, boot, ending, arm, claims)
 
     async def _read_pieces(self, planned: Planned, response: httpx.Response) -> tuple[Ending, PredictionClaims | None]:
@@ -174,6 +175,7 @@ def _seen(
     ending: Ending,
     arm: Arm | None = None,
     claims: PredictionClaims | None = None,
+    fault: str | None = None,
 ) -> Seen:
     chosen = planned.way == "by name"
-    return Seen(planned.number, boot, ending, planned.key, arm, chosen, claims)
+    return Seen(planned.number, boot, ending, planned.key, arm, chosen, claims, fault)

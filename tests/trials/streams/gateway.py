@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
 from tests.support.ports import free_ports
@@ -11,7 +12,8 @@ from tests.support.waiting import wait_for
 from tests.support.worlds.machine import Machine
 from tests.trials.streams.journals import boot_of
 
-START_SECONDS = 120
+START_SECONDS: Final = 300.0
+"""A deadline for machines that do much else besides; nothing waits so long when all is well."""
 
 
 class Gateway:

@@ -26,3 +26,5 @@ class Seen:
     """The caller named the version: a unit of no arm."""
     claims: PredictionClaims | None = None
     """What the signed end says: under which boot, second, generation and arm it counts."""
+    fault: str | None = None
+    """The class of what the connection ended with, where it was cut or gone."""

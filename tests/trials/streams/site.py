@@ -18,7 +18,7 @@ from tests.support.processes import Processes
 from tests.support.waiting import wait_for
 from tests.support.worlds.machine import TOKEN, Machine
 from tests.trials.streams.account import Account
-from tests.trials.streams.gateway import Gateway
+from tests.trials.streams.gateway import START_SECONDS, Gateway
 from tests.trials.streams.plan import API, GATEWAYS
 from tests.trials.streams.reading import read_account
 from tests.trials.streams.seen import Seen
@@ -35,7 +35,7 @@ CANARY: Final[dict[str, Any]] = {
     "sample_ratio_alpha": 1e-9,
 }
 """No evidence of some hundred requests ends it: its errors are the kills'."""
-SETTLE_SECONDS: Final = 60.0
+SETTLE_SECONDS: Final = 150.0
 TELLING_SECONDS: Final = 15
 """So long after a second began it may still be told: its last answer has 12 s."""
 
@@ -55,12 +55,13 @@ class StreamsSite:
 
     def start(self) -> None:
         """The first version is stable on both gateways."""
-        self._machine.api()
+        self._machine.api(START_SECONDS)
         self._reconciler = self._machine.reconciler()
         with self.client() as client:
             client.put_deployment(DEPLOYMENT, {"model": MODEL, "policy": {"gates": [], "canary": CANARY}})
             first = client.start_rollout(DEPLOYMENT, str(self._versions[0]), reason="the first one")
-            assert (ended := client.wait_for_rollout(first.id, seconds=60)).phase == "Promoted", ended.reason
+            ended = client.wait_for_rollout(first.id, seconds=SETTLE_SECONDS)
+            assert ended.phase == "Promoted", ended.reason
             self._machine.env["GRAFTWORK_TOKEN"] = client.create_token("streams", "gateway").token
         for gateway in self.gateways:
             gateway.start()
@@ -97,7 +98,7 @@ class StreamsSite:
     def restart(self, part: str) -> None:
         """After `kill`. Returns once it is ready."""
         if part == API:
-            self._machine.api()
+            self._machine.api(START_SECONDS)
             self._api_back = time.time()
         else:
             self._gateway(part).start()

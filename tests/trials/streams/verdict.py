@@ -77,7 +77,7 @@ def _discrepancies(account: Account, books: Sequence[Book]) -> Iterator[str]:
 def _judge_connections(book: Book, seen: Sequence[Seen]) -> Iterator[str]:
     for one in seen:
         if one.boot == book.boot.id and one.ending in BROKEN and book.boot.untold_since is None:
-            yield f"request {one.number} was {one.ending}, and its gateway lives"
+            yield f"request {one.number} was {one.ending} ({one.fault}), and its gateway lives"
         if one.boot == book.boot.id and one.claims is not None and one.claims.b != one.boot:
             yield f"request {one.number} was sent to boot {one.boot} and signed by {one.claims.b}"
 

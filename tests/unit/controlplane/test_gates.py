@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from controlplane.domain.evidence import Attachment, Evidence, VersionEvidence
 from controlplane.domain.gates import judge, passed, summarize, waive
 from schemas.evidence import Interval
-from schemas.gates import Gate, MetricGate, ParityGate
+from schemas.gates import Gate, Int4Bounds, MetricGate, ParityGate
 from schemas.rollouts import GateVerdict
 from tests.support.builders import results
 from tests.support.builders.artifacts import digest
@@ -42,6 +42,12 @@ def exported(max_abs_diff: float = 1e-5, version: UUID = VERSION, rows: int = 16
         digest=digest(f"export of {version}: {max_abs_diff}"),
         result=results.exported(version, max_abs_diff=max_abs_diff, rows=rows),
     )
+
+
+def in_int4(max_abs_diff: float, agreement: float) -> Attachment[Any]:
+    graph = graph_ref(VERSION, precision="int4")
+    found = results.exported(VERSION, graph=graph, max_abs_diff=max_abs_diff, agreement=agreement)
+    return Attachment(digest=digest(f"export in int4: {max_abs_diff}, {agreement}"), result=found)
 
 
 def evaluated(
@@ -117,6 +123,48 @@ def test_rows_out_of_budget_count_as_broken() -> None:
 )
 def test_parity(difference: float, rows: int, status: str) -> None:
     assert statuses(ParityGate(), candidate(export=exported(difference, rows=rows))) == [status]
+
+
+@pytest.mark.parametrize(
+    ("difference", "agreement", "status"),
+    [
+        (10.0, 0.9, "Passed"),
+        (10.1, 0.9, "Failed"),
+        (10.0, 0.89, "Failed"),
+        (1e-5, 0.0, "Failed"),
+    ],
+    ids=["at the bounds", "too far", "too few agree", "near and yet none agree"],
+)
+def test_a_graph_in_int4_has_bounds_of_its_own(difference: float, agreement: float, status: str) -> None:
+    gate = ParityGate(int4=Int4Bounds(max_abs_diff=10, min_agreement=0.9))
+    assert statuses(gate, candidate(export=in_int4(difference, agreement))) == [status]
+    assert statuses(gate, candidate(export=exported(1e-2))) == ["Failed"]  # those of fp32 stay
+
+
+def test_no_graph_in_int4_passes_where_the_gate_has_no_bounds_for_it() -> None:
+    [verdict] = verdicts(ParityGate(max_abs_diff=1000), candidate(export=in_int4(1e-5, 1.0)))
+    assert verdict.status == "Failed"
+    assert verdict.reason == "the served graph is in int4, for which the gate has no bounds: its `int4` is null"
+
+
+@pytest.mark.parametrize(("agreement", "status"), [(0.95, "Passed"), (0.94, "Failed")])
+def test_agreement_may_be_asked_of_fp32_too(agreement: float, status: str) -> None:
+    export = exported().model_copy(update={"result": results.exported(VERSION, agreement=agreement)})
+    assert statuses(ParityGate(min_agreement=0.95), candidate(export=export)) == [status]
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"min_agreement": 0.9}, "int4.max_abs_diff"),
+        ({"max_abs_diff": 10}, "int4.min_agreement"),
+        ({"max_abs_diff": 10, "min_agreement": 1.1}, "int4.min_agreement"),
+    ],
+)
+def test_bounds_of_int4_are_both_said(said: dict[str, float], field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        ParityGate.model_validate({"int4": said})
+    assert [".".join(map(str, error["loc"])) for error in refused.value.errors()] == [field]
 
 
 def test_parity_is_asked_of_the_export_that_would_be_served() -> None:
@@ -358,7 +406,10 @@ def test_evidence_is_the_same_after_json() -> None:
 OF_TWO = "(worst of 2 results)"
 ATTACKED_WITH = "with recipe deepwordbug, queries_per_word 10, seed 0"
 FIRST_RELEASE = "a first release: nothing serves yet to compare with"
-PARITY = "logits of the served graph differ by {:.2g} at most, 0.001 allowed"
+PARITY = (
+    "logits of the served graph, in fp32, differ by {:.2g} at most, 0.001 allowed; "
+    "100.0% of its answers agree, at least 0.0% asked"
+)
 ALL_GATES: list[Gate] = [
     accuracy_gate(not_worse_than_champion_by=0.02),
     attack_gate(not_worse_than_champion_by=0.05),

@@ -118,7 +118,7 @@ def test_given_answers_are_as_likely_as_pytorch_says(exported: Exported) -> None
 
 
 def test_the_row_of_zeros_is_the_base_graph_to_the_bit(exported: Exported, tmp_path: Path) -> None:
-    plain = build_graph(exported.base, "LlamaForCausalLM", tmp_path)
+    plain = build_graph(exported.base, "LlamaForCausalLM", "fp32", tmp_path)
     choose_places(plain, len(VOCABULARY))
     onnx.save(plain, str(tmp_path / "plain.onnx"))
     session = exported.session()

@@ -51,13 +51,13 @@ def build_base_graph(base: Base, adapter: Adapter, identity: Identity, workdir: 
     widths = {path: (layer.in_features, layer.out_features) for path, layer in all_linear(base.encoder).items()}
     _check_sizes(base.config, widths)
     folder = base.tokenizer_file.parent
-    model = build_graph(folder, _architecture(base.config), workdir)
+    model = build_graph(folder, _architecture(base.config), identity["precision"], workdir)
     form = DecoderForm(
         layers=base.config.num_hidden_layers,
         kv_heads=base.config.num_key_value_heads,
         head_size=_head_size(base.config),
         context_length=base.max_length,
-        targets=find_targets(model, widths),
+        targets=find_targets(model, widths, identity["precision"]),
     )
     del model.metadata_props[:]
     choose_places(model, base.config.vocab_size)

@@ -11,25 +11,30 @@ from typing import Any, Final
 
 import onnx
 
+from schemas.model.precision import Precision
 from workers.graph.decoder.form import LOGITS, LORA_A, LORA_B, METADATA_KEY, PLACES, SLOTS, DecoderForm, Target
 from workers.runtime.errors import JobError
 
 _LINEAR: Final = re.compile(r"/model/layers\.(\d+)/(attn|mlp)/(\w+)/MatMul(?:_Q4)?")
 """How the builder names a linear layer's node; quantised weights have a node of another kind."""
 _HEAD: Final = re.compile(r"/lm_head/MatMul(?:_Q4)?")
-_KINDS: Final = ("MatMul", "MatMulNBits")
+_KINDS: Final[Mapping[Precision, str]] = {"fp32": "MatMul", "int4": "MatMulNBits"}
 _BLOCKS: Final[Mapping[str, str]] = {"attn": "self_attn", "mlp": "mlp"}
 _PACKED: Final[Mapping[str, tuple[str, ...]]] = {"qkv_proj": ("q_proj", "k_proj", "v_proj")}
 """Layers of the base that the builder computes at once."""
 _FLOAT, _INT64 = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
 
 
-def find_targets(model: Any, widths: Mapping[str, tuple[int, int]]) -> tuple[Target, ...]:
+def find_targets(model: Any, widths: Mapping[str, tuple[int, int]], precision: Precision) -> tuple[Target, ...]:
     """The graph's nodes that compute the base's linear layers. `widths`: each layer's inputs and outputs, by its path.
 
-    JobError: a layer of the base has no node, so that its update could not be served.
+    JobError: a layer of the base has no node, so that its update could not be served, or one of another precision.
     """
-    found = [_target(_LINEAR.fullmatch(node.name), widths) for node in model.graph.node if _is_linear(node)]
+    linear = [node for node in model.graph.node if _is_linear(node)]
+    if other := [node for node in linear if node.op_type != _KINDS[precision]]:
+        found_kind, kind = other[0].op_type, _KINDS[precision]
+        raise JobError(f"the builder's graph computes {other[0].name} by {found_kind}, expected {kind} in {precision}")
+    found = [_target(_LINEAR.fullmatch(node.name), widths) for node in linear]
     covered = {path for target in found for path, _ in target.parts}
     if lacking := sorted(set(widths) - covered):
         raise JobError(f"the builder's graph computes {lacking[0]} in a way that takes no updates")
@@ -73,7 +78,7 @@ def choose_places(model: Any, vocabulary: int) -> None:
 
 
 def _is_linear(node: Any) -> bool:
-    return node.op_type in _KINDS and _LINEAR.fullmatch(node.name) is not None
+    return node.op_type in _KINDS.values() and _LINEAR.fullmatch(node.name) is not None
 
 
 def _name(match: "re.Match[str] | None") -> str:

@@ -253,7 +253,7 @@ def test_a_connection_that_a_living_gateway_has_ended() -> None:
         number = story.ask(ending, "stable", keyed=True)
         story.admit(number, 101)
         story.count(number, "ok")
-        assert f"request {number} was {ending}, and its gateway lives" in found(story)
+        assert f"request {number} was {ending} (None), and its gateway lives" in found(story)
 
 
 # --- between the seconds and the fold ---------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def test_greedy_tokens_equal_pytorchs(tmp_path: Path) -> None:
     compared = compare(base, bench.artifacts, versions, prompts(PROMPTS, 40), NEW_TOKENS)
     logger.warning("%s %s", compared, compared.differences)
     for one, other in combinations(compared.theirs.values(), 2):
-        assert sum(a != b for a, b in zip(one, other, strict=True)) > 0.9 * PROMPTS
+        assert sum(a != b for a, b in zip(one, other, strict=True)) > PROMPTS / 2
     assert compared.mixed_steps > compared.steps / 2
     assert compared.wrong == []
     assert len(compared.ties) <= 0.02 * PROMPTS * len(versions)

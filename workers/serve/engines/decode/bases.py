@@ -1,4 +1,7 @@
-"""The versions that write: one session, one thread and one batch per base, and rows of its tables per version."""
+"""The versions that write: one session, one thread and one batch per base graph, and rows of its tables per version.
+
+A base that is exported in two precisions is two of them, which share nothing.
+"""
 
 import logging
 from collections.abc import Callable
@@ -33,7 +36,7 @@ _BaseKey = tuple[Digest, Digest]
 
 @dataclass(frozen=True)
 class Base:
-    """What versions of one base share."""
+    """What versions of one base graph share."""
 
     session: DecoderSession
     tokenizer: TextTokenizer
