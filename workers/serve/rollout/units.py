@@ -52,7 +52,7 @@ class Units:
         unit = self._admit(requests, session_key, version)
         problem: Problem | None = given_up()  # also when the server gives the request up a unit must end
         try:
-            answers = await self._compute(unit, requests, left)
+            answers = await self._compute(unit, left)
             problem = None
         except Problem as found:
             problem = found
@@ -74,7 +74,8 @@ class Units:
         is an error: by cancellation of this call, or by `close`.
         """
         unit = self._admit((request,), session_key, version)
-        streamed = Streamed(unit, partial(self._state.engine.stream, request, unit.draw.version), left)
+        [admitted] = unit.draw.requests
+        streamed = Streamed(unit, partial(self._state.engine.stream, admitted, unit.draw.version), left)
         self._streams.add(streamed)
         streamed.reading.add_done_callback(lambda _: self._streams.discard(streamed))
         try:
@@ -125,18 +126,18 @@ class Units:
         generation, stable = self.serving()
         arm: Arm = "stable" if version.id == stable.id else "canary"
         weight = 0.0 if arm == "stable" else 1.0
-        self._check_deadline(requests, generation, weight)
-        self._state.engine.check_room(requests, version)
+        admitted = self._admit_to_engine(requests, generation, weight)
+        self._state.engine.check_room(admitted, version)
         request_id = uuid.uuid4().hex
         arrival = Arrival(self._state.clock.second(), generation.generation, weight, arm)
-        return Draw(request_id, request_id, generation, version, arrival, counted=False, chosen=True)
+        return Draw(request_id, request_id, generation, version, admitted, arrival, counted=False, chosen=True)
 
     def _draw(self, requests: Sequence[Any], session_key: str | None) -> Draw:
         """The id is ours: a caller's constant id must not choose an arm."""
         generation, stable = self.serving()
         second = self._state.clock.second()
         weight = self._state.ledger.weight_in_force(second, generation.generation, self._state.weight_at(second))
-        self._check_deadline(requests, generation, weight)
+        admitted = self._admit_to_engine(requests, generation, weight)
         request_id = uuid.uuid4().hex
         keyed = session_key is not None and generation.randomize == "session"
         arm = draw_arm(generation.salt, session_key if keyed and session_key else request_id, weight)
@@ -145,16 +146,16 @@ class Units:
         key_hash = hash_key(generation.salt, session_key) if keyed and session_key and counted else None
         arrival = Arrival(second, generation.generation, weight, arm, key_hash)
         canary = generation.canary if arm == "canary" else None
-        self._state.engine.check_room(requests, canary or stable)
-        return Draw(request_id, key_hash or request_id, generation, canary or stable, arrival, counted)
+        self._state.engine.check_room(admitted, canary or stable)
+        return Draw(request_id, key_hash or request_id, generation, canary or stable, admitted, arrival, counted)
 
-    def _check_deadline(self, requests: Sequence[Any], generation: Generation, weight: float) -> None:
-        self._state.engine.check_deadline(requests, drawable(generation, weight), generation.deadline_seconds)
+    def _admit_to_engine(self, requests: Sequence[Any], generation: Generation, weight: float) -> Sequence[Any]:
+        return self._state.engine.admit(requests, drawable(generation, weight), generation.deadline_seconds)
 
-    async def _compute(self, unit: Admitted, requests: Sequence[Any], left: Left | None) -> Answers:
+    async def _compute(self, unit: Admitted, left: Left | None) -> Answers:
         try:
             async with Caller(left), asyncio.timeout(unit.seconds_left):
-                return await self._state.engine.answer(requests, unit.draw.version)
+                return await self._state.engine.answer(unit.draw.requests, unit.draw.version)
         except TimeoutError:
             raise unit.late() from None
         except HungUp:

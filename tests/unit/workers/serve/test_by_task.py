@@ -37,7 +37,7 @@ class Fake:
     def unload(self, version: UUID) -> None:
         self.loaded = tuple(one for one in self.loaded if one != version)
 
-    def check_deadline(self, requests: Sequence[Any], drawable: Sequence[ServedVersion], seconds: float) -> None:
+    def admit(self, requests: Sequence[Any], drawable: Sequence[ServedVersion], seconds: float) -> Sequence[Any]:
         raise Problem(503, self.name, "", f"{[one.version for one in drawable]}")
 
     def check_room(self, requests: Sequence[Any], version: ServedVersion) -> None:
@@ -95,10 +95,10 @@ def test_what_may_be_drawn_is_asked_by_the_engine_of_its_task() -> None:
     for version in (CLASSIFIER, GENERATOR_VERSION, SECOND):
         opened.by_task.load(version)
     with pytest.raises(Problem, match=r"\[1, 3\]") as caught:
-        opened.by_task.check_deadline([1], [CLASSIFIER, SECOND], 1.0)
+        opened.by_task.admit([1], [CLASSIFIER, SECOND], 1.0)
     assert caught.value.slug == "text-classification"
     with pytest.raises(Problem, match=r"\[2\]"):
-        opened.by_task.check_deadline([1], [GENERATOR_VERSION], 1.0)
+        opened.by_task.admit([1], [GENERATOR_VERSION], 1.0)
 
 
 def test_a_version_that_does_not_load_is_not_loaded() -> None:

@@ -12,7 +12,7 @@ from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.decode.bases import Bases, Loaded
 from workers.serve.engines.decode.forecast import PROMPT_TOKENS, Measured, alone_seconds
 from workers.serve.engines.decode.lanes import MAX_WAITING
-from workers.serve.engines.decode.questions import prompt_of
+from workers.serve.engines.decode.questions import Question
 from workers.serve.engines.refusals import Refusals
 from workers.tasks.text_generation.writing import Asked
 
@@ -23,13 +23,13 @@ class Admission:
     def __init__(self, bases: Bases, metrics: Metrics) -> None:
         self._bases, self._refusals = bases, Refusals(metrics)
 
-    def check_deadline(self, requests: Sequence[Asked], drawable: Sequence[ServedVersion], seconds: float) -> None:
+    def check_deadline(self, questions: Sequence[Question], drawable: Sequence[ServedVersion], seconds: float) -> None:
         """Before the arm is drawn, so that a refusal chooses none: also of a prompt that one version cannot take.
 
         A request that only the arm that was drawn refused would take units from that arm alone.
         """
         versions = [loaded for version in drawable if (loaded := self._bases.find(version)) is not None]
-        prompts = [[prompt_of(asked, version) for asked in requests] for version in versions]
+        prompts = [[question.prompt(version) for question in questions] for version in versions]
         paces = [pace for one in versions if (pace := one.base.scheduler.measured(one.name)) is not None]
         if not paces:
             return
@@ -37,10 +37,10 @@ class Admission:
         for version, asked in zip(versions, prompts, strict=True):
             self._check(version, asked, paces[0], seconds)
 
-    def check_room(self, requests: Sequence[Asked], version: ServedVersion) -> None:
+    def check_room(self, questions: Sequence[Question], version: ServedVersion) -> None:
         """Whether the queue of the version that was drawn can hold the texts."""
         loaded = self._bases.find(version)
-        if loaded is not None and not loaded.base.scheduler.has_room(loaded.name, len(requests)):
+        if loaded is not None and not loaded.base.scheduler.has_room(loaded.name, len(questions)):
             raise self._refusals.no_room(MAX_WAITING, "texts")
 
     def _check(self, version: Loaded, prompts: Sequence[list[int]], pace: Measured, deadline: float) -> None:

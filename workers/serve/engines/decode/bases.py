@@ -5,7 +5,7 @@ A base that is exported in two precisions is two of them, which share nothing.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -41,6 +41,11 @@ class Base:
     session: DecoderSession
     tokenizer: TextTokenizer
     scheduler: Scheduler
+    _prompts: dict[Digest | None, Prompts] = field(default_factory=dict)
+
+    def prompts(self, template: ChatTemplate | None) -> Prompts:
+        """One for all versions with this template."""
+        return self._prompts.setdefault(template.digest if template else None, Prompts(self.tokenizer, template))
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,7 @@ class Loaded:
         limit = left if asked.max_tokens is None else min(left, asked.max_tokens)
         stop_token_ids = self.served.graph.identity.generation.stop_token_ids
         output = Output(self.base.tokenizer, len(prompt), stop_token_ids, asked.stop, limit)
-        return Request(self.name, prompt, Sampler(asked.temperature, asked.top_p, asked.seed), output, reader)
+        return Request(self.name, [*prompt], Sampler(asked.temperature, asked.top_p, asked.seed), output, reader)
 
 
 class Bases:
@@ -94,7 +99,7 @@ class Bases:
         """Fetch, load and smoke-test; a version that fails is not loaded. One by another graph is replaced."""
         template = self._template(version)
         base = self._base(version)
-        loaded = Loaded(version, base, Prompts(base.tokenizer, template))
+        loaded = Loaded(version, base, base.prompts(template))
         replaced = self._loaded.get(version.id)
         try:
             base.session.load(loaded.name, self._artifacts.fetch(version.graph.adapter))

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from workers.base.arrays import Logits
-from workers.graph.decoder.decoding import Decoding, Reading, Text
+from workers.graph.decoder.decoding import Decoding
 from workers.graph.decoder.form import DecoderForm
+from workers.graph.decoder.reading import Reading, Text
 from workers.graph.decoder.session import DecoderSession
+from workers.runtime.errors import JobError
 from workers.serve.engines.decode.request import Request
 
 MAX_SEEN_BYTES: Final = 1 << 30
@@ -26,13 +28,29 @@ class Batch:
 
     @property
     def requests(self) -> list[Request]:
-        """In the order in which `step` answers, which is that in which they joined."""
-        return [self._requests[text] for text in self._decoding.texts]
+        """In the order in which they joined."""
+        return self._requests_of(self._decoding)
 
-    def step(self) -> Logits:
-        return self._decoding.step([request.ids[-1] for request in self.requests])
+    def step(self) -> list[tuple[Request, Logits]]:
+        """Each text's logits of its next token. JobError: the graph cannot, and `step_apart` may tell with whom."""
+        return self._step(self._decoding)
+
+    def step_apart(self) -> tuple[list[tuple[Request, Logits]], list[Request]]:
+        """As `step`, each version's texts by themselves; the others are those with which the graph cannot even so."""
+        stepped: list[tuple[Request, Logits]] = []
+        broken: list[Request] = []
+        for version in dict.fromkeys(request.version for request in self.requests):
+            of_one = [text for text, request in self._requests.items() if request.version == version]
+            part = self._decoding.split(of_one)
+            try:
+                stepped += self._step(part)
+            except JobError:
+                broken += self._requests_of(part)
+            self._decoding.merge(part)
+        return stepped, broken
 
     def join(self, read: Sequence[tuple[Request, Reading]]) -> None:
+        """Where this raises, none has joined, and whoever read them still has to close them."""
         self._decoding.join_read([reading for _, reading in read])
         self._requests |= {reading.text: request for request, reading in read}
 
@@ -52,6 +70,13 @@ class Batch:
     def overflows(self) -> bool:
         """Whether the next step needs more memory than there is: the last text to join has to make way."""
         return len(self._requests) > 1 and not self._fits(len(self._requests), self._width + 1)
+
+    def _step(self, decoding: Decoding) -> list[tuple[Request, Logits]]:
+        requests = self._requests_of(decoding)
+        return list(zip(requests, decoding.step([request.ids[-1] for request in requests]), strict=True))
+
+    def _requests_of(self, decoding: Decoding) -> list[Request]:
+        return [self._requests[text] for text in decoding.texts]
 
     @property
     def _width(self) -> int:

@@ -1,5 +1,6 @@
 """The engine of text generation: texts of many versions, written together token by token on decoder graphs."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import replace
 from uuid import UUID
@@ -10,14 +11,14 @@ from workers.serve.counting.metrics import Metrics
 from workers.serve.engines.artifacts import Artifacts
 from workers.serve.engines.decode.admission import Admission
 from workers.serve.engines.decode.bases import Bases, OpenDecoder
-from workers.serve.engines.decode.questions import prompt_of
+from workers.serve.engines.decode.questions import Question
 from workers.serve.engines.decode.reader import Reader
 from workers.serve.engines.port import Answer, Answers, Piece, Unanswerable
 from workers.tasks.text_generation.writing import Asked
 
 
 class DecodeEngine:
-    """A request is an `Asked`, a payload a `Written`.
+    """A request is an `Asked`, once it is admitted a `Question`; a payload is a `Written`.
 
     The first piece is the first token's, even where its text is held back.
     """
@@ -42,23 +43,25 @@ class DecodeEngine:
     def unload(self, version: UUID) -> None:
         self._bases.unload(version)
 
-    def check_deadline(self, requests: Sequence[Asked], drawable: Sequence[ServedVersion], seconds: float) -> None:
-        self._admission.check_deadline(requests, drawable, seconds)
+    def admit(self, requests: Sequence[Asked], drawable: Sequence[ServedVersion], seconds: float) -> Sequence[Question]:
+        questions = [Question(asked) for asked in requests]
+        self._admission.check_deadline(questions, drawable, seconds)
+        return questions
 
-    def check_room(self, requests: Sequence[Asked], version: ServedVersion) -> None:
+    def check_room(self, requests: Sequence[Question], version: ServedVersion) -> None:
         self._admission.check_room(requests, version)
 
-    async def answer(self, requests: Sequence[Asked], version: ServedVersion) -> Answers:
+    async def answer(self, requests: Sequence[Question], version: ServedVersion) -> Answers:
         under_way: list[_UnderWay] = []
         try:
-            for asked in requests:
-                under_way.append(_UnderWay(self._bases, asked, version))
+            for question in requests:
+                under_way.append(_UnderWay(self._bases, question, version))
             return tuple([await one.whole() for one in under_way])
         finally:
             for one in under_way:
                 one.give_up()
 
-    async def stream(self, request: Asked, version: ServedVersion) -> AsyncGenerator[Piece, None]:
+    async def stream(self, request: Question, version: ServedVersion) -> AsyncGenerator[Piece, None]:
         one = _UnderWay(self._bases, request, version)
         try:
             async for piece in one.pieces():
@@ -73,13 +76,15 @@ class DecodeEngine:
 class _UnderWay:
     """One text, from the moment that it is queued."""
 
-    def __init__(self, bases: Bases, asked: Asked, version: ServedVersion) -> None:
+    def __init__(self, bases: Bases, question: Question, version: ServedVersion) -> None:
         loaded = bases.find(version)
         if loaded is None:
             raise Unanswerable("the version is not loaded")
         self._reader, self._scheduler = Reader(), loaded.base.scheduler
-        self._request = loaded.request(asked, prompt_of(asked, loaded), self._reader)
+        self._request = loaded.request(question.asked, question.prompt(loaded), self._reader)
         self._scheduler.submit(self._request)
+        # what else has come to this loop by now is read together with it
+        asyncio.get_running_loop().call_soon(self._scheduler.begin)
 
     async def pieces(self) -> AsyncIterator[Piece]:
         text = ""
@@ -88,10 +93,10 @@ class _UnderWay:
             yield Piece(written, None if written.finish_reason is None else outcome_of(text))
 
     async def whole(self) -> Answer:
-        text = ""
-        async for written in self._reader.pieces():
-            text += written.text
-        return Answer(replace(written, text=text), outcome_of(text))
+        pieces = [piece async for piece in self.pieces()]
+        last = pieces[-1]
+        assert last.outcome is not None
+        return Answer(replace(last.payload, text="".join(piece.payload.text for piece in pieces)), last.outcome)
 
     def give_up(self) -> None:
         """Once its end is read, this does nothing."""

@@ -9,7 +9,7 @@ from workers.serve.engines.decode.lanes import Lane, Lanes
 
 PROMPT_TOKENS: Final = 64
 """Tokens of prompts that are read for one version between two steps: they take about as long as four steps, so texts
-under way go on; reading more at once gains under a tenth."""
+under way go on; reading more of a prompt at once gains under a tenth."""
 RUN_TOKENS: Final = 8
 """What reading some tokens costs beyond them: the weights are fetched once, however many tokens there are."""
 
@@ -34,15 +34,22 @@ def alone_seconds(prompts: Sequence[int], pace: Measured) -> float:
 
 
 def first_token_seconds(prompts: Sequence[int], lane: Lane, lanes: Lanes, pace: Measured) -> float:
-    """From now until the last of the prompts is read, with what waits for its version and beside it."""
+    """From now until the last of the prompts is read, with what waits for its version and beside it.
+
+    Prompts that are read together cost no more than one by one, and a round in which nothing is written reads more.
+    """
     reading = [*lane.unread, *prompts]
     rounds = math.ceil(sum(reading) / PROMPT_TOKENS)
-    beside = sum(
-        min(sum(map(weigh, other.unread)), rounds * weigh(PROMPT_TOKENS)) for other in lanes if other is not lane
-    )
+    beside = sum(_beside(other, rounds) for other in lanes if other is not lane)
     writing = rounds if any(other.under_way for other in lanes) else 0
     steps = writing + _steps_until_free(len(lane.waiting) + len(prompts), lane, lanes, pace)
     return (sum(map(weigh, reading)) + beside) * pace.seconds_per_prompt_token + steps * pace.seconds_per_step
+
+
+def _beside(other: Lane, rounds: int) -> int:
+    """What is read of another version meanwhile: in the round that is under way and in the next. Unit: token."""
+    now = sum(weigh(min(prompt.remaining, PROMPT_TOKENS)) for _, prompt in other.reading)
+    return min(sum(map(weigh, other.unread)), now + rounds * weigh(PROMPT_TOKENS))
 
 
 def _steps_until_free(texts: int, lane: Lane, lanes: Lanes, pace: Measured) -> float:

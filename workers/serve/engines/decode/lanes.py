@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
-from workers.graph.decoder.decoding import Reading
+from workers.graph.decoder.reading import Reading
 from workers.serve.engines.decode.request import Request
 
 MAX_TEXTS: Final = 16
@@ -27,8 +27,8 @@ class Lane:
     waiting: deque[Request] = field(default_factory=deque)
     under_way: list[Request] = field(default_factory=list)
     """Read or written."""
-    reading: tuple[Request, Reading] | None = None
-    """The one of them whose prompt is read."""
+    reading: list[tuple[Request, Reading]] = field(default_factory=list)
+    """Those of them whose prompts are read and that have not joined the batch yet, in their order."""
     _lengths: deque[int] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     @property
@@ -39,9 +39,11 @@ class Lane:
     @property
     def unread(self) -> list[int]:
         """Tokens of each prompt that is read, or waits to be."""
-        waiting = [len(request.ids) for request in self.waiting]
-        reading = self.reading  # the thread that reads ends it whenever it does
-        return waiting if reading is None else [reading[1].remaining, *waiting]
+        return [*(prompt.remaining for _, prompt in self.reading), *(len(request.ids) for request in self.waiting)]
+
+    @property
+    def has_prompts(self) -> bool:
+        return bool(self.reading or self.waiting)
 
     @property
     def is_full(self) -> bool:
@@ -53,12 +55,17 @@ class Lane:
         return request
 
     def end(self, request: Request) -> None:
-        if self.reading is not None and self.reading[0] is request:
-            self.reading[1].close()
-            self.reading = None
+        for one in self.reading:
+            if one[0] is request:
+                one[1].close()
+        self.reading = [one for one in self.reading if one[0] is not request]
         self.under_way.remove(request)
         if request.output.tokens:
             self._lengths.append(request.output.tokens)
+
+    def joined(self) -> None:
+        """The texts whose prompts are read whole are in the batch."""
+        self.reading = [one for one in self.reading if one[1].remaining]
 
     def give_up_waiting(self) -> list[Request]:
         waiting = list(self.waiting)

@@ -1,4 +1,4 @@
-"""Whether a version can take what it is asked, before anything of it is queued."""
+"""What is asked, as the versions that may be drawn read it: whether each can take it is known before it is queued."""
 
 import math
 from typing import Final
@@ -6,6 +6,7 @@ from typing import Final
 from workers.runtime.errors import JobError
 from workers.serve.engines.decode.bases import Loaded
 from workers.serve.problems import wrong
+from workers.tasks.text_generation.prompts import Prompts
 from workers.tasks.text_generation.writing import Asked
 
 MAX_CHARACTERS_PER_TOKEN: Final = 32
@@ -13,8 +14,21 @@ MAX_CHARACTERS_PER_TOKEN: Final = 32
 hold up everybody else. A token of plain text has four."""
 
 
-def prompt_of(asked: Asked, loaded: Loaded) -> list[int]:
-    """Its token ids. Raises Problem, which names the field."""
+class Question:
+    """Tokenised once for all versions that read alike: those of one base with one chat template."""
+
+    def __init__(self, asked: Asked) -> None:
+        self.asked = asked
+        self._prompts: dict[Prompts, list[int]] = {}
+
+    def prompt(self, loaded: Loaded) -> list[int]:
+        """The version's token ids. Raises Problem, which names the field."""
+        if loaded.prompts not in self._prompts:
+            self._prompts[loaded.prompts] = _prompt_of(self.asked, loaded)
+        return self._prompts[loaded.prompts]
+
+
+def _prompt_of(asked: Asked, loaded: Loaded) -> list[int]:
     _check_numbers(asked)
     field = "prompt" if asked.messages is None else "messages"
     contents = [asked.prompt or ""] if asked.messages is None else [one["content"] for one in asked.messages]

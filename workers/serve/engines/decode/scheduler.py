@@ -7,15 +7,16 @@ each text, and then some prompt tokens of each version.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from workers.base.arrays import Logits
-from workers.graph.decoder.decoding import Reading
+from workers.graph.decoder.reading import Reading, read_together
 from workers.graph.decoder.session import DecoderSession
 from workers.runtime.errors import JobError
 from workers.serve.engines.decode.batch import Batch
-from workers.serve.engines.decode.forecast import PROMPT_TOKENS, Measured, first_token_seconds, weigh
+from workers.serve.engines.decode.forecast import RUN_TOKENS, Measured, first_token_seconds
 from workers.serve.engines.decode.lanes import MAX_WAITING, Lane, Lanes
+from workers.serve.engines.decode.prefill import Part, padded_tokens, parts_of, runs_of, share
 from workers.serve.engines.decode.request import Request
 from workers.serve.engines.pace import Pace
 
@@ -46,12 +47,17 @@ class Scheduler:
     # --- what others ask --------------------------------------------------------------------------------------------
 
     def submit(self, request: Request) -> None:
+        """It waits, and begins with whatever else has come before `begin`."""
         with self._changed:
             if self._open:
                 self._lanes[request.version].waiting.append(request)
-                self._changed.notify()
                 return
         request.fail(_UNLOADED)
+
+    def begin(self) -> None:
+        """What was submitted is written from now on."""
+        with self._changed:
+            self._changed.notify()
 
     def give_up(self, request: Request) -> None:
         """It leaves before the next step."""
@@ -107,8 +113,7 @@ class Scheduler:
             try:
                 self._drop_what_is_given_up()
                 self._step()
-                for lane in self._in_turn():
-                    self._read_prompts(lane)
+                self._read_prompts()
             except Exception as error:  # whatever a graph raises: nobody may wait for ever
                 self._abandon(error)
 
@@ -117,10 +122,6 @@ class Scheduler:
         with self._changed:
             self._changed.wait_for(lambda: self._lanes.busy or not self._open)
             return self._lanes.busy
-
-    def _in_turn(self) -> list[Lane]:
-        with self._changed:
-            return list(self._lanes)
 
     def _drop_what_is_given_up(self) -> None:
         with self._changed:
@@ -137,58 +138,72 @@ class Scheduler:
         if not (requests := self._batch.requests):
             return
         began = self._clock()
-        logits = self._batch.step()
+        try:
+            stepped = self._batch.step()
+        except JobError:
+            self._step_apart()
+            return
         self._observe_texts(len(requests))
         with self._changed:
             self._steps.measure(1, self._clock() - began, self._clock())
-        self._write(requests, logits)
+        self._write(stepped)
 
-    def _write(self, requests: Sequence[Request], logits: Iterable[Logits]) -> None:
-        self._end([request for request, row in zip(requests, logits, strict=True) if request.write(row)])
+    def _step_apart(self) -> None:
+        """The graph failed: only the texts of versions with which it fails again, each alone, fail with it."""
+        stepped, broken = self._batch.step_apart()
+        logger.error("a step failed, and %d of %d texts with it", len(broken), len(broken) + len(stepped))
+        self._fail(broken)
+        self._write(stepped)
 
-    def _read_prompts(self, lane: Lane) -> None:
-        """As many tokens of the version's prompts as a round has for it; texts join whose prompts are read whole."""
-        left, joining = PROMPT_TOKENS, list[tuple[Request, Reading]]()
-        while left > 0 and (current := lane.reading or self._begin(lane, joining)) is not None:
-            request, prompt = current
-            part = min(left, prompt.remaining)
-            left -= part
-            if not self._read(request, prompt, part):
-                self._end([request])
-            elif not prompt.remaining:
-                lane.reading = None
-                joining.append(current)
-        if joining:
-            self._batch.join(joining)
+    def _write(self, read: Iterable[tuple[Request, Logits]]) -> None:
+        self._end([request for request, logits in read if request.write(logits)])
 
-    def _begin(self, lane: Lane, joining: Sequence[tuple[Request, Reading]]) -> tuple[Request, Reading] | None:
-        """The version's next text, as far as there is room."""
+    def _read_prompts(self) -> None:
+        """As many tokens of each version's prompts as a round has for it; texts join whose prompts are read whole."""
         with self._changed:
-            while lane.waiting and self._lanes.free(lane) > 0:
-                widths = [len(request.ids) for request in (*(one for one, _ in joining), lane.waiting[0])]
-                if not self._batch.has_room(widths):
-                    break
-                request = lane.begin()
-                try:
-                    lane.reading = (request, Reading(self._session, request.ids, request.version))
-                except KeyError:
-                    request.fail(_UNLOADED)
-                    lane.end(request)
-                else:
-                    return lane.reading
-        return None
+            lanes = list(self._lanes)
+            tokens = share(sum(lane.has_prompts for lane in lanes), writing=bool(self._batch.requests))
+            shares = [parts_of(self._prompts_of(lane), tokens) for lane in lanes]
+        for run in runs_of(shares):
+            self._read(run)
+        if whole := [one for lane in lanes for one in lane.reading if not one[1].remaining]:
+            self._batch.join(whole)
+        with self._changed:
+            for lane in lanes:
+                lane.joined()
 
-    def _read(self, request: Request, prompt: Reading, tokens: int) -> bool:
-        """Whether the text goes on."""
+    def _prompts_of(self, lane: Lane) -> Iterator[tuple[Request, Reading]]:
+        """Those that are read already, and then the version's next texts, as far as there is room."""
+        yield from list(lane.reading)
+        while lane.waiting and self._lanes.free(lane) > 0:
+            reading = [request for one in self._lanes for request, _ in one.reading]
+            if not self._batch.has_room([len(request.ids) for request in (*reading, lane.waiting[0])]):
+                return
+            request = lane.begin()
+            try:
+                lane.reading.append((request, Reading(self._session, request.ids, request.version)))
+            except KeyError:
+                request.fail(_UNLOADED)
+                lane.end(request)
+            else:
+                yield lane.reading[-1]
+
+    def _read(self, run: Sequence[Part]) -> None:
+        """Where the graph cannot read them together, each by itself."""
         began = self._clock()
         try:
-            logits = prompt.read(tokens)
+            logits = read_together([(part.reading, part.tokens) for part in run])
         except JobError:
-            request.fail(_BROKEN)
-            return False
+            if len(run) == 1:
+                self._fail([run[0].request])
+            else:
+                for part in run:
+                    self._read([part])
+            return
         with self._changed:
-            self._prompts.measure(weigh(tokens), self._clock() - began, self._clock())
-        return prompt.remaining > 0 or not request.write(logits)
+            self._prompts.measure(padded_tokens(run) + RUN_TOKENS, self._clock() - began, self._clock())
+        whole = [(part.request, row) for part, row in zip(run, logits, strict=True) if not part.reading.remaining]
+        self._write(whole)
 
     def _put_back(self, request: Request) -> None:
         """Its prompt and what has been written are read again once there is room."""
@@ -203,10 +218,13 @@ class Scheduler:
             for request in requests:
                 self._lanes[request.version].end(request)
 
+    def _fail(self, requests: Sequence[Request]) -> None:
+        for request in requests:
+            request.fail(_BROKEN)
+        self._end(requests)
+
     def _abandon(self, error: Exception) -> None:
         logger.error("a base cannot write on: %s", type(error).__name__)  # the class only: a message may quote a text
         with self._changed:
             under_way = [request for lane in self._lanes for request in lane.under_way]
-        for request in under_way:
-            request.fail(_BROKEN)
-        self._end(under_way)
+        self._fail(under_way)

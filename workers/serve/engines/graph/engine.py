@@ -39,8 +39,9 @@ class GraphEngine:
         self._batcher.close(version)
         self._sessions.unload(version)
 
-    def check_deadline(self, requests: Sequence[str], drawable: Sequence[ServedVersion], seconds: float) -> None:
+    def admit(self, requests: Sequence[str], drawable: Sequence[ServedVersion], seconds: float) -> Sequence[str]:
         self._admission.check_deadline(requests, drawable, seconds)
+        return requests
 
     def check_room(self, requests: Sequence[str], version: ServedVersion) -> None:
         self._admission.check_room(requests, version)
