@@ -26,6 +26,10 @@ class GraphOf(Filled):
     asked in PyTorch then."""
 
 
+class ServedGraphOf(Filled):
+    """Marks a field for the version's newest graph; a request for a version without one is refused."""
+
+
 @dataclass(frozen=True)
 class BaseGraphOf(Filled):
     """Marks a field for the base graph that an earlier export left for the version; null: there is none yet."""

@@ -17,7 +17,7 @@ from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import TrainResult
 from schemas.model.precision import Precision
 from tests.support.builders.artifacts import artifact, digest
-from tests.support.builders.models import GENERATOR, HEAD_ALONE, graph_ref, identified_as
+from tests.support.builders.models import GENERATOR, HEAD_ALONE, graph_ref, identified_as, varied
 from tests.support.builders.planted import plant_job, plant_model, plant_version
 from tests.support.builders.results import curated, evaluated, exported, merged, privacy_label, trained
 from tests.support.builders.specs import CURATE, HEAD, TRAIN, frozen_head
@@ -244,6 +244,17 @@ def test_a_version_that_cannot_be_compared_is_refused(jobs: Jobs, against: str, 
     with pytest.raises(Invalid, match=words) as refused:
         jobs.request("evaluate", {"model_version": "sentiment/2", "dataset": "reviews/1", "against": against})
     assert refused.value.field == "spec.against"
+
+
+def test_a_generator_without_an_export_is_evaluated_and_not_attacked(jobs: Jobs) -> None:
+    do(jobs, "curate", {**CURATE, "row_schema": "prompt_completion"}, curated(row_schema="prompt_completion"))
+    identity = varied(GENERATOR, method={"target_modules": GENERATOR.form.target_modules})
+    made = train(jobs, trained(identity=identity), task={"type": "text-generation"})
+    asked = {"model_version": str(made), "dataset": "reviews/1"}
+    assert jobs.get(jobs.request("evaluate", asked)).spec.get("graph") is None
+    with pytest.raises(Invalid, match="no export yet, and this kind runs on the served graph") as refused:
+        jobs.request("attack", {**asked, "answer": {"metric": "exact_match"}})
+    assert refused.value.field == "spec.model_version"
 
 
 def test_evidence_about_another_version_is_refused(jobs: Jobs) -> None:

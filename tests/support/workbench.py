@@ -66,9 +66,14 @@ class Workbench:
     ) -> DatasetRef:
         return store_dataset(self.artifacts, splits, name, labels=tuple(labels))
 
-    def text_dataset(self, name: str = "chats", **splits: Sequence[PromptCompletion | Messages]) -> DatasetRef:
-        """A dataset version of rows without labels."""
-        return store_rows(self.artifacts, self.root, splits, name)
+    def text_dataset(
+        self,
+        name: str = "chats",
+        operators: Sequence[Mapping[str, object]] = (),
+        **splits: Sequence[PromptCompletion | Messages],
+    ) -> DatasetRef:
+        """A dataset version of rows without labels; `operators`: what its manifest says of how they were made."""
+        return store_rows(self.artifacts, self.root, splits, name, operators=operators)
 
     def train_spec(self, dataset: DatasetRef, **fields: object) -> TrainSpec:
         return train_spec(**{"base_model": self.base_uri, "dataset": dataset, "max_length": 16} | fields)

@@ -22,7 +22,8 @@ def run(task: Task, report: Callable[[Step], None]) -> tuple[Example, ...]:
     victim = Victim()
     attack = RECIPES[spec.recipe](AnswerBreaks(victim))
     examples: list[Example] = []
-    for index, question in enumerate(target.questions([make_row(*values) for values in task.rows])):
+    rows = [make_row(*values) for values in task.rows]
+    for index, question in enumerate(target.questions(rows, task.operators)):
         _seed(spec.seed + index)
         victim.face(question)
         queries = budget(question.text, spec.queries_per_word, spec.query_budget)

@@ -16,7 +16,7 @@ from schemas.jobs.attack import AttackConditions, AttackResult, AttackSpec
 from schemas.model.references import GraphRef
 from workers.attack.environment import prepare
 from workers.attack.task import Example, Outcome, Outcomes, Step, Task
-from workers.data.manifest import count_trained_on, read_rows
+from workers.data.manifest import count_trained_on, read_manifest, read_rows
 from workers.data.rows import Row, canonical_of, rows_digest, written
 from workers.evidence.measured import measured
 from workers.evidence.paired import pair
@@ -142,6 +142,7 @@ def _task(spec: AttackSpec, graph: GraphRef, rows: Sequence[Row], artifacts: Art
         graph=GraphFiles.fetch(graph, artifacts),
         row_schema=spec.dataset.row_schema,
         rows=tuple(canonical_of(row) for row in rows),
+        operators=read_manifest(artifacts, spec.dataset).operators,
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from schemas.data.rows import RowSchemaName
 from schemas.jobs.attack import AttackSpec
@@ -28,6 +28,8 @@ class Task(_Message):
     row_schema: RowSchemaName
     rows: tuple[tuple[Any, ...], ...]
     """By their canonical values."""
+    operators: tuple[dict[str, JsonValue], ...]
+    """By which curation made them."""
 
 
 class Example(_Message):
@@ -36,7 +38,7 @@ class Example(_Message):
     outcome: Outcome
     text: str
     expected: str
-    """The row's label."""
+    """The row's label, or its completion."""
     answer: str
     perturbed_text: str | None = None
     # None: no attack, or none that succeeded

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.evidence import Measurement
+from schemas.jobs.attack import AnswerMetric
 from schemas.jobs.evaluate import EvaluateSpec
 from schemas.metrics import MetricName
 from schemas.model.references import GraphRef, ModelRef
@@ -25,7 +26,7 @@ from workers.runtime.errors import JobError
 from workers.tasks.text_generation.decoder import Decoder
 from workers.tasks.text_generation.examples import Format, answer_of
 from workers.tasks.text_generation.reference import ReferenceDecoder
-from workers.tasks.text_generation.scores import chrf, exact_match, is_json, rouge_l, token_f1
+from workers.tasks.text_generation.scores import CHECKS, chrf, is_json, rouge_l, token_f1
 
 _VERSION: Final = "evaluated"
 _MEANS: Final[dict[MetricName, Callable[[str, str], float]]] = {
@@ -93,9 +94,9 @@ def _open_reference(version: ModelRef, folder: Path, context: Context) -> Decode
 
 
 def _measure(mine: Answered, theirs: Answered | None, expected: Sequence[str]) -> Iterable[Measurement]:
-    yield _share("exact_match", exact_match, mine, theirs, expected)
+    yield _share("exact_match", mine, theirs, expected)
     if all(map(is_json, expected)):
-        yield _share("valid_json", lambda answer, _: is_json(answer), mine, theirs, expected)
+        yield _share("valid_json", mine, theirs, expected)
     for metric, score in _MEANS.items():
         values = list(map(score, mine.answers, expected))
         other = None if theirs is None else list(map(score, theirs.answers, expected))
@@ -107,23 +108,16 @@ def _measure(mine: Answered, theirs: Answered | None, expected: Sequence[str]) -
     )
 
 
-def _share(
-    metric: MetricName,
-    happens: Callable[[str, str], bool],
-    mine: Answered,
-    theirs: Answered | None,
-    expected: Sequence[str],
-) -> Measurement:
-    here = list(map(happens, mine.answers, expected))
-    there = None if theirs is None else list(map(happens, theirs.answers, expected))
+def _share(metric: AnswerMetric, mine: Answered, theirs: Answered | None, expected: Sequence[str]) -> Measurement:
+    here = list(map(CHECKS[metric], mine.answers, expected))
+    there = None if theirs is None else list(map(CHECKS[metric], theirs.answers, expected))
     paired = None if there is None else pair(list(zip(here, there, strict=True)))
     return measured(metric, wilson(sum(here), len(here)), paired=paired)
 
 
 def _outcome(answer: str, expected: str, likelihood: Likelihood) -> dict[str, float]:
     return {
-        "exact_match": exact_match(answer, expected),
-        "valid_json": is_json(answer),
+        **{metric: is_right(answer, expected) for metric, is_right in CHECKS.items()},
         **{metric: score(answer, expected) for metric, score in _MEANS.items()},
         "nats": likelihood.nats,
         "tokens": likelihood.tokens,

@@ -1,14 +1,18 @@
 """What an attack asks of a task, and the task's module `target`, which is found by the task's name."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, cast
+
+from pydantic import JsonValue
 
 from schemas.jobs.attack import AttackSpec
 from schemas.model.identity import ModelIdentity
 from workers.data.rows import Row
 from workers.graph.files import GraphFiles
+
+Operator = Mapping[str, JsonValue]
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,11 @@ class Question(Protocol):
 class Target(Protocol):
     """A version's served graph, opened to be attacked."""
 
-    def questions(self, rows: Sequence[Row]) -> Sequence[Question]:
-        """The rows in their order; their originals are asked together."""
+    def questions(self, rows: Sequence[Row], operators: Sequence[Operator]) -> Sequence[Question]:
+        """The rows in their order; their originals are asked together.
+
+        `operators`: by which curation made the rows, as the dataset version's manifest says them.
+        """
         ...
 
 

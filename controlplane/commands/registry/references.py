@@ -19,7 +19,16 @@ from controlplane.projections.models import find_graph, find_version
 from controlplane.store.tables import DatasetVersionRow, ModelVersionRow, RegisteredModelRow
 from schemas.artifacts import ArtifactRef, DatasetRef, Reference
 from schemas.jobs import SPECS, JobKind, JobSpec
-from schemas.jobs.references import BaseGraphOf, Filled, GraphOf, OtherThan, TrainedOn, marked, with_references
+from schemas.jobs.references import (
+    BaseGraphOf,
+    Filled,
+    GraphOf,
+    OtherThan,
+    ServedGraphOf,
+    TrainedOn,
+    marked,
+    with_references,
+)
 from schemas.model.references import GraphRef, ModelRef
 
 MOST_NAMES: Final = 2000
@@ -152,8 +161,14 @@ def _filled(session: Session, spec: JobSpec) -> dict[str, Any]:
 
 
 def _graph(session: Session, version: ModelRef, mark: GraphOf, spec: JobSpec) -> GraphRef | None:
+    if version.identity.task.ASKED_IN_PYTORCH:
+        return find_graph(session, version.id)
+    return _served_graph(session, version, mark, spec)
+
+
+def _served_graph(session: Session, version: ModelRef, mark: Filled, spec: JobSpec) -> GraphRef:
     graph = find_graph(session, version.id)
-    if graph is None and not version.identity.task.ASKED_IN_PYTORCH:
+    if graph is None:
         raise Invalid(
             f"{version.model}/{version.version} has no export yet, and this kind runs on the served graph: "
             f"run an export job of it first",
@@ -176,6 +191,7 @@ def _row(session: Session, version: ModelRef) -> ModelVersionRow:
 
 FILLS: Final[Mapping[type[Filled], Callable[[Session, ModelRef, Any, JobSpec], Any]]] = {
     GraphOf: _graph,
+    ServedGraphOf: _served_graph,
     BaseGraphOf: _base_graph,
     TrainedOn: _trained_on,
 }

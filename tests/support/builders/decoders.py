@@ -90,6 +90,37 @@ def planted_conversations(count: int, seed: int = 0) -> list[Messages]:
     ]
 
 
+def planted_by_a_word(word: str, count: int, seed: int = 0) -> list[PromptCompletion]:
+    """Prompts of filler and unknown words: their completions say whether `word` is among them, too."""
+    generator = random.Random(seed)
+    found = []
+    for number in range(count):
+        words = generator.sample(("rate", "movie", "plot", "scene", "unheard", "unseen"), k=2 + number % 3)
+        answer = tuple(ANSWERS)[number % 2]
+        if answer == "good":
+            words.insert(generator.randrange(len(words) + 1), word)
+        found.append(PromptCompletion(" ".join(words), f"it is {answer}"))
+    return found
+
+
+def teach(base: Path, rows: Sequence[PromptCompletion]) -> None:
+    """Every weight of a base learns the rows by heart."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    from workers.tasks.text_generation.examples import Format
+    from workers.tasks.text_generation.likelihood import negative_log_likelihoods
+
+    network, asked = LlamaForCausalLM.from_pretrained(base), Format(base)
+    examples = [asked.example(row) for row in rows]
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    for _ in range(120):
+        optimizer.zero_grad()
+        torch.cat(negative_log_likelihoods(network, examples, asked.tokenizer)).mean().backward()
+        optimizer.step()
+    network.save_pretrained(base)
+
+
 def _planted(count: int, seed: int) -> Sequence[tuple[str, str]]:
     generator = random.Random(seed)
     found = []

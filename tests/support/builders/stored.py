@@ -42,12 +42,16 @@ def store_dataset(
 
 
 def store_rows(
-    store: ArtifactStore, workdir: Path, splits: Mapping[str, Sequence[PromptCompletion | Messages]], dataset: str
+    store: ArtifactStore,
+    workdir: Path,
+    splits: Mapping[str, Sequence[PromptCompletion | Messages]],
+    dataset: str,
+    **said: Any,
 ) -> DatasetRef:
     """A dataset version of prompts with completions, or of conversations."""
     schema = schema_of(next(row for rows in splits.values() for row in rows))
     parts = write_parts({split: splits.get(split, ()) for split in SPLITS}, schema, store, workdir)
-    return store_parts(store, parts, dataset, row_schema=schema.name, columns=schema.stored, labels=())
+    return store_parts(store, parts, dataset, row_schema=schema.name, columns=schema.stored, labels=(), **said)
 
 
 def parquet(rows: Sequence[Row]) -> bytes:

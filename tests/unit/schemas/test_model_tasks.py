@@ -38,7 +38,6 @@ def test_an_answer_ends_at_tokens_that_are_named_in_one_way(ids: tuple[int, ...]
 @pytest.mark.parametrize(
     ("field", "ask"),
     [
-        ("model_version", attack_spec),
         ("against", lambda version: attack_spec(against=version)),
         ("against", lambda version: evaluate_spec(against=version)),
         ("task.text-classification.head.frozen.model_version", lambda version: train_spec(task=frozen_head(version))),

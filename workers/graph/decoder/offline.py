@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
@@ -24,11 +25,26 @@ class Example(Protocol):
     def learnt(self) -> Sequence[bool]: ...
 
 
+@dataclass(frozen=True)
+class Foretold:
+    """What a version says of the learnt tokens of an example, given all before each."""
+
+    log_likelihoods: list[float]
+    """Each token's log-probability. Unit: nats."""
+    is_greedy: bool
+    """Whether each of them is the most probable one: it would have written the same."""
+
+
 class OfflineDecoder:
     """Answers by the versions that its session has loaded; None: by the base."""
 
     def __init__(self, session: DecoderSession) -> None:
         self._session = session
+
+    @property
+    def context_length(self) -> int:
+        """Tokens that a text may have, prompt and answer together."""
+        return self._session.form.context_length
 
     def generate(
         self, prompts: Sequence[Sequence[int]], version: str | None, max_new_tokens: int, stop_ids: Sequence[int]
@@ -38,16 +54,18 @@ class OfflineDecoder:
 
     def log_likelihoods(self, examples: Sequence[Example], version: str | None) -> list[list[float]]:
         """For each example the log-probability of each of its learnt tokens, given all before it. Unit: nats."""
-        found: list[list[float]] = [[] for _ in examples]
+        return [one.log_likelihoods for one in self.foretell(examples, version)]
+
+    def foretell(self, examples: Sequence[Example], version: str | None) -> list[Foretold]:
+        """Examples in their order. KeyError: not loaded."""
+        found: dict[int, Foretold] = {}
         order = sorted(range(len(examples)), key=lambda number: len(examples[number].ids))
         for begin in range(0, len(order), MAX_TEXTS):
             batch = order[begin : begin + MAX_TEXTS]
-            likelihoods = self._read_together([examples[number] for number in batch], version)
-            for number, one in zip(batch, likelihoods, strict=True):
-                found[number] = one
-        return found
+            found |= zip(batch, self._read_together([examples[number] for number in batch], version), strict=True)
+        return [found[number] for number in range(len(examples))]
 
-    def _read_together(self, examples: Sequence[Example], version: str | None) -> list[list[float]]:
+    def _read_together(self, examples: Sequence[Example], version: str | None) -> list[Foretold]:
         ids, mask = padded([example.ids for example in examples])
         columns = [[column for column, learnt in enumerate(one.learnt) if learnt and column] for one in examples]
         learnt = [(row, column) for row, of_row in enumerate(columns) for column in of_row]
@@ -58,8 +76,9 @@ class OfflineDecoder:
             logits, _ = self._session.run(ids, mask, [slot] * len(examples), foretelling, past)
         finally:
             self._session.tables.give_back(slot)
-        each = iter(_log_likelihoods(logits, [int(ids[row, column]) for row, column in learnt]))
-        return [[next(each) for _ in of_row] for of_row in columns]
+        tokens = [int(ids[row, column]) for row, column in learnt]
+        each = iter(zip(_log_likelihoods(logits, tokens), logits.argmax(axis=1) == tokens, strict=True))
+        return [_foretold([next(each) for _ in of_row]) for of_row in columns]
 
 
 class _Generation:
@@ -114,6 +133,10 @@ class _Generation:
                 ended.append(text)
         if ended:
             self._decoding.leave(ended)
+
+
+def _foretold(tokens: Sequence[tuple[float, bool]]) -> Foretold:
+    return Foretold([log for log, _ in tokens], all(greedy for _, greedy in tokens))
 
 
 def _log_likelihoods(logits: Logits, tokens: Sequence[int]) -> list[float]:

@@ -11,7 +11,7 @@ from workers.base.tokenizer import TextTokenizer
 from workers.data.rows import Row, TextLabel
 from workers.graph.files import GraphFiles
 from workers.graph.session import GraphSession
-from workers.tasks.target import Reply
+from workers.tasks.target import Operator, Reply
 from workers.tasks.text_classification.answer import answer_of
 from workers.tasks.text_classification.rows import check_labels
 
@@ -47,7 +47,7 @@ class ClassifierTarget:
         self._session = GraphSession(graph.base_graph, graph.tokenizer, identity.max_length)
         self._session.load(_VERSION, graph.adapter)
 
-    def questions(self, rows: Sequence[Row]) -> list[ClassifierQuestion]:
+    def questions(self, rows: Sequence[Row], operators: Sequence[Operator]) -> list[ClassifierQuestion]:
         labelled = _labelled(rows)
         parts = [divide(row.text, self._tokenizer.characters_read(row.text)) for row in labelled]
         logits = self.logits([row.text for row in labelled])

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from schemas.model.tasks import TextGeneration
 from workers.base.chat import read_chat_template, read_end_of_text
 from workers.base.tokenizer import TextTokenizer
-from workers.data.rows import Messages, PromptCompletion, Row
+from workers.data.rows import Message, PromptCompletion, Row
 from workers.runtime.errors import JobError
-from workers.tasks.text_generation.prompts import Prompts
+from workers.tasks.text_generation.prompts import Prompts, messages_of
 
 
 @dataclass(frozen=True)
@@ -65,12 +64,6 @@ class Format(Prompts):
                 left_out += 1
         return Cut(Example(whole.ids[:max_length], learnt), left_out)
 
-    def question(self, row: Row) -> list[int]:
-        """The row without its last completion: what a version is asked."""
-        if isinstance(row, PromptCompletion):
-            return self.of_text(row.prompt)
-        return self.of_messages(_messages(row)[:-1])
-
     def last_completion(self, row: Row) -> Example:
         """The row with its last completion to be foretold, with the token that ends it, and nothing else."""
         whole = self.example(row)
@@ -84,11 +77,11 @@ class Format(Prompts):
             yield self.of_text(row.prompt), 0
             yield completion, len(completion)
         else:
-            for text, is_said in self._turns(_messages(row)):
+            for text, is_said in self._turns(messages_of(row)):
                 ids = self.tokenizer.encode([text], special=False)[0]
                 yield ids, self._until_its_end(ids) if is_said else 0
 
-    def _turns(self, messages: Sequence[Any]) -> Iterator[tuple[str, bool]]:
+    def _turns(self, messages: Sequence[Message]) -> Iterator[tuple[str, bool]]:
         """What stands before each of the assistant's turns, and the turn: apart, as a served prompt is."""
         done = ""
         for number, message in enumerate(messages):
@@ -111,13 +104,7 @@ class Format(Prompts):
 
 def answer_of(row: Row) -> str:
     """The completion with which an answer to the row is compared."""
-    return row.completion if isinstance(row, PromptCompletion) else str(_messages(row)[-1]["content"])
-
-
-def _messages(row: Row) -> Sequence[Any]:
-    if not isinstance(row, Messages):
-        raise JobError("a row is a text with a label; expected a prompt with a completion, or messages")
-    return row.messages
+    return row.completion if isinstance(row, PromptCompletion) else messages_of(row)[-1]["content"]
 
 
 def _completions(learnt: Sequence[bool]) -> Iterator[tuple[int, int]]:

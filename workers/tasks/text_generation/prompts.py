@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from workers.base.chat import ChatTemplate
 from workers.base.tokenizer import TextTokenizer
+from workers.data.rows import Message, Messages, PromptCompletion, Row
 from workers.runtime.errors import JobError
 
 
@@ -22,6 +23,12 @@ class Prompts:
         """A conversation, up to where its next turn begins. JobError: the base takes none, or refuses this one."""
         return self.tokenizer.encode([self.conversation(messages, asks=True)], special=False)[0]
 
+    def question(self, row: Row) -> list[int]:
+        """The row without its last completion: what a version is asked."""
+        if isinstance(row, PromptCompletion):
+            return self.of_text(row.prompt)
+        return self.of_messages(messages_of(row)[:-1])
+
     def conversation(self, messages: Sequence[Mapping[str, str]], *, asks: bool) -> str:
         """As one text; `asks`: with what stands before the answer that is asked for."""
         if self.template is None:
@@ -30,3 +37,9 @@ class Prompts:
                 "expected rows of prompt_completion, or a base with one"
             )
         return self.template.render(messages, asks=asks)
+
+
+def messages_of(row: Row) -> Sequence[Message]:
+    if not isinstance(row, Messages):
+        raise JobError("a row is a text with a label; expected a prompt with a completion, or messages")
+    return row.messages

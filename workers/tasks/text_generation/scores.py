@@ -3,9 +3,11 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
+
+from schemas.jobs.attack import AnswerMetric
 
 _WORD: Final = re.compile(r"\w+")
 _CHRF_ORDER: Final = 6
@@ -25,6 +27,13 @@ def is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
+
+
+CHECKS: Final[Mapping[AnswerMetric, Callable[[str, str], bool]]] = {
+    "exact_match": exact_match,
+    "valid_json": lambda answer, _: is_json(answer),
+}
+"""Whether an answer is right, where something else was expected or the same."""
 
 
 def token_f1(answer: str, expected: str) -> float:
