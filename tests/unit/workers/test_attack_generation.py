@@ -1,7 +1,7 @@
 """Attacks on generators, whole: what an attack finds is what was planted, and what it asked is counted."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pytest
@@ -13,7 +13,7 @@ from schemas.model.references import GraphRef, ModelRef
 from tests.support.builders.decoders import build_tiny_decoder, planted_by_a_word, teach
 from tests.support.builders.models import registered
 from tests.support.builders.specs import attack_spec, export_spec, lora
-from tests.support.warm_attacks import WarmAttacks, warm_attacks
+from tests.support.warm_attacks import WarmAttacks
 from tests.support.workbench import Workbench
 from workers.attack import handler
 from workers.attack.handler import handle
@@ -46,18 +46,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     base = build_tiny_decoder(tmp_path_factory.mktemp("base") / "wide", hidden_size=64, num_key_value_heads=4)
     teach(base, planted_by_a_word(WORD, 160))
     return Workbench(tmp_path_factory.mktemp("attack"), base)
-
-
-@pytest.fixture(scope="module")
-def attacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmAttacks]:
-    with warm_attacks(tmp_path_factory.mktemp("attacks")) as process:
-        yield process
-
-
-@pytest.fixture
-def warm(attacks: WarmAttacks, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attacks go to the one process of this module, which has TextAttack imported."""
-    monkeypatch.setattr(handler, "run_isolated", attacks.run)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The attack, whole: TextAttack in its own process, without a network, against a tiny served graph."""
 
 import json
-from collections.abc import Iterator
 from typing import Any, get_args
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from schemas.evidence import Interval, Paired
 from schemas.jobs.attack import AttackConditions, AttackRecipe, AttackResult
 from tests.support.builders.models import identified_as
 from tests.support.builders.specs import attack_spec
-from tests.support.warm_attacks import WarmAttacks, warm_attacks
+from tests.support.warm_attacks import WarmAttacks
 from tests.support.workbench import Workbench
 from workers.attack import handler
 from workers.attack.handler import handle
@@ -28,18 +27,6 @@ ROWS = [
     ("terrible scene, boring music", "negative"),
     ("a good movie", "negative"),
 ]
-
-
-@pytest.fixture(scope="module")
-def attacks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmAttacks]:
-    with warm_attacks(tmp_path_factory.mktemp("attacks")) as process:
-        yield process
-
-
-@pytest.fixture
-def warm(attacks: WarmAttacks, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attacks go to the one process of this module, which has TextAttack imported."""
-    monkeypatch.setattr(handler, "run_isolated", attacks.run)
 
 
 def test_the_same_seed_gives_the_same_attack(
