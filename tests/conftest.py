@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import sys
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -19,6 +20,11 @@ from tests.support.broker import Broker
 from tests.support.fresh_sqlite import fresh_sqlite
 from tests.support.postgres_server import PostgresServer
 from tests.support.processes import Processes
+
+# Some machines ask Python to keep no bytecode. Then each process that a test starts compiles its libraries anew, which
+# is half and more of what it computes, and no user's does that.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 pytest_plugins = ["tests.support.turns", "tests.support.spent"]
 DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-import psycopg
-
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import CHANNEL
 
@@ -35,6 +33,8 @@ def hearing(database: Database) -> Iterator[None]:
 
 
 def _listen(database: Database, stop: threading.Event) -> None:
+    import psycopg  # here: a site on SQLite does without it
+
     url = database.url.replace("postgresql+psycopg://", "postgresql://", 1)
     while not stop.is_set():
         try:

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import Session
 
@@ -101,8 +100,8 @@ def _refusal(error: DBAPIError | PoolTimeout) -> GraftworkError | None:
 
 
 def _could_not_connect(error: DBAPIError) -> bool:
-    """psycopg's OperationalError without a state: no server answered, or the connection broke."""
-    return isinstance(error.orig, psycopg.OperationalError) and error.orig.sqlstate is None
+    """psycopg's OperationalError without a state: no server answered, or the connection broke. SQLite's has none."""
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", "no such field") is None
 
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:
@@ -171,7 +170,7 @@ def _postgres_engine(url: str, pool_size: int) -> Engine:
         if time.monotonic() - record.info.get("used", float("inf")) > PAUSE_SECONDS:
             try:
                 engine.dialect.do_ping(connection)
-            except psycopg.Error as error:
+            except engine.dialect.loaded_dbapi.Error as error:
                 raise InvalidatePoolError(str(error)) from error
 
     return engine

@@ -38,6 +38,32 @@ def test_a_verb_that_only_asks_the_api_does_not_load_what_processes_are_made_of(
     assert done.stdout.strip() == "[]"
 
 
+OF_A_SITE_WITHOUT_SERVERS = [
+    ("controlplane.api.app, controlplane.cli.processes.machine", ("alembic", "psycopg", "kafka", "httpx")),
+    (
+        "controlplane.reconciler, controlplane.cli.processes.machine",
+        ("alembic", "psycopg", "kafka", "httpx", "fastapi"),
+    ),
+    (
+        "controlplane.reactions.loop, controlplane.cli.processes.machine",
+        ("alembic", "psycopg", "kafka", "httpx", "fastapi"),
+    ),
+    ("workers.runtime.__main__", ("kafka", "huggingface_hub", "pypi_simple", "requests", "fsspec.asyn", "numpy")),
+    ("workers.runtime.child", ("kafka", "huggingface_hub", "pypi_simple", "requests", "httpx", "numpy")),
+    ("workers.serve.__main__", ("kafka", "huggingface_hub", "pypi_simple", "requests", "sqlalchemy")),
+]
+"""What `graftwork up` starts, and what none of them needs on SQLite without Kafka: it is paid at every start."""
+
+
+@pytest.mark.parametrize(("modules", "needless"), OF_A_SITE_WITHOUT_SERVERS)
+def test_a_process_loads_no_client_of_a_server_that_its_site_does_without(
+    modules: str, needless: tuple[str, ...]
+) -> None:
+    code = f"import sys, {modules}; print([m for m in {needless!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_the_gateway_and_the_model_session_load_no_torch() -> None:
     code = "import sys, workers.serve.app, workers.graph.session; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

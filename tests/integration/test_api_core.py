@@ -15,7 +15,7 @@ from sqlmodel import col, select
 
 from controlplane.api.app import create_app
 from controlplane.cli.output import Terminal
-from controlplane.cli.processes.machine import mint_admin_token
+from controlplane.cli.processes.bootstrap import mint_admin_token
 from controlplane.commands.spine.tokens import hash_token
 from controlplane.settings import Settings
 from controlplane.store.database import Database

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from controlplane.errors import SchemaTooNew, SchemaTooOld
 from controlplane.store.database import Database
-from controlplane.store.schema import SCHEMA_VERSION, alembic_config, check, upgrade, wait_until_current
+from controlplane.store.schema import SCHEMA_VERSION, check, wait_until_current
+from controlplane.store.upgrade import alembic_config, upgrade
 from tests.support.waiting import wait_for
 
 

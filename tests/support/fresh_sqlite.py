@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from controlplane.store.database import Database
-from controlplane.store.schema import upgrade
+from controlplane.store.upgrade import upgrade
 
 
 def fresh_sqlite(file: Path) -> str:

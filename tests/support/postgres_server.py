@@ -9,7 +9,7 @@ from uuid import uuid4
 import psycopg
 
 from controlplane.store.database import Database
-from controlplane.store.schema import upgrade
+from controlplane.store.upgrade import upgrade
 from tests.support.ports import free_ports
 from tests.support.processes import ROOT
 

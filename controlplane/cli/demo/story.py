@@ -19,8 +19,8 @@ from controlplane.cli.demo.rows import read_rows
 from controlplane.cli.demo.summary import tell
 from controlplane.cli.demo.traffic import Tally, Traffic
 from controlplane.cli.output import FAILED, Terminal, refuse
+from controlplane.cli.processes.bootstrap import upgraded_database
 from controlplane.cli.processes.demo_mark import MARK, is_demo
-from controlplane.cli.processes.machine import upgraded_database
 from controlplane.cli.processes.supervisor import Supervisor
 from controlplane.cli.progress import Line, Pace, Waited, of_rollout, of_run
 from controlplane.cli.verbs.runs import jobs_of

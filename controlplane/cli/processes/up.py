@@ -24,7 +24,8 @@ def up(
 ) -> None:
     """API, reconciler, reactions, workers, and a gateway for each deployment; Ctrl-C stops them all."""
     # here: they take seconds to import, which the other verbs need not wait for
-    from controlplane.cli.processes.machine import until_stopped, upgraded_database
+    from controlplane.cli.processes.bootstrap import upgraded_database
+    from controlplane.cli.processes.machine import until_stopped
     from controlplane.cli.processes.supervisor import GATEWAY_PORTS_ABOVE_API, Supervisor
 
     screen = terminal(context)

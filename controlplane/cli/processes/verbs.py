@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 @db.command("upgrade")
 def db_upgrade(context: typer.Context) -> None:
     """Migrate the database to this code's schema, under a lock; safe to run twice and from two places."""
-    from controlplane.cli.processes.machine import upgraded_database
+    from controlplane.cli.processes.bootstrap import upgraded_database
     from controlplane.store.schema import SCHEMA_VERSION
 
     screen = terminal(context)

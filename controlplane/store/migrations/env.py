@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that `store/schema.py` hands over, or on alembic.ini's URL for developers."""
+"""Alembic's entry: runs on the connection of `store/upgrade.py`, or on the URL of a developer's `alembic.ini`."""
 
 from typing import Any, Literal
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from controlplane.continuations import open_database
 from controlplane.store.database import Database
-from controlplane.store.schema import upgrade
+from controlplane.store.upgrade import upgrade
 from tests.support import broker as brokers
 from tests.support import postgres_server
 from tests.support.broker import Broker

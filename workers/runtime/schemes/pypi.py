@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -25,6 +25,7 @@ from workers.runtime.files import (
     sha256_of,
     staged,
 )
+from workers.runtime.schemes.index import Index
 from workers.runtime.schemes.listed import ListedSession
 from workers.runtime.unpack import Budget, unpack
 
@@ -63,16 +64,6 @@ def parse(uri: str) -> PypiUri:
     if len(paths) > MAX_NESTING:
         raise SourceError(f"uri {uri!r}: more than {MAX_NESTING} nested archives")
     return PypiUri(_normal(match["project"]), match["version"], paths, sha256)
-
-
-@dataclass(frozen=True)
-class Index:
-    """What this machine's operator allows."""
-
-    packages: Sequence[str] = ()
-    url: str | None = None
-    """None: the index that this machine's installer is set to."""
-    file_hosts: Sequence[str] = ()
 
 
 def fetch(uri: str, cache: Path, index: Index) -> Path:

@@ -16,6 +16,7 @@ import pytest
 
 from workers.runtime.errors import SourceError
 from workers.runtime.schemes import pypi
+from workers.runtime.schemes.index import Index as AllowedIndex
 from workers.runtime.schemes.listed import ListedSession
 from workers.runtime.sources import Sources
 
@@ -68,7 +69,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
 def sources(tmp_path: Path, index: Index) -> Sources:
     files = tmp_path / "files"
     files.mkdir()
-    return Sources(tmp_path / "cache", [files], pypi.Index(["Demo_Data"], index.url))
+    return Sources(tmp_path / "cache", [files], AllowedIndex(["Demo_Data"], index.url))
 
 
 def tar(files: dict[str, bytes]) -> bytes:
@@ -187,7 +188,7 @@ def test_a_package_that_the_index_lacks_is_named(sources: Sources) -> None:
 
 
 def test_an_index_that_does_not_answer_is_worth_another_try_and_its_password_is_not_told(tmp_path: Path) -> None:
-    sources = Sources(tmp_path, [], pypi.Index(["demo-data"], "http://user:secret@127.0.0.1:1/simple/"))
+    sources = Sources(tmp_path, [], AllowedIndex(["demo-data"], "http://user:secret@127.0.0.1:1/simple/"))
     with pytest.raises(SourceError, match=r"127\.0\.0\.1:1/simple/ did not answer") as caught:
         sources.fetch("pypi://demo-data==1.0#path=a&sha256=" + "0" * 64)
     assert caught.value.retryable
