@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any, Final, get_args
 
 from controlplane.errors import Invalid
-from schemas.jobs.export import ExportSpec
-from schemas.jobs.train import TrainSpec
+from schemas.artifacts import Reference
+from schemas.jobs import SPECS
+from schemas.jobs.references import BaseGraphOf, marked, with_references
 from schemas.model.precision import Precision
+from schemas.model.references import ModelRef
 from schemas.model.tasks import TextClassification, TextGeneration
 from schemas.pipelines import REFERENCE, JobStage, PipelineSpec
 
@@ -16,19 +18,19 @@ _PRECISIONS: Final[Mapping[str, tuple[Precision, ...]]] = {
 
 
 def check_precision(spec: PipelineSpec, name: str, stage: JobStage) -> None:
-    """Raises Invalid for an export in a precision in which no version for that task is served.
+    """Raises Invalid for a graph in a precision in which no version for that task is served.
 
     What the pipeline does not say, such as a param or a version of the registry, is seen when the job is requested.
     """
-    if stage.kind != "export":
-        return
-    precision = stage.spec.get("precision", ExportSpec.model_fields["precision"].default)
-    task = _task_of(spec, stage.spec.get("model_version"))
-    served = _PRECISIONS.get(task or "")
-    if served is None or not isinstance(precision, str) or REFERENCE.search(precision) or precision in served:
-        return
-    field = f"stages.{name}.spec.precision"
-    raise Invalid(f"{field}: {precision}: expected {' or '.join(served)} for {task}", field=field)
+    fields = SPECS[stage.kind].model_fields
+    for graph in marked(SPECS[stage.kind], BaseGraphOf).values():
+        precision = stage.spec.get(graph.precision, fields[graph.precision].default)
+        task = _task_of(spec, stage.spec.get(graph.of))
+        served = _PRECISIONS.get(task or "")
+        if served is None or not isinstance(precision, str) or REFERENCE.search(precision) or precision in served:
+            continue
+        field = f"stages.{name}.spec.{graph.precision}"
+        raise Invalid(f"{field}: {precision}: expected {' or '.join(served)} for {task}", field=field)
 
 
 def _task_of(spec: PipelineSpec, version: Any) -> str | None:
@@ -39,25 +41,25 @@ def _task_of(spec: PipelineSpec, version: Any) -> str | None:
     stage = spec.stages[whole[2].partition(".")[0]]
     if not isinstance(stage, JobStage):
         return None
-    if stage.kind == "train":
-        return _task_of_training(stage)
-    if stage.kind == "merge":
-        return _task_of_merge(spec, stage)
-    return _task_of(spec, stage.spec.get("model_version"))  # it found something out about that version
+    if (task := SPECS[stage.kind].model_fields.get("task")) is not None:
+        return _said(stage.spec.get("task", task.default.model_dump()))
+    # It is made of other versions, which are for one task, or something was found out about one.
+    return next((known for one in _versions(stage) if (known := _task_of(spec, one)) is not None), None)
 
 
-def _task_of_training(stage: JobStage) -> str | None:
-    task = stage.spec.get("task", TrainSpec.model_fields["task"].default.model_dump())
+def _said(task: Any) -> str | None:
     found = task.get("type") if isinstance(task, dict) else None
     return found if isinstance(found, str) else None
 
 
-def _task_of_merge(spec: PipelineSpec, stage: JobStage) -> str | None:
-    """Its sources are for one task: the first that says which speaks for all."""
-    sources = stage.spec.get("sources")
-    versions = [one.get("model_version") if isinstance(one, dict) else one for one in _listed(sources)]
-    return next((task for version in versions if (task := _task_of(spec, version)) is not None), None)
+def _versions(stage: JobStage) -> list[Any]:
+    """Whatever stands in its spec where a model version belongs."""
+    found = []
 
+    def note(wanted: type[Reference], value: Any, path: str) -> Any:
+        if issubclass(wanted, ModelRef):
+            found.append(value)
+        return value
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    with_references(SPECS[stage.kind], stage.spec, note)
+    return found
