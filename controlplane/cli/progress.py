@@ -143,12 +143,14 @@ def of_rollout(rollout: RolloutDetail) -> Waited:
 def _job_line(name: str, job: JobView, reason: str, pace: Pace) -> Line:
     """A job that waits for a worker has an earlier attempt's progress, which is no progress of the next."""
     running = job.phase == "Running"
+    again = f"attempt {job.attempt}" if job.attempt > 1 else ""
+    far = how_far(job.kind, job.progress) if running else ""
     return Line(
         name,
         job.phase,
         job.attempt,
         job.progress if running else None,
-        how_far(job.kind, job.progress) if running else "",
+        " · ".join(part for part in (again, far) if part),
         in_words(pace.seconds_left(job)) if running else "",
         reason,
     )

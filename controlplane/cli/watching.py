@@ -10,30 +10,30 @@ from schemas.phases import FINAL_JOB_PHASES, FINAL_ROLLOUT_PHASES, FINAL_STAGE_P
 
 T = TypeVar("T")
 EVERY_SECONDS = 10.0
-"""What goes on is told so often where nothing is redrawn."""
+"""What goes on is told so often where nothing is redrawn, and has become another."""
 NOT_BEGUN = "Waiting"
 STILL = frozenset({NOT_BEGUN, *FINAL_JOB_PHASES, *FINAL_STAGE_PHASES, *FINAL_ROLLOUT_PHASES})
 """Phases in which nothing goes on."""
 
 
 class Teller:
-    """A line when a stage changes, and one every ten seconds for what goes on."""
+    """A line when a stage changes, and at most one every ten seconds for what goes on; none says the last one again."""
 
     def __init__(self, tell: Callable[[str], None], clock: Clock = time.monotonic) -> None:
         self._tell, self._clock = tell, clock
-        self._told: dict[str, tuple[tuple[str, int], float]] = {}
+        self._told: dict[str, tuple[tuple[str, int], str, float]] = {}
 
     def hear(self, waited: Waited) -> None:
         for line in waited.lines:
             self._hear(line, max(len(one.name) for one in waited.lines))
 
     def _hear(self, line: Line, width: int) -> None:
-        state, now = (line.phase, line.attempt), self._clock()
-        before, at = self._told.get(line.name, ((NOT_BEGUN, line.attempt), now))
-        if state == before and (line.phase in STILL or now - at < EVERY_SECONDS):
+        state, words, now = (line.phase, line.attempt), line.words, self._clock()
+        before, told, at = self._told.get(line.name, ((NOT_BEGUN, line.attempt), line.words, now))
+        if state == before and (words == told or line.phase in STILL or now - at < EVERY_SECONDS):
             return
-        self._told[line.name] = (state, now)
-        self._tell(f"   {line.name:{width}s}  {line.phase:11s}  {line.words}".rstrip())
+        self._told[line.name] = (state, words, now)
+        self._tell(f"   {line.name:{width}s}  {line.phase:11s}  {words}".rstrip())
 
 
 def watch(screen: Terminal, follow: Callable[[Callable[[T], None]], T], look: Callable[[T], Waited]) -> T:

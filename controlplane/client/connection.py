@@ -19,6 +19,8 @@ ANY = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))
 Document = Mapping[str, Any]
 WAITS = (0.2, 0.4, 0.8, 1.6)
 """Seconds before each repeat."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.3, 2.0
+"""Seconds between two looks at what is waited for."""
 
 
 class ApiError(GraftworkError):
@@ -121,16 +123,21 @@ def _refuse_nameless(path: str) -> None:
 
 def until(look: Callable[[], T], final: Set[str], seconds: float, seen: Callable[[T], None] | None) -> T:
     """Look until the thing's phase is a final one, telling `seen` each time. Raises TimeoutError."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         found = look()
         if seen:
             seen(found)
         if getattr(found, "phase", None) in final:
             return found
-        if time.monotonic() > deadline:
+        if (waited := time.monotonic() - began) > seconds:
             raise TimeoutError(f"it had not ended after {seconds:.0f} s")
-        time.sleep(0.3)
+        time.sleep(pause(waited))
+
+
+def pause(waited: float) -> float:
+    """Until the next look: what has taken long is asked for less often, and its end seen a twentieth late at most."""
+    return min(LONGEST_PAUSE, max(SHORTEST_PAUSE, waited / 20))
 
 
 def _problem(answer: Answer) -> ApiError:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Self, get_args, get_origin
 
+from controlplane.domain.pipeline_tasks import check_precision
 from controlplane.domain.references import UnresolvedReference, substitute
 from controlplane.errors import Invalid
 from schemas.artifacts import Reference
@@ -179,6 +180,7 @@ def check_pipeline(spec: PipelineSpec) -> None:
                 _check_output(spec, name, path)
         if isinstance(stage, JobStage):
             _check_references(spec, name, stage)
+            check_precision(spec, name, stage)
         else:
             _check_reference(spec, f"stages.{name}.model_version", ModelRef, stage.model_version)
 

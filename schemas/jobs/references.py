@@ -52,7 +52,7 @@ class OtherThan:
     of: str
 
 
-Mark = TypeVar("Mark", Filled, OtherThan)
+Mark = TypeVar("Mark", bound=Filled | OtherThan)
 
 
 def marked(spec: type[BaseModel], mark: type[Mark]) -> dict[str, Mark]:

@@ -1,26 +1,20 @@
 """Every route that writes is audited, done and refused, or is in the list of machine traffic: a new one fails here."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlmodel import col, delete, update
 
-from controlplane.api.auditing import AUDITED, MACHINES, RefusalPace
+from controlplane.api.auditing import AUDITED, MACHINES
 from controlplane.commands.spine.dead_letters import Burial, bury
-from controlplane.domain.audit import ChainCheck, entry_digest
 from controlplane.domain.roles import INCLUDES
 from controlplane.projections.dead_letters import list_dead_letters
-from controlplane.store.audit_chain import to_entry
-from controlplane.store.audit_tables import AuditEntryRow
 from controlplane.store.database import Database
 from controlplane.transport.port import Delivery
-from schemas.facts import AuditRecorded
 from schemas.kafka_binding import KafkaMessage
 from schemas.roles import Role
-from schemas.views.audit import AuditEntry
+from tests.contract.audited import PIPELINE, WORD, newest
 from tests.contract.test_authorisation import MAY, known
 from tests.support.answers import ok
 from tests.support.builders.specs import CURATE
@@ -29,8 +23,6 @@ from tests.support.scripted_gateway import Gateway
 from tests.support.worlds.in_process import InProcess
 
 WRITING = sorted(name for name in MAY if not name.startswith(("GET", "HEAD")))
-WORD = {"reason": "because of the audit"}
-PIPELINE = {"name": "rows", "stages": {"curate": {"kind": "curate", "spec": CURATE}}}
 TRIGGER = {"name": "on-rows", "pipeline": "rows", "types": ["com.example.rows"], "sources": ["//example.com"]}
 EVENT = {"specversion": "1.0", "id": "1", "source": "//example.com", "type": "com.example.other"}
 
@@ -41,11 +33,6 @@ def test_every_writing_route_is_audited_or_is_machine_traffic() -> None:
     names = [action.name for action in AUDITED.values()]
     assert len(set(names)) == len(names)
     assert an_app().state.site is not None
-
-
-def newest(site: InProcess, **filters: Any) -> dict[str, Any]:
-    (entry, *_) = ok(site.client("auditor").get("/v1/audit", params={"limit": 1, **filters}))["items"]
-    return dict(entry)
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
@@ -302,110 +289,3 @@ def test_every_audited_route_has_an_entry_of_what_it_changed_and_why(database: D
         assert reasons[action] == WORD["reason"]
     assert "secret row" not in json.dumps(entries)
     assert entries["POST /v1/rollouts"]["request"]["deployment"] == "reviews"
-
-
-# --- nobody changes the log ------------------------------------------------------------------------------------------
-
-
-def faults(site: InProcess) -> list[str]:
-    """As `graftwork audit verify` finds them."""
-    auditor = site.client("auditor")
-    items = ok(auditor.get("/v1/audit", params={"order": "oldest", "limit": 200}))["items"]
-    facts = ok(auditor.get("/v1/events", params={"after": 0, "type": AuditRecorded.TYPE}))["items"]
-    check = ChainCheck({fact["data"]["seq"]: fact["data"]["digest"] for fact in facts})
-    for item in items:
-        check.add(AuditEntry.model_validate(item))
-    assert len(items) == len(facts) > 2
-    return check.finish()
-
-
-def three_entries(database: Database) -> InProcess:
-    site = InProcess(database)
-    for name in ("a", "b", "c"):
-        assert site.client("admin").post("/v1/tokens", json={"name": name, "role": "viewer"}).status_code == 201
-    assert faults(site) == []
-    return site
-
-
-@pytest.mark.parametrize("column", ["actor", "detail", "changes", "subject", "reason"])
-def test_an_entry_that_was_changed_is_found(database: Database, column: str) -> None:
-    site = three_entries(database)
-    with database.begin("insider") as uow:
-        value = "{}" if column == "changes" else "another"
-        uow.execute(update(AuditEntryRow).where(col(AuditEntryRow.seq) == 2).values({column: value}))
-    assert faults(site) == ["entry 2 is not what its digest was made of"]
-
-
-def test_an_entry_that_was_changed_with_its_digest_is_found_by_the_next_one_and_by_the_facts(
-    database: Database,
-) -> None:
-    site = three_entries(database)
-    with database.begin("insider") as uow:
-        row = uow.session.get(AuditEntryRow, 2)
-        assert row is not None
-        row.actor = "somebody else"
-        row.digest = entry_digest(to_entry(row))
-    assert faults(site) == [
-        "entry 2 has another digest than the event log tells of",
-        "entry 3 does not follow entry 2: its previous digest differs",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("seq", "fault"),
-    [
-        (1, "entries are missing between 0 and 2"),
-        (2, "entries are missing between 1 and 3"),
-        (3, "the event log tells of entry 3, and the audit log ends with 2"),
-    ],
-)
-def test_an_entry_that_was_taken_out_is_found(database: Database, seq: int, fault: str) -> None:
-    site = three_entries(database)
-    with database.begin("insider") as uow:
-        uow.execute(delete(AuditEntryRow).where(col(AuditEntryRow.seq) == seq))
-    auditor = site.client("auditor")
-    items = ok(auditor.get("/v1/audit", params={"order": "oldest"}))["items"]
-    facts = ok(auditor.get("/v1/events", params={"after": 0, "type": AuditRecorded.TYPE}))["items"]
-    check = ChainCheck({fact["data"]["seq"]: fact["data"]["digest"] for fact in facts})
-    for item in items:
-        check.add(AuditEntry.model_validate(item))
-    assert check.finish() == [fault]
-
-
-def test_many_at_once_make_one_chain_without_a_gap(database: Database) -> None:
-    site = InProcess(database)
-    with ThreadPoolExecutor(8) as pool:
-        body = {"name": "ci", "role": "viewer"}
-        answers = list(pool.map(lambda _: site.client("admin").post("/v1/tokens", json=body).status_code, range(40)))
-    assert answers == [201] * 40
-    assert faults(site) == []
-    assert newest(site)["seq"] == 40
-
-
-def test_a_change_that_fails_leaves_no_entry_of_it_and_a_retry_no_second_one(sqlite_database: Database) -> None:
-    site = InProcess(sqlite_database)
-    headers = {"idempotency-key": "once"}
-    for _ in range(2):
-        ok(site.client("operator").put("/v1/pipelines/rows", json=PIPELINE, headers=headers))
-    assert newest(site)["seq"] == 1
-    refused = site.client("releaser").post("/v1/deployments/nobody:rollback", json=WORD)
-    assert refused.status_code == 404
-    assert [newest(site)["outcome"], newest(site)["seq"]] == ["refused", 2]
-
-
-def test_secrets_in_a_reason_or_a_name_are_not_kept(sqlite_database: Database) -> None:
-    site = InProcess(sqlite_database)
-    token = ok(site.client("admin").post("/v1/tokens", json={"name": "ci", "role": "viewer"}))["token"]
-    told = {"reason": f"with {token} at https://me:hunter2@example.com"}
-    for role in ("viewer", "releaser"):
-        site.client(role).post(f"/v1/deployments/{token}:rollback", json=told)
-    kept = json.dumps(ok(site.client("auditor").get("/v1/audit"))["items"])
-    assert token not in kept
-    assert "hunter2" not in kept
-
-
-def test_refusals_beyond_the_pace_are_counted_in_the_next_entry() -> None:
-    pace = RefusalPace(per_minute=2)
-    assert [pace.admit("eve", now) for now in (0, 1, 2, 3)] == [0, 0, None, None]
-    assert pace.admit("another", 3) == 0
-    assert [pace.admit("eve", now) for now in (61, 62)] == [2, 0]

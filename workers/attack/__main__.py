@@ -9,6 +9,7 @@ from typing import TextIO
 from workers.attack import isolation
 from workers.attack.environment import install_stubs
 from workers.attack.task import Outcomes, Task
+from workers.runtime.errors import JobError
 
 
 def main(task_file: Path, outcomes_file: Path) -> None:
@@ -27,7 +28,7 @@ def _attack(task_file: Path, namespace: bool, steps: TextIO) -> Outcomes:
 
         examples = engine.run(task, lambda step: print(step.model_dump_json(), file=steps, flush=True))
     except Exception as error:
-        return Outcomes(network_namespace=namespace, error=_without_text(error))
+        return Outcomes(network_namespace=namespace, error=why(error))
     return Outcomes(network_namespace=namespace, examples=examples)
 
 
@@ -38,8 +39,10 @@ def _take_stdout() -> TextIO:
     return steps
 
 
-def _without_text(error: BaseException) -> str:
-    """An exception's message may quote a row, so only where it happened is told."""
+def why(error: Exception) -> str:
+    """In the words of a refusal of ours, which quote no row; another exception's may, so only its place is told."""
+    if isinstance(error, JobError):
+        return error.reason
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{where}"

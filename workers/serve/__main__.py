@@ -11,6 +11,7 @@ from processes.logs import log_to_stderr
 from processes.memory import settle
 from processes.private import keep_private
 from processes.slow_clients import allow_many_connections, impatient
+from processes.stopping import GATEWAY_DRAIN_SECONDS
 from schemas.faults import in_words
 from workers.graph.session import GraphSession
 from workers.runtime.artifacts import ArtifactStore
@@ -20,9 +21,6 @@ from workers.serve.engines.graph.sessions import OpenSession
 from workers.serve.files import GatewayBusy, GatewayFiles
 from workers.serve.server import Server
 from workers.serve.settings import GatewaySettings
-
-DRAIN_SECONDS = 10
-"""At SIGTERM; longer than the default deadline of an answer, or of the first token of a streamed one."""
 
 
 def main(arguments: list[str] | None = None, open_session: OpenSession = GraphSession) -> int:
@@ -60,7 +58,7 @@ def _serve(settings: GatewaySettings, open_session: OpenSession, files: GatewayF
     )
     allow_many_connections()
     settle()
-    server = Server(config, DRAIN_SECONDS, lambda: app.state.gateway.units.close())
+    server = Server(config, GATEWAY_DRAIN_SECONDS, lambda: app.state.gateway.units.close())
     server.run()
     return 0 if server.started else 1
 

@@ -1,7 +1,7 @@
 """What the demo of one task shows: its documents, its users, and what it promises."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
@@ -23,6 +23,8 @@ class Size:
     """Requests of users."""
     minimum: float
     """What the final champion must reach in what is promised; below it the demo fails."""
+    canary: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of the deployment's canary that have another value; none that says how certain a verdict is."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,11 @@ class Case:
     """Requests of users under way at most."""
     whole: Size
     short: Size
+
+    def deployment_of(self, size: Size) -> dict[str, Any]:
+        found = self.document("deployment")
+        found["policy"]["canary"] |= size.canary
+        return found
 
     def document(self, name: str) -> dict[str, Any]:
         folder = resources.files("controlplane.cli.demo") / self.documents

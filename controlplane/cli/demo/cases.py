@@ -25,7 +25,14 @@ CASES: Final[Mapping[Task, Case]] = {
         user=Labeller(),
         at_once=16,
         whole=Size(first=2700, second=3000, third=500, per_second=40, minimum=0.80),
-        short=Size(first=2700, second=1500, third=500, per_second=50, minimum=0.78),
+        short=Size(
+            first=2700,
+            second=1500,
+            third=300,
+            per_second=30,
+            minimum=0.78,
+            canary={"steps": [0.10, 0.25, 0.50], "step_seconds": 10},
+        ),
     ),
     "generation": Case(
         documents="generation",

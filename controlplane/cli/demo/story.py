@@ -26,7 +26,7 @@ from controlplane.cli.progress import Line, Pace, Waited, of_rollout, of_run
 from controlplane.cli.verbs.runs import jobs_of
 from controlplane.cli.watching import watch
 from controlplane.client import Client
-from controlplane.client.connection import until
+from controlplane.client.connection import pause, until
 from schemas.views.pipelines import RunView
 from schemas.views.rollouts import RolloutDetail
 
@@ -91,7 +91,7 @@ def play(story: Story, supervisor: Supervisor) -> None:
     """The journey, chapter by chapter."""
     client, case, size = story.client, story.case, story.size
     with story.chapter("Say what shall happen when data arrives: a deployment, a pipeline, a trigger"):
-        deployment = case.document("deployment")
+        deployment = case.deployment_of(size)
         client.put_deployment(deployment.pop("name"), deployment)
         client.put_pipeline(case.document("pipeline"))
         client.put_pipeline(case.document(case.bad))
@@ -146,12 +146,13 @@ def follow_run(story: Story, run_id: UUID) -> RunView:
 
 def until_release(client: Client, run_id: UUID, seen: Callable[[RunView], None]) -> RunView:
     """Until the run has ended, or has started the rollout that is its last stage."""
+    began = time.monotonic()
     while True:
         run = client.get_run(run_id)
         seen(run)
         if run.phase != "Running" or any(stage.rollout_id for stage in run.stages.values()):
             return run
-        time.sleep(0.4)
+        time.sleep(pause(time.monotonic() - began))
 
 
 def follow_rollout(story: Story, rollout_id: UUID) -> RolloutDetail:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,11 +26,11 @@ from controlplane.projections.deployments import deployment_names
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from processes.parent import die_with_parent
+from processes.stopping import STOP_SECONDS
 from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
 
 GATEWAY_PORTS_ABOVE_API = 10
-STOP_SECONDS = 10
 NOT_FOR_WORKERS = ("GRAFTWORK_TOKEN", "GRAFTWORK_BOOTSTRAP_TOKEN", "GRAFTWORK_DATABASE_URL")
 """A worker and a gateway have a token of their role, and no way to the database."""
 LONGEST_WAIT_SECONDS = 30.0
@@ -124,14 +124,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """SIGTERM, the API last so that the others can still say what they have done; then SIGKILL."""
-        for child in reversed(self.children):
-            if child.alive and child.process:
-                child.process.terminate()
-                try:
-                    child.process.wait(STOP_SECONDS)
-                except subprocess.TimeoutExpired:
-                    os.killpg(child.process.pid, signal.SIGKILL)
-                    child.process.wait()
+        end(self.children[1:])
+        end(self.children[:1])
 
     def _add(self, name: str, arguments: list[str], role: Role | None = None) -> None:
         environment = {
@@ -213,6 +207,20 @@ class Supervisor:
                 f"port {self.settings.port} of {self.settings.host} is taken: another `graftwork up`? "
                 "Stop it, or set GRAFTWORK_PORT to another port"
             )
+
+
+def end(children: Sequence[Child]) -> None:
+    """All at once: their drains take no longer together than the longest of them."""
+    living = [child.process for child in children if child.alive and child.process]
+    for process in living:
+        process.terminate()
+    until = time.monotonic() + STOP_SECONDS
+    for process in living:
+        try:
+            process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def wait_for_api(api: Child, url: str, say: Callable[[str], None], clock: Clock = time.monotonic) -> None:

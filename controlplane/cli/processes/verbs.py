@@ -44,6 +44,7 @@ def api(context: typer.Context) -> None:
     from controlplane.cli.processes.machine import ready_database
     from processes.memory import settle, share_arenas
     from processes.slow_clients import allow_many_connections, impatient
+    from processes.stopping import API_DRAIN_SECONDS
 
     share_arenas()
     allow_many_connections()
@@ -59,7 +60,7 @@ def api(context: typer.Context) -> None:
             access_log=False,
             proxy_headers=settings.trusted_proxies is not None,
             forwarded_allow_ips=settings.trusted_proxies,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=API_DRAIN_SECONDS,
         )
 
 

@@ -132,8 +132,11 @@ def invalid_for_good(policy: CanaryPolicy, state: AnalysisState) -> bool:
 
 
 def e_value(log_e: float) -> str:
-    """An e-value as people read it; the largest ones do not fit a float."""
-    return f"{exp(log_e):.3g}" if log_e < log(1e6) else f"10^{log_e / log(10):.1f}"
+    """An e-value as people read it: three figures, `1,420`; from a million on `10^8.5`, as the largest fit no float."""
+    if log_e >= log(1e6):
+        return f"10^{log_e / log(10):.1f}"
+    rounded = float(f"{exp(log_e):.3g}")
+    return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:g}" if rounded >= 0.001 else "< 0.001"
 
 
 VERDICTS: Final[dict[Rule, CanaryVerdict | None]] = {

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -20,19 +20,14 @@ from workers.serve.counting import uplink
 from workers.serve.engines.graph.sessions import Sessions
 from workers.serve.files import GatewayBusy, GatewayFiles
 
-PROGRAM = """
-import sys
-from tests.support.scripted_engine import ScriptedEngine
-from workers.serve.__main__ import main
-sys.exit(main(sys.argv[1:], ScriptedEngine))
-"""
+PROGRAM: Final = "tests.support.scripted_gateway_process"
 
 
 @contextmanager
 def gateway_process(processes: Processes, site: Any, name: str) -> Iterator[tuple[Process, httpx.Client]]:
     [port] = free_ports(1)
     env = {"GRAFTWORK_API_URL": site.api_url, "GRAFTWORK_HOME": str(site.home)}
-    process = processes.python(name, "-c", PROGRAM, "--deployment", "reviews", "--port", str(port), env=env)
+    process = processes.python(name, "-m", PROGRAM, "--deployment", "reviews", "--port", str(port), env=env)
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
 
         def answers() -> bool:

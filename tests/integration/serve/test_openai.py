@@ -1,8 +1,6 @@
-"""OpenAI's endpoints as OpenAI's own client asks them: whole and streamed answers, refusals, and callers who leave."""
+"""OpenAI's endpoints as OpenAI's own client asks them: whole and streamed answers, models, and callers who leave."""
 
-import json
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from schemas.serving import PredictionClaims
 from tests.support.scripted_engine import SIGNING_KEY
 from tests.support.waiting import wait_for
 from tests.support.worlds.gateway import GatewayInProcess
+from tests.support.worlds.room import CANARY, MESSAGES, TEXT, TOKENS, Room
 from tests.support.writing_engine import (
     HANG,
     HANG_LATER,
@@ -28,47 +27,7 @@ from tests.support.writing_engine import (
     generator,
     text_of,
 )
-from workers.serve.protocols.openai.requests import MAX_CONVERSATION_CHARACTERS, MAX_MESSAGES
-from workers.serve.protocols.requests import MAX_BODY_BYTES
 from workers.tasks.text_generation.writing import Asked
-
-CANARY = "a planted text that no log and no refusal may quote"
-MESSAGES: list[Any] = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": CANARY}]
-TEXT = text_of(1)
-TOKENS = len(WORDS) + 1
-
-
-class Room:
-    """A gateway whose engine writes, and OpenAI's client for it."""
-
-    def __init__(self, site: GatewayInProcess, http: httpx.Client, engine: WritingEngine) -> None:
-        self.site, self.http, self.engine = site, http, engine
-        self.client = openai.OpenAI(base_url=f"{http.base_url}/v1", api_key="none", max_retries=0, timeout=30)
-
-    def chat(self, messages: list[Any] | None = None, **members: Any) -> Any:
-        return self.client.chat.completions.create(**{"model": "movies", "messages": messages or MESSAGES} | members)
-
-    def complete(self, prompt: Any = CANARY, **members: Any) -> Any:
-        return self.client.completions.create(**{"model": "movies", "prompt": prompt} | members)
-
-    def ended(self, outcome: str) -> float:
-        """How many requests of any arm have ended so."""
-        lines = self.http.get("/metrics").text.splitlines()
-        counts = [line.rsplit(" ", 1) for line in lines if line.startswith("graftwork_gateway_requests_total{")]
-        return sum(float(count) for labels, count in counts if f'outcome="{outcome}"' in labels)
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    site, engine = GatewayInProcess(tmp_path_factory.mktemp("site")), WritingEngine()
-    site.stable, site.canary = generator(1), generator(2)
-    site.start_control_plane()
-    site.release(1)
-    with site.gateway(lambda metrics: engine) as http:
-        wait_for(lambda: http.get("/readyz").status_code == 200, "ready")
-        with (room := Room(site, http, engine)).client:
-            yield room
-    site.stop_control_plane()
 
 
 def claims(prediction_id: str) -> PredictionClaims:
@@ -195,113 +154,6 @@ def test_what_fails_before_its_first_token_is_refused_by_its_status(room: Room, 
     assert failed.value.status_code == 500
     assert failed.value.response.headers["x-model-version"] == "movies/1"
     assert CANARY not in failed.value.response.text
-
-
-# --- refusals ---------------------------------------------------------------------------------------------------------
-
-IMAGE = {"type": "image_url", "text": CANARY}
-TOOL = {"type": "function", "function": {"name": "f"}}
-
-
-@pytest.mark.parametrize(
-    ("members", "param", "expected"),
-    [
-        ({"temperature": 3}, "temperature", "expected at most 2"),
-        ({"temperature": "hot"}, "temperature", "expected a number"),
-        ({"top_p": 0}, "top_p", "expected more than 0"),
-        ({"max_tokens": 0}, "max_tokens", "expected at least 1"),
-        ({"max_tokens": 2, "max_completion_tokens": 2}, "max_completion_tokens", "expected none beside `max_tokens`"),
-        ({"seed": -1}, "seed", "expected at least 0"),
-        ({"stop": ["a", "b", "c", "d", "e"]}, "stop", "expected at most 4 items"),
-        ({"stop": ""}, "stop.0", "expected at least 1 character"),
-        ({"n": 2}, "n", "expected 1 or null"),
-        ({"n": True}, "n", "expected 1 or null"),
-        ({"tools": [TOOL]}, "tools", "expected [] or null"),
-        ({"tool_choice": "auto"}, "tool_choice", 'expected "none" or null'),
-        ({"response_format": {"type": "json_object"}}, "response_format", 'expected {"type": "text"} or null'),
-        ({"logprobs": True}, "logprobs", "expected false or null"),
-        ({"logit_bias": {"5": 1}}, "logit_bias", "expected {} or null"),
-        ({"frequency_penalty": 0.1}, "frequency_penalty", "expected 0 or null"),
-        ({"presence_penalty": -1}, "presence_penalty", "expected 0 or null"),
-        ({"stream_options": {"include_usage": True}}, "stream_options", "expected none without `stream`"),
-        ({"top_k": 5}, "top_k", "expected no field of this name"),
-        ({"messages": []}, "messages", "expected at least 1 item"),
-        ({"messages": MESSAGES * MAX_MESSAGES}, "messages", f"expected at most {MAX_MESSAGES} items"),
-        (
-            {"messages": [{"role": "user", "content": CANARY * MAX_MESSAGES}] * 5},
-            "messages",
-            f"expected at most {MAX_CONVERSATION_CHARACTERS} characters together",
-        ),
-        ({"messages": [{"role": "tool", "content": CANARY}]}, "messages.0.role", "'system', 'user' or 'assistant'"),
-        ({"messages": [{"role": "user"}]}, "messages.0.content", "expected a value"),
-        ({"messages": [{"role": "user", "content": [IMAGE]}]}, "messages.0.content.0.type", "'text'"),
-        ({"messages": CANARY}, "messages", "expected a list"),
-        ({"model": None}, "model", "expected a value"),
-    ],
-    ids=lambda value: json.dumps(value)[:40],
-)  # fmt: skip
-def test_a_member_that_cannot_be_honoured_is_refused_by_name(
-    room: Room, members: dict[str, Any], param: str, expected: str
-) -> None:
-    with pytest.raises(openai.BadRequestError) as refused:
-        room.chat(extra_body=members)
-    error = refused.value
-    assert (error.param, error.code, error.type) == (param, "invalid", "invalid_request_error")
-    assert f"{param}: " in str(error)
-    assert expected in error.body["message"]  # type: ignore[index]
-    assert CANARY not in error.response.text
-    problem = error.response.json()
-    assert (problem["status"], problem["detail"], problem["field"]) == (400, problem["error"]["message"], param)
-
-
-@pytest.mark.parametrize(
-    ("members", "param"),
-    [
-        ({"prompt": ["one", "two"]}, "prompt"),
-        ({"prompt": [1, 2]}, "prompt"),
-        ({"prompt": None}, "prompt"),
-        ({"prompt": "a" * (MAX_CONVERSATION_CHARACTERS + 1)}, "prompt"),
-        ({"best_of": 2}, "best_of"),
-        ({"echo": True}, "echo"),
-        ({"logprobs": 0}, "logprobs"),
-        ({"suffix": "."}, "suffix"),
-        ({"messages": MESSAGES}, "messages"),
-    ],
-    ids=lambda value: json.dumps(value)[:40],
-)
-def test_a_member_of_a_completion_is_refused_by_name(room: Room, members: dict[str, Any], param: str) -> None:
-    with pytest.raises(openai.BadRequestError) as refused:
-        room.complete(extra_body=members)
-    assert (refused.value.param, refused.value.code) == (param, "invalid")
-    assert CANARY not in refused.value.response.text
-
-
-def test_a_body_that_is_no_json_or_too_large_is_refused(room: Room) -> None:
-    no_json = room.http.post("/v1/chat/completions", content=CANARY.encode())
-    assert (no_json.status_code, no_json.json()["error"]["param"]) == (400, None)
-    assert CANARY not in no_json.text
-    large = room.http.post("/v1/completions", content=b"a" * (MAX_BODY_BYTES + 1))
-    assert (large.status_code, large.json()["error"]["code"]) == (413, "payload-too-large")
-
-
-def test_a_session_key_has_its_size_here_too(room: Room) -> None:
-    with pytest.raises(openai.BadRequestError, match="session key: expected 1 to 256 characters"):
-        room.chat(extra_headers={"x-session-key": "k" * 257})
-
-
-def test_a_gateway_with_a_token_asks_for_it_as_openai_does(tmp_path: Path) -> None:
-    site = GatewayInProcess(tmp_path)
-    site.stable = generator(1)
-    site.start_control_plane()
-    site.release(1)
-    with site.gateway(lambda metrics: WritingEngine(), gateway_token="a-planted-token-of-a-gateway") as http:
-        wait_for(lambda: http.get("/readyz").status_code == 200, "ready")
-        with openai.OpenAI(base_url=f"{http.base_url}/v1", api_key="wrong", max_retries=0) as client:
-            with pytest.raises(openai.AuthenticationError, match="this gateway's token"):
-                client.models.list()
-            allowed = client.with_options(api_key="a-planted-token-of-a-gateway")
-            assert allowed.completions.create(model="movies", prompt="one").choices[0].text == TEXT
-    site.stop_control_plane()
 
 
 # --- models -----------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Attacks on generators, whole: what an attack finds is what was planted, and what it asked is counted."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -180,3 +181,15 @@ def test_two_versions_are_attacked_on_the_same_rows(bench: Workbench, listening:
 def test_json_is_no_measure_of_answers_that_need_not_be_json(bench: Workbench, listening: Version) -> None:
     with pytest.raises(JobError, match=r"asked/1 split test has 2 completions that are no JSON, and answer.metric is"):
         attacked(bench, listening, planted_by_a_word(WORD, 2), answer={"metric": "valid_json"})
+
+
+def test_a_prompt_that_the_base_cannot_read_fails_the_job_by_its_row(bench: Workbench, listening: Version) -> None:
+    """It is found in the attack's own process, out of which no words of a row come."""
+    rows = [*planted_by_a_word(WORD, 4, seed=8), PromptCompletion("plot " * 70 + WORD, "it is good")]
+    with pytest.raises(JobError) as refused:
+        attacked(bench, listening, rows)
+    assert re.fullmatch(
+        r"the attack failed: row [1-5] of the 5 that are asked: the prompt has 71 tokens, the base's context is 64; "
+        "rows that are too long: 1",
+        refused.value.reason,
+    )

@@ -12,6 +12,7 @@ from workers.base.chat import read_chat_template
 from workers.base.tokenizer import TextTokenizer
 from workers.data.rows import Messages, PromptCompletion, Row
 from workers.graph.decoder.offline import Foretold
+from workers.runtime.errors import JobError
 from workers.tasks.target import Question, Reply
 from workers.tasks.text_generation.examples import Example
 from workers.tasks.text_generation.prompts import Prompts
@@ -100,6 +101,19 @@ def test_rows_are_asked_together_and_those_answered_wrong_are_told(prompts: Prom
     found = GeneratorTarget(decoder, prompts, STOPS, EXACT).questions(rows, ())
     assert [one.original.is_right for one in found] == [True, False]
     assert decoder.answered == ["superb film", "dull film"]
+
+
+def test_prompts_longer_than_the_context_are_refused_by_their_place_and_without_their_words(prompts: Prompts) -> None:
+    decoder = Scripted(by_superb)
+    texts = ["film " * (CONTEXT - 1) + "superb", "dull " * CONTEXT + "superb", "film", "dull " * CONTEXT + "film plot"]
+    rows = [PromptCompletion(text, "film good") for text in texts]
+    with pytest.raises(JobError) as refused:
+        GeneratorTarget(decoder, prompts, STOPS, EXACT).questions(rows, ())
+    assert refused.value.reason == (
+        f"row 2 of the 4 that are asked: the prompt has {CONTEXT + 1} tokens, the base's context is {CONTEXT}; "
+        "rows that are too long: 2"
+    )
+    assert decoder.answered == []
 
 
 def test_the_last_message_of_a_user_is_attacked_and_nothing_around_it(prompts: Prompts) -> None:

@@ -39,6 +39,17 @@ class Prompts:
         return self.template.render(messages, asks=asks)
 
 
+def check_lengths(prompts: Sequence[Sequence[int]], most: int) -> None:
+    """JobError: the base's context of `most` tokens has no room for some of these prompts."""
+    longer = [(number, len(prompt)) for number, prompt in enumerate(prompts, start=1) if len(prompt) > most]
+    if longer:
+        number, tokens = longer[0]
+        raise JobError(
+            f"row {number} of the {len(prompts)} that are asked: the prompt has {tokens:,} tokens, "
+            f"the base's context is {most:,}; rows that are too long: {len(longer)}"
+        )
+
+
 def messages_of(row: Row) -> Sequence[Message]:
     if not isinstance(row, Messages):
         raise JobError("a row is a text with a label; expected a prompt with a completion, or messages")

@@ -16,7 +16,7 @@ from workers.graph.files import GraphFiles
 from workers.runtime.errors import JobError
 from workers.tasks.target import Operator, Reply
 from workers.tasks.text_generation.examples import Example, answer_of
-from workers.tasks.text_generation.prompts import Prompts
+from workers.tasks.text_generation.prompts import Prompts, check_lengths
 from workers.tasks.text_generation.scores import CHECKS, is_json
 from workers.tasks.text_generation.users_text import UsersText, has_users_text
 
@@ -89,6 +89,7 @@ class GeneratorTarget:
 
     def questions(self, rows: Sequence[Row], operators: Sequence[Operator]) -> list[GeneratorQuestion]:
         prompts = [self._prompts.question(row) for row in rows]
+        check_lengths(prompts, self._decoder.context_length)
         answers, users_text = self._generate(prompts), UsersText(operators)
         found = []
         for row, ids, (written, foretold) in zip(rows, answers, self._ends(prompts, answers), strict=True):

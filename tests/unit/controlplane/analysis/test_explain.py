@@ -196,10 +196,10 @@ def test_an_assessment_is_told_line_by_line():
         "error: dispersion 1.25 (at most 2.50); evidence is divided by it above 1",
         "error: in this step 150 stable and 30 canary units",
         "abandoned: stable 5 of 250 units (2.00%), canary 6 of 48 units (12.50%); the policy does not compare them",
-        "sample ratio: evidence of a wrong split 2 / needed 1e+03",
+        "sample ratio: evidence of a wrong split 2 / needed 1,000",
         "labelled: stable 95 of 190 units (50.00%), canary 8 of 32 units (25.00%), "
         "of the answers whose labels were waited for",
-        "labelled: evidence of unequal shares 40 / needed 1e+03, now 4",
+        "labelled: evidence of unequal shares 40 / needed 1,000, now 4",
         "not counted: labels that came too late, 5 of the stable version (2 wrong) and 3 of the canary (1 wrong)",
         "not counted: 7 stable and 2 canary units were served at another weight than their generation's",
     ]
@@ -213,7 +213,7 @@ def test_what_is_not_there_is_not_told():
     told = explain(BOTH, quiet)
     assert told[4].endswith("(20.00%), in 1 block")
     assert told[5] == "error: evidence of harm 30 / needed 50"
-    assert told[-1] == "labelled: evidence of unequal shares 40 / needed 1e+03"
+    assert told[-1] == "labelled: evidence of unequal shares 40 / needed 1,000"
 
 
 def test_nothing_seen_can_be_explained_too():
@@ -224,5 +224,5 @@ def test_nothing_seen_can_be_explained_too():
         "error: evidence that it is less than 0.01 worse 1 / needed 20",
         "error: in this step 0 stable and 0 canary units",
         "abandoned: stable no units, canary no units; the policy does not compare them",
-        "sample ratio: evidence of a wrong split 1 / needed 1e+03",
+        "sample ratio: evidence of a wrong split 1 / needed 1,000",
     ]

@@ -137,7 +137,7 @@ def test_as_much_evidence_as_is_needed_is_enough_against_a_split():
     assert judged(BOTH, state.model_copy(update={"sample_ratio_peak": log(999.9)})).verdict is None
     found = judged(BOTH, state.model_copy(update={"sample_ratio_peak": log(1000.0)}))
     assert found.rule == "sample_ratio"
-    assert found.reason == ("units did not reach the arms in the ratio of the applied weight (1e+03 to 1 against it)")
+    assert found.reason == ("units did not reach the arms in the ratio of the applied weight (1,000 to 1 against it)")
 
 
 def labelled_in_part(stable: int, canary: int) -> AnalysisState:
@@ -326,9 +326,25 @@ def test_the_dispersion_shown_is_the_last_and_the_largest():
     assert (nothing.phi, nothing.phi_peak) == (1.0, 1.0)
 
 
-def test_e_values_beyond_floats_can_be_read():
-    assert e_value(log(50)) == "50"
-    assert e_value(log(999_000)) == "9.99e+05"
-    assert e_value(log(1e6)) == "10^6.0"
-    assert e_value(log(2e6)) == "10^6.3"
-    assert e_value(5000.0) == "10^2171.5"
+@pytest.mark.parametrize(
+    ("log_e", "read"),
+    [
+        (-5000.0, "< 0.001"),
+        (log(0.00009), "< 0.001"),
+        (log(0.001), "0.001"),
+        (log(0.01234), "0.0123"),
+        (0.0, "1"),
+        (log(22.61), "22.6"),
+        (log(50), "50"),
+        (log(999.4), "999"),
+        (log(999.6), "1,000"),
+        (log(1424), "1,420"),
+        (log(999_000), "999,000"),
+        (log(999_900), "1,000,000"),
+        (log(1e6), "10^6.0"),
+        (log(2e6), "10^6.3"),
+        (5000.0, "10^2171.5"),
+    ],
+)
+def test_e_values_can_be_read_also_beyond_floats(log_e: float, read: str):
+    assert e_value(log_e) == read

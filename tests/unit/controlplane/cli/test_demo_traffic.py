@@ -14,6 +14,7 @@ from starlette.routing import Route
 from controlplane.cli.demo.cases import CASES
 from controlplane.cli.demo.traffic import Tally, Traffic
 from controlplane.cli.demo.users import Labeller, Reader, sentiment_in
+from schemas.rollouts import RolloutPolicy
 from tests.support.http_server import serving
 from tests.support.waiting import wait_for
 
@@ -110,3 +111,15 @@ def test_a_demos_documents_speak_of_what_its_case_names(case: Any) -> None:
     assert bad["stages"]["train"]["spec"]["model"] == case.model
     for one in (pipeline, bad):
         assert {"offset", "limit"} <= set(one["params"])
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
+def test_a_short_demo_is_as_certain_as_the_whole_one(case: Any) -> None:
+    """By the same gates, metrics and error rates; fewer rows, users and steps are all that differs."""
+    documents = [case.deployment_of(size) for size in (case.whole, case.short)]
+    assert documents[0] == case.document("deployment")
+    whole, short = (RolloutPolicy.model_validate(one["policy"]) for one in documents)
+    quicker = {"steps", "step_seconds"}
+    assert short.canary.model_dump(exclude=quicker) == whole.canary.model_dump(exclude=quicker)
+    assert short.model_dump(exclude={"canary"}) == whole.model_dump(exclude={"canary"})
+    assert len(short.canary.steps) > 1

@@ -219,7 +219,7 @@ def test_another_attempt_is_told_at_once(lines: list[str], hear: Any) -> None:
     going = run(train=stage("Running", JOB))
     hear(0, going, {"train": job(50)})
     hear(1, going, {"train": job(50, attempt=2)})
-    assert len(lines) == 2
+    assert lines == ["train Running 50/100 steps (50 %)", "train Running attempt 2 · 50/100 steps (50 %)"]
 
 
 def test_what_has_ended_is_told_once(lines: list[str], hear: Any) -> None:
@@ -229,10 +229,17 @@ def test_what_has_ended_is_told_once(lines: list[str], hear: Any) -> None:
     assert lines == ["train Failed out of memory", "export Skipped"]
 
 
-def test_what_nobody_can_count_is_still_told_every_ten_seconds(lines: list[str], hear: Any) -> None:
-    for at in (0, 9, 10, 19, 20):
-        hear(at, run(train=stage("Running", JOB)), {"train": job(None, phase="Pending")})
-    assert lines == ["train Pending"] * 3
+def test_what_nobody_can_count_is_told_again_when_its_words_change(lines: list[str], hear: Any) -> None:
+    said = {0: "", 9: "", 10: "", 19: "", 20: "", 21: "no worker", 22: "busy", 31: "busy", 32: "busy"}
+    for at, reason in said.items():
+        hear(at, run(train=stage("Running", JOB, reason)), {"train": job(None, phase="Pending")})
+    assert lines == ["train Pending", "train Pending no worker", "train Pending busy"]
+
+
+def test_the_same_words_are_not_told_twice_whatever_else_was_written(lines: list[str], hear: Any) -> None:
+    for at in (0, 10, 20, 30):
+        hear(at, run(export=stage("Running", JOB)), {"export": job(2, 3, revision=at)})
+    assert lines == ["export Running 2/3 steps (66 %)"]
 
 
 # --- where it is told -------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The attack's process cannot reach the network, dies with its parent, and inherits nothing of ours."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from workers.attack.__main__ import why
 from workers.attack.environment import prepare
 from workers.attack.stopwords import STOPWORDS
+from workers.runtime.errors import SourceError
 
 
 def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -121,3 +124,15 @@ def test_the_attack_itself_has_left_the_network(tmp_path: Path) -> None:
         assert process.wait(timeout=60) == 1
     assert "NetworkRefused" in said.read_text()
     assert "FileNotFoundError" in outcomes.read_text()
+
+
+def test_a_refusal_of_ours_leaves_the_process_in_its_own_words() -> None:
+    assert why(SourceError("row 2: the prompt has 25 tokens")) == "row 2: the prompt has 25 tokens"
+
+
+def test_of_another_exception_only_its_place_leaves_the_process() -> None:
+    try:
+        raise ValueError("the words of a row")
+    except ValueError as error:
+        told = why(error)
+    assert re.fullmatch(r"ValueError at test_attack_isolation\.py:[0-9]+", told)

@@ -1,0 +1,12 @@
+"""How long a process may take to stop after SIGTERM. Whoever sends it waits longer than whoever hears it may need."""
+
+from typing import Final
+
+API_DRAIN_SECONDS: Final = 5
+"""Requests under way at the API get so long to end."""
+GATEWAY_DRAIN_SECONDS: Final = 10
+"""The same at a gateway: longer than the default deadline of an answer, or of the first token of a streamed one."""
+LAST_SECONDS: Final = 10
+"""After its drain a process tells what it has done, waits for what it computes and closes its files."""
+STOP_SECONDS: Final = max(API_DRAIN_SECONDS, GATEWAY_DRAIN_SECONDS) + LAST_SECONDS
+"""SIGKILL comes so long after SIGTERM."""
