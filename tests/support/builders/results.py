@@ -10,7 +10,7 @@ from schemas.jobs.curate import CurateResult
 from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.export import ExportResult
 from schemas.jobs.merge import MergeResult
-from schemas.jobs.results import PrivacyLabel
+from schemas.jobs.results import PrivacyLabel, VersionResult
 from schemas.jobs.train import TrainResult
 from schemas.metrics import METRICS, MetricName
 from schemas.model.references import GraphRef
@@ -62,6 +62,11 @@ def merged(**changes: Any) -> MergeResult:
     """Two versions of rank 8."""
     own = {"model": MODEL, "adapter": artifact("merged adapter"), "identity": MERGED}
     return made(MergeResult, own, changes)
+
+
+def recorded(**changes: Any) -> VersionResult:
+    """What the registry keeps of the result of any job that makes a version."""
+    return made(VersionResult, {"model": MODEL, "adapter": artifact("adapter-1")}, changes)
 
 
 def privacy_label(**changes: Any) -> PrivacyLabel:

@@ -13,7 +13,7 @@ from schemas.gates import Gate, Int4Bounds, MetricGate, ParityGate
 from schemas.rollouts import GateVerdict
 from tests.support.builders import results
 from tests.support.builders.artifacts import digest
-from tests.support.builders.models import LABELS, graph_ref
+from tests.support.builders.models import GENERATOR, IDENTITY, LABELS, graph_ref, varied
 from tests.support.builders.results import DEEPWORDBUG, NO_ROWS, Beside, beside, interval
 
 VERSION, CHAMPION, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -62,13 +62,18 @@ def attacked(success: float | Interval, /, rows: str = ROWS, **said: Any) -> Att
     return Attachment(digest=digest(str(uuid4())), dataset="reviews/1", rows=rows, result=result)
 
 
+def known(*attachments: Attachment[Any], version: UUID = VERSION, labels: tuple[str, ...] = LABELS) -> VersionEvidence:
+    identity = varied(IDENTITY, task={"labels": labels}) if labels else GENERATOR
+    return VersionEvidence(version=version, recorded=results.recorded(identity=identity), attachments=attachments)
+
+
 def candidate(
     *results: Attachment[Any], labels: tuple[str, ...] = LABELS, export: Attachment[Any] | None = None
 ) -> VersionEvidence:
-    return VersionEvidence(version=VERSION, labels=labels, attachments=(export or exported(), *results))
+    return known(export or exported(), *results, labels=labels)
 
 
-SERVING = VersionEvidence(version=CHAMPION, labels=LABELS, attachments=(exported(version=CHAMPION),))
+SERVING = known(exported(version=CHAMPION), version=CHAMPION)
 
 
 def verdicts(gate: Gate, learnt: VersionEvidence, champion: VersionEvidence | None = None) -> tuple[GateVerdict, ...]:
@@ -82,7 +87,7 @@ def statuses(gate: Gate, learnt: VersionEvidence, champion: VersionEvidence | No
 
 def test_no_evidence_never_passes() -> None:
     gates: list[Gate] = [accuracy_gate(minimum=0), attack_gate(maximum=1), ParityGate()]
-    nothing = Evidence(candidate=VersionEvidence(version=VERSION, labels=LABELS), champion=None, splits=SPLITS)
+    nothing = Evidence(candidate=known(), champion=None, splits=SPLITS)
     found = judge(gates, nothing)
     assert [verdict.status for verdict in found] == ["Error", "NotApplicable", "Error", "Error", "Error"]
     assert not passed(found)
@@ -370,7 +375,7 @@ def test_a_first_release_may_know_what_it_likes() -> None:
 
 
 def test_a_champion_whose_answers_are_no_classes_has_none_to_lose() -> None:
-    champion = SERVING.model_copy(update={"labels": ()})
+    champion = known(exported(version=CHAMPION), version=CHAMPION, labels=())
     _, verdict = judge([], Evidence(candidate=candidate(labels=()), champion=champion, splits={}))
     assert (verdict.status, verdict.reason) == ("NotApplicable", "an answer of this task is no class")
 
@@ -388,7 +393,7 @@ def test_the_verdict_names_its_evidence() -> None:
 
 
 def test_waiving_keeps_what_was_measured_and_cannot_make_a_graph() -> None:
-    nothing = VersionEvidence(version=VERSION, labels=(), attachments=(evaluated(0.5, graph=None),))
+    nothing = known(evaluated(0.5, graph=None), labels=())
     found = judge([accuracy_gate()], Evidence(candidate=nothing, champion=SERVING, splits=SPLITS))
     graph, labels, accuracy = waive(found, "a drill")
     assert (graph.status, labels.status, accuracy.status) == ("Error", "Waived", "Waived")
@@ -514,7 +519,7 @@ def test_what_is_missing_is_told_gate_by_gate() -> None:
             "missing evidence: no attack result beside the champion on the rows that the gate names",
         ),
     ]
-    assert told(VersionEvidence(version=VERSION, labels=()), None, {}) == [
+    assert told(known(labels=()), None, {}) == [
         ("graph", "Error", "missing evidence: the version was never exported"),
         ("labels", "NotApplicable", FIRST_RELEASE),
         ("accuracy", "Error", "missing evidence: there are no rows reviews/1 test"),

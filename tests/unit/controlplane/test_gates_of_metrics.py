@@ -79,7 +79,7 @@ def subject(metric: MetricName, slice_: str | None, how: str, **changes: Any) ->
 def verdicts(asked: MetricGate, attachments: list[Attachment[Any]], champion: UUID | None = None) -> list[GateVerdict]:
     def learnt(version: UUID, found: list[Attachment[Any]]) -> VersionEvidence:
         export = Attachment(digest=digest(f"export of {version}"), result=results.exported(version))
-        return VersionEvidence(version=version, labels=LABELS, attachments=(export, *found))
+        return VersionEvidence(version=version, recorded=results.recorded(), attachments=(export, *found))
 
     evidence = Evidence(
         candidate=learnt(VERSION, attachments),
