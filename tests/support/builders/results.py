@@ -17,6 +17,7 @@ from schemas.model.references import GraphRef
 from tests.support.builders.artifacts import artifact, digest
 from tests.support.builders.datasets import DATASET
 from tests.support.builders.models import HEAD_ALONE, LABELS, MERGED, MODEL, graph_ref, made
+from workers.tasks.text_generation.scores import MEANS
 
 TEST_ROWS: Final = "test rows"
 """The name of the rows that evaluations ask, unless a test names others."""
@@ -28,8 +29,6 @@ def interval(value: float, spread: float = 0.02, *, n: int = 1000, **bounds: flo
     return Interval(value=value, n=n, **around | bounds)
 
 
-MEANS: Final[tuple[MetricName, ...]] = ("token_f1", "rouge_l", "chrf")
-"""What is measured of every row that a generator is asked."""
 DEEPWORDBUG: Final = {"recipe": "deepwordbug", "queries_per_word": 10}
 """How attacks are made, unless a test says it otherwise."""
 NO_ROWS: Final = interval(0, low=0, high=1, n=0)
