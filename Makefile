@@ -45,11 +45,12 @@ fmt: install ## format and fix
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-generate: install ## AsyncAPI, JSON Schema, OpenAPI, and the tables of docs/limits.md and docs/reference.md from the code
+generate: install ## AsyncAPI, JSON Schema, OpenAPI, the tables of docs/limits.md and docs/reference.md, and samples of new kinds of job, from the code
 	@$(BIN)/python -m schemas.asyncapi
 	@$(BIN)/python -m controlplane.api.openapi
 	@$(BIN)/python -m deploy.reference_tables
 	@$(BIN)/python -m deploy.limits
+	@$(BIN)/python -m tests.contract.new_samples
 
 published: install ## what we publish, judged by others: AsyncAPI's own parser (needs npm) and OpenAPI's validator
 	@cd deploy/asyncapi && npm ci --silent --no-fund --no-audit --ignore-scripts

@@ -12,8 +12,9 @@ from schemas.base import Strict
 from schemas.evidence import AtLeast, Conditions, FindingOnRows, Measurement, Paired, PairedMean
 from schemas.gates import MetricGate, NamedRows
 from schemas.jobs import JobResult
-from schemas.jobs.results import GraphResult
+from schemas.jobs.results import GraphResult, VersionResult
 from schemas.model.references import GraphRef
+from schemas.model.tasks import TextClassification
 
 MOST_TOLD = 5
 """Results that do not count, each with its reason, in one verdict."""
@@ -38,11 +39,19 @@ class Attachment(_Frozen, Generic[Found]):
 
 
 class VersionEvidence(_Frozen):
-    """What jobs learnt about one version, oldest first."""
+    """What is known about one version."""
 
     version: UUID
-    labels: tuple[str, ...]
+    recorded: VersionResult
+    """What it is and what it cost its rows, as the job that made it said."""
     attachments: tuple[Attachment[JobResult], ...] = ()
+    """What jobs learnt about it, oldest first."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that it tells apart; none where an answer is no class."""
+        task = self.recorded.identity.task
+        return task.labels if isinstance(task, TextClassification) else ()
 
     def of(self, result: type[Found]) -> tuple[Attachment[Found], ...]:
         """Those with a result of that class."""

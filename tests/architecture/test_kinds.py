@@ -1,6 +1,7 @@
 """A kind of job is known in one place a side: what else in the control plane may name one is listed here."""
 
 import ast
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,6 +38,24 @@ def test_no_other_module_of_the_control_plane_names_a_kind() -> None:
         if named and path.parent.name != "kinds":
             found[str(path.relative_to(ROOT))] = named
     assert found == NAME_KINDS
+
+
+def test_nobody_imports_what_does_jobs_of_a_kind_or_what_serves() -> None:
+    """So no kind knows another, and what they share is one of the rooms below them, which import-linter orders."""
+    graph = grimp.build_graph("workers", cache_dir=None)
+    does_work = {f"workers.{name}" for name in (*JOB_KINDS, "serve")}
+    assert graph.find_children("workers") - does_work == {f"workers.{room}" for room in _rooms()}
+    for package in does_work:
+        inside = {package, *graph.find_descendants(package)}
+        importers = {one for module in inside for one in graph.find_modules_that_directly_import(module)}
+        assert importers - inside == set(), package
+
+
+def _rooms() -> set[str]:
+    """Those that the contract of `workers` names."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [layers] = (one["layers"] for one in contracts if one.get("containers") == ["workers"])
+    return {room.strip() for layer in layers for room in layer.split("|")}
 
 
 @pytest.mark.parametrize("kind", JOB_KINDS)

@@ -13,8 +13,9 @@ from schemas.compatibility import RELEASED, breaks
 from schemas.facts import BY_TYPE, EVENTS
 from schemas.jobs import JOB_KINDS, RESULTS, SPECS
 from schemas.topics import ALL_TOPICS
+from tests.contract import new_samples
 
-SAMPLES = sorted((Path(__file__).parent / "samples").glob("*.json"))
+SAMPLES = sorted(new_samples.SAMPLES.glob("*.json"))
 MODELS: dict[str, type[BaseModel]] = {
     **BY_TYPE,
     **{f"job.{kind}.spec": spec for kind, spec in SPECS.items()},
@@ -30,6 +31,17 @@ def model_of(sample: Path) -> type[BaseModel]:
 def test_every_event_spec_and_result_has_a_sample() -> None:
     assert {model_of(sample) for sample in SAMPLES} == set(MODELS.values())
     assert set(SPECS) == set(RESULTS) == set(JOB_KINDS)
+
+
+def test_a_sample_is_written_of_a_kind_that_has_none_and_no_other_is_touched(tmp_path: Path) -> None:
+    kept = tmp_path / "job.merge.spec.json"
+    kept.write_text("as it travelled once")
+    new_samples.write_missing(tmp_path)
+    assert kept.read_text() == "as it travelled once"
+    kept.unlink()
+    written = {sample.stem: model_of(sample).model_validate_json(sample.read_text()) for sample in tmp_path.iterdir()}
+    expected = {f"job.{kind}.{role}" for kind in JOB_KINDS for role in ("spec", "result")}
+    assert written.keys() == expected - {"job.merge.spec"}
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)

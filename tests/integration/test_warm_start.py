@@ -134,10 +134,10 @@ def test_a_server_with_threads_refuses_to_fork(tmp_path: Path) -> None:
         """
         import json
         from workers.runtime import fork_server
-        from workers.train import libraries
+        from workers import train
         found = []
         for name in ("quiet", "broken", "threaded"):
-            libraries.LIBRARIES = (name,)
+            train.LIBRARIES = (name,)
             found.append(fork_server.warm_up("train"))
         print(json.dumps(found))
         """,

@@ -1,6 +1,6 @@
 """Evaluates a generator: its greedy answers beside the completions of rows, and how likely it takes these to be."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,7 +8,6 @@ from typing import Final
 from schemas.evidence import Measurement
 from schemas.jobs.attack import AnswerMetric
 from schemas.jobs.evaluate import EvaluateSpec
-from schemas.metrics import MetricName
 from schemas.model.references import GraphRef, ModelRef
 from workers.adapters.files import read_adapter
 from workers.base.gguf import fetch_base
@@ -26,14 +25,9 @@ from workers.runtime.errors import JobError
 from workers.tasks.text_generation.decoder import Decoder
 from workers.tasks.text_generation.examples import Format, answer_of
 from workers.tasks.text_generation.reference import ReferenceDecoder
-from workers.tasks.text_generation.scores import CHECKS, chrf, is_json, rouge_l, token_f1
+from workers.tasks.text_generation.scores import CHECKS, MEANS, is_json
 
 _VERSION: Final = "evaluated"
-_MEANS: Final[dict[MetricName, Callable[[str, str], float]]] = {
-    "token_f1": token_f1,
-    "rouge_l": rouge_l,
-    "chrf": chrf,
-}
 
 
 @dataclass(frozen=True)
@@ -97,7 +91,7 @@ def _measure(mine: Answered, theirs: Answered | None, expected: Sequence[str]) -
     yield _share("exact_match", mine, theirs, expected)
     if all(map(is_json, expected)):
         yield _share("valid_json", mine, theirs, expected)
-    for metric, score in _MEANS.items():
+    for metric, score in MEANS.items():
         values = list(map(score, mine.answers, expected))
         other = None if theirs is None else list(map(score, theirs.answers, expected))
         yield measured(metric, mean(values), paired=None if other is None else paired_mean(values, other))
@@ -118,7 +112,7 @@ def _share(metric: AnswerMetric, mine: Answered, theirs: Answered | None, expect
 def _outcome(answer: str, expected: str, likelihood: Likelihood) -> dict[str, float]:
     return {
         **{metric: is_right(answer, expected) for metric, is_right in CHECKS.items()},
-        **{metric: score(answer, expected) for metric, score in _MEANS.items()},
+        **{metric: score(answer, expected) for metric, score in MEANS.items()},
         "nats": likelihood.nats,
         "tokens": likelihood.tokens,
     }

@@ -1,4 +1,4 @@
-"""`python -m workers.runtime train evaluate …`: one worker for these kinds of jobs."""
+"""`python -m workers.runtime train evaluate …`: one worker for these kinds of jobs, or for `all`."""
 
 import logging
 import signal
@@ -16,20 +16,23 @@ from workers.runtime.settings import WorkerSettings
 from workers.runtime.worker import Worker
 
 logger = logging.getLogger("workers.runtime")
+ALL = "all"
+"""Every kind that there is."""
 JOIN_SECONDS = 0.5
 
 
 def main() -> int:
     parser = Arguments(prog="graftwork worker", description="One worker for these kinds of jobs.")
-    parser.add_argument("kinds", nargs="+", choices=JOB_KINDS, help="kinds of jobs that this worker does")
+    parser.add_argument("kinds", nargs="+", choices=(*JOB_KINDS, ALL), help="kinds of jobs that this worker does")
     parser.add_argument("--name", default=socket.gethostname(), help="shown with its jobs; default: the host's name")
     arguments = parser.parse_args()
+    kinds = JOB_KINDS if ALL in arguments.kinds else arguments.kinds
     keep_private()
     settings = WorkerSettings()
     log_to_stderr(settings.log_level, quiet=("httpx", "kafka"))
     with Api(settings.api_url, settings.token_value()) as api:
-        doorbell = open_doorbell(api, settings, arguments.kinds)
-        return supervise(Worker(api, doorbell, settings, arguments.kinds, arguments.name))
+        doorbell = open_doorbell(api, settings, kinds)
+        return supervise(Worker(api, doorbell, settings, kinds, arguments.name))
 
 
 def supervise(worker: Worker) -> int:

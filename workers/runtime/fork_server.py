@@ -73,11 +73,11 @@ def warm_up(kind: JobKind) -> str | None:
 
 
 def libraries_of(kind: JobKind) -> Sequence[str]:
-    """What a job of this kind names in its own `libraries` module: what costs most and starts no thread.
+    """What the package of this kind names: what costs most and starts no thread.
 
     pyarrow and onnxruntime start one: each attempt imports those itself, 0.3 s.
     """
-    named: Sequence[str] = importlib.import_module(f"workers.{kind}.libraries").LIBRARIES
+    named: Sequence[str] = importlib.import_module(f"workers.{kind}").LIBRARIES
     return named
 
 

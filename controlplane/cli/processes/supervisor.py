@@ -27,7 +27,6 @@ from controlplane.settings import Settings
 from controlplane.store.database import Database
 from processes.parent import die_with_parent
 from processes.stopping import STOP_SECONDS
-from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
 
 GATEWAY_PORTS_ABOVE_API = 10
@@ -109,7 +108,7 @@ class Supervisor:
             self._add("relay", ["controlplane", "relay"])
         for number in range(1, self.workers + 1):
             name = f"worker-{number}"
-            self._add(name, ["workers.runtime", *JOB_KINDS, "--name", name], role="worker")
+            self._add(name, ["workers.runtime", "all", "--name", name], role="worker")
 
     def watch(self, stop: threading.Event) -> None:
         """Restart what died, and give every deployment a gateway."""

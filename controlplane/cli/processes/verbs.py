@@ -100,7 +100,7 @@ def reconciler(context: typer.Context) -> None:
 
 
 def worker(context: typer.Context) -> None:
-    """Claims and runs jobs of the kinds named: `graftwork worker train evaluate --name worker-1`."""
+    """Claims and runs jobs of the kinds named, or of `all`: `graftwork worker train evaluate --name worker-1`."""
     become("workers.runtime", context)
 
 

@@ -11,7 +11,7 @@ from controlplane.projections.models import list_attachments
 from controlplane.store.tables import AttachmentRow, DatasetVersionRow, JobRow, ModelVersionRow
 from schemas.artifacts import Digest
 from schemas.gates import Gate, NamedRows
-from schemas.jobs.results import DatasetResult
+from schemas.jobs.results import DatasetResult, VersionResult
 
 
 def gather(session: Session, gates: Sequence[Gate], candidate: UUID, champion: UUID | None) -> Evidence:
@@ -30,10 +30,9 @@ def split_digest(session: Session, dataset: DatasetVersionRow, split: str) -> Di
 
 def _learnt(session: Session, version_id: UUID) -> VersionEvidence:
     version = session.exec(select(ModelVersionRow).where(ModelVersionRow.id == version_id)).one()
+    recorded = VersionResult.model_validate(version, from_attributes=True)
     found = [_attachment(session, row) for row in list_attachments(session, version_id)]
-    return VersionEvidence.model_validate(
-        {"version": version_id, "labels": version.identity["task"].get("labels", ()), "attachments": found}
-    )
+    return VersionEvidence.model_validate({"version": version_id, "recorded": recorded, "attachments": found})
 
 
 def _attachment(session: Session, row: AttachmentRow) -> dict[str, Any]:

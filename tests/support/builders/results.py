@@ -10,13 +10,14 @@ from schemas.jobs.curate import CurateResult
 from schemas.jobs.evaluate import EvaluateResult
 from schemas.jobs.export import ExportResult
 from schemas.jobs.merge import MergeResult
-from schemas.jobs.results import PrivacyLabel
+from schemas.jobs.results import PrivacyLabel, VersionResult
 from schemas.jobs.train import TrainResult
 from schemas.metrics import METRICS, MetricName
 from schemas.model.references import GraphRef
 from tests.support.builders.artifacts import artifact, digest
 from tests.support.builders.datasets import DATASET
 from tests.support.builders.models import HEAD_ALONE, LABELS, MERGED, MODEL, graph_ref, made
+from workers.tasks.text_generation.scores import MEANS
 
 TEST_ROWS: Final = "test rows"
 """The name of the rows that evaluations ask, unless a test names others."""
@@ -28,8 +29,6 @@ def interval(value: float, spread: float = 0.02, *, n: int = 1000, **bounds: flo
     return Interval(value=value, n=n, **around | bounds)
 
 
-MEANS: Final[tuple[MetricName, ...]] = ("token_f1", "rouge_l", "chrf")
-"""What is measured of every row that a generator is asked."""
 DEEPWORDBUG: Final = {"recipe": "deepwordbug", "queries_per_word": 10}
 """How attacks are made, unless a test says it otherwise."""
 NO_ROWS: Final = interval(0, low=0, high=1, n=0)
@@ -62,6 +61,11 @@ def merged(**changes: Any) -> MergeResult:
     """Two versions of rank 8."""
     own = {"model": MODEL, "adapter": artifact("merged adapter"), "identity": MERGED}
     return made(MergeResult, own, changes)
+
+
+def recorded(**changes: Any) -> VersionResult:
+    """What the registry keeps of the result of any job that makes a version."""
+    return made(VersionResult, {"model": MODEL, "adapter": artifact("adapter-1")}, changes)
 
 
 def privacy_label(**changes: Any) -> PrivacyLabel:

@@ -11,7 +11,6 @@ from secrets import token_urlsafe
 import httpx
 
 from controlplane.client.client import Client
-from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
 from tests.support.ports import free_ports
 from tests.support.processes import ROOT, Process, Processes
@@ -63,7 +62,7 @@ class Cluster:
         assert process.running, process.output()[-3000:]
 
     def start_worker(self, name: str) -> None:
-        self._start(name, "workers.runtime", *JOB_KINDS, "--name", name, role="worker")
+        self._start(name, "workers.runtime", "all", "--name", name, role="worker")
 
     def start_gateways(self, deployment: str) -> None:
         """Returns once the control plane sees them all alive."""

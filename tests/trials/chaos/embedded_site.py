@@ -5,7 +5,6 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 from controlplane.client.client import Client
-from schemas.jobs import JOB_KINDS
 from tests.support.processes import Process
 from tests.support.waiting import wait_for
 from tests.trials.chaos.parts import Everything, OwnProcess, Supervised, Supervisor
@@ -74,7 +73,7 @@ class EmbeddedSite(ChaosSite):
         environment = self.shared_environment(CLOCKED) | self.clock.environment()
         del environment["GRAFTWORK_BOOTSTRAP_TOKEN"]
         environment["GRAFTWORK_TOKEN"] = self.tokens["worker"]
-        return self.processes.python(CLOCKED, "-m", "workers.runtime", *JOB_KINDS, "--name", CLOCKED, env=environment)
+        return self.processes.python(CLOCKED, "-m", "workers.runtime", "all", "--name", CLOCKED, env=environment)
 
     def _addresses(self) -> dict[str, str]:
         file = self._home / "gateways.json"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from schemas.jobs import SPECS
 from schemas.phases import FINAL_ROLLOUT_PHASES
 from tests.trials.chaos import doors, foundation
 from tests.trials.chaos.caller import PATIENCE, Answer, Caller, GaveUp
@@ -64,19 +65,20 @@ def curate(t: Traveller) -> None:
 
 
 def job(t: Traveller) -> None:
-    """One job of the round's kind, for real."""
+    """One job of the round's kind, for real: what every spec of its kind needs, and what keeps it small."""
     version = f"{MODEL}/{t.dice.randint(1, 2)}"
-    specs: dict[str, dict[str, Any]] = {
+    needed = {"model": MODEL, "model_version": version, "dataset": "reviews@latest"}
+    own: dict[str, dict[str, Any]] = {
         "train": foundation.train_spec(t.site, seed=t.journey.dice, frozen=True),
         "export": {"model_version": _newest(t.caller)},
-        "evaluate": {"model_version": version, "dataset": "reviews@latest"},
-        "attack": {"model_version": version, "dataset": "reviews@latest", "rows": 2, "query_budget": 20},
+        "attack": {"rows": 2, "query_budget": 20},
         "merge": {
-            "model": MODEL,
             "sources": [{"model_version": f"{MODEL}/{n}", "weight": t.dice.choice((0.3, 0.5, 0.7))} for n in (1, 2)],
         },
     }
-    t.request(t.journey.detail, specs[t.journey.detail])
+    kind = t.plan.kind
+    required = {name for name, field in SPECS[kind].model_fields.items() if field.is_required()}
+    t.request(kind, {name: value for name, value in needed.items() if name in required} | own.get(kind, {}))
 
 
 def _newest(caller: Caller) -> str:

@@ -4,7 +4,6 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 from controlplane.client.client import Client
-from schemas.jobs import JOB_KINDS
 from schemas.roles import Role
 from tests.support.broker import Broker
 from tests.support.ports import free_ports
@@ -51,7 +50,7 @@ class KafkaSite(ChaosSite):
             for role in ("worker", "gateway"):
                 self.tokens[role] = client.create_token(f"chaos-{role}", role).token
         for name in ("worker-1", CLOCKED):
-            self._add(name, "workers.runtime", *JOB_KINDS, "--name", name, role="worker")
+            self._add(name, "workers.runtime", "all", "--name", name, role="worker")
 
     def start_gateways(self) -> None:
         for name, url in self._gateways.items():

@@ -10,7 +10,7 @@ from schemas.gates import Gate, MetricGate
 from schemas.rollouts import GateVerdict
 from tests.support.builders import results
 from tests.support.builders.artifacts import digest
-from tests.support.builders.models import LABELS, graph_ref
+from tests.support.builders.models import GENERATOR, IDENTITY, LABELS, graph_ref, varied
 from tests.support.builders.results import DEEPWORDBUG, beside
 
 VERSION, CHAMPION, OTHER = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -59,14 +59,19 @@ def attacked(success: float | Interval, /, rows: str = ROWS, **said: Any) -> Att
     return Attachment(digest=digest(str(uuid4())), dataset="reviews/1", rows=rows, result=result)
 
 
+def known(*attachments: Attachment[Any], version: UUID = VERSION, labels: tuple[str, ...] = LABELS) -> VersionEvidence:
+    identity = varied(IDENTITY, task={"labels": labels}) if labels else GENERATOR
+    return VersionEvidence(version=version, recorded=results.recorded(identity=identity), attachments=attachments)
+
+
 def candidate(
     *results: Attachment[Any], labels: tuple[str, ...] = LABELS, export: Attachment[Any] | None = None
 ) -> VersionEvidence:
-    return VersionEvidence(version=VERSION, labels=labels, attachments=(export or exported(), *results))
+    return known(export or exported(), *results, labels=labels)
 
 
 NOTHING_COMPARED = beside(CHAMPION, 0, 0, both=0, neither=0)
-SERVING = VersionEvidence(version=CHAMPION, labels=LABELS, attachments=(exported(version=CHAMPION),))
+SERVING = known(exported(version=CHAMPION), version=CHAMPION)
 
 
 def verdicts(gate: Gate, learnt: VersionEvidence, champion: VersionEvidence | None = None) -> tuple[GateVerdict, ...]:

@@ -3,11 +3,11 @@
 import pytest
 from pydantic import ValidationError
 
-from controlplane.domain.evidence import Evidence, VersionEvidence
+from controlplane.domain.evidence import Evidence
 from controlplane.domain.gates import judge, passed, summarize, waive
 from schemas.gates import Gate, Int4Bounds, ParityGate
 from tests.support.builders import results
-from tests.support.builders.models import LABELS, graph_ref
+from tests.support.builders.models import graph_ref
 from tests.support.builders.results import Beside, beside, interval
 from tests.unit.controlplane.gate_evidence import (
     CHAMPION,
@@ -23,6 +23,7 @@ from tests.unit.controlplane.gate_evidence import (
     evaluated,
     exported,
     in_int4,
+    known,
     statuses,
     verdicts,
 )
@@ -30,7 +31,7 @@ from tests.unit.controlplane.gate_evidence import (
 
 def test_no_evidence_never_passes() -> None:
     gates: list[Gate] = [accuracy_gate(minimum=0), attack_gate(maximum=1), ParityGate()]
-    nothing = Evidence(candidate=VersionEvidence(version=VERSION, labels=LABELS), champion=None, splits=SPLITS)
+    nothing = Evidence(candidate=known(), champion=None, splits=SPLITS)
     found = judge(gates, nothing)
     assert [verdict.status for verdict in found] == ["Error", "NotApplicable", "Error", "Error", "Error"]
     assert not passed(found)
@@ -208,7 +209,7 @@ def test_a_first_release_may_know_what_it_likes() -> None:
 
 
 def test_a_champion_whose_answers_are_no_classes_has_none_to_lose() -> None:
-    champion = SERVING.model_copy(update={"labels": ()})
+    champion = known(exported(version=CHAMPION), version=CHAMPION, labels=())
     _, verdict = judge([], Evidence(candidate=candidate(labels=()), champion=champion, splits={}))
     assert (verdict.status, verdict.reason) == ("NotApplicable", "an answer of this task is no class")
 
@@ -226,7 +227,7 @@ def test_the_verdict_names_its_evidence() -> None:
 
 
 def test_waiving_keeps_what_was_measured_and_cannot_make_a_graph() -> None:
-    nothing = VersionEvidence(version=VERSION, labels=(), attachments=(evaluated(0.5, graph=None),))
+    nothing = known(evaluated(0.5, graph=None), labels=())
     found = judge([accuracy_gate()], Evidence(candidate=nothing, champion=SERVING, splits=SPLITS))
     graph, labels, accuracy = waive(found, "a drill")
     assert (graph.status, labels.status, accuracy.status) == ("Error", "Waived", "Waived")

@@ -16,13 +16,13 @@ from tests.unit.controlplane.gate_evidence import (
     OTHER,
     SERVING,
     SPLITS,
-    VERSION,
     accuracy_gate,
     attack_gate,
     attacked,
     candidate,
     evaluated,
     exported,
+    known,
     verdicts,
 )
 
@@ -139,7 +139,7 @@ def test_what_is_missing_is_told_gate_by_gate() -> None:
             "missing evidence: no attack result beside the champion on the rows that the gate names",
         ),
     ]
-    assert told(VersionEvidence(version=VERSION, labels=()), None, {}) == [
+    assert told(known(labels=()), None, {}) == [
         ("graph", "Error", "missing evidence: the version was never exported"),
         ("labels", "NotApplicable", FIRST_RELEASE),
         ("accuracy", "Error", "missing evidence: there are no rows reviews/1 test"),

@@ -17,6 +17,7 @@ from tests.support.builders import results
 from tests.support.builders.artifacts import digest
 from tests.support.builders.models import LABELS
 from tests.support.builders.results import DEEPWORDBUG, beside, interval, measurement
+from workers.tasks.text_generation.scores import MEANS
 
 VERSION, CHAMPION = UUID(int=1), UUID(int=2)
 ROWS = digest("rows of reviews/1 test")
@@ -25,6 +26,12 @@ SUBJECTS: list[tuple[MetricName, str | None]] = [
     for metric, known in METRICS.items()
     for slice_ in (LABELS if known.sliced_by == "label" else (None,))
 ]
+BY_COUNTS: dict[MetricName, int] = {
+    "accuracy": 1, "recall": 1, "exact_match": 1, "valid_json": 1, "attack_success_rate_at_worst": -1,
+}  # fmt: skip
+"""Compared by how many rows; 1: more is better."""
+BY_MEANS: dict[MetricName, int] = {**dict.fromkeys(MEANS, 1), "perplexity": -1}
+"""Compared by the difference of their means."""
 ENDS: dict[Direction, dict[str, float]] = {
     "maximize": {"good": 0.9, "bad": 0.1},
     "minimize": {"good": 0.1, "bad": 0.9},
@@ -79,7 +86,7 @@ def subject(metric: MetricName, slice_: str | None, how: str, **changes: Any) ->
 def verdicts(asked: MetricGate, attachments: list[Attachment[Any]], champion: UUID | None = None) -> list[GateVerdict]:
     def learnt(version: UUID, found: list[Attachment[Any]]) -> VersionEvidence:
         export = Attachment(digest=digest(f"export of {version}"), result=results.exported(version))
-        return VersionEvidence(version=version, labels=LABELS, attachments=(export, *found))
+        return VersionEvidence(version=version, recorded=results.recorded(), attachments=(export, *found))
 
     evidence = Evidence(
         candidate=learnt(VERSION, attachments),
@@ -138,12 +145,7 @@ def test_a_label_is_compared_with_the_champion_by_its_own_rows(slice_: str) -> N
         assert [v.status for v in verdicts(asked, found, CHAMPION)] == ["Passed", status]
 
 
-@pytest.mark.parametrize(
-    ("metric", "better"),
-    [
-        ("accuracy", 1), ("recall", 1), ("exact_match", 1), ("valid_json", 1), ("attack_success_rate_at_worst", -1),
-    ],
-)  # fmt: skip
+@pytest.mark.parametrize(("metric", "better"), BY_COUNTS.items())
 def test_better_than_the_champion_passes_and_worse_fails(metric: MetricName, better: int) -> None:
     slice_ = LABELS[0] if METRICS[metric].sliced_by else None
     asked = gate(metric, slice_, not_worse_than_champion_by=0)
@@ -153,7 +155,7 @@ def test_better_than_the_champion_passes_and_worse_fails(metric: MetricName, bet
         assert [v.status for v in verdicts(asked, found, CHAMPION)] == ["Passed", status], difference
 
 
-@pytest.mark.parametrize(("metric", "better"), [("token_f1", 1), ("rouge_l", 1), ("chrf", 1), ("perplexity", -1)])
+@pytest.mark.parametrize(("metric", "better"), BY_MEANS.items())
 def test_means_are_compared_by_their_own_differences(metric: MetricName, better: int) -> None:
     asked = gate(metric, not_worse_than_champion_by=0)
     for difference, status in ((0.2 * better, "Passed"), (-0.2 * better, "Failed"), (0.0, "Inconclusive")):
@@ -173,10 +175,7 @@ def test_a_perplexity_is_told_as_a_number_and_a_share_as_a_percentage() -> None:
 
 
 def test_every_metric_that_is_compared_is_tested_beside_the_champion() -> None:
-    assert {name for name, known in METRICS.items() if known.paired} == {
-        "accuracy", "recall", "attack_success_rate_at_worst", "exact_match", "valid_json",
-        "token_f1", "rouge_l", "chrf", "perplexity",
-    }  # fmt: skip
+    assert {name for name, known in METRICS.items() if known.paired} == BY_COUNTS.keys() | BY_MEANS.keys()
 
 
 def test_a_label_that_was_not_measured_is_missing_evidence() -> None:

@@ -12,15 +12,16 @@ from schemas.evidence import Finding
 from schemas.jobs import JOB_KINDS
 from schemas.jobs.train import Privacy
 from schemas.model.methods import HeadAlone, Lora
+from tests.support.builders.answered import ANSWERED as BY_KIND
+from tests.support.builders.answered import BESIDE
 from tests.support.builders.artifacts import digest
 from tests.support.builders.models import LABELS, generation
 from tests.support.builders.results import (
     TEST_ROWS,
     interval,
 )
-from tests.unit.controlplane.answered import (
+from tests.unit.controlplane.answers_of_kinds import (
     ANSWERED,
-    BESIDE,
     EVALUATED,
     EXPORTED,
     LABEL,
@@ -28,7 +29,6 @@ from tests.unit.controlplane.answered import (
     OTHER_GRAPH,
     PRIVATE,
     ROWS,
-    TRAINED,
     VERSION,
     WORST,
     changed,
@@ -258,14 +258,14 @@ def test_noise_that_is_just_enough_is_enough() -> None:
 
 
 def test_every_kind_is_known_here_and_every_finding_in_a_line() -> None:
-    assert set(KINDS) == set(JOB_KINDS)
+    assert set(KINDS) == set(JOB_KINDS) == set(BY_KIND)
     for kind, (_, result) in ANSWERED.items():
         if isinstance(result, Finding):
             assert KINDS[result.kind].summary(result), kind
 
 
 def test_a_result_of_another_kind_is_named_by_its_kind() -> None:
-    found = mismatch(TRAINED[0], EXPORTED[1])
+    found = mismatch(BY_KIND["train"][0], EXPORTED[1])
     assert found is not None
     assert (found.field, found.found, found.expected) == ("kind", "export", f"'train'{SAYS}")
 

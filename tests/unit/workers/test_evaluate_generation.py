@@ -22,6 +22,7 @@ from workers.export.handler import handle as export
 from workers.runtime.errors import JobError
 from workers.tasks.text_generation.examples import Format
 from workers.tasks.text_generation.reference import ReferenceDecoder
+from workers.tasks.text_generation.scores import MEANS
 from workers.train.handler import handle as train
 
 SMALL: dict[str, Any] = {
@@ -71,7 +72,7 @@ def test_answers_are_measured_beside_another_versions(bench: Workbench, good: Mo
     assert isinstance(exact.paired, Paired)
     assert exact.paired.difference == pytest.approx(exact.value - worse.value)
     assert exact.paired.low > 0.5
-    for metric in ("token_f1", "rouge_l", "chrf"):
+    for metric in MEANS:
         one = of(found, metric)
         assert isinstance(one.paired, PairedMean)
         assert one.value > 0.9
@@ -93,7 +94,7 @@ def test_a_version_that_was_exported_is_asked_by_its_graph(
     monkeypatch.delattr("workers.evaluate.text_generation.ReferenceDecoder")
     found = evaluated(bench, good, rows, graph=graph)
     assert found.conditions.graph == graph
-    for metric in ("exact_match", "token_f1", "rouge_l", "chrf"):
+    for metric in ("exact_match", *MEANS):
         assert of(found, metric) == of(expected, metric)
     assert of(found, "perplexity").value == pytest.approx(of(expected, "perplexity").value, rel=1e-3)
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from schemas.jobs.attack import AnswerMetric
+from schemas.metrics import MetricName
 
 _WORD: Final = re.compile(r"\w+")
 _CHRF_ORDER: Final = 6
@@ -62,6 +63,14 @@ def chrf(answer: str, expected: str) -> float:
     factor = _CHRF_BETA**2
     total = factor * precision + recall
     return (1 + factor) * precision * recall / total if total else 0.0
+
+
+MEANS: Final[Mapping[MetricName, Callable[[str, str], float]]] = {
+    "token_f1": token_f1,
+    "rouge_l": rouge_l,
+    "chrf": chrf,
+}
+"""How near an answer comes to what was expected: each metric is the mean over the rows."""
 
 
 def words(text: str) -> list[str]:

@@ -18,6 +18,8 @@ from controlplane.store.tables import (
     ModelVersionRow,
 )
 from schemas.facts import JobCancelled, JobFailed, JobRequested, JobStarted, JobSucceeded
+from schemas.jobs import RESULTS
+from schemas.jobs.results import DatasetResult, VersionResult
 from schemas.phases import FINAL_JOB_PHASES
 from tests.trials.chaos.invariants.view import View, short
 
@@ -128,13 +130,12 @@ def _outputs_exist(session: Session) -> Iterator[str]:
     for job_id, kind, outputs in session.exec(done).all():
         named = {name: UUID(value) for name, value in (outputs or {}).items()}
         version = named.get("model_version")
-        match kind:
-            case "curate":
-                there = named.get("dataset") in datasets
-            case "train" | "merge":
-                there = version is not None and versions.get(version) == job_id
-            case _:
-                there = (version, kind) in findings
+        if issubclass(RESULTS[kind], DatasetResult):
+            there = named.get("dataset") in datasets
+        elif issubclass(RESULTS[kind], VersionResult):
+            there = version is not None and versions.get(version) == job_id
+        else:
+            there = (version, kind) in findings
         if not there:
             yield f"{kind} job {job_id}: it has succeeded, and what it made is not there: {outputs}"
 

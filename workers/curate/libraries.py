@@ -1,5 +1,0 @@
-"""What a curation loads that costs most and starts no thread."""
-
-from typing import Final
-
-LIBRARIES: Final = ("numpy",)
