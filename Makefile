@@ -7,6 +7,7 @@ SEEDS ?= 20
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM = false
+unexport PYTHONDONTWRITEBYTECODE   # else each process compiles all that it imports: twice the CPU of a start
 
 .PHONY: help install mutation journeys nightly demo up test check hostile fmt lint types contracts generate published lock simulate bench load soak chaos chaos-mutations streams sbom audit clean
 
