@@ -34,7 +34,7 @@ def kafka_broker() -> Iterator[Broker]:
         return
     if reason := brokers.missing():
         pytest.skip(f"NOT RUN ON KAFKA: {reason}")
-    broker = Broker.start_new()
+    broker = Broker.start_new(memory_disk())
     yield broker
     broker.remove()
 
