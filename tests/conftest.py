@@ -14,10 +14,12 @@ import pytest
 
 from controlplane import continuations
 from controlplane.store.database import Database
+from processes.memory import settle
 from tests.support import broker as brokers
 from tests.support import postgres_server
 from tests.support.broker import Broker
 from tests.support.fresh_sqlite import fresh_sqlite
+from tests.support.memory_disk import memory_disk
 from tests.support.postgres_server import PostgresServer
 from tests.support.processes import Processes
 
@@ -38,7 +40,7 @@ def kafka_broker() -> Iterator[Broker]:
         return
     if reason := brokers.missing():
         pytest.skip(f"NOT RUN ON KAFKA: {reason}")
-    broker = Broker.start_new()
+    broker = Broker.start_new(memory_disk())
     yield broker
     broker.remove()
 
@@ -67,7 +69,7 @@ def postgres_server_() -> Iterator[PostgresServer]:
     elif reason := postgres_server.missing():
         pytest.skip(f"NOT RUN ON POSTGRESQL: {reason}")
     else:
-        server = PostgresServer.start_new()
+        server = PostgresServer.start_new(memory_disk())  # on a disk a database costs ten times the CPU
     yield server
     server.remove()
 
@@ -179,6 +181,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         marks[item.path] |= {mark.name for mark in item.iter_markers()}.intersection(WEIGHTS)
     items.sort(key=lambda item: -sum(WEIGHTS[mark] for mark in marks[item.path]))
+
+
+def pytest_collection_finish() -> None:
+    """What every test may import is there now: no collection of garbage looks through it again."""
+    settle()
 
 
 # kafka-python 3.0.12 leaves the socket of a connection that it gives up to the garbage collector, which reports it in

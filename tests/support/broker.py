@@ -35,8 +35,9 @@ class Broker:
         self.folder = folder
 
     @classmethod
-    def start_new(cls) -> "Broker":
-        folder = Path(tempfile.mkdtemp(prefix="graftwork-kafka-"))
+    def start_new(cls, parent: Path | None = None) -> "Broker":
+        """Its data below that folder, else where temporary folders are."""
+        folder = Path(tempfile.mkdtemp(prefix="graftwork-kafka-", dir=parent))
         port, controller_port = free_ports(2)
         _kafka_sh("format", folder, str(port), str(controller_port), "--test-timings")
         broker = cls(f"127.0.0.1:{port}", folder)

@@ -34,8 +34,9 @@ class PostgresServer:
         self._template: str | None = None
 
     @classmethod
-    def start_new(cls) -> "PostgresServer":
-        folder = Path(tempfile.mkdtemp(prefix="graftwork-postgres-"))
+    def start_new(cls, parent: Path | None = None) -> "PostgresServer":
+        """Its data below that folder, else where temporary folders are."""
+        folder = Path(tempfile.mkdtemp(prefix="graftwork-postgres-", dir=parent))
         (port,) = free_ports(1)
         _postgres_sh("start", folder, port)
         return cls(f"postgresql+psycopg://graftwork@127.0.0.1:{port}/postgres", folder)
