@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import httpx
 import pytest
@@ -81,12 +82,56 @@ def test_a_unit_that_died_with_its_gateway_is_reported_by_the_next_boot(site: An
         wait_for(lambda: not journal.exists(), "the journal is done with")
     [lost] = site.control.lost
     assert lost.boot == lost_boot.boot != site.control.boots[-1].boot
-    [observation] = lost.seconds
-    [generation] = observation.generations
+    [unfinished] = [one for one in lost.seconds if one.unfinished]
+    [generation] = unfinished.generations
     assert (generation.generation, generation.applied_weight) == (2, 1.0)
-    assert (generation.canary.units, generation.canary.error, generation.stable.units) == (1, 1, 0)
-    assert observation.second >= lost_boot.first_second
-    assert observation.second not in {o.second for o in site.observed() if o.boot == lost.boot}
+    assert unfinished.second >= lost_boot.first_second
+    assert (generation.canary.error, generation.stable.units) == (1, 0)
+    assert ends_of(site, lost_boot.boot) == (2, 1)
+
+
+def ends_of(site: Any, boot: UUID) -> tuple[int, int]:
+    """Units and errors of the canary, in the seconds that a boot told and in those that the next one told of it."""
+    told = {one.second: one for one in site.observed() if one.boot == boot}
+    [lost] = [one for one in site.control.lost if one.boot == boot]
+    assert not told.keys() & {one.second for one in lost.seconds}
+    arms = [cell.canary for one in (*told.values(), *lost.seconds) for cell in one.generations]
+    return sum(arm.units for arm in arms), sum(arm.error for arm in arms)
+
+
+@pytest.mark.e2e
+def test_seconds_that_a_killed_gateway_could_not_tell_are_told_by_its_next_boot(
+    site: Any, processes: Processes
+) -> None:
+    site.roll_out(2, weight=1.0, deadline_seconds=60)
+    with gateway_process(processes, site, "first") as (process, client):
+        wait_for(lambda: "graftwork_gateway_applied_weight 1.0" in client.get("/metrics").text, "the canary's weight")
+        site.control.refuse = lambda _second: 503
+        [journal] = kept(site).glob("*.journal")
+        for text in ("one", "two", "three"):
+            assert client.post("/v1/predict", json={"text": text}).headers["x-variant"] == "canary"
+            sealed = len(list(sealed_lines(journal)))
+            wait_for(lambda sealed=sealed: len(list(sealed_lines(journal))) > sealed, "its second is sealed")
+        process.kill()
+        left = list(sealed_lines(journal))
+    [first] = site.control.boots
+    before = len(site.observed())
+    site.control.refuse = lambda second: 409 if second == left[0]["second"] else 200
+    with gateway_process(processes, site, "second") as (_, client):
+        wait_for(lambda: not journal.exists(), "the journal is done with")
+        assert "graftwork_gateway_lost_seconds_total 1.0" in client.get("/metrics").text
+    told = [json.loads(one.model_dump_json()) for one in site.observed()[before:] if one.boot == first.boot]
+    assert [one["second"] for one in told] == sorted(one["second"] for one in told)
+    assert [one for one in told if one in left] == [one for one in left[1:] if one in told]
+    assert (
+        ends_of(site, first.boot)[0] + sum(generation["canary"]["units"] for generation in left[0]["generations"]) == 3
+    )
+
+
+def sealed_lines(journal: Path) -> Iterator[dict[str, Any]]:
+    for line in journal.read_bytes().splitlines():
+        if line.startswith(b'{"boot"') and b'"second"' in line:
+            yield json.loads(line)
 
 
 @pytest.mark.e2e
