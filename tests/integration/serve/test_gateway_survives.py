@@ -12,12 +12,13 @@ from uuid import UUID
 import httpx
 import pytest
 
-from schemas.serving import Generation, LostUnits
+from schemas.serving import Generation, LostUnits, Observation
 from tests.support.ports import free_ports
 from tests.support.processes import Process, Processes
 from tests.support.scripted_engine import HANG, ScriptedEngine
 from tests.support.waiting import wait_for
 from workers.serve.counting import uplink
+from workers.serve.counting.remains import read_remains
 from workers.serve.engines.graph.sessions import Sessions
 from workers.serve.files import GatewayBusy, GatewayFiles
 
@@ -73,7 +74,7 @@ def test_a_unit_that_died_with_its_gateway_is_reported_by_the_next_boot(site: An
         assert client.post("/v1/predict", json={"text": "one"}).headers["x-variant"] == "canary"
         request = hang(client)
         [journal] = kept(site).glob("*.journal")
-        wait_for(lambda: len(journal.read_bytes().splitlines()) >= 4, "the arrival is in the journal")
+        wait_for(lambda: b"\n[1," in journal.read_bytes(), "the arrival is in the journal")
         process.kill()
         request.join(30)
     [lost_boot] = site.control.boots
@@ -110,28 +111,24 @@ def test_seconds_that_a_killed_gateway_could_not_tell_are_told_by_its_next_boot(
         [journal] = kept(site).glob("*.journal")
         for text in ("one", "two", "three"):
             assert client.post("/v1/predict", json={"text": text}).headers["x-variant"] == "canary"
-            sealed = len(list(sealed_lines(journal)))
-            wait_for(lambda sealed=sealed: len(list(sealed_lines(journal))) > sealed, "its second is sealed")
+            sealed = len(sealed_in(journal))
+            wait_for(lambda sealed=sealed: len(sealed_in(journal)) > sealed, "its second is sealed")
         process.kill()
-        left = list(sealed_lines(journal))
-    [first] = site.control.boots
+        first, *others = sealed_in(journal)
+    [boot] = site.control.boots
     before = len(site.observed())
-    site.control.refuse = lambda second: 409 if second == left[0]["second"] else 200
+    site.control.refuse = lambda second: 409 if second == first.second else 200
     with gateway_process(processes, site, "second") as (_, client):
         wait_for(lambda: not journal.exists(), "the journal is done with")
         assert "graftwork_gateway_lost_seconds_total 1.0" in client.get("/metrics").text
-    told = [json.loads(one.model_dump_json()) for one in site.observed()[before:] if one.boot == first.boot]
-    assert [one["second"] for one in told] == sorted(one["second"] for one in told)
-    assert [one for one in told if one in left] == [one for one in left[1:] if one in told]
-    assert (
-        ends_of(site, first.boot)[0] + sum(generation["canary"]["units"] for generation in left[0]["generations"]) == 3
-    )
+    assert [one for one in site.observed()[before:] if one.boot == boot.boot] == others
+    assert ends_of(site, boot.boot)[0] + sum(cell.canary.units for cell in first.generations) == 3
 
 
-def sealed_lines(journal: Path) -> Iterator[dict[str, Any]]:
-    for line in journal.read_bytes().splitlines():
-        if line.startswith(b'{"boot"') and b'"second"' in line:
-            yield json.loads(line)
+def sealed_in(journal: Path) -> list[Observation]:
+    remains = read_remains(journal)
+    assert remains is not None
+    return [Observation.model_validate_json(body) for body in remains.sealed]
 
 
 @pytest.mark.e2e
@@ -270,7 +267,7 @@ def test_two_processes_cannot_be_one_gateway(site: Any, client: httpx.Client) ->
 @pytest.mark.e2e
 def test_a_second_process_says_why_it_does_not_start(site: Any, client: httpx.Client, processes: Processes) -> None:
     env = {"GRAFTWORK_API_URL": site.api_url, "GRAFTWORK_HOME": str(site.home)}
-    process = processes.python("second", "-c", PROGRAM, "--deployment", "reviews", "--port", "0", env=env)
+    process = processes.python("second", "-m", PROGRAM, "--deployment", "reviews", "--port", "0", env=env)
     assert process.wait() == 1
     assert "already runs" in process.output()
 
