@@ -133,14 +133,21 @@ class Observation(Strict):
     generations: tuple[GenerationSecond, ...] = ()
 
 
-class LostUnits(Strict):
-    """Units that an earlier boot of this gateway never ended: errors of their arm, under the old boot's id.
+class LostSecond(Observation):
+    """A second that a boot had not sealed when it was killed, told by the gateway's next boot."""
 
-    Without any, it says that nothing more comes of a boot: it has ended by itself.
+    unfinished: bool = True
+    """Units of it never ended, and count as errors. False: all had ended, and count as they did."""
+
+
+class LostUnits(Strict):
+    """What an earlier boot of this gateway had not sealed, under the old boot's id; nothing more comes of that boot.
+
+    Its sealed seconds come first, each as the observation that it is. Without seconds: nothing was left.
     """
 
     boot: UUID
-    seconds: tuple[Observation, ...]
+    seconds: tuple[LostSecond, ...]
 
 
 class ObservationAnswer(Tolerant):

@@ -92,9 +92,10 @@ class ControlPlane:
         boot = self.boots[lost.boot]
         boot.lost = True
         earliest = 1 + max(boot.watermark, self.state.horizon)
-        for observation in lost.seconds:
-            moved = observation.model_copy(update={"second": max(observation.second, earliest)})
-            self._kept.append((moved, True))
+        for second in lost.seconds:
+            if second.second > boot.watermark:
+                moved = second.model_copy(update={"second": max(second.second, earliest)})
+                self._kept.append((moved, second.unfinished))
 
     def label(self, label: Label) -> None:
         """Kept under the second at whose maturity the fold asks for it."""

@@ -13,7 +13,7 @@ from controlplane.simulation.fates import ArmSecond
 from controlplane.simulation.lanes import ARMS
 from controlplane.simulation.scenario import Scenario
 from controlplane.simulation.world import World
-from schemas.serving import Arm, ArmCounts, GenerationSecond, LostUnits, Observation, SessionUnit
+from schemas.serving import Arm, ArmCounts, GenerationSecond, LostSecond, LostUnits, Observation, SessionUnit
 
 RESTART_SECONDS: Final = 5
 LATENCY_SECONDS: Final = 0.05
@@ -38,6 +38,14 @@ class Sealed:
     hanging: tuple[int, int]
 
 
+@dataclass(frozen=True)
+class Remains:
+    """What a dead boot had not told: seconds that it had sealed, and what its journal has of the others."""
+
+    sealed: tuple[Observation, ...]
+    lost: LostUnits
+
+
 class Gateway:
     """One place in the fleet: boot after boot."""
 
@@ -48,7 +56,7 @@ class Gateway:
         self._deaths = {second for gateway, second in scenario.deaths if gateway == number}
         self._outages = [one for one in scenario.outages if one.gateway in (None, number)]
         self._lease_until: float
-        self._lives, self._down_until, self._lost = 0, 0, list[LostUnits]()
+        self._lives, self._down_until, self._remains = 0, 0, list[Remains]()
         self.served = Served()
         self._boot(0)
 
@@ -67,14 +75,17 @@ class Gateway:
             stable, canary = self._world.second(at, sends, share)
             self._observe(at, desired, applied, (stable, canary))
         if at in self._deaths or self._is_killed(canary):
-            self._die(at, desired, applied, share)
+            self._die(at, applied, share)
 
     def send(self, now: int) -> None:
         """Everything that has ended, in order; only an answer renews the lease."""
         if not self._connected(now):
             return
-        while self._lost:
-            self._control.lose(self._lost.pop())
+        while self._remains:
+            remains = self._remains.pop(0)
+            for observation in remains.sealed:
+                self._control.observe(observation, now)
+            self._control.lose(remains.lost)
         while self._unsent and self._unsent[0].ready_at <= now:
             lease = self._control.observe(self._unsent.popleft().observation, now)
             self._lease_until = now + lease if lease > 0 else self._lease_until
@@ -144,29 +155,24 @@ class Gateway:
         kill = self._scenario.kill
         return kill > 0 and self._world.draws.uniform() > (1 - kill) ** canary.units
 
-    def _die(self, at: int, desired: Desired, applied: float, share: float) -> None:
-        """What ended and was not yet sent is gone; what was open is in the journal, for the next boot to report."""
-        open_units = {sealed.observation.second: sealed for sealed in self._unsent if any(sealed.hanging)}
-        seconds = [
-            sealed.observation.model_copy(update={"generations": (_only_open(sealed),)})
-            for sealed in open_units.values()
-        ]
-        seconds.append(self._caught(at, desired, applied, share))
-        self._lost.append(LostUnits(boot=self._boot_id, seconds=tuple(seconds)))
+    def _die(self, at: int, applied: float, share: float) -> None:
+        """What had not been told is in the journal, for the next boot to tell: all of it, and how it ended."""
+        sealed: list[Observation] = []
+        while self._unsent and self._unsent[0].ready_at <= at:
+            sealed.append(self._unsent.popleft().observation)
+        *before, last = map(_unsealed, self._unsent)  # the last one is that in which it dies
+        died = last.model_copy(update={"generations": self._caught(last, at, applied, share), "unfinished": True})
+        self._remains.append(Remains(tuple(sealed), LostUnits(boot=self._boot_id, seconds=(*before, died))))
         self._unsent.clear()
         self._down_until = at + 1 + RESTART_SECONDS
 
-    def _caught(self, at: int, desired: Desired, applied: float, share: float) -> Observation:
-        """The killer, if it was a canary request, and the requests beside it."""
-        stable, canary = self._world.second(at, applied, share * LATENCY_SECONDS)
+    def _caught(self, last: LostSecond, at: int, applied: float, share: float) -> tuple[GenerationSecond, ...]:
+        """With the killer, if it was a canary request, and the requests beside it."""
+        (ended,) = last.generations
         killer = 0 if at in self._deaths else 1
-        cell = _cell(
-            desired.generation,
-            applied,
-            _counts(stable.units, stable.units),
-            _counts(canary.units + killer, canary.units + killer),
-        )
-        return Observation(boot=self._boot_id, second=at + self._ahead, generations=(cell,))
+        stable, canary = (arm.units for arm in self._world.second(at, applied, share * LATENCY_SECONDS))
+        open_units = {"stable": _failed(ended.stable, stable), "canary": _failed(ended.canary, canary + killer)}
+        return (ended.model_copy(update=open_units),)
 
 
 @lru_cache(maxsize=2**16)
@@ -179,7 +185,15 @@ def _cell(generation: int, applied: float, stable: ArmCounts, canary: ArmCounts)
     return GenerationSecond(generation=generation, applied_weight=applied, stable=stable, canary=canary)
 
 
-def _only_open(sealed: Sealed) -> GenerationSecond:
-    cell = sealed.observation.generations[0]
-    stable, canary = (_counts(number, number) for number in sealed.hanging)
-    return cell.model_copy(update={"stable": stable, "canary": canary})
+def _failed(counts: ArmCounts, units: int) -> ArmCounts:
+    return _counts(counts.units + units, counts.error + units, counts.abandoned)
+
+
+def _unsealed(sealed: Sealed) -> LostSecond:
+    observation = sealed.observation
+    return LostSecond(
+        boot=observation.boot,
+        second=observation.second,
+        generations=observation.generations,
+        unfinished=any(sealed.hanging),
+    )

@@ -69,7 +69,7 @@ class GatewayBootRow(SQLModel, table=True):
     loaded: list[str] = document()
     probed: dict[str, Any] = document()  # probe id -> {version, ok, detail}
     replaced: bool = False  # a later boot of the same gateway registered
-    lost: bool = False  # nothing more comes of it: it said so, or the next boot reported the units that it never ended
+    lost: bool = False  # nothing more comes of it: it said so, or the next boot told what it had left
     late_seconds: int = 0  # seconds that came after the fold had passed them: refused, and never folded
     late_units: int = big(0)
 

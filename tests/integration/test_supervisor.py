@@ -60,11 +60,11 @@ def up(processes: Processes, tmp_path: Path) -> Iterator[Up]:
 
 def test_what_is_killed_is_started_again_and_nothing_is_left_at_the_end(up: Up) -> None:
     up.until_up()
-    names = {"controlplane api", "controlplane reconciler", "controlplane reactions", "workers.runtime curate"}
+    names = {"controlplane api", "controlplane reconciler", "controlplane reactions", "workers.runtime all"}
     before = wait_for(lambda: up.children() if set(up.children()) == names else None, "all processes run")
     logs = {file.name for file in (up.home / "logs").iterdir()}
     assert logs == {"api.log", "reconciler.log", "reactions.log", "worker-1.log"}  # each process its own
-    for name in ("controlplane api", "workers.runtime curate"):
+    for name in ("controlplane api", "workers.runtime all"):
         os.kill(before[name], signal.SIGKILL)
     after = wait_for(
         lambda: up.children() if set(up.children()) == names and up.children() != before else None, "they run again"

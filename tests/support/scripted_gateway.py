@@ -92,8 +92,15 @@ class Gateway:
         return self._client.post("/v1/gateway/observations", json=body)
 
     def send_lost(self, boot: UUID, seconds: list[tuple[int, dict[str, Any]]]) -> Any:
-        observations = [{"boot": str(boot), "second": s, "generations": [g]} for s, g in seconds]
-        return self._client.post("/v1/gateway/lost-units", json={"boot": str(boot), "seconds": observations})
+        return self.send_left(boot, [(second, generation, True) for second, generation in seconds])
+
+    def send_left(self, boot: UUID, seconds: list[tuple[int, dict[str, Any], bool]]) -> Any:
+        """With whether units of that second never ended."""
+        told = [
+            {"boot": str(boot), "second": second, "generations": [generation], "unfinished": unfinished}
+            for second, generation, unfinished in seconds
+        ]
+        return self._client.post("/v1/gateway/lost-units", json={"boot": str(boot), "seconds": told})
 
     def prediction(
         self,

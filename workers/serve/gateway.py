@@ -11,6 +11,7 @@ from uuid import uuid4
 from schemas.serving import GatewayBoot
 from workers.serve.control import ControlPlane
 from workers.serve.counting.clock import BootClock
+from workers.serve.counting.earlier_boots import EarlierBoots
 from workers.serve.counting.journal import Journal
 from workers.serve.counting.ledger import Ledger
 from workers.serve.counting.metrics import Metrics
@@ -66,8 +67,9 @@ async def running(settings: GatewaySettings, open_engine: OpenEngine, files: Gat
     engine = open_engine(metrics)
     state = State(boot.boot, clock, journal, Ledger(boot.boot, clock, journal), engine)
     follower = Follower(state, control, files)
-    uplink = Uplink(boot, state, control, files, metrics)
-    current = [_task(work) for work in (follower.follow, follower.load, follower.keep, uplink.report_lost_units)]
+    uplink = Uplink(boot, state, control, metrics)
+    earlier = EarlierBoots(boot.boot, control, files, metrics)
+    current = [_task(work) for work in (follower.follow, follower.load, follower.keep, earlier.tell)]
     telling = [_task(uplink.seal), _task(uplink.observe), _task(uplink.report)]
     units = Units(state, metrics)
     try:

@@ -1,6 +1,5 @@
 """Observations: every second of every boot, in order, each folded once or refused and counted as late."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -63,10 +62,10 @@ def take_observation(uow: UnitOfWork, observation: Observation) -> ObservationAn
 
 
 def take_lost_units(uow: UnitOfWork, lost: LostUnits) -> None:
-    """Units that a dead boot never ended, as errors of their arms. A repeat changes nothing.
+    """What a dead boot had not sealed; what never ended is an error of its arm. A repeat changes nothing.
 
-    They are known only now, so seconds that the fold has passed are put behind its horizon: an error that came late
-    is not to be censored. Both arms' are shifted alike.
+    It is known only now, so seconds that the fold has passed are put behind its horizon: an error that came late is
+    not to be censored. Both arms' are shifted alike. A second that this boot has told itself is not told again.
     """
     boot, now = find_boot(uow.session, lost.boot), uow.now()
     for observation in lost.seconds:
@@ -80,13 +79,16 @@ def take_lost_units(uow: UnitOfWork, lost: LostUnits) -> None:
         return
     rollout = _watched(uow, boot.deployment)
     earliest = 1 + max(boot.watermark, rollout.horizon if rollout else -1)
-    seconds: dict[int, list[GenerationSecond]] = defaultdict(list)
+    rows: dict[int, ObservationRow] = {}
     for observation in lost.seconds:
-        seconds[max(observation.second + boot.clock_offset, earliest)].extend(observation.generations)
-    for second, generations in seconds.items():
-        row = _row(boot, second, generations, rollout)
-        row.lost = True
-        uow.session.add(row)
+        told_at = observation.second + boot.clock_offset
+        if told_at <= boot.watermark:
+            continue
+        second = max(told_at, earliest)
+        row = rows.setdefault(second, _row(boot, second, (), rollout))
+        row.generations = [*row.generations, *_dumped(observation.generations)]
+        row.lost = row.lost or observation.unfinished
+    uow.session.add_all(rows.values())
 
 
 def _watched(uow: UnitOfWork, deployment: str) -> Watched | None:
@@ -132,8 +134,12 @@ def _row(
         second=second,
         deployment=boot.deployment,
         rollout_id=rollout.id if rollout else None,
-        generations=[entry.model_dump(mode="json") for entry in generations],
+        generations=_dumped(generations),
     )
+
+
+def _dumped(generations: Sequence[GenerationSecond]) -> list[dict[str, Any]]:
+    return [entry.model_dump(mode="json") for entry in generations]
 
 
 def _lease_seconds(uow: UnitOfWork, deployment: str, observation: Observation, rollout: Watched | None) -> float:

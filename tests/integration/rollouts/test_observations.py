@@ -101,18 +101,50 @@ def test_a_gateway_that_serves_another_generation_gets_no_lease_for_the_canary(s
     assert ok(gateway.send(gateway.second + 2, []))["lease_seconds"] == 0.0
 
 
-def test_lost_units_of_a_second_that_their_boot_has_told_come_behind_it(site: InProcess) -> None:
+def kept_of(site: InProcess, boot: UUID) -> list[tuple[int, bool, int]]:
+    """Second, lost, and canary units."""
+    with site.database.read() as session:
+        rows = session.exec(select(ObservationRow).where(ObservationRow.boot == boot)).all()
+        seen = [(row.second, row.lost, sum(one["canary"]["units"] for one in row.generations)) for row in rows]
+    return sorted(seen)
+
+
+def test_a_second_that_its_boot_has_told_is_not_told_again_by_the_next_one(site: InProcess) -> None:
     site.first_champion()
     gateway = Gateway(site)
     site.canary(gateway)
     gateway.observe(10)
     told = gateway.second - 1
     lost = gateway.seen(2, canary_errors=1.0, canary_share=1.0)
-    over = gateway.restart()
-    assert gateway.send_lost(over, [(told, lost)]).status_code == 204
-    with site.database.read() as session:
-        rows = session.exec(select(ObservationRow).where(ObservationRow.boot == over)).all()
-    assert sorted((row.second, row.lost) for row in rows) == [(told, False), (told + 1, True)]
+    over = UUID(str(gateway.restart()))
+    assert gateway.send_lost(over, [(told, lost), (told + 2, lost)]).status_code == 204
+    assert [(second, is_lost) for second, is_lost, _ in kept_of(site, over)] == [(told, False), (told + 2, True)]
+
+
+def test_what_a_dead_boot_left_comes_behind_the_horizon_and_says_whether_it_never_ended(site: InProcess) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    dead = Gateway(site, "gateway-2", first_second=gateway.second)
+    dead.observe(10)
+    since = dead.second
+    for _ in range(4):
+        gateway.observe(10)
+    site.pass_time(40)
+    gateway.observe(10)
+    site.turn()
+    horizon = folded_to(site, rollout)
+    assert horizon >= since
+    seen = dead.seen(2, canary_share=1.0)
+    over = UUID(str(dead.restart()))
+    left = [(since, seen, False), (since + 1, seen, False), (horizon + 5, seen, True), (horizon + 6, seen, False)]
+    assert dead.send_left(over, left).status_code == 204
+    assert dead.send_left(over, left).status_code == 204, "a repeat changes nothing"
+    assert kept_of(site, over)[1:] == [
+        (horizon + 1, False, 4),
+        (horizon + 5, True, 2),
+        (horizon + 6, False, 2),
+    ]
 
 
 def test_a_boot_that_is_not_registered_is_told_so(site: InProcess) -> None:

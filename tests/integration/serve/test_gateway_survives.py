@@ -7,16 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import httpx
 import pytest
 
-from schemas.serving import Generation, LostUnits
+from schemas.serving import Generation, LostUnits, Observation
 from tests.support.ports import free_ports
 from tests.support.processes import Process, Processes
 from tests.support.scripted_engine import HANG, ScriptedEngine
 from tests.support.waiting import wait_for
 from workers.serve.counting import uplink
+from workers.serve.counting.remains import read_remains
 from workers.serve.engines.graph.sessions import Sessions
 from workers.serve.files import GatewayBusy, GatewayFiles
 
@@ -72,7 +74,7 @@ def test_a_unit_that_died_with_its_gateway_is_reported_by_the_next_boot(site: An
         assert client.post("/v1/predict", json={"text": "one"}).headers["x-variant"] == "canary"
         request = hang(client)
         [journal] = kept(site).glob("*.journal")
-        wait_for(lambda: len(journal.read_bytes().splitlines()) >= 4, "the arrival is in the journal")
+        wait_for(lambda: b"\n[1," in journal.read_bytes(), "the arrival is in the journal")
         process.kill()
         request.join(30)
     [lost_boot] = site.control.boots
@@ -81,12 +83,52 @@ def test_a_unit_that_died_with_its_gateway_is_reported_by_the_next_boot(site: An
         wait_for(lambda: not journal.exists(), "the journal is done with")
     [lost] = site.control.lost
     assert lost.boot == lost_boot.boot != site.control.boots[-1].boot
-    [observation] = lost.seconds
-    [generation] = observation.generations
+    [unfinished] = [one for one in lost.seconds if one.unfinished]
+    [generation] = unfinished.generations
     assert (generation.generation, generation.applied_weight) == (2, 1.0)
-    assert (generation.canary.units, generation.canary.error, generation.stable.units) == (1, 1, 0)
-    assert observation.second >= lost_boot.first_second
-    assert observation.second not in {o.second for o in site.observed() if o.boot == lost.boot}
+    assert unfinished.second >= lost_boot.first_second
+    assert (generation.canary.error, generation.stable.units) == (1, 0)
+    assert ends_of(site, lost_boot.boot) == (2, 1)
+
+
+def ends_of(site: Any, boot: UUID) -> tuple[int, int]:
+    """Units and errors of the canary, in the seconds that a boot told and in those that the next one told of it."""
+    told = {one.second: one for one in site.observed() if one.boot == boot}
+    [lost] = [one for one in site.control.lost if one.boot == boot]
+    assert not told.keys() & {one.second for one in lost.seconds}
+    arms = [cell.canary for one in (*told.values(), *lost.seconds) for cell in one.generations]
+    return sum(arm.units for arm in arms), sum(arm.error for arm in arms)
+
+
+@pytest.mark.e2e
+def test_seconds_that_a_killed_gateway_could_not_tell_are_told_by_its_next_boot(
+    site: Any, processes: Processes
+) -> None:
+    site.roll_out(2, weight=1.0, deadline_seconds=60)
+    with gateway_process(processes, site, "first") as (process, client):
+        wait_for(lambda: "graftwork_gateway_applied_weight 1.0" in client.get("/metrics").text, "the canary's weight")
+        site.control.refuse = lambda _second: 503
+        [journal] = kept(site).glob("*.journal")
+        for text in ("one", "two", "three"):
+            assert client.post("/v1/predict", json={"text": text}).headers["x-variant"] == "canary"
+            sealed = len(sealed_in(journal))
+            wait_for(lambda sealed=sealed: len(sealed_in(journal)) > sealed, "its second is sealed")
+        process.kill()
+        first, *others = sealed_in(journal)
+    [boot] = site.control.boots
+    before = len(site.observed())
+    site.control.refuse = lambda second: 409 if second == first.second else 200
+    with gateway_process(processes, site, "second") as (_, client):
+        wait_for(lambda: not journal.exists(), "the journal is done with")
+        assert "graftwork_gateway_lost_seconds_total 1.0" in client.get("/metrics").text
+    assert [one for one in site.observed()[before:] if one.boot == boot.boot] == others
+    assert ends_of(site, boot.boot)[0] + sum(cell.canary.units for cell in first.generations) == 3
+
+
+def sealed_in(journal: Path) -> list[Observation]:
+    remains = read_remains(journal)
+    assert remains is not None
+    return [Observation.model_validate_json(body) for body in remains.sealed]
 
 
 @pytest.mark.e2e
@@ -225,7 +267,7 @@ def test_two_processes_cannot_be_one_gateway(site: Any, client: httpx.Client) ->
 @pytest.mark.e2e
 def test_a_second_process_says_why_it_does_not_start(site: Any, client: httpx.Client, processes: Processes) -> None:
     env = {"GRAFTWORK_API_URL": site.api_url, "GRAFTWORK_HOME": str(site.home)}
-    process = processes.python("second", "-c", PROGRAM, "--deployment", "reviews", "--port", "0", env=env)
+    process = processes.python("second", "-m", PROGRAM, "--deployment", "reviews", "--port", "0", env=env)
     assert process.wait() == 1
     assert "already runs" in process.output()
 

@@ -42,13 +42,17 @@ class UnitsInVirtualTime:
     def seal(self) -> list[int]:
         """The seconds that are told now."""
         fresh = list(self.state.ledger.seal(1, 0.0))
+        for observation in fresh:
+            self.journal.seal(observation.second, observation.model_dump_json())
         self.told += fresh
         return [observation.second for observation in fresh]
 
     async def seal_all(self) -> None:
-        """Once the second that now runs is over."""
+        """Once the second that now runs is over; the control plane takes them all."""
         await asyncio.sleep(1.0)
         self.seal()
+        for observation in self.told:
+            self.journal.settle(observation.second)
 
     def outcomes(self) -> dict[str, int]:
         """As Prometheus counts them."""

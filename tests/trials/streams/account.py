@@ -6,7 +6,7 @@ from uuid import UUID
 
 from controlplane.domain.analysis.state import AnalysisState
 from schemas.serving import GenerationSecond
-from tests.trials.streams.journals import Entry
+from tests.trials.streams.journals import Written
 from tests.trials.streams.seen import Seen
 
 
@@ -16,13 +16,10 @@ class Boot:
 
     id: UUID
     gateway: str
-    journal: tuple[Entry, ...]
-    watermark: int
-    """The last second that the control plane has accepted, or refused as late."""
+    journal: Written
     late_units: int = 0
     """In the seconds that were refused as late."""
-    untold_since: int | None = None
-    """Since when it had not the time to tell of its seconds before it was killed; None: it lives."""
+    killed: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Row:
     boot: UUID
     second: int
     lost: bool
-    """Told by the next boot: units that this one never ended."""
+    """Told by the next boot, with units that this one never ended."""
     generations: tuple[GenerationSecond, ...]
 
 

@@ -2,14 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple, get_args
+from typing import NamedTuple, get_args
 
 from schemas.serving import Arm
 from tests.trials.streams.counted import Book
 from tests.trials.streams.places import PLACES, UNSURE, Place
 from tests.trials.streams.seen import Ending, Seen
-
-UNACCEPTED: Final[tuple[Place, ...]] = ("untold", "late")
 
 
 class Cell(NamedTuple):
@@ -27,7 +25,7 @@ class Sums:
         self.boot = book.boot
         self.placed: Counter[tuple[Arm, Place]] = Counter()
         self.answered: Counter[Cell] = Counter()
-        """Units that are ok or in a second that was not accepted."""
+        """Units that are ok or late."""
         for unit, place, units in book.places():
             if unit.key_hash is None:
                 self.placed[unit.arm, place] += units
@@ -67,11 +65,10 @@ def _judge_place(sums: Sums, arm: Arm, place: Place) -> Iterator[str]:
     there = sums.placed[arm, place]
     if there > (most := _requests(sums, arm, [one for one, places in PLACES.items() if place in places])):
         yield f"{there} {arm} units are {place}, and callers saw {most} that may be"
-    if place in UNACCEPTED:
+    if place == "late":
         return
-    only = [ending for ending, places in PLACES.items() if {place} == places - {*UNACCEPTED}]
-    elsewhere = sum(sums.placed[arm, unaccepted] for unaccepted in UNACCEPTED)
-    if there < (least := sum(sums.sure[arm, ending] for ending in only) - elsewhere):
+    only = [ending for ending, places in PLACES.items() if {place} == places - {"late"}]
+    if there < (least := sum(sums.sure[arm, ending] for ending in only) - sums.placed[arm, "late"]):
         yield f"{there} {arm} units are {place}, and callers saw {least} that must be"
 
 

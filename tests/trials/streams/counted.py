@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 from schemas.serving import Arm, ArmCounts, GenerationSecond, UnitEnd
 from tests.trials.streams.account import Boot, Row
 from tests.trials.streams.places import Place
-from workers.serve.counting.journal import Arrival
+from workers.serve.counting.second import Arrival
 
 ANY: Final = -1
-"""In the place of a second: lost units may be counted in a later one than that of their arrival."""
+"""In the place of a second: what the next boot tells may be counted in a later one than that of its arrival."""
 
 
 class Unit(NamedTuple):
@@ -35,10 +35,15 @@ class Book:
 
     boot: Boot
     accepted: Mapping[tuple[Unit, UnitEnd], int]
-    rest: Mapping[tuple[Unit, Place], int]
-    told_as_lost: Mapping[tuple[Unit, UnitEnd], int]
+    """In seconds that the boot has told itself, or the next one word for word."""
     seconds: frozenset[int]
-    """Those that were accepted."""
+    """Those."""
+    left: Mapping[tuple[Unit, UnitEnd], int]
+    """In what the next boot told of the seconds that this one had not sealed."""
+    rest: Mapping[tuple[Unit, Place], int]
+    """What is not in an accepted second, by the journal."""
+    lost: bool
+    """The next boot said that units never ended."""
 
     def places(self) -> Iterator[tuple[Unit, Place, int]]:
         for (unit, end), units in self.accepted.items():
@@ -52,36 +57,41 @@ class Book:
 
 def open_book(boot: Boot, rows: Iterable[Row]) -> Book:
     ours = [row for row in rows if row.boot == boot.id]
-    seconds = frozenset(row.second for row in ours if not row.lost)
+    sealed = boot.journal.sealed
+    seconds = frozenset(row.second for row in ours if row.second <= sealed)
     accepted: Counter[tuple[Unit, UnitEnd]] = Counter()
-    lost: Counter[tuple[Unit, UnitEnd]] = Counter()
+    left: Counter[tuple[Unit, UnitEnd]] = Counter()
     for row in ours:
-        counted = lost if row.lost else accepted
-        counted.update(_ends(ANY if row.lost else row.second, row.generations))
+        if row.second <= sealed:
+            accepted.update(_ends(row.second, row.generations))
+        else:
+            left.update(_ends(ANY, row.generations))
     rest: Counter[tuple[Unit, Place]] = Counter()
-    for entry in boot.journal:
+    for entry in boot.journal.entries:
         second = entry.arrival.second
-        if not entry.ended:
-            rest[_unit(entry.arrival), "lost"] += 1
+        if second > sealed:
+            rest[_unit(entry.arrival), entry.end or "lost"] += 1
         elif second not in seconds:
-            rest[_unit(entry.arrival), "late" if second <= boot.watermark else "untold"] += 1
-    return Book(boot, accepted, rest, lost, seconds)
+            rest[_unit(entry.arrival), "late"] += 1
+    return Book(boot, accepted, seconds, left, rest, any(row.lost for row in ours))
 
 
 def judge_book(book: Book) -> Iterator[str]:
     """What the journal and the control plane do not agree on."""
     boot = book.boot
     who = f"boot {boot.id} of {boot.gateway}"
-    written = Counter(_unit(one.arrival) for one in boot.journal if one.ended and one.arrival.second in book.seconds)
-    yield from _differences(f"{who} has told", _units(book.accepted), written)
-    open_units = Counter(_unit(one.arrival)._replace(second=ANY) for one in boot.journal if not one.ended)
-    yield from _differences(f"{who} has lost, as was told,", _units(book.told_as_lost), open_units)
-    for (unit, end), units in book.told_as_lost.items():
-        if end != "error":
-            yield f"{who} has lost {units} units, {unit}, which are {end}: expected errors"
-    for (unit, place), units in book.rest.items():
-        if place != "late" and (boot.untold_since is None or unit.second < boot.untold_since):
-            yield f"{who}: {units} units, {unit}, are {place}: it had the time to tell of them"
+    sealed = [one for one in boot.journal.entries if one.arrival.second <= boot.journal.sealed]
+    unsealed = [one for one in boot.journal.entries if one.arrival.second > boot.journal.sealed]
+    written = Counter((_unit(one.arrival), one.end) for one in sealed if one.arrival.second in book.seconds)
+    yield from _differences(f"{who} has told", book.accepted, written)
+    remaining = Counter((_unit(one.arrival)._replace(second=ANY), one.end or "error") for one in unsealed)
+    yield from _differences(f"{who} has left, as was told,", book.left, remaining)
+    if not boot.killed and unsealed:
+        yield f"{who}: {len(unsealed)} units are in seconds that it never told: it had the time"
+    if (never := sum(one.end is None for one in unsealed)) and not book.lost:
+        yield f"{who}: {never} units never ended, and nobody was told that a gateway was lost with them"
+    if book.lost and not never:
+        yield f"{who} is said to be lost with units that never ended: by its journal all have"
     if (late := book.in_place("late")) != boot.late_units:
         yield f"{who}: {boot.late_units} units were refused as late, by the journal {late}"
 
@@ -91,17 +101,13 @@ def judge_strangers(boots: Iterable[Boot], rows: Iterable[Row]) -> Iterator[str]
         yield f"boot {stranger} counts units, and nobody started it"
 
 
-def _differences(told: str, found: Counter[Unit], written: Counter[Unit]) -> Iterator[str]:
-    for unit in sorted({*found, *written}, key=str):
-        if found[unit] != written[unit]:
-            yield f"{told} {found[unit]} units of {unit}: its journal has {written[unit]}"
-
-
-def _units(ends: Mapping[tuple[Unit, UnitEnd], int]) -> Counter[Unit]:
-    total: Counter[Unit] = Counter()
-    for (unit, _), units in ends.items():
-        total[unit] += units
-    return total
+def _differences(
+    told: str, found: Mapping[tuple[Unit, UnitEnd], int], written: Mapping[tuple[Unit, UnitEnd | None], int]
+) -> Iterator[str]:
+    for one in sorted({*found, *written}, key=str):
+        if (units := found.get(one, 0)) != (entries := written.get(one, 0)):  # type: ignore[call-overload]
+            unit, end = one
+            yield f"{told} {units} units of {unit} which are {end}: its journal has {entries}"
 
 
 def _unit(arrival: Arrival) -> Unit:

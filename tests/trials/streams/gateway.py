@@ -26,8 +26,7 @@ class Gateway:
         self._process: Process | None = None
         self.boot: UUID | None = None
         self.boots: list[UUID] = []
-        self.killed: dict[UUID, int] = {}
-        """Each life that was ended by SIGKILL, and the second since when it had not the time to tell of its seconds."""
+        self.killed: set[UUID] = set()
 
     @property
     def url(self) -> str:
@@ -50,11 +49,11 @@ class Gateway:
         self.boots.append(boot_of(journal))
         self.boot = self.boots[-1]
 
-    def kill(self, untold_since: int) -> None:
+    def kill(self) -> None:
         """SIGKILL. No caller comes to it any more when it falls."""
         assert self._process is not None
         assert self.boot is not None
-        self.killed[self.boot] = untold_since
+        self.killed.add(self.boot)
         self.boot = None
         self._process.kill()
         self.keep_journals()

@@ -1,11 +1,16 @@
-"""Gateways' journals, read past the product's own reader: every unit that a boot has admitted, and whether it ended."""
+"""Gateways' journals, read past the product's own reader: every unit that a boot has admitted, and how it ended."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from uuid import UUID
 
-from workers.serve.counting.journal import Arrival
+from schemas.serving import UnitEnd
+from workers.serve.counting.second import Arrival
+
+END_FIELDS: Final = 2
+"""The unit's number, and how it ended; an arrival has more."""
 
 
 @dataclass(frozen=True)
@@ -13,25 +18,39 @@ class Entry:
     """One unit, as its boot wrote it down."""
 
     arrival: Arrival
-    ended: bool
+    end: UnitEnd | None
+    """None: it never ended."""
 
 
-def read_journal(file: Path) -> tuple[Entry, ...]:
-    """In the order of arrival. The last line of a killed process may be torn."""
+@dataclass(frozen=True)
+class Written:
+    """All that a boot wrote down."""
+
+    entries: tuple[Entry, ...]
+    """In the order of arrival."""
+    sealed: int
+    """The last second that it told itself, or was about to; -1 for none."""
+
+
+def read_journal(file: Path) -> Written:
+    """The last line of a killed process may be torn."""
     header, *lines = file.read_bytes().split(b"\n")
     assert json.loads(header)["boot"] == file.stem, f"{file} is the journal of another boot"
     arrivals: dict[int, Arrival] = {}
-    ended: set[int] = set()
+    ends: dict[int, UnitEnd] = {}
+    sealed = -1
     for line in filter(None, lines):
         try:
             record = json.loads(line)
         except ValueError:
             continue
-        if isinstance(record, list):
-            arrivals[record[0]] = Arrival(*record[1:])
+        if isinstance(record, dict):
+            sealed = max(sealed, record.get("second", -1))
+        elif len(record) == END_FIELDS:
+            ends[record[0]] = record[1]
         else:
-            ended.add(record)
-    return tuple(Entry(arrival, number in ended) for number, arrival in arrivals.items())
+            arrivals[record[0]] = Arrival(*record[1:])
+    return Written(tuple(Entry(arrival, ends.get(number)) for number, arrival in arrivals.items()), sealed)
 
 
 def boot_of(file: Path) -> UUID:

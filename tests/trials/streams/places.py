@@ -5,22 +5,22 @@ from typing import Final, Literal
 
 from tests.trials.streams.seen import Ending
 
-Place = Literal["ok", "error", "abandoned", "lost", "untold", "late"]
-"""In an accepted second by its end; among the units that its dead gateway never ended, which are errors; in a second
-that its gateway was killed before it told, or that came after the fold had passed it."""
+Place = Literal["ok", "error", "abandoned", "lost", "late"]
+"""By its end, as its gateway or that one's next boot told; never ended by a gateway that was killed, and told as an
+error; in a second that came after the fold had passed it."""
 
 
-def _or_unaccepted(*places: Place) -> frozenset[Place]:
-    return frozenset((*places, "untold", "late"))
+def _or_late(*places: Place) -> frozenset[Place]:
+    return frozenset((*places, "late"))
 
 
 PLACES: Final[Mapping[Ending, frozenset[Place]]] = {
-    "finished": _or_unaccepted("ok"),
-    "failed": _or_unaccepted("error"),
-    "hung up": _or_unaccepted("ok", "lost"),
-    "left": _or_unaccepted("abandoned", "ok", "lost"),
-    "cut": _or_unaccepted("ok", "lost"),
-    "gone": _or_unaccepted("ok", "lost"),
+    "finished": _or_late("ok"),
+    "failed": _or_late("error"),
+    "hung up": _or_late("ok", "lost"),
+    "left": _or_late("abandoned", "ok", "lost"),
+    "cut": _or_late("ok", "lost"),
+    "gone": _or_late("ok", "lost"),
     "refused": frozenset(),
 }
 """Who left before the first piece may have been too late: it was there. Who hung up on a gateway that fell before it

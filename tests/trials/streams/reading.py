@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 from uuid import UUID
 
 from sqlmodel import Session, select
@@ -14,9 +13,6 @@ from tests.trials.streams.account import Account, Boot, Row
 from tests.trials.streams.gateway import Gateway
 from tests.trials.streams.journals import read_journal
 from tests.trials.streams.seen import Seen
-
-NEVER: Final = -1
-"""The watermark of a boot that has not registered."""
 
 
 def read_account(session: Session, seen: Sequence[Seen], gateways: Sequence[Gateway], kept: Path) -> Account:
@@ -35,9 +31,8 @@ def _boot(id: UUID, gateway: Gateway, row: GatewayBootRow | None, journal: Path)
         id=id,
         gateway=gateway.name,
         journal=read_journal(journal),
-        watermark=row.watermark - row.clock_offset if row else NEVER,
         late_units=row.late_units if row else 0,
-        untold_since=gateway.killed.get(id),
+        killed=id in gateway.killed,
     )
 
 

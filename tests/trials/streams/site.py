@@ -36,8 +36,6 @@ CANARY: Final[dict[str, Any]] = {
 }
 """No evidence of some hundred requests ends it: its errors are the kills'."""
 SETTLE_SECONDS: Final = 150.0
-TELLING_SECONDS: Final = 15
-"""So long after a second began it may still be told: its last answer has 12 s."""
 
 
 class StreamsSite:
@@ -50,8 +48,6 @@ class StreamsSite:
         self.kills: dict[str, int] = dict.fromkeys((*GATEWAYS, API), 0)
         self.faults: list[str] = []
         """Processes that ended by themselves."""
-        self._api_away_since: float | None = None
-        self._api_back = 0.0
 
     def start(self) -> None:
         """The first version is stable on both gateways."""
@@ -91,15 +87,13 @@ class StreamsSite:
         self.kills[part] += 1
         if part == API:
             self._machine.kill_api()
-            self._api_away_since = time.time()
         else:
-            self._gateway(part).kill(self._untold_since())
+            self._gateway(part).kill()
 
     def restart(self, part: str) -> None:
         """After `kill`. Returns once it is ready."""
         if part == API:
             self._machine.api(START_SECONDS)
-            self._api_back = time.time()
         else:
             self._gateway(part).start()
 
@@ -114,7 +108,7 @@ class StreamsSite:
         for gateway in self.gateways:
             if not gateway.running:
                 self.faults.append(f"{gateway.name} ended by itself")
-                gateway.kill(self._untold_since())
+                gateway.kill()
                 gateway.start()
         if not self._reconciler.running:
             self.faults.append("the reconciler ended by itself")
@@ -122,13 +116,6 @@ class StreamsSite:
 
     def _gateway(self, name: str) -> Gateway:
         return next(gateway for gateway in self.gateways if gateway.name == name)
-
-    def _untold_since(self) -> int:
-        """Of a gateway that falls now. While the API is away nothing can be told, and afterwards not all at once."""
-        now, away_since = time.time(), self._api_away_since
-        if away_since is None or away_since < self._api_back < now - TELLING_SECONDS:
-            away_since = now
-        return int(away_since - TELLING_SECONDS)
 
     def _serve_canary(self, client: Client) -> bool:
         weights = [one.applied_weight for one in client.list_gateways(DEPLOYMENT) if one.live]

@@ -3,11 +3,10 @@
 The account. A gateway's journal holds every unit that it has admitted. Each is in exactly one place, under its boot,
 second, generation, weight and arm:
 
-- in a second that the control plane has accepted, once, as what its caller saw: read to the last piece or left after
-  the first it is `ok`, left before the first `abandoned`, told of a failure `error`;
-- never ended by a gateway that was killed: its next boot has told that it is lost, once, as an error of its arm;
-- `untold`: ended in one of the last seconds before its gateway was killed, which that had not told yet; nothing else
-  counts it;
+- in a second that the control plane has accepted, once, as what its journal says and its caller saw: read to the last
+  piece or left after the first it is `ok`, left before the first `abandoned`, told of a failure `error`. What a gateway
+  had not told before it was killed its next boot has told, once, with the same ends;
+- `lost`: never ended by a gateway that was killed; its next boot has told of it, once, as an error of its arm;
 - `late`: in a second that came after the fold had passed it, refused, and counted as a late unit of its boot.
 
 Every request that a caller saw admitted is such a unit, of the boot, second, generation and arm that its signed end
@@ -76,7 +75,7 @@ def _discrepancies(account: Account, books: Sequence[Book]) -> Iterator[str]:
 
 def _judge_connections(book: Book, seen: Sequence[Seen]) -> Iterator[str]:
     for one in seen:
-        if one.boot == book.boot.id and one.ending in BROKEN and book.boot.untold_since is None:
+        if one.boot == book.boot.id and one.ending in BROKEN and not book.boot.killed:
             yield f"request {one.number} was {one.ending} ({one.fault}), and its gateway lives"
         if one.boot == book.boot.id and one.claims is not None and one.claims.b != one.boot:
             yield f"request {one.number} was sent to boot {one.boot} and signed by {one.claims.b}"

@@ -1,91 +1,113 @@
-"""The arrivals journal: which units a killed gateway had accepted and never ended."""
+"""The journal of a boot: whatever its control plane may still have to be told of it, should it be killed."""
 
 import json
 import logging
 import os
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from schemas.serving import Arm, ArmCounts, GenerationSecond, LostUnits, Observation, SessionUnit
+from schemas.serving import UnitEnd
+from workers.serve.counting.second import Arrival
 
 logger = logging.getLogger(__name__)
 
 COMPACT_AT = 4 * 2**20
-"""Bytes; the open units are rewritten then, ended ones forgotten."""
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """One unit as it arrived: its second, generation, weight applied, arm, and in session mode its key's hash."""
-
-    second: int
-    generation: int
-    weight: float
-    arm: Arm
-    key_hash: str | None = None
+"""Bytes; what the control plane has been told of is forgotten then."""
 
 
 class Journal:
-    """One append per arrival and one per end, by `write` to the page cache and without `fsync`.
+    """One append per arrival, per end and per second, by `write` to the page cache and without `fsync`.
 
     That survives SIGKILL, an OOM kill and a segmentation fault of this process: all that a canary can do to its
     gateway. Only the machine's own crash loses it, for which no canary is to blame; a `fsync` per request would
     cost milliseconds. When the disk refuses, `healthy` turns false and the gateway stops giving the canary weight.
+
+    Its lines: `{"boot": …}` first; `[number, second, generation, weight, arm, key hash]` of an arrival and
+    `[number, end]` of its end; an `Observation` when its second is sealed, before it is sent for the first time; and
+    `{"settled": second}` when the control plane has taken or refused every second up to that one.
     """
 
     def __init__(self, path: Path, boot: UUID, compact_at: int = COMPACT_AT) -> None:
-        self._path, self._boot, self._compact_at = path, boot, compact_at
-        self._open: dict[int, bytes] = {}
+        self._path, self._boot, self._least = path, boot, compact_at
+        self._units: defaultdict[int, list[bytes]] = defaultdict(list)
+        self._open: dict[int, int] = {}
+        self._sealed: dict[int, bytes] = {}
         self._next = 0
+        self._torn = False
         self.healthy = True
         self._fd = self._create(path)
 
     def start(self, arrival: Arrival) -> int:
         number, self._next = self._next, self._next + 1
+        self._open[number] = arrival.second
         fields = [number, arrival.second, arrival.generation, arrival.weight, arrival.arm, arrival.key_hash]
-        self._open[number] = json.dumps(fields, separators=(",", ":")).encode() + b"\n"
-        self._append(self._open[number])
+        self._units[arrival.second].append(self._append(fields))
         return number
 
-    def end(self, number: int) -> None:
-        self._open.pop(number, None)
-        self._append(b"%d\n" % number)
+    def end(self, number: int, end: UnitEnd) -> None:
+        second = self._open.pop(number, None)
+        line = self._append([number, end])
+        if second is not None:
+            self._units[second].append(line)
+
+    def seal(self, second: int, observation: str) -> None:
+        """All units of this second have ended, and this is what will be told of them, byte for byte."""
+        self._units.pop(second, None)
+        self._sealed[second] = observation.encode() + b"\n"
+        self._write(self._sealed[second])
+
+    def settle(self, second: int) -> None:
+        """The control plane has taken or refused this second, and all before it."""
+        for told in [sealed for sealed in self._sealed if sealed <= second]:
+            del self._sealed[told]
+        self._append({"settled": second})
         if self._size > self._compact_at:
             self._compact()
 
     @property
     def empty(self) -> bool:
-        """Every unit that arrived has ended."""
-        return not self._open
+        """Every unit that arrived has ended, and the control plane knows how."""
+        return not self._units and not self._sealed
 
     def close(self) -> None:
-        """The boot ended by itself. What is still open stays on disk for the next boot."""
+        """The boot ended by itself. What remains to be told stays on disk for the next boot."""
         os.close(self._fd)
-        if not self._open:
+        if self.empty:
             self._path.unlink(missing_ok=True)
 
     def _create(self, path: Path) -> int:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         header = json.dumps({"boot": str(self._boot)}).encode() + b"\n"
-        lines = b"".join([header, *self._open.values()])
+        units = [line for lines in self._units.values() for line in lines]
+        content = b"".join([header, *self._sealed.values(), *units])
         try:
-            os.write(fd, lines)
+            if os.write(fd, content) < len(content):
+                raise OSError("written in part")
         except OSError:
-            os.close(fd)  # tried again at every end: a full disk must not use up the descriptors as well
+            os.close(fd)  # tried again at every second: a full disk must not use up the descriptors as well
             raise
-        self._size = len(lines)
+        self._size = len(content)
+        self._compact_at = max(self._least, 2 * self._size)  # what remains is not written anew at every second
         return fd
 
-    def _append(self, line: bytes) -> None:
+    def _append(self, record: object) -> bytes:
+        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        self._write(line)
+        return line
+
+    def _write(self, line: bytes) -> None:
+        """A line after one that the disk took in part begins anew, so that only that one is lost."""
+        data = b"\n" + line if self._torn else line
         try:
-            self._size += os.write(self._fd, line)
-            self._mark(True)
+            written = os.write(self._fd, data)
         except OSError as error:
             logger.debug("journal %s: %s", self._path, error)
             self._mark(False)
+            return
+        self._size += written
+        self._torn = written < len(data)
+        self._mark(not self._torn)
 
     def _compact(self) -> None:
         fresh = self._path.with_suffix(".compacting")
@@ -96,65 +118,9 @@ class Journal:
             self._mark(False)
             return
         os.close(self._fd)
-        self._fd = fd
+        self._fd, self._torn = fd, False
 
     def _mark(self, healthy: bool) -> None:
         if healthy != self.healthy:
             logger.warning("journal %s %s", self._path, "is written again" if healthy else "cannot be written")
         self.healthy = healthy
-
-
-def read_lost_units(path: Path) -> LostUnits | None:
-    """What an earlier boot never ended, each an error of its arm; None when the file does not say which boot it was.
-
-    A boot that left nothing open is reported too: the fold need not wait for it.
-    """
-    lines = path.read_bytes().split(b"\n")
-    try:
-        boot = UUID(json.loads(lines[0])["boot"])
-    except (ValueError, KeyError, TypeError):
-        return None
-    seconds: dict[int, list[Arrival]] = defaultdict(list)
-    for arrival in _never_ended(lines[1:]):
-        seconds[arrival.second].append(arrival)
-    return LostUnits(boot=boot, seconds=tuple(_observation(boot, s, seconds[s]) for s in sorted(seconds)))
-
-
-def _never_ended(lines: list[bytes]) -> Iterator[Arrival]:
-    started: dict[int, Arrival] = {}
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue  # the last line of a killed process may be torn
-        if isinstance(record, list):
-            started[record[0]] = Arrival(*record[1:])
-        else:
-            started.pop(record, None)
-    yield from started.values()
-
-
-def _observation(boot: UUID, second: int, arrivals: list[Arrival]) -> Observation:
-    grouped: dict[tuple[int, float], list[Arrival]] = defaultdict(list)
-    for arrival in arrivals:
-        grouped[arrival.generation, arrival.weight].append(arrival)
-    return Observation(
-        boot=boot, second=second, generations=tuple(_lost(*key, grouped[key]) for key in sorted(grouped))
-    )
-
-
-def _lost(generation: int, weight: float, arrivals: list[Arrival]) -> GenerationSecond:
-    units = {"stable": 0, "canary": 0}
-    sessions: dict[str, SessionUnit] = {}
-    for arrival in arrivals:
-        if arrival.key_hash is None:
-            units[arrival.arm] += 1
-        else:
-            sessions.setdefault(arrival.key_hash, SessionUnit(key_hash=arrival.key_hash, arm=arrival.arm, end="error"))
-    return GenerationSecond(
-        generation=generation,
-        applied_weight=weight,
-        stable=ArmCounts(units=units["stable"], error=units["stable"]),
-        canary=ArmCounts(units=units["canary"], error=units["canary"]),
-        sessions=tuple(sessions.values()),
-    )

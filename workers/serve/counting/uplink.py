@@ -1,20 +1,18 @@
-"""What a gateway tells the control plane: its boot, its lost units, every second, and what it applies."""
+"""What a gateway tells the control plane: its boot, every second, and what it applies."""
 
 import asyncio
 import logging
 from collections import deque
 from contextlib import suppress
-from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
 from schemas.serving import GatewayBoot, GatewayReport, Generation, LostUnits, Probed
 from workers.serve.control import ControlPlane, Refused, Unreachable
 from workers.serve.counting.clock import BootClock
-from workers.serve.counting.journal import Journal, read_lost_units
+from workers.serve.counting.journal import Journal
 from workers.serve.counting.ledger import Ledger
 from workers.serve.counting.metrics import Metrics
-from workers.serve.files import GatewayFiles
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +49,8 @@ class Applied(Protocol):
 class Uplink:
     """One observation in flight, in order; while it is behind it does not wait a second between two."""
 
-    def __init__(
-        self, boot: GatewayBoot, state: Applied, control: ControlPlane, files: GatewayFiles, metrics: Metrics
-    ) -> None:
-        self._boot, self._state, self._control, self._files, self._metrics = boot, state, control, files, metrics
+    def __init__(self, boot: GatewayBoot, state: Applied, control: ControlPlane, metrics: Metrics) -> None:
+        self._boot, self._state, self._control, self._metrics = boot, state, control, metrics
         self._unsent: deque[tuple[int, str]] = deque()
         self._sealed = asyncio.Event()
         self._registered = asyncio.Event()
@@ -68,7 +64,9 @@ class Uplink:
         state = self._state
         generation = state.in_force.generation if state.in_force else None
         for observation in state.ledger.seal(generation, state.weight_at(state.clock.second())):
-            self._unsent.append((observation.second, observation.model_dump_json()))
+            body = observation.model_dump_json()
+            state.journal.seal(observation.second, body)
+            self._unsent.append((observation.second, body))
             self._sealed.set()
             if len(self._unsent) > KEPT_SECONDS:
                 del self._unsent[1]  # the first one may be on its way
@@ -82,13 +80,14 @@ class Uplink:
             await self._sealed.wait()
             while self._unsent:
                 await self._send(*self._unsent[0])
-                self._unsent.popleft()
+                second, _ = self._unsent.popleft()
+                self._state.journal.settle(second)
             self._sealed.clear()
 
     async def end(self, second: int) -> None:
         """Everything up to this second is accepted, and nothing more comes: the fold need not wait for this boot.
 
-        With a unit still open the next boot says so, when it has reported that unit.
+        With something left to tell the next boot says so, when it has told it.
         """
         await self._flushed(second)
         if self._state.journal.empty:
@@ -111,27 +110,6 @@ class Uplink:
                 logger.debug("report: %s", error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._state.news.wait(), REPORT_SECONDS)
-
-    async def report_lost_units(self) -> None:
-        """Every earlier boot's journal, until the control plane has taken or refused it; then the file goes."""
-        for path in self._files.earlier_journals(self._boot.boot):
-            await self._report_lost(path)
-            path.unlink(missing_ok=True)
-
-    async def _report_lost(self, path: Path) -> None:
-        lost = read_lost_units(path)
-        while lost is not None:
-            try:
-                await self._control.report_lost(lost)
-                if lost.seconds:
-                    logger.warning("boot %s was lost with units that never ended: reported as errors", lost.boot)
-                return
-            except Refused as error:
-                # 404: that boot never reached the control plane, so it never held a lease
-                logger.error("the lost units of boot %s are refused: %s", lost.boot, error)
-                return
-            except Unreachable:
-                await asyncio.sleep(RETRY_SECONDS)
 
     async def _register(self) -> None:
         first = True

@@ -6,8 +6,8 @@ from typing import Any
 
 from schemas.prediction_id import encode_prediction_id
 from schemas.serving import Arm, Generation, PredictionClaims, ServedVersion, UnitEnd
-from workers.serve.counting.journal import Arrival
 from workers.serve.counting.metrics import Metrics
+from workers.serve.counting.second import Arrival
 from workers.serve.engines.port import Unanswerable
 from workers.serve.problems import Problem
 from workers.serve.rollout.state import State

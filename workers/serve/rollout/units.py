@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from schemas.serving import Arm, Generation, ServedVersion
-from workers.serve.counting.journal import Arrival
 from workers.serve.counting.metrics import Metrics
+from workers.serve.counting.second import Arrival
 from workers.serve.engines.port import Answers
 from workers.serve.problems import Problem
 from workers.serve.rollout.admitted import Admitted, Draw, abandoned, failed, given_up

@@ -11,15 +11,14 @@ from controlplane.domain.analysis.state import AnalysisState, begin, enter
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import Arm, ArmCounts, GenerationSecond, Observation, PredictionClaims, SessionUnit, UnitEnd
 from tests.trials.streams.account import Account, Boot, Row
-from tests.trials.streams.journals import Entry
+from tests.trials.streams.journals import Entry, Written
 from tests.trials.streams.seen import Ending, Seen
-from workers.serve.counting.journal import Arrival
+from workers.serve.counting.second import Arrival
 from workers.serve.rollout.draw import hash_key
 
 LIVES, FELL = UUID(int=1), UUID(int=2)
 GENERATION, WEIGHT, SALT = 2, 0.5, "salt"
-WATERMARKS: Final = {LIVES: 110, FELL: 101}
-UNTOLD_SINCE: Final = 95
+SEALED: Final = {LIVES: 110, FELL: 101}
 POLICY: Final = CanaryPolicy(randomize="session", steps=(0.5,))
 
 
@@ -33,10 +32,11 @@ class Counted:
     end: UnitEnd
     key_hash: str | None = None
     lost: bool = False
+    """The next boot has told of its second, and that units of it never ended."""
 
 
 @dataclass(frozen=True)
-class Written:
+class Noted:
     """One unit as its journal has it."""
 
     boot: UUID
@@ -48,7 +48,7 @@ class Story:
 
     def __init__(self) -> None:
         self.seen: list[Seen] = []
-        self.written: list[Written] = []
+        self.written: list[Noted] = []
         self.counted: list[Counted] = []
         self.late_units = 0
 
@@ -60,13 +60,13 @@ class Story:
         self.seen.append(Seen(number, boot, ending, f"caller-{number}" if keyed else None, arm, chosen))
         return number
 
-    def admit(self, number: int, second: int, *, arm: Arm | None = None, ended: bool = True) -> None:
-        """The gateway writes that request down; a finished one is signed."""
+    def admit(self, number: int, second: int, end: UnitEnd | None = "ok", *, arm: Arm | None = None) -> None:
+        """The gateway writes that request down, and how it ended; a finished one is signed."""
         one = self.seen[number]
         drawn = arm or one.arm
         assert drawn is not None
         arrival = Arrival(second, GENERATION, WEIGHT, drawn, self.key_hash(number))
-        self.written.append(Written(one.boot, Entry(arrival, ended)))
+        self.written.append(Noted(one.boot, Entry(arrival, end)))
         if one.ending == "finished":
             signed = claims(one.boot, arrival)
             self.seen[number] = Seen(number, one.boot, one.ending, one.key, one.arm, one.chosen, signed)
@@ -86,10 +86,10 @@ class Story:
         return Account(self.seen, boots, rows, {GENERATION: SALT}, [folded(rows)])
 
     def _boot(self, id: UUID) -> Boot:
-        journal = tuple(one.entry for one in self.written if one.boot == id)
+        journal = Written(tuple(one.entry for one in self.written if one.boot == id), SEALED[id])
         if id == FELL:
-            return Boot(id, "gateway-2", journal, WATERMARKS[id], untold_since=UNTOLD_SINCE)
-        return Boot(id, "gateway-1", journal, WATERMARKS[id], late_units=self.late_units)
+            return Boot(id, "gateway-2", journal, killed=True)
+        return Boot(id, "gateway-1", journal, late_units=self.late_units)
 
 
 def good_story() -> Story:
@@ -108,10 +108,10 @@ def _on_the_living(story: Story, *, keyed: bool) -> None:
     )  # fmt: skip
     for second, (ending, arm, end) in enumerate(ends, start=100):
         number = story.ask(ending, arm, keyed=keyed)
-        story.admit(number, second)
+        story.admit(number, second, end)
         story.count(number, end)
     abandoned = story.ask("left", keyed=keyed)
-    story.admit(abandoned, 103, arm="canary")
+    story.admit(abandoned, 103, "abandoned", arm="canary")
     story.count(abandoned, "abandoned")
     too_late = story.ask("finished", "stable", keyed=keyed)
     story.admit(too_late, 99)
@@ -128,13 +128,14 @@ def _on_the_fallen(story: Story, *, keyed: bool) -> None:
     lost_ones: tuple[tuple[Ending, Arm], ...] = (("cut", "canary"), ("hung up", "stable"))
     for ending, arm in lost_ones:
         lost = story.ask(ending, arm, keyed=keyed, boot=FELL)
-        story.admit(lost, 102, ended=False)
+        story.admit(lost, 102, None)
         story.count(lost, "error", lost=True)
     gone = story.ask("gone", keyed=keyed, boot=FELL)
-    story.admit(gone, 102, arm="canary", ended=False)
+    story.admit(gone, 102, None, arm="canary")
     story.count(gone, "error", lost=True)
-    untold = story.ask("finished", "canary", keyed=keyed, boot=FELL)
-    story.admit(untold, 103)
+    told_later = story.ask("finished", "canary", keyed=keyed, boot=FELL)
+    story.admit(told_later, 103)
+    story.count(told_later, "ok")
     story.ask("gone", keyed=keyed, boot=FELL)
 
 

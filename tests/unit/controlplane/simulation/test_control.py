@@ -6,7 +6,7 @@ import pytest
 
 from controlplane.simulation.control import ControlPlane, Desired, End
 from schemas.rollouts import CanaryPolicy
-from schemas.serving import ArmCounts, GenerationSecond, LostUnits, Observation
+from schemas.serving import ArmCounts, GenerationSecond, LostSecond, LostUnits, Observation
 from tests.unit.controlplane.analysis.traffic import cell, observed
 
 POLICY = CanaryPolicy(
@@ -89,11 +89,12 @@ def test_only_a_canary_with_weight_and_a_second_that_counts_renew_the_lease() ->
 # --- lost units -------------------------------------------------------------------------------------------------------
 
 
-def lost(at: int, weight: float = 0.1, generation: int = 1) -> LostUnits:
-    """One canary unit of boot ONE that never ended."""
+def lost(at: int, weight: float = 0.1, generation: int = 1, unfinished: bool = True) -> LostUnits:
+    """One failed canary unit of boot ONE; it never ended, or ended so."""
     nobody, open_one = ArmCounts(units=0), ArmCounts(units=1, error=1)
     seen = GenerationSecond(generation=generation, applied_weight=weight, stable=nobody, canary=open_one)
-    return LostUnits(boot=ONE, seconds=(Observation(boot=ONE, second=at, generations=(seen,)),))
+    told = LostSecond(boot=ONE, second=at, generations=(seen,), unfinished=unfinished)
+    return LostUnits(boot=ONE, seconds=(told,))
 
 
 def after_ten_seconds() -> ControlPlane:
@@ -107,13 +108,26 @@ def after_ten_seconds() -> ControlPlane:
     return control
 
 
-@pytest.mark.parametrize("at", [3, 9, 10])
+@pytest.mark.parametrize("at", [10, 29, 30])
 def test_an_error_that_comes_late_counts_in_the_first_second_that_is_not_folded(at: int) -> None:
+    control = after_ten_seconds()
+    for silent in range(10, 30):  # the fold waits no longer for the first boot
+        control.observe(second(silent, OTHER), now=silent + 1)
+    control.turn(30)
+    assert (control.state.horizon, units(control)) == (29, [(360, 40)])
+    control.lose(lost(at))
+    control.observe(second(30, OTHER), now=31)
+    control.turn(31)
+    assert (control.state.horizon, units(control)) == (30, [(369, 42)])
+
+
+@pytest.mark.parametrize("at", [0, 8, 9])
+def test_a_second_that_its_boot_has_told_is_not_told_again(at: int) -> None:
     control = after_ten_seconds()
     control.lose(lost(at))
     control.observe(second(10, OTHER), now=11)
     control.turn(11)
-    assert (control.state.horizon, units(control)) == (10, [(189, 22)])
+    assert (control.state.horizon, units(control), control.state.lost_boots) == (10, [(189, 21)], ())
 
 
 def test_an_error_of_a_second_that_is_not_folded_yet_stays_in_it() -> None:
@@ -125,26 +139,27 @@ def test_an_error_of_a_second_that_is_not_folded_yet_stays_in_it() -> None:
         assert units(control)[0][1] == canary
 
 
-def test_an_error_comes_after_all_that_its_boot_has_said() -> None:
-    """The boot's own seconds may be ahead of the fold, which waits for another."""
+def test_a_boot_that_is_ahead_of_the_fold_has_told_its_seconds_too() -> None:
+    """The fold waits for another."""
     control = begun(ONE, OTHER, policy=STANDING)
     control.observe(second(0, ONE), now=1)
     control.observe(second(1, ONE), now=2)
     control.lose(lost(0))
-    for at, canary in ((0, 2), (1, 4), (2, 6)):
+    for at, canary in ((0, 2), (1, 4), (2, 5)):
         control.observe(second(at, OTHER), now=at + 1)
         control.turn(at + 1)
         assert units(control)[0][1] == canary
 
 
 @pytest.mark.parametrize(
-    ("generation", "weight", "told"), [(1, 0.1, (str(ONE),)), (1, 0.0, ()), (99, 0.1, ()), (99, 0.0, ())]
+    ("generation", "weight", "unfinished", "told"),
+    [(1, 0.1, True, (str(ONE),)), (1, 0.1, False, ()), (1, 0.0, True, ()), (99, 0.1, True, ()), (99, 0.0, True, ())],
 )
 def test_a_boot_is_lost_under_the_canary_only_where_it_applied_a_weight_of_this_rollout(
-    generation: int, weight: float, told: tuple[str, ...]
+    generation: int, weight: float, unfinished: bool, told: tuple[str, ...]
 ) -> None:
     control = after_ten_seconds()
-    control.lose(lost(10, weight, generation))
+    control.lose(lost(10, weight, generation, unfinished))
     control.observe(second(10, OTHER), now=11)
     control.turn(11)
     assert control.state.lost_boots == told

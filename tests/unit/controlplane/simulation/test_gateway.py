@@ -258,38 +258,50 @@ HANGS = {
 FIRST_LIFE, SECOND_LIFE = UUID(int=1), UUID(int=2)
 
 
-def counts(number: int) -> ArmCounts:
-    return ArmCounts(units=number, error=number)
+def counts(units: int, error: int) -> ArmCounts:
+    return ArmCounts(units=units, error=error)
 
 
-def test_what_was_open_when_a_gateway_died_is_told_by_its_next_life_and_nothing_else_is() -> None:
+def test_what_a_gateway_had_not_sealed_when_it_died_is_told_by_its_next_life() -> None:
     world, heard = Planted(HANGS), Heard()
     play(gateway(world, heard, replace(PLAIN, deaths=((0, 3), (1, 1)))), 12)
     assert [one.boot for one in heard.lost] == [FIRST_LIFE]
-    first, second, caught = heard.lost[0].seconds
-    # units that hang are errors by now; what was answered in their seconds is gone with the gateway
-    assert (first.second, seen(first).stable, seen(first).canary) == (1, counts(2), counts(1))
-    assert (second.second, seen(second).stable, seen(second).canary) == (3, counts(0), counts(1))
-    assert [seen(one).applied_weight for one in (first, second, caught)] == [0.1] * 3
+    first, second, died = heard.lost[0].seconds
+    # what hangs is an error by now; all else ended as it did, also in the second that only waited for the one before it
+    assert (first.second, seen(first).stable, seen(first).canary) == (1, counts(10, 2), counts(5, 2))
+    assert (second.second, seen(second).stable, seen(second).canary) == (2, counts(8, 0), counts(4, 0))
+    assert [one.unfinished for one in (first, second, died)] == [True, False, True]
+    assert [seen(one).applied_weight for one in (first, second, died)] == [0.1] * 3
     assert {one.boot for one in heard.lost[0].seconds} == {FIRST_LIFE}
     assert [one.second for one in heard.observed if one.boot == FIRST_LIFE] == [0]
+
+
+def test_what_a_gateway_had_sealed_and_could_not_send_is_told_by_its_next_life_as_it_was() -> None:
+    heard = Heard()
+    cut_off = replace(PLAIN, outages=(Outage(2, 8),), deaths=((0, 5),))
+    play(gateway(Planted({3: (ArmSecond(right=7), ArmSecond(failed=1))}), heard, cut_off), 14)
+    told = [one for one in heard.observed if one.boot == FIRST_LIFE]
+    assert [one.second for one in told] == [0, 1, 2, 3, 4]
+    assert (seen(told[3]).stable, seen(told[3]).canary) == (counts(7, 0), counts(1, 1))
+    assert [one.second for one in heard.lost[0].seconds] == [5]
+    assert [one.boot for one in heard.observed] == [FIRST_LIFE] * 5 + [SECOND_LIFE] * (len(heard.observed) - 5)
 
 
 def test_requests_of_the_last_moment_die_with_their_gateway() -> None:
     world, heard = Planted(HANGS), Heard()
     play(gateway(world, heard, replace(PLAIN, deaths=((0, 3),), clocks=(7,))), 12, share=0.5)
-    caught = heard.lost[0].seconds[-1]
+    died = heard.lost[0].seconds[-1]
     assert (3, 0.1, 0.5 * LATENCY_SECONDS) in world.asked
-    # the planted second once more: 6 units of the stable version, 3 of the canary, and no request did it
-    assert (caught.second, seen(caught).stable, seen(caught).canary) == (10, counts(6), counts(3))
-    assert (caught.boot, seen(caught).generation) == (FIRST_LIFE, 1)
+    # the planted second, and once more: 6 units of the stable version, 3 of the canary, and no request did it
+    assert (died.second, seen(died).stable, seen(died).canary) == (10, counts(6 + 6, 1 + 6), counts(3 + 3, 1 + 3))
+    assert (died.boot, seen(died).generation) == (FIRST_LIFE, 1)
 
 
 def test_a_canary_request_that_kills_its_gateway_is_among_the_lost() -> None:
     world, heard = Planted({1: (ArmSecond(right=1), ArmSecond(right=2))}, drawn=0.26), Heard()
     play(gateway(world, heard, replace(PLAIN, kill=0.5)), 12)  # two of the canary: killed above 0.5² = 0.25
     assert heard.lost[0].seconds[-1].second == 0, "the quiet second before has two canary units too"
-    assert seen(heard.lost[0].seconds[-1]).canary == counts(2 + 1)
+    assert seen(heard.lost[0].seconds[-1]).canary == counts(2 + 2 + 1, 2 + 1)
 
 
 def test_few_canary_requests_kill_less_often() -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from schemas.serving import Observation
 from workers.serve.counting.clock import BootClock
-from workers.serve.counting.journal import Arrival, Journal
-from workers.serve.counting.ledger import Ledger, Unit
+from workers.serve.counting.journal import Journal
+from workers.serve.counting.ledger import Ledger
+from workers.serve.counting.remains import read_remains
+from workers.serve.counting.second import Arrival, Unit
 
 BOOT = UUID(int=7)
 
@@ -26,7 +28,8 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.time = Time()
         self.clock = BootClock(lambda: self.time.wall, lambda: self.time.monotonic)
-        self.journal = Journal(folder / "boot.journal", BOOT)
+        self.path = folder / "boot.journal"
+        self.journal = Journal(self.path, BOOT)
         self.ledger = Ledger(BOOT, self.clock, self.journal)
 
     def arrive(self, arm: str = "stable", generation: int = 1, key: str | None = None, weight: float = 0.5) -> Unit:
@@ -121,9 +124,12 @@ def test_a_unit_without_an_end_holds_up_its_second_and_not_those_that_ended_befo
 def test_the_journal_is_told_of_each_units_begin_and_end(bench: Bench) -> None:
     first, second = bench.arrive(), bench.arrive()
     bench.ledger.end(first, "ok")
-    assert not bench.journal.empty
-    bench.ledger.end(second, "error")
-    assert bench.journal.empty
+    bench.time.pass_(5.0)
+    bench.ledger.end(second, "ok")
+    remains = read_remains(bench.path)
+    assert remains is not None
+    [told] = remains.lost.seconds
+    assert (told.generations[0].stable.units, told.generations[0].stable.error, told.unfinished) == (2, 1, False)
     assert (first.number, second.number) == (0, 1)
 
 

@@ -14,8 +14,10 @@ from controlplane.simulation.world import World
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import GenerationSecond, LostUnits, Observation, UnitEnd
 from workers.serve.counting.clock import BootClock
-from workers.serve.counting.journal import Arrival, Journal, read_lost_units
+from workers.serve.counting.journal import Journal
 from workers.serve.counting.ledger import Ledger
+from workers.serve.counting.remains import read_remains
+from workers.serve.counting.second import Arrival
 
 BOOT = UUID(int=1)
 POLICY = CanaryPolicy(deadline_seconds=5)
@@ -110,17 +112,28 @@ def test_a_second_is_told_when_and_as_the_ledger_tells_it(tmp_path: Path, hangin
     assert [(now, cell(seen)) for now, seen in heard] == [(now, cell(seen)) for now, seen in told]
 
 
-def test_what_hung_when_a_gateway_died_is_told_as_its_journal_tells_it(tmp_path: Path) -> None:
-    stable, canary = ArmSecond(unlabelled=40, hanging=1), ArmSecond(unlabelled=4, hanging=2)
+@pytest.mark.parametrize("hanging", [0, 2])
+def test_what_was_under_way_when_a_gateway_died_is_told_as_its_journal_tells_it(tmp_path: Path, hanging: int) -> None:
+    stable = ArmSecond(unlabelled=38, failed=2, abandoned=1)
+    canary = ArmSecond(unlabelled=4, hanging=hanging)
     control = simulated(stable, canary, seconds=12, death=3)
     real = RealGateway(tmp_path)
+    sealed: list[Observation] = []
     for at in range(4):
-        real.second(stable, canary, 0.0)
-        real.now = at + 1.0
+        real.second(stable, canary, 0.0 if hanging else [0.0, 0.05, 0.05, 0.05][at])
+        if at < 3:
+            real.now = at + 1.0
+            for told in real.ledger.seal(1, 0.0):
+                real.journal.seal(told.second, told.model_dump_json())
+                sealed.append(told)
     real.journal.close()
-    expected = read_lost_units(real.path)
+    expected = read_remains(real.path)
     assert expected is not None
+    told_before = [seen for _, seen in control.heard if seen.boot == BOOT]
+    assert [cell(one) for one in told_before] == [cell(one) for one in sealed]
     (lost,) = control.lost
-    found = [(seen.second, cell(seen)) for seen in lost.seconds if cell(seen).stable.units or cell(seen).canary.units]
-    assert found == [(seen.second, cell(seen)) for seen in expected.seconds]
+    *before, died = expected.lost.seconds
+    assert list(lost.seconds[:-1]) == before
+    assert cell(lost.seconds[-1]) == cell(died)
+    assert (lost.seconds[-1].second, lost.seconds[-1].unfinished) == (died.second, True)
     assert lost.boot == BOOT

@@ -14,7 +14,7 @@ from schemas.serving import ArmCounts, Observation
 from tests.support.streaming_engine import Script
 from tests.support.virtual_time import run
 from tests.support.worlds.units import CANARY, ROLLOUT, UnitsInVirtualTime
-from workers.serve.counting.journal import read_lost_units
+from workers.serve.counting.remains import read_remains
 from workers.serve.problems import Problem
 from workers.serve.rollout.callers import Left
 
@@ -101,10 +101,8 @@ def test_every_unit_is_told_once_as_what_became_of_it(callers: list[Caller]) -> 
 
 @settings(max_examples=60, deadline=None)
 @given(callers=st.lists(CALLERS, min_size=1, max_size=12), killed=SECONDS)
-def test_of_a_killed_process_the_journal_has_every_unit_that_had_not_ended(
-    callers: list[Caller], killed: float
-) -> None:
-    """What it told and what the next boot reports are different seconds, and no unit is missing from the journal."""
+def test_of_a_killed_process_the_journal_has_every_unit_and_how_it_ended(callers: list[Caller], killed: float) -> None:
+    """What it told and what the next boot reports are different seconds, and together they have every unit."""
     killed += 0.005  # nobody comes in that very instant
 
     async def boot(folder: Path) -> UnitsInVirtualTime:
@@ -124,15 +122,24 @@ def test_of_a_killed_process_the_journal_has_every_unit_that_had_not_ended(
         world = run(boot(Path(folder)))
         left = Path(folder) / "killed"
         lines = [json.loads(line) for line in left.read_bytes().splitlines()[1:]]
-        reported = read_lost_units(left)
-    assert reported is not None
-    told, lost = units_of(world.told), units_of(list(reported.seconds))
-    started, ended = (
-        [line for line in lines if isinstance(line, list)],
-        [line for line in lines if isinstance(line, int)],
-    )
+        remains = read_remains(left)
+    assert remains is not None
+    reported = remains.lost.seconds
+    told, lost = units_of(world.told), units_of(list(reported))
+    started = {line[0]: line[1] for line in lines if isinstance(line, list) and len(line) > 2}
+    ended = [(line[0], line[1]) for line in lines if isinstance(line, list) and len(line) == 2]
+    sealed = {one.second for one in world.told}
+    unsealed = [number for number, second in started.items() if second not in sealed]
+    ends = Counter(end for number, end in ended if number in unsealed)
+    open_units = len(unsealed) - ends.total()
     assert len(started) == sum(caller.comes <= killed for caller in callers)
-    assert len(ended) == len(set(ended))
-    assert (lost["units"], lost["error"], lost["abandoned"]) == (len(started) - len(ended), lost["units"], 0)
-    assert not {one.second for one in world.told} & {one.second for one in reported.seconds}
-    assert told["units"] == sum(line[1] in {one.second for one in world.told} for line in started)
+    assert len(ended) == len({number for number, _ in ended})
+    assert remains.sealed == tuple(one.model_dump_json() for one in world.told)
+    assert (lost["units"], lost["error"], lost["abandoned"]) == (
+        len(unsealed),
+        ends["error"] + open_units,
+        ends["abandoned"],
+    )
+    assert any(one.unfinished for one in reported) == (open_units > 0)
+    assert not sealed & {one.second for one in reported}
+    assert told["units"] + lost["units"] == len(started)

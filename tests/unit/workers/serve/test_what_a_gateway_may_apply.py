@@ -14,9 +14,11 @@ from schemas.serving import GatewayBoot, Generation, ObservationAnswer
 from tests.support.builders.models import served_version
 from workers.base.arrays import Logits
 from workers.serve.counting.clock import BootClock
-from workers.serve.counting.journal import Arrival, Journal, read_lost_units
+from workers.serve.counting.journal import Journal
 from workers.serve.counting.ledger import Ledger
 from workers.serve.counting.metrics import Metrics
+from workers.serve.counting.remains import read_remains
+from workers.serve.counting.second import Arrival
 from workers.serve.counting.uplink import Uplink
 from workers.serve.engines.graph.engine import GraphEngine
 from workers.serve.engines.graph.sessions import Sessions
@@ -99,8 +101,7 @@ def test_a_lease_runs_from_when_the_observation_was_sent_however_long_the_answer
 
     boot = GatewayBoot(boot=BOOT, gateway="g", deployment="d", first_second=1_000, sent_second=1_000)
     control: Any = SlowControlPlane()
-    files: Any = None
-    asyncio.run(Uplink(boot, bench.state, control, files, Metrics())._send(1_000, "{}"))
+    asyncio.run(Uplink(boot, bench.state, control, Metrics())._send(1_000, "{}"))
     assert bench.state.lease == Lease(ROLLOUT, until=115.0)
 
 
@@ -144,9 +145,9 @@ def test_a_boot_that_ends_with_an_open_unit_leaves_it_to_the_next(tmp_path: Path
     journal = Journal(tmp_path / "a.journal", BOOT)
     journal.start(Arrival(100, 4, 0.25, "canary"))
     journal.close()
-    lost = read_lost_units(tmp_path / "a.journal")
-    assert lost is not None
-    assert lost.seconds[0].generations[0].canary.error == 1
+    remains = read_remains(tmp_path / "a.journal")
+    assert remains is not None
+    assert remains.lost.seconds[0].generations[0].canary.error == 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
