@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from controlplane.commands.spine import leases
+from controlplane.commands.spine import singleton_leases
 from controlplane.commands.spine.singleton import Singleton
 from controlplane.duties.job_leases import expire_leases
 from controlplane.duties.retention import prune
@@ -110,5 +110,5 @@ class Fenced(Database):
     @contextmanager
     def begin(self, actor: str, cause: Cause | None = None) -> Iterator[UnitOfWork]:
         with super().begin(actor, cause) as uow:
-            leases.check_fence(uow, LEASE, self._owner, self._fence)
+            singleton_leases.check_fence(uow, LEASE, self._owner, self._fence)
             yield uow

@@ -26,9 +26,9 @@ from controlplane.api import (
     tokens,
     triggers,
 )
-from controlplane.api.call import Site
 from controlplane.api.feed import Feed
 from controlplane.api.presence import Presence
+from controlplane.api.request_context import Site
 from controlplane.settings import VERSION, Settings
 from controlplane.store.bell import hearing
 from controlplane.store.database import Database

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from controlplane.api.call import Auditor
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
+from controlplane.api.request_context import Auditor
 from controlplane.projections.audit import AuditFilter, find_entry, list_entries
 from controlplane.store.audit_chain import to_entry
 from schemas.base import Moment

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from controlplane.api.call import Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
+from controlplane.api.request_context import Viewer
 from controlplane.projections import datasets
 from controlplane.store.tables import DatasetVersionRow
 from schemas.problem import refusals

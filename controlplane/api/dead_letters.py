@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from controlplane.api.call import Auditor, Operator, Viewer
 from controlplane.api.identities import LetterId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
+from controlplane.api.request_context import Auditor, Operator, Viewer
 from controlplane.commands.spine import dead_letters
 from controlplane.projections.dead_letters import find_dead_letter, letter_content, letter_view, list_dead_letters
 from schemas.problem import refusals

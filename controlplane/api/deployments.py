@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from controlplane.api.call import Auditor, Gateway, Releaser, Reply, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
+from controlplane.api.request_context import Auditor, Gateway, Releaser, Reply, Viewer
 from controlplane.api.revisions import Why
 from controlplane.commands.rollouts import holds, rollbacks
 from controlplane.commands.serving import deployments

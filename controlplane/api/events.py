@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from controlplane.api.call import Viewer, Worker
+from controlplane.api.request_context import Viewer, Worker
 from controlplane.errors import Invalid
 from controlplane.transport.event_log import last_seq, read_events
 from schemas.facts import types_named

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from controlplane.api.call import Gateway, Labeller, Reply
+from controlplane.api.request_context import Gateway, Labeller, Reply
 from controlplane.commands.serving import gateways
 from controlplane.commands.serving.feedback import take_feedback
 from controlplane.commands.serving.observations import Late, take_lost_units, take_observation

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from controlplane.api.call import Site, Viewer
+from controlplane.api.request_context import Site, Viewer
 from controlplane.projections import inbound, metrics
 from controlplane.settings import VERSION
 from controlplane.store import schema

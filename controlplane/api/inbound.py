@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from controlplane.api.call import Call, Operator
+from controlplane.api.request_context import Call, Operator
 from controlplane.commands.automation.inbound import receive_event
 from controlplane.errors import Invalid, PayloadTooLarge
 from controlplane.store.tables import TriggerEvaluationRow

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from controlplane.api.call import Operator, Viewer, Worker
 from controlplane.api.identities import JobId
 from controlplane.api.pages import Cursor, Limit, as_id, decode_cursor, encode_cursor
+from controlplane.api.request_context import Operator, Viewer, Worker
 from controlplane.commands.jobs import claims, outcomes, reports
 from controlplane.commands.jobs.lifecycle import request_job, retry_job
 from controlplane.projections.identities import identify

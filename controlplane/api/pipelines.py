@@ -5,10 +5,10 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ValidationError
 
-from controlplane.api.call import Operator, Viewer
 from controlplane.api.identities import RunId
 from controlplane.api.pages import Cursor, Limit, decode_cursor, decode_moment, encode_cursor
 from controlplane.api.paths import PathName
+from controlplane.api.request_context import Operator, Viewer
 from controlplane.api.revisions import Why
 from controlplane.commands.automation import pipelines as commands
 from controlplane.domain.document import load_document

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from uuid import uuid4
 
 from controlplane.commands.spine.presence import keep_api_alive
-from controlplane.domain.lease import BEATS_PER_LEASE
+from controlplane.domain.lease_expiry import BEATS_PER_LEASE
 from controlplane.store.database import Database
 
 logger = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from controlplane.api.call import Call, Viewer
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
+from controlplane.api.request_context import Call, Viewer
 from controlplane.projections.revisions import history
 from schemas.problem import refusals
 from schemas.views.pages import Page

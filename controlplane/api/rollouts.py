@@ -5,9 +5,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 from sqlmodel import Session
 
-from controlplane.api.call import Auditor, Call, Operator, Releaser, Viewer
 from controlplane.api.identities import DecisionId, RolloutId
 from controlplane.api.pages import Cursor, Limit, decode_moment, encode_cursor
+from controlplane.api.request_context import Auditor, Call, Operator, Releaser, Viewer
 from controlplane.commands.rollouts import holds, operations
 from controlplane.domain.roles import may, whoever_may
 from controlplane.errors import Forbidden

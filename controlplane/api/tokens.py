@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Response
 
-from controlplane.api.call import Admin
 from controlplane.api.identities import TokenId
+from controlplane.api.request_context import Admin
 from controlplane.commands.spine import tokens
 from controlplane.projections.tokens import list_tokens, token_view
 from controlplane.store.unit_of_work import UnitOfWork

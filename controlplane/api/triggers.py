@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Response
 
-from controlplane.api.call import Operator, Viewer
 from controlplane.api.inbound import evaluation_view
 from controlplane.api.pages import Cursor, Limit, decode_cursor, encode_cursor
 from controlplane.api.paths import PathName
 from controlplane.api.pipelines import document_body, read_spec
+from controlplane.api.request_context import Operator, Viewer
 from controlplane.api.revisions import Why
 from controlplane.commands.automation import triggers as commands
 from controlplane.projections import pipelines

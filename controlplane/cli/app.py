@@ -15,7 +15,7 @@ from controlplane.cli.output import FAILED, REFUSED, UNREACHABLE, Terminal, refu
 from controlplane.client import ApiError, Unreachable
 from controlplane.errors import GraftworkError
 from controlplane.settings import Settings
-from processes.private import keep_private
+from processes.file_permissions import keep_private
 from schemas import faults
 from schemas.faults import FieldFault
 

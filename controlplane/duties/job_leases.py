@@ -5,7 +5,7 @@ import logging
 from sqlmodel import col, select
 
 from controlplane.commands.jobs.outcomes import count_failure
-from controlplane.domain.lease import live_since
+from controlplane.domain.lease_expiry import live_since
 from controlplane.duties.actor import ACTOR
 from controlplane.settings import Settings
 from controlplane.store.database import Database

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Final
 
-from controlplane.domain.claims import Claim, same
+from controlplane.domain.result_claims import Claim, same
 from controlplane.kinds.kind import Kind, Registry
 from schemas.jobs import JOB_KINDS, JobKind, JobResult, JobSpec
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from controlplane.domain.claims import Claim, at_most, same
+from controlplane.domain.result_claims import Claim, at_most, same
 from controlplane.kinds.kind import Kind, Registry
 from controlplane.kinds.on_rows import asked, caveats, learnt, measurement
 from schemas.jobs.attack import AttackResult, AttackSpec

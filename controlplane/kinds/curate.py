@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from controlplane.domain.claims import Claim, same
+from controlplane.domain.result_claims import Claim, same
 from controlplane.kinds.kind import Kind, Registry
 from schemas.jobs.curate import CurateResult, CurateSpec
 

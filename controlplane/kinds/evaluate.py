@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from controlplane.domain.claims import Claim, same
+from controlplane.domain.result_claims import Claim, same
 from controlplane.kinds.kind import Kind, Registry
 from controlplane.kinds.on_rows import asked, caveats, learnt, measurement
 from schemas.evidence import KNOWN

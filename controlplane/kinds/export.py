@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from controlplane.domain.claims import Claim, at_least, at_most, same, same_document
+from controlplane.domain.result_claims import Claim, at_least, at_most, same, same_document
 from controlplane.kinds.kind import Kind, Registry
 from schemas.jobs.export import ExportResult, ExportSpec
 

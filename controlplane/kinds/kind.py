@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from controlplane.domain.claims import Claim
+from controlplane.domain.result_claims import Claim
 from schemas.artifacts import Digest, Split
 
 Spec = TypeVar("Spec")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from controlplane.domain.claims import Claim, at_most, same
+from controlplane.domain.result_claims import Claim, at_most, same
 from schemas.evidence import KNOWN, FindingOnRows, Measurement
 from schemas.jobs.on_rows import OnRowsSpec
 from schemas.metrics import MetricName

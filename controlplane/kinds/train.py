@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from controlplane.domain.claims import Claim, at_most, same, same_document
 from controlplane.domain.privacy import gaussian_delta
+from controlplane.domain.result_claims import Claim, at_most, same, same_document
 from controlplane.kinds.kind import Kind, Registry
 from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import ClassificationTask, FrozenHead, GenerationTask, Privacy, TrainResult, TrainSpec

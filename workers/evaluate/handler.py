@@ -8,7 +8,7 @@ from schemas.evidence import Conditions
 from schemas.jobs.evaluate import EvaluateResult, EvaluateSpec
 from workers.data.manifest import count_trained_on, read_rows
 from workers.data.rows import Row, canonical_of, rows_digest
-from workers.evaluate.found import Found, keep
+from workers.evaluate.findings import Found, keep
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 

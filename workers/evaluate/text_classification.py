@@ -6,7 +6,7 @@ from schemas.evidence import Measurement, Paired
 from schemas.jobs.evaluate import EvaluateSpec
 from schemas.model.references import GraphRef
 from workers.data.rows import Row, TextLabel
-from workers.evaluate.found import Found
+from workers.evaluate.findings import Found
 from workers.evaluate.metrics import scores
 from workers.graph.session import GraphSession
 from workers.runtime.context import Context

@@ -13,7 +13,7 @@ from workers.adapters.files import read_adapter
 from workers.base.gguf import fetch_base
 from workers.base.loading import load_causal_lm
 from workers.data.rows import Row
-from workers.evaluate.found import Found
+from workers.evaluate.findings import Found
 from workers.evidence.means import Likelihood, mean, paired_mean, paired_perplexity, perplexity
 from workers.evidence.measured import measured
 from workers.evidence.paired import pair

@@ -1,5 +1,6 @@
 """Exports a model version as its served graph, and refuses a graph that answers differently."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -12,12 +13,16 @@ from workers.base.chat import MEDIA_TYPE as CHAT_TEMPLATE_MEDIA_TYPE
 from workers.base.chat import ChatTemplate
 from workers.base.gguf import fetch_base
 from workers.base.loading import Base
-from workers.export.exporter import EXPORTERS, Exporter
-from workers.export.onnx import ADAPTER_MEDIA_TYPE, GRAPH_MEDIA_TYPE, Identity, read_identity, write_onnx_adapter
+from workers.export import encoder
+from workers.export.adapter_conversion import ADAPTER_MEDIA_TYPE, write_onnx_adapter
+from workers.export.base_graph import GRAPH_MEDIA_TYPE, Identity, read_identity
+from workers.export.decoder import exporter as decoder
 from workers.export.parity import Parity, ServedGraph
+from workers.export.port import Exporter
 from workers.runtime.context import Context
 from workers.runtime.errors import JobError
 
+_EXPORTERS: Final[Mapping[str, Exporter]] = {"text-classification": encoder, "text-generation": decoder}
 _STEPS: Final = 3
 _INSTRUCTION_SETS: Final = ("avx", "amx", "fma", "sse4", "asimd", "sve", "i8mm", "bf16")
 
@@ -26,7 +31,7 @@ def handle(spec: ExportSpec, context: Context) -> ExportResult:
     context.stage("reading the base model")
     folder = fetch_base(spec.model_version.identity.base.uri, context.sources)
     adapter = read_adapter(context.artifacts.fetch(spec.model_version.adapter))
-    exporter = EXPORTERS[adapter.identity.task.type]
+    exporter = _EXPORTERS[adapter.identity.task.type]
     base = exporter.load(folder)
     check_fits(base, adapter)
     template = exporter.chat_template(base, adapter)

@@ -7,8 +7,8 @@ import sys
 import threading
 
 from processes.arguments import Arguments
+from processes.file_permissions import keep_private
 from processes.logs import log_to_stderr
-from processes.private import keep_private
 from schemas.jobs import JOB_KINDS
 from workers.runtime.api import Api, Refused
 from workers.runtime.doorbell import open_doorbell

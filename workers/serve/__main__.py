@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from processes.arguments import Arguments
+from processes.file_permissions import keep_private
 from processes.logs import log_to_stderr
 from processes.memory import settle
-from processes.private import keep_private
 from processes.slow_clients import allow_many_connections, impatient
 from processes.stopping import GATEWAY_DRAIN_SECONDS
 from schemas.faults import in_words

@@ -22,7 +22,7 @@ from workers.runtime.errors import JobError
 from workers.tasks.learner import Learner, Validated, learner_module
 from workers.tasks.text_classification.learner import ClassificationLearner
 from workers.train.loop import fit
-from workers.train.private import train_privately
+from workers.train.private_run import train_privately
 
 
 @dataclass(frozen=True)

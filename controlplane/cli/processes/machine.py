@@ -13,8 +13,8 @@ from controlplane.cli.output import terminal
 from controlplane.settings import Settings
 from controlplane.store import schema
 from controlplane.store.database import Database
+from processes.file_permissions import make_home
 from processes.logs import log_to_stderr
-from processes.private import make_home
 
 
 def open_database(settings: Settings) -> Database:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sqlmodel import col, update
 
-from controlplane.domain.lease import presence_seconds
+from controlplane.domain.lease_expiry import presence_seconds
 from controlplane.store.insert import insert_once
 from controlplane.store.tables import ApiReplicaRow
 from controlplane.store.unit_of_work import UnitOfWork

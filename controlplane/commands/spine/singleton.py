@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from controlplane.commands.spine import leases
+from controlplane.commands.spine import singleton_leases
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
 
@@ -25,7 +25,7 @@ class Singleton:
         """The fence while this process is the active one, renewed every third of the lease; else None."""
         if time.monotonic() >= self._ask_at:
             with self._database.begin(self.owner) as uow:
-                self.fence = leases.acquire(uow, self.name, self.owner, self._seconds)
+                self.fence = singleton_leases.acquire(uow, self.name, self.owner, self._seconds)
             self._ask_at = time.monotonic() + self._seconds / 3
         return self.fence
 
@@ -33,7 +33,7 @@ class Singleton:
     def begin(self, fence: int) -> Iterator[UnitOfWork]:
         """A unit of work of the active one. Raises LostLease, and commits nothing, when somebody else is."""
         with self._database.begin(self.owner) as uow:
-            leases.check_fence(uow, self.name, self.owner, fence)
+            singleton_leases.check_fence(uow, self.name, self.owner, fence)
             yield uow
 
     def lose(self) -> None:
@@ -45,5 +45,5 @@ class Singleton:
         """Let the next one begin at once."""
         if self.fence is not None:
             with self._database.begin(self.owner) as uow:
-                leases.release(uow, self.name, self.owner)
+                singleton_leases.release(uow, self.name, self.owner)
         self.lose()

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from controlplane.domain.analysis.arrived import Arrived, sum_arrived
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, Cohort, OpenBlock, Window
+from controlplane.domain.analysis.unit_counts import Arrived, sum_arrived
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import Arm
 

@@ -5,10 +5,10 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from controlplane.domain.analysis.arrived import END_METRICS, Arrived
 from controlplane.domain.analysis.blocks import remake, remake_share
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, ratio_log_e
+from controlplane.domain.analysis.unit_counts import END_METRICS, Arrived
 from controlplane.domain.analysis.verdict import Assessment, MetricEvidence, ShareEvidence, assess, e_value
 from schemas.rollouts import CanaryPolicy
 

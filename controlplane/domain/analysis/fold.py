@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from controlplane.domain.analysis.arrivals import Arrivals, Draft, Seconds, draft
-from controlplane.domain.analysis.arrived import Arrived, end_metric, sum_arrived
 from controlplane.domain.analysis.blocks import add_block, add_share, block_of
 from controlplane.domain.analysis.cohorts import Cohorts, Label, label_wait
 from controlplane.domain.analysis.dispersion import dispersion_of
@@ -23,6 +22,7 @@ from controlplane.domain.analysis.state import (
     StepUnits,
     ratio_log_e,
 )
+from controlplane.domain.analysis.unit_counts import Arrived, end_metric, sum_arrived
 from schemas.rollouts import CanaryPolicy
 from schemas.serving import Observation
 

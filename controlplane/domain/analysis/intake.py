@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from controlplane.domain.analysis.arrivals import Seconds
-from controlplane.domain.analysis.arrived import Arrived, arrived, arrived_at
 from controlplane.domain.analysis.cohorts import Label
 from controlplane.domain.analysis.state import AnalysisState, GenerationState, StepState
+from controlplane.domain.analysis.unit_counts import Arrived, arrived, arrived_at
 from schemas.serving import GenerationSecond, Observation, SessionUnit
 
 

@@ -6,10 +6,10 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.dispersion import Dispersion
 from controlplane.domain.analysis.eprocess import ODDS_RATIOS, Counts, Forecast, harm_log_e, sum_counts
 from controlplane.domain.analysis.sample_ratio import log_bayes_factor
+from controlplane.domain.analysis.unit_counts import Arrived
 from schemas.rollouts import CanaryPolicy, CanaryVerdict
 from schemas.serving import CanaryMetricName
 

@@ -6,9 +6,9 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, MetricState
+from controlplane.domain.analysis.unit_counts import Arrived
 from schemas.rollouts import CanaryPolicy, CanaryVerdict
 from schemas.serving import CanaryMetricName
 

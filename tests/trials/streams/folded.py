@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from controlplane.domain.analysis.arrived import Arrived, arrived, arrived_at, sum_arrived
 from controlplane.domain.analysis.state import AnalysisState
+from controlplane.domain.analysis.unit_counts import Arrived, arrived, arrived_at, sum_arrived
 from schemas.serving import GenerationSecond
 from tests.trials.streams.account import Row
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from controlplane.domain.claims import Claim
+from controlplane.domain.result_claims import Claim
 from controlplane.kinds import contradiction
 from schemas.artifacts import Split
 from schemas.jobs import JobResult, JobSpec

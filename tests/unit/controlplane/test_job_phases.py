@@ -19,7 +19,7 @@ from controlplane.domain.job import (
     backoff_seconds,
     next_phase,
 )
-from controlplane.domain.lease import live_since, presence_seconds
+from controlplane.domain.lease_expiry import live_since, presence_seconds
 from controlplane.domain.roles import INCLUDES, may
 from schemas.phases import FINAL_JOB_PHASES, JobPhase
 from schemas.roles import Role

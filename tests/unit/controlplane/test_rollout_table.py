@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.domain.analysis.arrived import Arrived
+from controlplane.domain.analysis.unit_counts import Arrived
 from controlplane.domain.analysis.verdict import Assessment, Ladder
 from controlplane.domain.rollout import (
     TRANSITIONS,

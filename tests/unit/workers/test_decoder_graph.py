@@ -25,8 +25,8 @@ from workers.adapters.forms.low_rank.change import LowRankChange
 from workers.base.chat import open_chat_template
 from workers.base.loading import load_causal_lm
 from workers.export.decoder.builder import build_graph
+from workers.export.decoder.graph_rewrite import choose_places
 from workers.export.decoder.parity import measure_parity
-from workers.export.decoder.surgery import choose_places
 from workers.export.handler import handle
 from workers.export.parity import ServedGraph
 from workers.graph.decoder.decoding import Decoding

@@ -12,7 +12,7 @@ from tests.support.builders.decoders import build_tiny_decoder, round_to_int4
 from tests.support.workbench import Workbench
 from workers.adapters.forms.low_rank.modules import all_linear
 from workers.base.loading import load_causal_lm
-from workers.export.decoder.surgery import find_targets
+from workers.export.decoder.graph_rewrite import find_targets
 from workers.graph.decoder.decoding import Decoding
 from workers.graph.decoder.offline import OfflineDecoder
 from workers.runtime.errors import JobError

@@ -14,14 +14,14 @@ from tests.support.builders.models import model_ref
 from tests.support.builders.rows import Row, planted_rows
 from tests.support.builders.specs import HEAD, frozen_head, lora, train_spec
 from tests.support.workbench import Workbench
-from tests.unit.workers.test_train_privacy import spent_delta
+from tests.unit.workers.test_train_dp_head import spent_delta
 from workers.adapters.files import read_adapter
 from workers.base.loading import load_base
 from workers.base.tokenizer import TextTokenizer
 from workers.tasks.text_classification.classifier import Classifier
 from workers.tasks.text_classification.features import SCALE
+from workers.train.dp_head import NOT_CHARGED, default_learning_rate, fit_private_head, label_of, plan_budget
 from workers.train.handler import handle
-from workers.train.privacy import NOT_CHARGED, default_learning_rate, fit_private_head, label_of, plan_budget
 
 
 def row_gradient(weights: Tensor, row: Tensor, target: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from tests.support.builders.specs import HEAD
 from tests.support.workbench import Workbench
 from workers.adapters.files import read_adapter
 from workers.tasks.text_classification.features import SCALE
+from workers.train.dp_head import fit_private_head, gaussian_noise, plan_budget
 from workers.train.handler import handle
-from workers.train.privacy import fit_private_head, gaussian_noise, plan_budget
 
 CLIP, MULTIPLIER, ROWS, FEATURES = 0.5, 4.0, 50, 4000
 # 4,000 draws: the standard error of a standard deviation is 1.1 %, of a correlation 1.6 %; each bound is five of them.

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import onnx
 
 from schemas.artifacts import Digest
@@ -14,11 +13,12 @@ from workers.adapters.forms.low_rank.modules import all_linear
 from workers.base.arrays import Floats
 from workers.base.chat import ChatTemplate, read_chat_template
 from workers.base.loading import Base, load_causal_lm
+from workers.export.adapter_conversion import decoder_inputs
+from workers.export.base_graph import IDENTITY_KEY, Identity
 from workers.export.decoder.builder import build_graph
+from workers.export.decoder.graph_rewrite import add_update_paths, choose_places, find_targets
 from workers.export.decoder.parity import measure_parity
-from workers.export.decoder.surgery import add_update_paths, choose_places, find_targets
-from workers.export.onnx import IDENTITY_KEY, Identity
-from workers.graph.decoder.form import LORA_A, LORA_B, DecoderForm, Target
+from workers.graph.decoder.form import DecoderForm
 from workers.graph.file import MAX_BYTES
 from workers.runtime.errors import JobError
 
@@ -71,36 +71,12 @@ def build_base_graph(base: Base, adapter: Adapter, identity: Identity, workdir: 
 
 
 def graph_inputs(adapter: Adapter, base_graph: Path) -> dict[str, Floats]:
-    """A version's rows of the tables, but for those of targets that it leaves alone."""
-    form = read_form(base_graph)
-    found: dict[str, Floats] = {}
-    for target in form.targets:
-        found |= _packed(target, adapter)
-    return found
+    return decoder_inputs(adapter, read_form(base_graph))
 
 
 def read_form(graph: Path) -> DecoderForm:
     model: Any = onnx.load(str(graph), load_external_data=False)
     return DecoderForm.read({entry.key: entry.value for entry in model.metadata_props}, graph.name)
-
-
-def _packed(target: Target, adapter: Adapter) -> dict[str, Floats]:
-    """Layers that are computed at once have their factors side by side: A of all, and B block by block."""
-    factors = adapter.low_rank.factors
-    rank = sum(factors[path].a.shape[0] for path, _ in target.parts if path in factors)
-    if not rank:
-        return {}
-    a = np.zeros((target.inputs, rank), np.float32)
-    b = np.zeros((rank, target.outputs), np.float32)
-    row = column = 0
-    for path, width in target.parts:
-        if path in factors:
-            r = factors[path].a.shape[0]
-            a[:, row : row + r] = factors[path].a.T
-            b[row : row + r, column : column + width] = factors[path].b.T
-            row += r
-        column += width
-    return {f"{target.name}.{LORA_A}": a, f"{target.name}.{LORA_B}": b}
 
 
 def _check_sizes(config: Any, widths: Mapping[str, tuple[int, int]]) -> None:

@@ -183,7 +183,7 @@ COMMANDS: Final = (
         "A key is taken before the effect and answered in its transaction; here it is stored afterwards, in another.",
         (
             Edit(
-                "controlplane.api.call:Call.write",
+                "controlplane.api.request_context:Call.write",
                 """        with self.site.database.begin(self.principal.name) as uow:
             if attempt and (row := take_key(uow, attempt)):
                 return self._response(row.status, {**row.headers, "idempotent-replayed": "true"}, row.body)

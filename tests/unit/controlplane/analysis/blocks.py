@@ -1,8 +1,8 @@
 """Reads what a fold has made of traffic."""
 
-from controlplane.domain.analysis.arrived import sum_arrived
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.state import AnalysisState, MetricState
+from controlplane.domain.analysis.unit_counts import sum_arrived
 from schemas.serving import Observation
 from tests.unit.controlplane.analysis.traffic import cell, observed
 

@@ -5,10 +5,10 @@ from math import log
 
 import pytest
 
-from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.explain import decision_inputs, explain, recompute, stored_policy
 from controlplane.domain.analysis.state import AnalysisState
+from controlplane.domain.analysis.unit_counts import Arrived
 from controlplane.domain.analysis.verdict import Assessment, Ladder, MetricEvidence, ShareEvidence, assess
 from schemas.rollouts import AbandonedMetric, CanaryPolicy
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.cohorts import Label
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, begin, conclude, enter
+from controlplane.domain.analysis.unit_counts import Arrived
 from schemas.serving import Observation, UnitEnd
 from tests.unit.controlplane.analysis.blocks import closed, error_of, open_blocks, steady, wrong_of
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, PATIENT, cell, folded, labels_of, observed, started

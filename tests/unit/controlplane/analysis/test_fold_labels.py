@@ -1,11 +1,11 @@
 """The fold of labels: which cohort they belong to, how long they are waited for, and what has none."""
 
-from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.cohorts import Label
 from controlplane.domain.analysis.dispersion import dispersion_of
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, MetricState
+from controlplane.domain.analysis.unit_counts import Arrived
 from schemas.rollouts import AbandonedMetric, CanaryPolicy, ErrorMetric
 from tests.unit.controlplane.analysis.blocks import closed, error_of, steady, wrong_of
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, PATIENT, cell, folded, labels_of, observed, started

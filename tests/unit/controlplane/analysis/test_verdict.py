@@ -4,10 +4,10 @@ from math import log
 
 import pytest
 
-from controlplane.domain.analysis.arrived import Arrived
 from controlplane.domain.analysis.eprocess import Counts
 from controlplane.domain.analysis.fold import Batch, fold
 from controlplane.domain.analysis.state import AnalysisState, MetricState, begin, enter
+from controlplane.domain.analysis.unit_counts import Arrived
 from controlplane.domain.analysis.verdict import Assessment, assess, e_value, invalid_for_good, next_step
 from schemas.rollouts import CanaryPolicy
 from tests.unit.controlplane.analysis.traffic import BOTH, ERRORS, cell, folded, labels_of, observed, started

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from controlplane.client.imports import keep_copy
-from processes.private import make_home
+from processes.file_permissions import make_home
 from tests.support.disk import Disk
 from workers.runtime.errors import SourceError
 from workers.runtime.sources import Sources

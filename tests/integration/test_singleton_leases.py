@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controlplane.commands.spine import leases
+from controlplane.commands.spine import singleton_leases
 from controlplane.errors import LostLease
 from controlplane.store.database import Database
 from controlplane.store.unit_of_work import UnitOfWork
@@ -13,12 +13,12 @@ from controlplane.store.unit_of_work import UnitOfWork
 
 def acquire(database: Database, owner: str, seconds: float = 60) -> int | None:
     with database.begin("test") as uow:
-        return leases.acquire(uow, "relay", owner, seconds)
+        return singleton_leases.acquire(uow, "relay", owner, seconds)
 
 
 def check(database: Database, owner: str, fence: int) -> None:
     with database.begin("test") as uow:
-        leases.check_fence(uow, "relay", owner, fence)
+        singleton_leases.check_fence(uow, "relay", owner, fence)
 
 
 def test_a_held_lease_is_renewed_by_its_owner_only(database: Database) -> None:
@@ -68,10 +68,10 @@ def test_an_expired_lease_that_nobody_took_is_still_its_owners(database: Databas
 def test_a_released_lease_is_free_at_once(database: Database) -> None:
     first = acquire(database, "a")
     with database.begin("test") as uow:
-        leases.release(uow, "relay", "b")
+        singleton_leases.release(uow, "relay", "b")
     assert acquire(database, "b") is None
     with database.begin("test") as uow:
-        leases.release(uow, "relay", "a")
+        singleton_leases.release(uow, "relay", "a")
     assert first is not None
     assert acquire(database, "b") == first + 1
 

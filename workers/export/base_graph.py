@@ -1,4 +1,4 @@
-"""The base graph, whose LoRA factors and head are inputs, and the adapter file that supplies them."""
+"""What a base graph was exported for; and an encoder's, whose LoRA factors, virtual tokens and head are inputs."""
 
 import json
 import logging
@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 import torch
 from torch import Tensor, nn
 
@@ -19,14 +18,12 @@ from workers.adapters.files import Adapter
 from workers.adapters.forms.low_rank.modules import lora_layers, target_paths
 from workers.adapters.forms.virtual_tokens.change import INPUT
 from workers.adapters.forms.virtual_tokens.modules import encode_after
-from workers.base.arrays import Floats
 from workers.base.loading import Base
 from workers.runtime.errors import JobError
 from workers.tasks.text_classification.classifier import LinearHead
 from workers.tasks.text_classification.features import features
 
 GRAPH_MEDIA_TYPE: Final = "application/onnx"
-ADAPTER_MEDIA_TYPE: Final = "application/vnd.onnxruntime.adapter"
 _OPSET: Final = 18
 IDENTITY_KEY: Final = "graftwork.graph.v1"
 # Sizes while tracing: no two equal and none 1, so that none is mistaken for another or for a constant.
@@ -72,26 +69,6 @@ def read_identity(graph: Path) -> Identity:
         raise JobError("base_graph is no base graph of ours: it does not say which base it was exported from")
     identity: Identity = json.loads(entries[IDENTITY_KEY])
     return identity
-
-
-def graph_inputs(adapter: Adapter) -> dict[str, Floats]:
-    """What a version gives to its base graph."""
-    inputs = adapter.change.graph_inputs() | {
-        "head.weight": adapter.linear_head.weight.T,
-        "head.bias": adapter.linear_head.bias,
-    }
-    return {name: np.ascontiguousarray(inputs[name], dtype=np.float32) for name in sorted(inputs)}
-
-
-def write_onnx_adapter(inputs: Mapping[str, Floats], path: Path) -> None:
-    # OrtValues alias the arrays' memory: both must live until the file is written, else it holds garbage.
-    values = {name: ort.OrtValue.ortvalue_from_numpy(array) for name, array in inputs.items()}
-    adapter = ort.AdapterFormat()
-    adapter.set_adapter_version(1)
-    adapter.set_model_version(1)
-    adapter.set_parameters(values)
-    adapter.export_adapter(str(path))
-    del values
 
 
 class _Traced(nn.Module):

@@ -9,7 +9,7 @@ from schemas.jobs.results import PrivacyLabel
 from schemas.jobs.train import Privacy
 from workers.tasks.text_classification.features import SCALE
 from workers.tasks.text_classification.learner import ClassificationLearner, read_texts
-from workers.train.privacy import (
+from workers.train.dp_head import (
     fit_private_head,
     fold_centre,
     head_parameters,

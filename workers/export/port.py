@@ -1,21 +1,18 @@
 """What an export asks of a task: how its base graph is made, what a version gives to it, and how the two compare."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from workers.adapters.files import Adapter
 from workers.base.arrays import Floats
 from workers.base.chat import ChatTemplate
 from workers.base.loading import Base
-from workers.export import encoder
-from workers.export.decoder import exporter as decoder
-from workers.export.onnx import Identity
+from workers.export.base_graph import Identity
 from workers.export.parity import Parity, ServedGraph
 
 
 class Exporter(Protocol):
-    """A module of this folder."""
+    """A module: `encoder` of this folder, `exporter` of `decoder`."""
 
     def load(self, folder: Path) -> Base: ...
 
@@ -36,6 +33,3 @@ class Exporter(Protocol):
     def measure_parity(self, graph: ServedGraph, base: Base, adapter: Adapter, rows: int) -> Parity:
         """`base`'s weights are changed by it."""
         ...
-
-
-EXPORTERS: Final[Mapping[str, Exporter]] = {"text-classification": encoder, "text-generation": decoder}

@@ -18,9 +18,8 @@ from workers.runtime.errors import JobError
 from workers.tasks.text_classification.classifier import LinearHead
 from workers.tasks.text_classification.features import SCALE
 from workers.tasks.text_classification.reference import reference_classifier
-from workers.train import privacy as privacy_of_training
-from workers.train.handler import handle
-from workers.train.privacy import (
+from workers.train import dp_head
+from workers.train.dp_head import (
     fit_private_head,
     fold_centre,
     gaussian_noise,
@@ -28,6 +27,7 @@ from workers.train.privacy import (
     noise_warning,
     plan_budget,
 )
+from workers.train.handler import handle
 
 EPSILON_8 = Privacy(epsilon=8, delta=1e-5)
 
@@ -58,7 +58,7 @@ def test_only_the_accountant_s_own_warnings_are_silenced(monkeypatch: pytest.Mon
             warnings.warn("planted", category, stacklevel=2)
         return 3.8
 
-    monkeypatch.setattr(privacy_of_training, "get_noise_multiplier", accounted)
+    monkeypatch.setattr(dp_head, "get_noise_multiplier", accounted)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         assert plan_budget(EPSILON_8).noise_multiplier == 3.8
