@@ -14,7 +14,7 @@ from schemas.serving import Arm, PredictionClaims
 from tests.trials.streams.plan import Planned
 from tests.trials.streams.seen import Ending, Seen
 
-AT_ONCE: Final = 12
+AT_ONCE: Final = 24
 PATH: Final = "/v1/chat/completions"
 IDLE_SECONDS: Final = 3.0
 """A gateway closes an idle connection after 5 s: one that may be closing is not used again."""

@@ -20,9 +20,9 @@ LEG: Final = 1000
 GATEWAYS: Final = ("gateway-1", "gateway-2")
 API: Final = "api"
 MOST_PIECES, MOST_TOKENS = 15, 40
-MOST_PATIENCE: Final = 0.05
+MOST_PATIENCE: Final = 0.02
 """Seconds until somebody hangs up who waits for no piece: some are not heard yet, some are answered already."""
-MOST_THOUGHT: Final = 0.5
+MOST_THOUGHT: Final = 0.1
 """Seconds between an answer and the next question."""
 
 
