@@ -69,9 +69,12 @@ class Callers:
                 if (boot := gateway.boot) is not None:
                     http = await lines.to(gateway.url, boot)
                     try:
-                        return await self._send(planned, http, boot)
+                        seen = await self._send(planned, http, boot)
                     except NotSent:
                         continue
+                    if seen.ending == "left":
+                        await lines.drop(gateway.url)
+                    return seen
             await asyncio.sleep(NOBODY_THERE_SECONDS)
 
     async def _send(self, planned: Planned, http: httpx.AsyncClient, boot: UUID) -> Seen:
@@ -159,6 +162,11 @@ class _Lines:
         http = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits)
         self._open[url] = (boot, http)
         return http
+
+    async def drop(self, url: str) -> None:
+        """httpcore may never give back the connection of a request that was cancelled while it was being sent."""
+        _, http = self._open.pop(url)
+        await http.aclose()
 
     async def close(self) -> None:
         for _, http in self._open.values():
