@@ -56,6 +56,15 @@ def resolve(line: str) -> tuple[Any, typer.Context, list[str]]:
     return command, context, words
 
 
+def test_a_file_that_a_document_names_is_there() -> None:
+    """Words in capitals stand for a name: `controlplane/kinds/KIND.py`."""
+    folders = (*PACKAGES, "deploy", "tests")
+    files = [str(file.relative_to(ROOT)) for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    named = {name for text in DOCUMENTS.values() for name in re.findall(r"`([a-z_/.]+\.py)`", text) if "/" in name}
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not any(f"/{file}".endswith(f"/{name}") for file in files)] == []
+
+
 def test_there_are_commands_to_check() -> None:
     assert len(typed()) > 10
     assert len(NAMED.findall(TEXT)) > 5
