@@ -1,4 +1,4 @@
-"""What a base graph was exported for; and an encoder's, whose LoRA factors, virtual tokens and head are inputs."""
+"""What a base graph is for; and an encoder's: factors, virtual tokens and head of a version are its inputs."""
 
 import json
 import logging
