@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -12,6 +13,8 @@ from tests.trials.chaos.proofs import Prover
 from tests.trials.chaos.proxy import How
 from tests.trials.chaos.site import ChaosSite
 
+LONGEST_WAIT_SECONDS: Final = 3.0
+LOOK_SECONDS: Final = 0.01
 WHOLE: Final = ("supervisor", "everything")
 """With it goes every gateway of the machine."""
 
@@ -49,6 +52,7 @@ def _gateways_hit(site: ChaosSite, fault: Fault) -> list[str]:
 
 def kill(prover: Prover, fault: Fault) -> list[Recovery]:
     part = prover.site.parts[fault.part]
+    _until_at_work(prover.site, fault.part)
     began = time.monotonic()
     part.kill()
     time.sleep(fault.seconds)
@@ -60,6 +64,7 @@ def stop(prover: Prover, fault: Fault) -> list[Recovery]:
     part = prover.site.parts[fault.part]
     if fault.part in prover.site.gateways():
         prover.ledger.note("pauses", Pause(fault.part, time.time()))
+    _until_at_work(prover.site, fault.part)
     part.pause()
     try:
         time.sleep(fault.seconds)
@@ -69,6 +74,7 @@ def stop(prover: Prover, fault: Fault) -> list[Recovery]:
 
 
 def restart(prover: Prover, fault: Fault) -> list[Recovery]:
+    _until_at_work(prover.site, fault.part)
     began = time.monotonic()
     prover.site.parts[fault.part].restart()
     return [_proved(prover, fault, fault.part, began)]
@@ -118,6 +124,16 @@ def jump_clock(prover: Prover, fault: Fault) -> list[Recovery]:
     finally:
         clock.set()
     return [recovery]
+
+
+def _until_at_work(site: ChaosSite, part: str) -> None:
+    """A worker is hit in the middle of a job, however fast the machine is, unless none comes to it."""
+    until = time.monotonic() + LONGEST_WAIT_SECONDS
+    while PARTS[site.topology][part] == "worker" and time.monotonic() < until:
+        with suppress(OSError):
+            if site.peek().is_at_work(part):
+                return
+        time.sleep(LOOK_SECONDS)
 
 
 def _proved(prover: Prover, fault: Fault, part: str, since: float) -> Recovery:

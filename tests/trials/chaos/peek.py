@@ -29,6 +29,10 @@ class Peek:
         """Whatever changes when it is taken or renewed."""
         return str(self.one(f"SELECT cast(until AS text) FROM lease WHERE name = '{name}'"))
 
+    def is_at_work(self, worker: str) -> bool:
+        """It holds the lease of a job."""
+        return bool(self.one(f"SELECT count(*) FROM job WHERE phase = 'Running' AND owner = '{worker}'"))
+
     def _one(self, query: str) -> Any:
         if self._url.startswith("sqlite:///"):
             connection = sqlite3.connect(f"file:{self._url.removeprefix('sqlite:///')}?mode=ro", uri=True, timeout=10)

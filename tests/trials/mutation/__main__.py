@@ -21,11 +21,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.trials.mutation", description=__doc__)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--only-report", action="store_true", help="of the last run, with today's explanations")
-    parser.add_argument("mutants", nargs="*", help="try these again: names as mutmut has them, `*` for anything")
+    parser.add_argument("mutants", nargs="*", help="these only: names as mutmut has them, `*` for anything")
     options = parser.parse_args()
     if not options.only_report:
         mutants.run(options.processes, options.mutants)
-    result = document(list(mutants.found()), explanations(), commit(), datetime.now(UTC).date().isoformat())
+    today, earlier = datetime.now(UTC).date().isoformat(), json.loads(RESULT.read_text())
+    result = document(list(mutants.found()), explanations(), commit(), today, earlier)
     RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
     PAGE.write_text(page(result))
     for fault in (found := faults(result)):

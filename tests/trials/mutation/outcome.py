@@ -33,20 +33,35 @@ Explanations = Mapping[str, Mapping[str, str]]
 """Function to edit to the reason why no test can, or need, see it."""
 
 
-def document(mutants: Sequence[Mutant], explanations: Explanations, commit: str, on: str) -> dict[str, Any]:
-    """Everything that the page and its reader's next question need."""
+def document(
+    mutants: Sequence[Mutant],
+    explanations: Explanations,
+    commit: str,
+    on: str,
+    earlier: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Everything that the page and its reader's next question need.
+
+    A module of which nothing was tried keeps what an earlier result says of it.
+    """
     modules: dict[str, Counter[str]] = {}
     for mutant in mutants:
         modules.setdefault(module_of(mutant), Counter())[mutant.status] += 1
+    before = {"modules": {}, "survivors": [], "played": {}} if earlier is None else earlier
+    kept = {name for name, counts in modules.items() if {*counts} == {NOT_TRIED} and name in before["modules"]}
+    survivors = [
+        {"function": mutant.function, "edit": mutant.edit, "why": _why(mutant, explanations)}
+        for mutant in sorted(mutants)
+        if mutant.status in MISSED
+    ]
+    survivors += [one for one in before["survivors"] if one["function"].split(":")[0] in kept]
     return {
-        "commit": commit,
-        "on": on,
-        "modules": {name: dict(sorted(counts.items())) for name, counts in sorted(modules.items())},
-        "survivors": [
-            {"function": mutant.function, "edit": mutant.edit, "why": _why(mutant, explanations)}
-            for mutant in sorted(mutants)
-            if mutant.status in MISSED
-        ],
+        "modules": {
+            name: before["modules"][name] if name in kept else dict(sorted(counts.items()))
+            for name, counts in sorted(modules.items())
+        },
+        "played": {name: before["played"][name] if name in kept else f"{on}, {commit}" for name in sorted(modules)},
+        "survivors": sorted(survivors, key=lambda one: one["function"]),
     }
 
 
@@ -80,14 +95,16 @@ def faults(result: Mapping[str, Any]) -> list[str]:
 
 def page(result: Mapping[str, Any]) -> str:
     """docs/mutation-testing.md."""
-    rows = [_row(name, counts) for name, counts in result["modules"].items()]
+    rows = [f"{_row(name, counts)} {result['played'][name]} |" for name, counts in result["modules"].items()]
     table = [
-        "| module | mutants | seen of those tried | by a test | by types | never ends | survive | not tried |",
-        "|---|---|---|---|---|---|---|---|",
+        "| module | mutants | seen of those tried | by a test | by types | never ends | survive | not tried | played |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    summary = f"Last result: {result['on']}, commit {result['commit']}."
+    summary = (
+        "Last result; `played` says when, and at which commit: what has not changed is not played at every change."
+    )
     lines = [HEAD.format(minimum=MINIMUM), summary, *_not_measured(result["modules"])]
-    lines += ["", *table, *rows, _row("**all**", total(result)), ""]
+    lines += ["", *table, *rows, f"{_row('**all**', total(result))}  |", ""]
     return "\n".join([*lines, "## What survives, and why that is right", "", *_survivors(result["survivors"])])
 
 

@@ -4,6 +4,8 @@ from typing import Final
 
 from tests.trials.chaos.mutations.mutation import Edit, Mutation
 
+LONG_OUTAGES: Final = tuple(f"kill broker for {seconds}." for seconds in range(11, 19))
+"""Longer than our producers try by themselves."""
 EVENTS: Final = (
     Mutation(
         "outbox-outside-the-transaction",
@@ -82,7 +84,7 @@ EVENTS: Final = (
             ),
         ),
         topologies=("kafka",),
-        hit_by=("kill relay", "kill broker", "stop broker"),
+        hit_by=("kill relay", "kill broker", "stop broker", *LONG_OUTAGES),
     ),
     Mutation(
         "relay-asks-for-no-acknowledgement",
@@ -119,7 +121,7 @@ EVENTS: Final = (
             ),
         ),
         topologies=("kafka",),
-        hit_by=("kill broker", "restart broker", "stop broker"),
+        hit_by=("kill broker", "restart broker", "stop broker", *LONG_OUTAGES),
     ),
 )
 

@@ -102,7 +102,7 @@ class Mutation:
     edits: tuple[Edit, ...]
     topologies: tuple[Topology, ...] = TOPOLOGIES
     hit_by: tuple[str, ...] = ()
-    """Words of a plan (`kill relay`, `train`): of the ordinary seeds, those that have one of them are played first."""
+    """Words of a plan (`kill relay`, `train`): of the ordinary seeds, those that have most of them are played first."""
 
     def apply(self, root: Path) -> None:
         """Raises NotFound when the source has moved on."""
@@ -111,9 +111,8 @@ class Mutation:
 
     def order(self, plans: Sequence[RoundPlan]) -> list[int]:
         """Seeds in the order in which they are played."""
-        likely = [plan.seed for plan in plans if self._hits(plan)]
-        return likely + [plan.seed for plan in plans if plan.seed not in likely]
+        return [plan.seed for plan in sorted(plans, key=self._hits, reverse=True)]
 
-    def _hits(self, plan: RoundPlan) -> bool:
+    def _hits(self, plan: RoundPlan) -> int:
         said = "\n".join(plan.lines())
-        return any(words in said for words in self.hit_by)
+        return sum(words in said for words in self.hit_by)

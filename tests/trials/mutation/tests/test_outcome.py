@@ -44,7 +44,7 @@ def test_the_page_shows_every_survivor_with_its_reason() -> None:
     text = page(document([*SEEN, SURVIVOR, UNTESTED], EXPLAINED, "c0ffee", "2026-11-29"))
     assert "- **x is never 1**" in text
     assert "- **not explained yet**" in text
-    assert "| a.b | 19 | 94.7% | 18 | 0 | 0 | 1 | 0 |" in text
+    assert "| a.b | 19 | 94.7% | 18 | 0 | 0 | 1 | 0 | 2026-11-29, c0ffee |" in text
     assert "| **all** | 20 | 90.0% | 18 | 0 | 0 | 2 | 0 |" in text
     assert "easured" not in text.split("Last result")[1].split("|")[0]
 
@@ -57,6 +57,16 @@ def test_what_was_not_tried_is_no_part_of_the_share_is_named_and_fails() -> None
     assert "Not measured: `a.d`.\nMeasured in part: `a.b`." in text
     assert "| a.d | 3 |  | 0 | 0 | 0 | 0 | 3 |" in text
     assert "| a.b | 19 | 100.0% | 18 | 0 | 0 | 0 | 1 |" in text
+
+
+def test_a_module_that_was_not_tried_keeps_what_was_found_before() -> None:
+    earlier = document([*SEEN, SURVIVOR, UNTESTED, Mutant("gone:f", "killed", "")], EXPLAINED, "c0ffee", "2026-11-29")
+    again = [Mutant("a.b:f", NOT_TRIED, ""), Mutant("a.c:h", "killed", ""), Mutant("a.d:f", NOT_TRIED, "")]
+    result = document(again, EXPLAINED, "decade", "2026-12-01", earlier)
+    assert result["modules"] == {"a.b": {"killed": 18, "survived": 1}, "a.c": {"killed": 1}, "a.d": {NOT_TRIED: 1}}
+    assert result["survivors"] == [one for one in earlier["survivors"] if one["function"] == SURVIVOR.function]
+    played = {"a.b": "2026-11-29, c0ffee", "a.c": "2026-12-01, decade", "a.d": "2026-12-01, decade"}
+    assert result["played"] == played
 
 
 def test_the_page_in_the_documentation_is_the_stored_result() -> None:
