@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -78,8 +79,9 @@ class Broker:
     def remove(self) -> None:
         """Kill it and delete its data."""
         if self.folder is not None:
-            if is_alive(self._pid()):
-                self.kill()
+            with suppress(FileNotFoundError):  # its folder was emptied while it was down
+                if is_alive(self._pid()):
+                    self.kill()
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def empty(self) -> None:
