@@ -64,10 +64,10 @@ def stop(prover: Prover, fault: Fault) -> list[Recovery]:
     part = prover.site.parts[fault.part]
     if fault.part in prover.site.gateways():
         prover.ledger.note("pauses", Pause(fault.part, time.time()))
-    _until_at_work(prover.site, fault.part)
+    job = _until_at_work(prover.site, fault.part)
     part.pause()
     try:
-        time.sleep(fault.seconds)
+        _while_stopped(prover.site, fault, job)
     finally:
         part.resume()
     return [_proved(prover, fault, fault.part, time.monotonic())]
@@ -126,14 +126,25 @@ def jump_clock(prover: Prover, fault: Fault) -> list[Recovery]:
     return [recovery]
 
 
-def _until_at_work(site: ChaosSite, part: str) -> None:
-    """A worker is hit in the middle of a job, however fast the machine is, unless none comes to it."""
+def _until_at_work(site: ChaosSite, part: str) -> str | None:
+    """A worker is hit in the middle of a job, however fast the machine is, unless none comes to it. The job."""
     until = time.monotonic() + LONGEST_WAIT_SECONDS
     while PARTS[site.topology][part] == "worker" and time.monotonic() < until:
         with suppress(OSError):
-            if site.peek().is_at_work(part):
-                return
+            if job := site.peek().job_of(part):
+                return job
         time.sleep(LOOK_SECONDS)
+    return None
+
+
+def _while_stopped(site: ChaosSite, fault: Fault, job: str | None) -> None:
+    """A worker that outlasts its lease wakes up, if it can be had, while another one does its job."""
+    until = time.monotonic() + fault.seconds
+    while (left := until - time.monotonic()) > 0:
+        with suppress(OSError):
+            if job is not None and site.peek().is_done_by_another(job, fault.part):
+                return
+        time.sleep(left if job is None else min(LOOK_SECONDS, left))
 
 
 def _proved(prover: Prover, fault: Fault, part: str, since: float) -> Recovery:

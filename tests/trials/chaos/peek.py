@@ -29,9 +29,15 @@ class Peek:
         """Whatever changes when it is taken or renewed."""
         return str(self.one(f"SELECT cast(until AS text) FROM lease WHERE name = '{name}'"))
 
-    def is_at_work(self, worker: str) -> bool:
-        """It holds the lease of a job."""
-        return bool(self.one(f"SELECT count(*) FROM job WHERE phase = 'Running' AND owner = '{worker}'"))
+    def job_of(self, worker: str) -> str | None:
+        """Whose lease it holds; None: of no job."""
+        found = self.one(f"SELECT cast(id AS text) FROM job WHERE phase = 'Running' AND owner = '{worker}'")
+        return None if found is None else str(found)
+
+    def is_done_by_another(self, job: str, worker: str) -> bool:
+        """The job runs, and this worker has lost it."""
+        where = f"cast(id AS text) = '{job}' AND phase = 'Running' AND owner <> '{worker}'"
+        return bool(self.one(f"SELECT count(*) FROM job WHERE {where}"))
 
     def _one(self, query: str) -> Any:
         if self._url.startswith("sqlite:///"):
