@@ -30,13 +30,13 @@ class Peek:
         return str(self.one(f"SELECT cast(until AS text) FROM lease WHERE name = '{name}'"))
 
     def job_of(self, worker: str) -> str | None:
-        """Whose lease it holds; None: of no job."""
-        found = self.one(f"SELECT cast(id AS text) FROM job WHERE phase = 'Running' AND owner = '{worker}'")
+        """Whose lease one of its lives holds; None: of no job."""
+        found = self.one(f"SELECT cast(id AS text) FROM job WHERE phase = 'Running' AND owner LIKE '{worker}-%'")
         return None if found is None else str(found)
 
     def is_done_by_another(self, job: str, worker: str) -> bool:
         """The job runs, and this worker has lost it."""
-        where = f"cast(id AS text) = '{job}' AND phase = 'Running' AND owner <> '{worker}'"
+        where = f"cast(id AS text) = '{job}' AND phase = 'Running' AND owner NOT LIKE '{worker}-%'"
         return bool(self.one(f"SELECT count(*) FROM job WHERE {where}"))
 
     def _one(self, query: str) -> Any:
