@@ -8,12 +8,12 @@ from typing import Final, cast
 
 from tests.trials.chaos.foundation import CANARY
 from tests.trials.chaos.invariants.expected import Cut, Pause, Trouble
-from tests.trials.chaos.plan import PARTS, Action, Fault
+from tests.trials.chaos.plan import LEASE_SECONDS, PARTS, Action, Fault
 from tests.trials.chaos.proofs import Prover
 from tests.trials.chaos.proxy import How
 from tests.trials.chaos.site import ChaosSite
 
-LONGEST_WAIT_SECONDS: Final = 3.0
+LONGEST_WAIT_SECONDS: Final = 4.0
 LOOK_SECONDS: Final = 0.01
 WHOLE: Final = ("supervisor", "everything")
 """With it goes every gateway of the machine."""
@@ -138,13 +138,17 @@ def _until_at_work(site: ChaosSite, part: str) -> str | None:
 
 
 def _while_stopped(site: ChaosSite, fault: Fault, job: str | None) -> None:
-    """A worker that outlasts its lease wakes up, if it can be had, while another one does its job."""
+    """A worker that outlasts its lease wakes up, if it can be had, while another one does its job: as a zombie."""
     until = time.monotonic() + fault.seconds
-    while (left := until - time.monotonic()) > 0:
+    if job is None or fault.seconds < LEASE_SECONDS:
+        time.sleep(fault.seconds)
+        return
+    peek = site.peek()
+    while time.monotonic() < until + LONGEST_WAIT_SECONDS:
         with suppress(OSError):
-            if job is not None and site.peek().is_done_by_another(job, fault.part):
+            if peek.is_done_by_another(job, fault.part) or (peek.is_over(job) and time.monotonic() > until):
                 return
-        time.sleep(left if job is None else min(LOOK_SECONDS, left))
+        time.sleep(LOOK_SECONDS)
 
 
 def _proved(prover: Prover, fault: Fault, part: str, since: float) -> Recovery:

@@ -39,6 +39,9 @@ class Peek:
         where = f"cast(id AS text) = '{job}' AND phase = 'Running' AND owner NOT LIKE '{worker}-%'"
         return bool(self.one(f"SELECT count(*) FROM job WHERE {where}"))
 
+    def is_over(self, job: str) -> bool:
+        return not self.one(f"SELECT count(*) FROM job WHERE cast(id AS text) = '{job}' AND finished_at IS NULL")
+
     def _one(self, query: str) -> Any:
         if self._url.startswith("sqlite:///"):
             connection = sqlite3.connect(f"file:{self._url.removeprefix('sqlite:///')}?mode=ro", uri=True, timeout=10)
