@@ -11,7 +11,7 @@ import psycopg
 from controlplane.store.database import Database
 from controlplane.store.upgrade import upgrade
 from tests.support.ports import free_ports
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, is_alive
 
 STRATEGIES_SINCE = 150_000
 """Version of a server; those before it copy files."""
@@ -62,8 +62,15 @@ class PostgresServer:
             if self._template:
                 self.drop_database(self._url_of(self._template))
             return
-        _postgres_sh("stop", self.folder)
+        if self._is_running(self.folder):
+            _postgres_sh("stop", self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @staticmethod
+    def _is_running(folder: Path) -> bool:
+        """A trial may have killed it, and leaves its file of the process id behind."""
+        file = folder / "data" / "postmaster.pid"
+        return file.is_file() and is_alive(int(file.read_text().splitlines()[0]))
 
     def _migrated_template(self) -> str:
         url = self.create_database(migrated=False)
