@@ -16,6 +16,7 @@ CanaryMetricName = Literal["error", "wrong", "abandoned"]
 Randomize = Literal["request", "session"]
 MAX_REFERENCE_CHARACTERS = 100_000
 """Characters of the text that feedback compares a generated one with."""
+KeyHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 UnitEnd = Literal["ok", "error", "abandoned"]
 """`abandoned`: the caller hung up before the first of the answer, and before the deadline. Each unit has one end."""
 
@@ -106,7 +107,7 @@ class ArmCounts(Strict):
 
 
 class SessionUnit(Strict):
-    key_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+    key_hash: KeyHash
     arm: Arm
     end: UnitEnd
 
@@ -141,13 +142,25 @@ class LostSecond(Observation):
 
 
 class LostUnits(Strict):
-    """What an earlier boot of this gateway had not sealed, under the old boot's id; nothing more comes of that boot.
+    """What an earlier boot of this gateway had not sealed, under the old boot's id; each second is taken once.
 
-    Its sealed seconds come first, each as the observation that it is. Without seconds: nothing was left.
+    A second of that boot that was sealed is told as the observation that it is, in its turn.
     """
 
     boot: UUID
     seconds: tuple[LostSecond, ...]
+    """In order."""
+    more: bool = False
+    """Another part follows. False: nothing more comes of that boot."""
+
+    @model_validator(mode="after")
+    def _of_one_boot_in_order(self) -> Self:
+        told = [second.second for second in self.seconds]
+        if told != sorted(set(told)):
+            raise ValueError(f"seconds {told}: expected each once, in order")
+        if strangers := {second.boot for second in self.seconds} - {self.boot}:
+            raise ValueError(f"seconds of boot {strangers.pop()}: expected those of boot {self.boot}")
+        return self
 
 
 class ObservationAnswer(Tolerant):

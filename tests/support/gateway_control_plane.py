@@ -7,6 +7,7 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 
+from schemas.problem import MEDIA_TYPE
 from schemas.serving import (
     GatewayBoot,
     GatewayReport,
@@ -55,26 +56,23 @@ class FakeControlPlane:
         async def observations(observation: Observation) -> Response:
             status = self.refuse(observation.second)
             if status != 200:
-                return JSONResponse({"detail": "refused by the test"}, status)
+                return JSONResponse({"detail": "refused by the test"}, status, media_type=MEDIA_TYPE)
             self.observations.append(observation)
             answer = ObservationAnswer(watermark=observation.second, lease_seconds=self.lease_seconds)
             return Response(answer.model_dump_json(), media_type="application/json")
 
     def _add_records(self, app: FastAPI) -> None:
-        @app.post("/v1/gateway/boots")
-        async def boots(boot: GatewayBoot) -> dict[str, str]:
+        @app.post("/v1/gateway/boots", status_code=204)
+        async def boots(boot: GatewayBoot) -> None:
             self.boots.append(boot)
-            return {}
 
-        @app.post("/v1/gateway/reports")
-        async def reports(report: GatewayReport) -> dict[str, str]:
+        @app.post("/v1/gateway/reports", status_code=204)
+        async def reports(report: GatewayReport) -> None:
             self.reports.append(report)
-            return {}
 
-        @app.post("/v1/gateway/lost-units")
-        async def lost(units: LostUnits) -> dict[str, str]:
+        @app.post("/v1/gateway/lost-units", status_code=204)
+        async def lost(units: LostUnits) -> None:
             self.lost.append(units)
-            return {}
 
     def _newer(self, after: int) -> bool:
         return self.generation is not None and self.generation.generation > after

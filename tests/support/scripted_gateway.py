@@ -94,13 +94,13 @@ class Gateway:
     def send_lost(self, boot: UUID, seconds: list[tuple[int, dict[str, Any]]]) -> Any:
         return self.send_left(boot, [(second, generation, True) for second, generation in seconds])
 
-    def send_left(self, boot: UUID, seconds: list[tuple[int, dict[str, Any], bool]]) -> Any:
+    def send_left(self, boot: UUID, seconds: list[tuple[int, dict[str, Any], bool]], *, more: bool = False) -> Any:
         """With whether units of that second never ended."""
         told = [
             {"boot": str(boot), "second": second, "generations": [generation], "unfinished": unfinished}
             for second, generation, unfinished in seconds
         ]
-        return self._client.post("/v1/gateway/lost-units", json={"boot": str(boot), "seconds": told})
+        return self._client.post("/v1/gateway/lost-units", json={"boot": str(boot), "seconds": told, "more": more})
 
     def prediction(
         self,

@@ -1,5 +1,6 @@
 """`python -m workers.runtime train evaluate …`: one worker for these kinds of jobs, or for `all`."""
 
+import argparse
 import logging
 import signal
 import socket
@@ -19,12 +20,16 @@ logger = logging.getLogger("workers.runtime")
 ALL = "all"
 """Every kind that there is."""
 JOIN_SECONDS = 0.5
+LONGEST_NAME = 150
+"""Of an owner's 200 characters."""
 
 
 def main() -> int:
     parser = Arguments(prog="graftwork worker", description="One worker for these kinds of jobs.")
     parser.add_argument("kinds", nargs="+", choices=(*JOB_KINDS, ALL), help="kinds of jobs that this worker does")
-    parser.add_argument("--name", default=socket.gethostname(), help="shown with its jobs; default: the host's name")
+    parser.add_argument(
+        "--name", type=_name, default=socket.gethostname(), help="shown with its jobs; default: the host's name"
+    )
     arguments = parser.parse_args()
     kinds = JOB_KINDS if ALL in arguments.kinds else arguments.kinds
     keep_private()
@@ -33,6 +38,12 @@ def main() -> int:
     with Api(settings.api_url, settings.token_value()) as api:
         doorbell = open_doorbell(api, settings, kinds)
         return supervise(Worker(api, doorbell, settings, kinds, arguments.name))
+
+
+def _name(text: str) -> str:
+    if not text.isprintable() or not 0 < len(text) <= LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}: expected 1 to {LONGEST_NAME} printable characters")
+    return text
 
 
 def supervise(worker: Worker) -> int:

@@ -2,18 +2,19 @@
 
 import logging
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from schemas.problem import MEDIA_TYPE
 from schemas.serving import GatewayBoot, GatewayReport, Generation, LostUnits, ObservationAnswer
 
 logger = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)
 
-TIMEOUT_SECONDS = 5.0
-_REFUSALS_THAT_PASS = frozenset({401, 403, 408, 425, 429})
+TIMEOUT_SECONDS: Final = 5.0
+_REFUSALS_THAT_PASS: Final = frozenset({401, 403, 408, 425, 429})
 """A token may be replaced and a quota may refill: tried again, the body is not at fault."""
 
 
@@ -65,7 +66,9 @@ class ControlPlane:
 
     async def _post(self, url: str, body: BaseModel) -> None:
         headers = {"content-type": "application/json"}
-        await self._send("POST", url, content=body.model_dump_json(), headers=headers)
+        response = await self._send("POST", url, content=body.model_dump_json(), headers=headers)
+        if response.status_code != httpx.codes.NO_CONTENT:
+            raise Unreachable(f"{response.status_code} from {url}: expected 204")
 
     async def _send(self, method: str, url: str, **options: object) -> httpx.Response:
         try:
@@ -76,6 +79,8 @@ class ControlPlane:
         if status >= httpx.codes.INTERNAL_SERVER_ERROR or status in _REFUSALS_THAT_PASS:
             raise Unreachable(f"{status} from {url}")
         if status >= httpx.codes.BAD_REQUEST:
+            if not response.headers.get("content-type", "").startswith(MEDIA_TYPE):
+                raise Unreachable(f"{status} from {url}, which the control plane has not said")
             raise Refused(status, response.text[:200])
         return response
 

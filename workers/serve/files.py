@@ -38,7 +38,9 @@ class GatewayFiles:
         return self.folder / f"{boot}.journal"
 
     def earlier_journals(self, boot: UUID) -> list[Path]:
-        return sorted(path for path in self.folder.glob("*.journal") if path != self.journal(boot))
+        """Ordinary files: what else has such a name is not ours."""
+        found = sorted(path for path in self.folder.glob("*.journal") if path != self.journal(boot))
+        return [path for path in found if path.is_file() and not path.is_symlink()]
 
     def keep(self, name: str, generation: Generation) -> None:
         """Replace the file in one step, readable by its owner only: it holds the signing key."""

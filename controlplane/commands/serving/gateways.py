@@ -90,8 +90,9 @@ def check_clock(now: datetime, second: int, field: str) -> None:
         )
 
 
-def find_boot(session: Session, boot: UUID) -> GatewayBootRow:
-    row = session.get(GatewayBootRow, boot, populate_existing=True)
+def find_boot(session: Session, boot: UUID, *, lock: bool = False) -> GatewayBootRow:
+    """With `lock` nobody else changes it before this transaction ends."""
+    row = session.get(GatewayBootRow, boot, populate_existing=True, with_for_update=lock or None)
     if row is None:
         raise NotFound(f"boot {boot} is not registered: a gateway registers its boot before it reports", field="boot")
     return row

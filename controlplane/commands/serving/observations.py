@@ -14,7 +14,7 @@ from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import GatewayBootRow, GenerationRow, ObservationRow, RolloutRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.rollouts import RolloutPolicy
-from schemas.serving import GenerationSecond, LostUnits, Observation, ObservationAnswer
+from schemas.serving import GenerationSecond, LostSecond, LostUnits, Observation, ObservationAnswer
 
 FOLD_AGE: Final = timedelta(seconds=30)
 """A canary whose rollout has not been folded for so long gets no more weight: nobody watches it."""
@@ -65,30 +65,30 @@ def take_lost_units(uow: UnitOfWork, lost: LostUnits) -> None:
     """What a dead boot had not sealed; what never ended is an error of its arm. A repeat changes nothing.
 
     It is known only now, so seconds that the fold has passed are put behind its horizon: an error that came late is
-    not to be censored. Both arms' are shifted alike. A second that this boot has told itself is not told again.
+    not to be censored. Both arms' are shifted alike. A second that this boot, or a part before this one, has told is
+    not told again.
     """
-    boot, now = find_boot(uow.session, lost.boot), uow.now()
+    boot, now = find_boot(uow.session, lost.boot, lock=True), uow.now()
     for observation in lost.seconds:
         check_clock(now, observation.second + boot.clock_offset, "seconds")
-    taken = uow.execute(
-        update(GatewayBootRow)
-        .where(col(GatewayBootRow.boot) == boot.boot, col(GatewayBootRow.lost).is_(False))
-        .values(lost=True)
-    )
-    if not taken:
-        return
     rollout = _watched(uow, boot.deployment)
-    earliest = 1 + max(boot.watermark, rollout.horizon if rollout else -1)
-    rows: dict[int, ObservationRow] = {}
+    first = 1 + rollout.horizon if rollout else 0
     for observation in lost.seconds:
         told_at = observation.second + boot.clock_offset
-        if told_at <= boot.watermark:
-            continue
-        second = max(told_at, earliest)
-        row = rows.setdefault(second, _row(boot, second, (), rollout))
-        row.generations = [*row.generations, *_dumped(observation.generations)]
-        row.lost = row.lost or observation.unfinished
-    uow.session.add_all(rows.values())
+        if told_at > boot.watermark and not boot.lost:
+            boot.watermark = told_at
+            if rollout is not None:
+                _keep_lost(uow, boot, max(told_at, first), observation, rollout)
+    boot.lost = boot.lost or not lost.more
+    uow.session.add(boot)
+
+
+def _keep_lost(uow: UnitOfWork, boot: GatewayBootRow, second: int, lost: LostSecond, rollout: Watched) -> None:
+    """Beside others that were put into the same second."""
+    row = uow.session.get(ObservationRow, (boot.boot, second)) or _row(boot, second, (), rollout)
+    row.generations = [*row.generations, *_dumped(lost.generations)]
+    row.lost = row.lost or lost.unfinished
+    uow.session.add(row)
 
 
 def _watched(uow: UnitOfWork, deployment: str) -> Watched | None:

@@ -147,6 +147,37 @@ def test_what_a_dead_boot_left_comes_behind_the_horizon_and_says_whether_it_neve
     ]
 
 
+def test_parts_are_taken_in_their_turn_and_each_once(site: InProcess) -> None:
+    site.first_champion()
+    gateway = Gateway(site)
+    site.canary(gateway)
+    gateway.observe(10)
+    since = gateway.second
+    seen = gateway.seen(2, canary_share=1.0)
+    over = UUID(str(gateway.restart()))
+    for parts in range(3):  # the one who tells is killed and begins again
+        for second in range(parts + 1):
+            assert gateway.send_left(over, [(since + second, seen, second == 1)], more=True).status_code == 204
+    assert kept_of(site, over)[1:] == [(since, False, 2), (since + 1, True, 2), (since + 2, False, 2)]
+    assert gateway.send_left(over, []).status_code == 204
+    assert gateway.send_left(over, [(since + 3, seen, True)]).status_code == 204
+    assert len(kept_of(site, over)) == 4, "nothing more comes of it: that was said"
+
+
+def test_seconds_of_another_boot_or_twice_are_refused(site: InProcess) -> None:
+    gateway = Gateway(site)
+    seen, since = (
+        {"generation": 1, "applied_weight": 0.0, "stable": {"units": 1}, "canary": {"units": 0}},
+        gateway.second,
+    )
+    refused = gateway.send_left(gateway.boot, [(since, seen, True), (since, seen, True)])
+    assert (refused.status_code, refused.json()["detail"].count("expected each once, in order")) == (422, 1)
+    second = {"boot": str(UUID(int=7)), "second": since, "generations": [seen]}
+    body = {"boot": str(gateway.boot), "seconds": [second]}
+    refused = site.client("gateway").post("/v1/gateway/lost-units", json=body)
+    assert (refused.status_code, f"expected those of boot {gateway.boot}" in refused.json()["detail"]) == (422, True)
+
+
 def test_a_boot_that_is_not_registered_is_told_so(site: InProcess) -> None:
     gateway = Gateway(site)
     gateway.boot = UUID(int=1)

@@ -81,9 +81,9 @@ def test_a_unit_that_died_with_its_gateway_is_reported_by_the_next_boot(site: An
     with gateway_process(processes, site, "second"):
         wait_for(lambda: site.control.lost, "lost units are reported")
         wait_for(lambda: not journal.exists(), "the journal is done with")
-    [lost] = site.control.lost
-    assert lost.boot == lost_boot.boot != site.control.boots[-1].boot
-    [unfinished] = [one for one in lost.seconds if one.unfinished]
+    assert [one.more for one in site.control.lost] == [True] * (len(site.control.lost) - 1) + [False]
+    assert {one.boot for one in site.control.lost} == {lost_boot.boot} != {site.control.boots[-1].boot}
+    [unfinished] = [one for lost in site.control.lost for one in lost.seconds if one.unfinished]
     [generation] = unfinished.generations
     assert (generation.generation, generation.applied_weight) == (2, 1.0)
     assert unfinished.second >= lost_boot.first_second
@@ -94,9 +94,9 @@ def test_a_unit_that_died_with_its_gateway_is_reported_by_the_next_boot(site: An
 def ends_of(site: Any, boot: UUID) -> tuple[int, int]:
     """Units and errors of the canary, in the seconds that a boot told and in those that the next one told of it."""
     told = {one.second: one for one in site.observed() if one.boot == boot}
-    [lost] = [one for one in site.control.lost if one.boot == boot]
-    assert not told.keys() & {one.second for one in lost.seconds}
-    arms = [cell.canary for one in (*told.values(), *lost.seconds) for cell in one.generations]
+    lost = [one for part in site.control.lost if part.boot == boot for one in part.seconds]
+    assert not told.keys() & {one.second for one in lost}
+    arms = [cell.canary for one in (*told.values(), *lost) for cell in one.generations]
     return sum(arm.units for arm in arms), sum(arm.error for arm in arms)
 
 
@@ -128,7 +128,7 @@ def test_seconds_that_a_killed_gateway_could_not_tell_are_told_by_its_next_boot(
 def sealed_in(journal: Path) -> list[Observation]:
     remains = read_remains(journal)
     assert remains is not None
-    return [Observation.model_validate_json(body) for body in remains.sealed]
+    return [Observation.model_validate_json(body) for body in remains.sealed.values()]
 
 
 @pytest.mark.e2e

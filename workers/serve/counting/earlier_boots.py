@@ -3,18 +3,22 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from schemas.serving import LostSecond, LostUnits
 from workers.serve.control import ControlPlane, Refused, Unreachable
 from workers.serve.counting.metrics import Metrics
 from workers.serve.counting.remains import Remains, read_remains
 from workers.serve.files import GatewayFiles
+from workers.serve.threads import in_thread
 
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 0.5
-NOT_FOUND: Final = 404
+NOT_FOUND, CONFLICT = 404, 409
 
 
 class EarlierBoots:
@@ -22,33 +26,54 @@ class EarlierBoots:
         self._boot, self._control, self._files, self._metrics = boot, control, files, metrics
 
     async def tell(self) -> None:
-        """Each one's journal, until the control plane has taken or refused it; then the file goes."""
+        """Each one's journal, until the control plane has taken it or does not know that boot; then the file goes.
+
+        What it refuses otherwise, and a file that cannot be read, stays there for a person.
+        """
         for path in self._files.earlier_journals(self._boot):
-            remains = read_remains(path)
+            try:
+                remains = await in_thread(partial(read_remains, path), name="remains")
+            except OSError as error:
+                logger.error("journal %s cannot be read: %s", path, error)
+            else:
+                await self._tell(path, remains)
+
+    async def _tell(self, path: Path, remains: Remains | None) -> None:
+        refused = False
+        try:
             if remains is not None:
-                await self._tell(remains)
-            path.unlink(missing_ok=True)
-
-    async def _tell(self, remains: Remains) -> None:
-        try:
-            for body in remains.sealed:
-                await self._tell_sealed(body)
-            await _reach(lambda: self._control.report_lost(remains.lost))
+                refused = await self._tell_seconds(remains)
         except Refused as error:
-            # 404: that boot never reached the control plane, so it never held a lease
-            logger.error("what remains of boot %s is refused: %s", remains.boot, error)
+            # that boot never reached the control plane, so it never held a lease
+            logger.error("what remains of boot %s is refused, in %s: %s", remains and remains.boot, path, error)
+        if refused:
+            path.rename(path.with_suffix(".refused"))
         else:
-            if any(second.unfinished for second in remains.lost.seconds):
-                logger.warning("boot %s was lost with units that never ended: reported as errors", remains.boot)
+            path.unlink(missing_ok=True)
+        path.with_suffix(".compacting").unlink(missing_ok=True)
 
-    async def _tell_sealed(self, body: str) -> None:
+    async def _tell_seconds(self, remains: Remains) -> bool:
+        """Whether one of them was refused, other than as late. Raises Refused where nobody knows that boot."""
+        outcomes = [await self._tell_second(remains.boot, second) for second in remains.in_order()]
+        await _reach(lambda: self._control.report_lost(LostUnits(boot=remains.boot, seconds=())))
+        if any(second.unfinished for second in remains.lost):
+            logger.warning("boot %s was lost with units that never ended: reported as errors", remains.boot)
+        return any(outcomes)
+
+    async def _tell_second(self, boot: UUID, second: str | LostSecond) -> bool:
         try:
-            await _reach(lambda: self._control.observe(body))
+            if isinstance(second, str):
+                await _reach(lambda: self._control.observe(second))
+            else:
+                part = LostUnits(boot=boot, seconds=(second,), more=True)
+                await _reach(lambda: self._control.report_lost(part))
         except Refused as error:
             if error.status == NOT_FOUND:
                 raise
             self._metrics.lost_seconds.inc()
-            logger.warning("a second of an earlier boot is lost: %s", error)
+            logger.warning("a second of boot %s is lost: %s", boot, error)
+            return error.status != CONFLICT
+        return False
 
 
 async def _reach(send: Callable[[], Awaitable[object]]) -> None:

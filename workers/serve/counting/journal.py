@@ -35,35 +35,43 @@ class Journal:
         self._sealed: dict[int, bytes] = {}
         self._next = 0
         self._torn = False
+        self._fd: int | None = None
+        """None: no file could be made yet."""
         self.healthy = True
-        self._fd = self._create(path)
+        self._compact()
 
     def start(self, arrival: Arrival) -> int:
         number, self._next = self._next, self._next + 1
         self._open[number] = arrival.second
         fields = [number, arrival.second, arrival.generation, arrival.weight, arrival.arm, arrival.key_hash]
-        self._units[arrival.second].append(self._append(fields))
+        line = _line(fields)
+        self._units[arrival.second].append(line)
+        self._write(line)
         return number
 
     def end(self, number: int, end: UnitEnd) -> None:
-        second = self._open.pop(number, None)
-        line = self._append([number, end])
-        if second is not None:
+        line = _line([number, end])
+        if (second := self._open.pop(number, None)) is not None:
             self._units[second].append(line)
+        self._write(line)
 
     def seal(self, second: int, observation: str) -> None:
         """All units of this second have ended, and this is what will be told of them, byte for byte."""
         self._units.pop(second, None)
         self._sealed[second] = observation.encode() + b"\n"
         self._write(self._sealed[second])
+        self._compact_if_large()
 
     def settle(self, second: int) -> None:
         """The control plane has taken or refused this second, and all before it."""
         for told in [sealed for sealed in self._sealed if sealed <= second]:
             del self._sealed[told]
-        self._append({"settled": second})
-        if self._size > self._compact_at:
-            self._compact()
+        self._write(_line({"settled": second}))
+        self._compact_if_large()
+
+    def forget(self, second: int) -> None:
+        """It will not be told by this boot, who has too many to tell; a compaction takes it from the file."""
+        self._sealed.pop(second, None)
 
     @property
     def empty(self) -> bool:
@@ -72,32 +80,30 @@ class Journal:
 
     def close(self) -> None:
         """The boot ended by itself. What remains to be told stays on disk for the next boot."""
-        os.close(self._fd)
+        if self._fd is not None:
+            os.close(self._fd)
         if self.empty:
             self._path.unlink(missing_ok=True)
 
     def _create(self, path: Path) -> int:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        header = json.dumps({"boot": str(self._boot)}).encode() + b"\n"
         units = [line for lines in self._units.values() for line in lines]
-        content = b"".join([header, *self._sealed.values(), *units])
+        content = b"".join([_line({"boot": str(self._boot)}), *self._sealed.values(), *units])
         try:
             if os.write(fd, content) < len(content):
                 raise OSError("written in part")
         except OSError:
-            os.close(fd)  # tried again at every second: a full disk must not use up the descriptors as well
+            os.close(fd)  # tried again and again: a full disk must not use up the descriptors as well
             raise
         self._size = len(content)
         self._compact_at = max(self._least, 2 * self._size)  # what remains is not written anew at every second
         return fd
 
-    def _append(self, record: object) -> bytes:
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
-        self._write(line)
-        return line
-
     def _write(self, line: bytes) -> None:
         """A line after one that the disk took in part begins anew, so that only that one is lost."""
+        if self._fd is None:
+            self._compact()  # with this line in it, which is kept already
+            return
         data = b"\n" + line if self._torn else line
         try:
             written = os.write(self._fd, data)
@@ -109,18 +115,30 @@ class Journal:
         self._torn = written < len(data)
         self._mark(not self._torn)
 
+    def _compact_if_large(self) -> None:
+        if self._fd is not None and self._size > self._compact_at:
+            self._compact()
+
     def _compact(self) -> None:
+        """Makes the file, or makes it anew with what remains to be told."""
         fresh = self._path.with_suffix(".compacting")
         try:
             fd = self._create(fresh)
             os.replace(fresh, self._path)
-        except OSError:
+        except OSError as error:
+            logger.debug("journal %s: %s", self._path, error)
             self._mark(False)
             return
-        os.close(self._fd)
+        if self._fd is not None:
+            os.close(self._fd)
         self._fd, self._torn = fd, False
+        self._mark(True)
 
     def _mark(self, healthy: bool) -> None:
         if healthy != self.healthy:
             logger.warning("journal %s %s", self._path, "is written again" if healthy else "cannot be written")
         self.healthy = healthy
+
+
+def _line(record: object) -> bytes:
+    return json.dumps(record, separators=(",", ":")).encode() + b"\n"

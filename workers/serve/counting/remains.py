@@ -2,74 +2,93 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Final
 from uuid import UUID
 
-from schemas.serving import LostSecond, LostUnits
+from pydantic import Field, TypeAdapter
+
+from schemas.artifacts import Fraction
+from schemas.base import Strict
+from schemas.serving import Arm, GenerationNumber, KeyHash, LostSecond, Observation, UnitEnd
 from workers.serve.counting.second import Arrival, Second, Unit
+
+
+class _Settled(Strict):
+    settled: int = Field(ge=0)
+
+
+_Arrived = tuple[int, Annotated[int, Field(ge=0)], GenerationNumber, Fraction, Arm, KeyHash | None]
+_Ended = tuple[int, UnitEnd]
+LINE: Final[TypeAdapter[_Arrived | _Ended | _Settled | Observation]] = TypeAdapter(
+    _Arrived | _Ended | _Settled | Observation
+)
 
 
 @dataclass(frozen=True)
 class Remains:
-    """In the order in which they are to be told."""
-
     boot: UUID
-    sealed: tuple[str, ...]
-    """Observations as that boot would have sent them, or has: a repeat changes nothing."""
-    lost: LostUnits
-    """The seconds after them: what ended as it ended, what never did as an error. Without any, that nothing follows."""
+    sealed: Mapping[int, str]
+    """Second to the observation as that boot would have sent it, or has: a repeat changes nothing."""
+    lost: tuple[LostSecond, ...]
+    """The other seconds: what ended as it ended, what never did as an error."""
+
+    def in_order(self) -> Iterator[str | LostSecond]:
+        """Second by second, as that boot would have told them."""
+        left: dict[int, str | LostSecond] = {**self.sealed, **{second.second: second for second in self.lost}}
+        yield from (left[second] for second in sorted(left))
 
 
 @dataclass
 class _Lines:
     """What has been read so far."""
 
+    boot: UUID
     sealed: dict[int, str] = field(default_factory=dict)
-    last_sealed: int = -1
     settled: int = -1
     units: dict[int, Unit] = field(default_factory=dict)
 
     def take(self, line: bytes) -> None:
-        """Raises ValueError, KeyError or TypeError for what is no line of a journal."""
-        match json.loads(line):
-            case [int(number), str(end)]:
-                self.units[number].end = end  # type: ignore[assignment]
-            case [int(number), *arrival]:
-                self.units[number] = Unit(Arrival(*arrival), deadline=0.0, number=number)
-            case {"settled": int(second)}:
+        """Raises ValueError for what is no line of a journal."""
+        match LINE.validate_json(line):
+            case _Settled(settled=second):
                 self.settled = max(self.settled, second)
-            case {"second": int(second)}:
-                self.sealed[second] = line.decode()
-                self.last_sealed = max(self.last_sealed, second)
+            case Observation() as observation:
+                if observation.boot == self.boot:
+                    self.sealed[observation.second] = line.decode()
+            case (number, end):
+                if number in self.units:
+                    self.units[number].end = end
+            case (number, *arrival):
+                self.units[number] = Unit(Arrival(*arrival), deadline=0.0, number=number)
+
+    def remains(self) -> Remains:
+        seconds: defaultdict[int, Second] = defaultdict(Second)
+        for unit in self.units.values():
+            if (number := unit.arrival.second) > self.settled and number not in self.sealed:
+                seconds[number].begin(unit)
+                if unit.end is not None:
+                    seconds[number].end(unit, unit.end)
+        lost = tuple(_lost(self.boot, number, seconds[number]) for number in sorted(seconds))
+        sealed = {second: body for second, body in self.sealed.items() if second > self.settled}
+        return Remains(self.boot, sealed, lost)
 
 
 def read_remains(path: Path) -> Remains | None:
-    """None when the file does not say which boot it was."""
-    header, *lines = path.read_bytes().split(b"\n")
-    try:
-        boot = UUID(json.loads(header)["boot"])
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-    read = _Lines()
-    for line in lines:
+    """None when the file does not say which boot it was. Raises OSError."""
+    with path.open("rb") as file:
         try:
-            read.take(line)
-        except (ValueError, KeyError, TypeError):
-            continue  # torn, as the last line of a killed process may be
-    sealed = tuple(read.sealed[second] for second in sorted(read.sealed) if second > read.settled)
-    return Remains(boot, sealed, LostUnits(boot=boot, seconds=_unsealed(boot, read)))
-
-
-def _unsealed(boot: UUID, read: _Lines) -> tuple[LostSecond, ...]:
-    seconds: defaultdict[int, Second] = defaultdict(Second)
-    after = max(read.last_sealed, read.settled)
-    for unit in read.units.values():
-        if (number := unit.arrival.second) > after:
-            seconds[number].begin(unit)
-            if unit.end is not None:
-                seconds[number].end(unit, unit.end)
-    return tuple(_lost(boot, number, seconds[number]) for number in sorted(seconds))
+            lines = _Lines(UUID(json.loads(file.readline())["boot"]))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return None
+        for line in file:
+            try:
+                lines.take(line.rstrip(b"\n"))
+            except ValueError:
+                continue  # torn, as the last line of a killed process may be; it costs itself only
+    return lines.remains()
 
 
 def _lost(boot: UUID, number: int, second: Second) -> LostSecond:

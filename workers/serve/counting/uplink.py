@@ -69,6 +69,7 @@ class Uplink:
             self._unsent.append((observation.second, body))
             self._sealed.set()
             if len(self._unsent) > KEPT_SECONDS:
+                state.journal.forget(self._unsent[1][0])
                 del self._unsent[1]  # the first one may be on its way
                 self._metrics.lost_seconds.inc()
         self._metrics.unsent_seconds.set(len(self._unsent))

@@ -20,7 +20,7 @@ CANARY = Arrival(101, 4, 0.25, "canary")
 
 def lost_units(path: Path) -> LostUnits | None:
     remains = read_remains(path)
-    return None if remains is None else remains.lost
+    return None if remains is None else LostUnits(boot=remains.boot, seconds=remains.lost)
 
 
 def told(journal: Journal, second: int, errors: int = 0) -> str:
@@ -63,8 +63,8 @@ def test_a_sealed_second_is_left_word_for_word_until_it_is_settled(tmp_path: Pat
             journal.settle(settled)
         remains = read_remains(tmp_path / "a.journal")
         assert remains is not None
-        assert list(remains.sealed) == left
-        assert [one.second for one in remains.lost.seconds] == [102]
+        assert list(remains.sealed.values()) == left
+        assert [one.second for one in remains.lost] == [102]
     journal.close()
 
 
@@ -76,8 +76,93 @@ def test_a_boot_that_could_not_tell_its_seconds_leaves_them_to_the_next(tmp_path
     journal.close()
     remains = read_remains(tmp_path / "a.journal")
     assert remains is not None
-    assert remains.sealed == (body,)
-    assert remains.lost == LostUnits(boot=BOOT, seconds=())
+    assert (dict(remains.sealed), remains.lost) == ({100: body}, ())
+
+
+def test_a_second_whose_seal_the_disk_refused_is_left_as_its_units_ended(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    journal = Journal(path, BOOT)
+    journal.end(journal.start(CANARY), "error")
+    real, full = os.dup(journal._fd or -1), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, journal._fd or -1)
+    told(journal, 101)
+    os.dup2(real, journal._fd or -1)
+    later = told(journal, 102)
+    remains = read_remains(path)
+    assert remains is not None
+    [second] = remains.lost
+    assert (second.second, second.generations[0].canary.error, second.unfinished) == (101, 1, False)
+    assert list(remains.in_order()) == [second, later]
+    os.close(real)
+    os.close(full)
+    journal.close()
+
+
+def test_a_boot_on_a_full_disk_begins_unhealthy_and_writes_all_of_it_once_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    blocked = tmp_path / "a.compacting"
+    blocked.symlink_to("/dev/full")
+    journal = Journal(path, BOOT)
+    assert not journal.healthy
+    journal.start(CANARY)
+    journal.end(journal.start(STABLE), "ok")
+    assert (journal.healthy, path.exists()) == (False, False)
+    blocked.unlink()
+    journal.start(CANARY)
+    assert journal.healthy
+    lost = lost_units(path)
+    assert lost is not None
+    found = [(one.second, one.generations[0].stable.units, one.generations[0].canary.error) for one in lost.seconds]
+    assert found == [(100, 1, 0), (101, 0, 2)]
+    journal.close()
+
+
+def test_seconds_that_nobody_takes_are_compacted_too_and_those_given_up_are_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    journal = Journal(path, BOOT, compact_at=1_000)
+    for second in range(2_000):
+        for _ in range(5):
+            journal.end(journal.start(Arrival(second, 4, 0.25, "stable")), "ok")
+        told(journal, second)
+        if second >= 10:
+            journal.forget(second - 10)
+    remains = read_remains(path)
+    assert remains is not None
+    assert path.stat().st_size < 15_000
+    assert {*range(1990, 2000)} <= {*remains.sealed}
+    assert remains.lost == ()
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"[" * 100_000,
+        b'[9,1000,4,5.0,"stable",null]',
+        b'[9,1000,4,Infinity,"stable",null]',
+        b'[9,"x",4,0.5,"stable",null]',
+        b'[9,101.5,4,0.5,"stable",null]',
+        b'[9,1000,-1,0.5,"stable",null]',
+        b'[9,1000,[],0.5,"stable",null]',
+        b"[9,1000,4,0.5,[],null]",
+        b'[9,1000,4,0.5,"stable","zz"]',
+        b'[9,1000,4,0.5,"stable",[]]',
+        b'[0,"lost"]',
+        b'{"boot":"00000000-0000-0000-0000-000000000007","second":100,"generations":[]}',
+        b'{"settled":-1}',
+        b"\xff\xfe",
+    ],
+)
+def test_a_line_that_says_no_such_thing_costs_itself_only(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "a.journal"
+    journal = Journal(path, BOOT)
+    journal.end(journal.start(STABLE), "ok")
+    journal.close()
+    sound = lost_units(path)
+    assert sound is not None
+    with path.open("ab") as file:
+        file.write(line + b"\n")
+    assert lost_units(path) == sound
 
 
 def test_what_a_full_disk_took_in_part_costs_that_line_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,9 +245,9 @@ def test_compaction_forgets_what_was_told_and_keeps_what_was_not(tmp_path: Path)
     body = told(journal, 300)
     remains = read_remains(path)
     assert remains is not None
-    assert remains.sealed == (body,)
-    assert [(one.second, one.unfinished) for one in remains.lost.seconds] == [(500, True), (501, False)]
-    assert remains.lost.seconds[1].generations[0].stable == ArmCounts(units=1, abandoned=1)
+    assert remains.sealed == {300: body}
+    assert [(one.second, one.unfinished) for one in remains.lost] == [(500, True), (501, False)]
+    assert remains.lost[1].generations[0].stable == ArmCounts(units=1, abandoned=1)
     journal.close()
 
 
@@ -175,7 +260,7 @@ def test_a_journal_is_for_its_owner_only(tmp_path: Path) -> None:
 def test_a_disk_that_refuses_makes_it_unhealthy_and_raises_nothing(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "a.journal", BOOT)
     full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, journal._fd)
+    os.dup2(full, journal._fd or -1)
     journal.end(journal.start(STABLE), "ok")
     assert not journal.healthy
     os.close(full)
@@ -239,7 +324,9 @@ def test_a_line_between_that_nobody_can_read_costs_itself_only(tmp_path: Path) -
     journal.close()
 
 
-@pytest.mark.parametrize("header", [b"", b"[]", b"7", b"{}", b'{"boot": "7"}', b'{"boot": null}', b'{"b": "x"}'])
+@pytest.mark.parametrize(
+    "header", [b"", b"[]", b"7", b"{}", b'{"boot": "7"}', b'{"boot": null}', b'{"b": "x"}', b"[" * 100_000]
+)
 def test_a_file_that_does_not_say_whose_it_is_says_nothing(tmp_path: Path, header: bytes) -> None:
     (tmp_path / "a.journal").write_bytes(header + b'\n[0,100,4,0.25,"stable",null]\n')
     assert lost_units(tmp_path / "a.journal") is None
@@ -249,7 +336,7 @@ def test_a_boot_begins_with_an_empty_journal_and_leaves_open_units_to_the_next(t
     path = tmp_path / "a.journal"
     path.write_bytes(b"of somebody else\n" * 99)
     journal = Journal(path, BOOT)
-    assert path.read_bytes() == b'{"boot": "%s"}\n' % str(BOOT).encode()
+    assert path.read_bytes() == b'{"boot":"%s"}\n' % str(BOOT).encode()
     number = journal.start(CANARY)
     assert path.read_bytes().splitlines()[-1] == b'[%d,101,4,0.25,"canary",null]' % number
     journal.close()
@@ -317,13 +404,13 @@ def test_a_journal_that_is_written_again_is_healthy_and_each_turn_is_told_once(
     path = tmp_path / "a.journal"
     journal = Journal(path, BOOT)
     assert journal.healthy
-    real, full = os.dup(journal._fd), os.open("/dev/full", os.O_WRONLY)
+    real, full = os.dup(journal._fd or -1), os.open("/dev/full", os.O_WRONLY)
     with caplog.at_level(logging.WARNING):
-        os.dup2(full, journal._fd)
+        os.dup2(full, journal._fd or -1)
         for _ in range(3):
             journal.start(STABLE)
             assert not journal.healthy
-        os.dup2(real, journal._fd)
+        os.dup2(real, journal._fd or -1)
         for _ in range(3):
             journal.start(STABLE)
             assert journal.healthy
@@ -338,7 +425,7 @@ def test_whoever_looks_closely_is_told_why_it_cannot_be_written(
 ) -> None:
     journal = Journal(tmp_path / "a.journal", BOOT)
     full = os.open("/dev/full", os.O_WRONLY)
-    os.dup2(full, journal._fd)
+    os.dup2(full, journal._fd or -1)
     with caplog.at_level(logging.DEBUG):
         journal.start(STABLE)
     assert f"journal {tmp_path / 'a.journal'}: [Errno 28] No space left on device" in caplog.messages

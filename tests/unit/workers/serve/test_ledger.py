@@ -128,7 +128,7 @@ def test_the_journal_is_told_of_each_units_begin_and_end(bench: Bench) -> None:
     bench.ledger.end(second, "ok")
     remains = read_remains(bench.path)
     assert remains is not None
-    [told] = remains.lost.seconds
+    [told] = remains.lost
     assert (told.generations[0].stable.units, told.generations[0].stable.error, told.unfinished) == (2, 1, False)
     assert (first.number, second.number) == (0, 1)
 

@@ -132,7 +132,7 @@ def test_what_was_under_way_when_a_gateway_died_is_told_as_its_journal_tells_it(
     told_before = [seen for _, seen in control.heard if seen.boot == BOOT]
     assert [cell(one) for one in told_before] == [cell(one) for one in sealed]
     (lost,) = control.lost
-    *before, died = expected.lost.seconds
+    *before, died = expected.lost
     assert list(lost.seconds[:-1]) == before
     assert cell(lost.seconds[-1]) == cell(died)
     assert (lost.seconds[-1].second, lost.seconds[-1].unfinished) == (died.second, True)

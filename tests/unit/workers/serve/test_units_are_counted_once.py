@@ -124,7 +124,7 @@ def test_of_a_killed_process_the_journal_has_every_unit_and_how_it_ended(callers
         lines = [json.loads(line) for line in left.read_bytes().splitlines()[1:]]
         remains = read_remains(left)
     assert remains is not None
-    reported = remains.lost.seconds
+    reported = remains.lost
     told, lost = units_of(world.told), units_of(list(reported))
     started = {line[0]: line[1] for line in lines if isinstance(line, list) and len(line) > 2}
     ended = [(line[0], line[1]) for line in lines if isinstance(line, list) and len(line) == 2]
@@ -134,7 +134,7 @@ def test_of_a_killed_process_the_journal_has_every_unit_and_how_it_ended(callers
     open_units = len(unsealed) - ends.total()
     assert len(started) == sum(caller.comes <= killed for caller in callers)
     assert len(ended) == len({number for number, _ in ended})
-    assert remains.sealed == tuple(one.model_dump_json() for one in world.told)
+    assert remains.sealed == {one.second: one.model_dump_json() for one in world.told}
     assert (lost["units"], lost["error"], lost["abandoned"]) == (
         len(unsealed),
         ends["error"] + open_units,

@@ -147,7 +147,7 @@ def test_a_boot_that_ends_with_an_open_unit_leaves_it_to_the_next(tmp_path: Path
     journal.close()
     remains = read_remains(tmp_path / "a.journal")
     assert remains is not None
-    assert remains.lost.seconds[0].generations[0].canary.error == 1
+    assert remains.lost[0].generations[0].canary.error == 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
