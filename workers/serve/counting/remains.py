@@ -61,8 +61,9 @@ class _Lines:
             case (number, end):
                 if number in self.units:
                     self.units[number].end = end
-            case (number, *arrival):
-                self.units[number] = Unit(Arrival(*arrival), deadline=0.0, number=number)
+            case (number, second, generation, weight, arm, key_hash):
+                arrival = Arrival(second, generation, weight, arm, key_hash)
+                self.units[number] = Unit(arrival, deadline=0.0, number=number)
 
     def remains(self) -> Remains:
         seconds: defaultdict[int, Second] = defaultdict(Second)
