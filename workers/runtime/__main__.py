@@ -21,7 +21,7 @@ ALL = "all"
 """Every kind that there is."""
 JOIN_SECONDS = 0.5
 LONGEST_NAME = 150
-"""Of an owner's 200 characters."""
+"""Characters. An owner's name, which is a worker's and that of its life, has 200."""
 
 
 def main() -> int:
