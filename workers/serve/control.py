@@ -14,6 +14,10 @@ logger = logging.getLogger(__name__)
 M = TypeVar("M", bound=BaseModel)
 
 TIMEOUT_SECONDS: Final = 5.0
+RETRY_SECONDS: Final = 0.5
+"""Until what could not be sent is tried again."""
+NOT_FOUND, CONFLICT = 404, 409
+"""How a boot is refused that nobody has registered, and a second that comes too late."""
 _REFUSALS_THAT_PASS: Final = frozenset({401, 403, 408, 425, 429})
 """A token may be replaced and a quota may refill: tried again, the body is not at fault."""
 

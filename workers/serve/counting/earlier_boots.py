@@ -4,21 +4,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from pathlib import Path
-from typing import Final
 from uuid import UUID
 
 from schemas.serving import LostSecond, LostUnits
-from workers.serve.control import ControlPlane, Refused, Unreachable
+from workers.serve.control import CONFLICT, NOT_FOUND, RETRY_SECONDS, ControlPlane, Refused, Unreachable
 from workers.serve.counting.metrics import Metrics
 from workers.serve.counting.remains import Remains, read_remains
 from workers.serve.files import GatewayFiles
 from workers.serve.threads import in_thread
 
 logger = logging.getLogger(__name__)
-
-RETRY_SECONDS: Final = 0.5
-NOT_FOUND, CONFLICT = 404, 409
 
 
 class EarlierBoots:
@@ -35,25 +30,24 @@ class EarlierBoots:
                 remains = await in_thread(partial(read_remains, path), name="remains")
             except OSError as error:
                 logger.error("journal %s cannot be read: %s", path, error)
+                continue
+            if remains is not None and await self._tell(remains):
+                path.rename(path.with_suffix(".refused"))
             else:
-                await self._tell(path, remains)
+                path.unlink(missing_ok=True)
+            path.with_suffix(".compacting").unlink(missing_ok=True)
 
-    async def _tell(self, path: Path, remains: Remains | None) -> None:
-        refused = False
+    async def _tell(self, remains: Remains) -> bool:
+        """Whether a second of it was refused, other than as late."""
         try:
-            if remains is not None:
-                refused = await self._tell_seconds(remains)
+            return await self._tell_seconds(remains)
         except Refused as error:
             # that boot never reached the control plane, so it never held a lease
-            logger.error("what remains of boot %s is refused, in %s: %s", remains and remains.boot, path, error)
-        if refused:
-            path.rename(path.with_suffix(".refused"))
-        else:
-            path.unlink(missing_ok=True)
-        path.with_suffix(".compacting").unlink(missing_ok=True)
+            logger.error("what remains of boot %s is refused: %s", remains.boot, error)
+            return False
 
     async def _tell_seconds(self, remains: Remains) -> bool:
-        """Whether one of them was refused, other than as late. Raises Refused where nobody knows that boot."""
+        """Raises Refused where nobody knows that boot."""
         outcomes = [await self._tell_second(remains.boot, second) for second in remains.in_order()]
         await _reach(lambda: self._control.report_lost(LostUnits(boot=remains.boot, seconds=())))
         if any(second.unfinished for second in remains.lost):

@@ -64,8 +64,7 @@ class Journal:
 
     def settle(self, second: int) -> None:
         """The control plane has taken or refused this second, and all before it."""
-        for told in [sealed for sealed in self._sealed if sealed <= second]:
-            del self._sealed[told]
+        self._sealed.pop(second, None)  # those before it have been settled in their turn
         self._write(_line({"settled": second}))
         self._compact_if_large()
 

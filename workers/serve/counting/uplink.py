@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from schemas.serving import GatewayBoot, GatewayReport, Generation, LostUnits, Probed
-from workers.serve.control import ControlPlane, Refused, Unreachable
+from workers.serve.control import CONFLICT, NOT_FOUND, RETRY_SECONDS, ControlPlane, Refused, Unreachable
 from workers.serve.counting.clock import BootClock
 from workers.serve.counting.journal import Journal
 from workers.serve.counting.ledger import Ledger
@@ -18,10 +18,8 @@ logger = logging.getLogger(__name__)
 
 SEAL_SECONDS = 0.1
 REPORT_SECONDS = 2.0
-RETRY_SECONDS = 0.5
 KEPT_SECONDS = 24 * 3600
 """Unsent: an older one comes too late for any fold, and a control plane may be away for weeks."""
-NOT_FOUND, CONFLICT = 404, 409
 
 
 class Applied(Protocol):
