@@ -12,7 +12,6 @@ from controlplane.commands.registry.aliases import set_alias
 from controlplane.domain.alias import etag, expected_move
 from controlplane.errors import NotFound
 from controlplane.projections import aliases, models
-from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.problem import refusals
 from schemas.views.aliases import AliasRequest, Move
@@ -50,9 +49,8 @@ def put_alias(
 
     def effect(uow: UnitOfWork) -> Reply:
         expected = expected_move(if_match, if_none_match)
-        row = set_alias(uow, name, alias, body.model_version, expected=expected, reason=body.reason)
-        version = uow.session.get(ModelVersionRow, row.model_version_id)  # loaded already: no query
-        return Reply(_move(row, version.version if version else None), headers={"ETag": etag(row.id)})
+        row, version = set_alias(uow, name, alias, body.model_version, expected=expected, reason=body.reason)
+        return Reply(_move(row, version), headers={"ETag": etag(row.id)})
 
     return call.write(effect)
 

@@ -12,6 +12,7 @@ from controlplane.commands.spine.cursors import FACTS
 from controlplane.commands.spine.dead_letters import RELAY
 from controlplane.duties.actor import ACTOR
 from controlplane.settings import Settings
+from controlplane.store.columns import table_of
 from controlplane.store.database import Database
 from controlplane.store.insert import insert_once
 from controlplane.store.serving_tables import LabelRow, ObservationRow, RolloutRow
@@ -186,7 +187,7 @@ def prune(database: Database, settings: Settings) -> None:
 
 def _delete(uow: UnitOfWork, row: type[SQLModel], condition: ColumnElement[bool]) -> int:
     """At most a batch, by primary key."""
-    keys: list[Any] = list(row.__table__.primary_key.columns)  # type: ignore[attr-defined]
+    keys = list(table_of(row).primary_key.columns)
     # Not a common table expression: SQLite's driver then cannot say how many rows went.
     batch = tuple_(*keys).in_(select(*keys).where(condition).limit(BATCH))
     return uow.execute(delete(row).where(batch).execution_options(synchronize_session=False))

@@ -1,9 +1,16 @@
 """Aliases as they are read: where each points, and every move of it."""
 
+from typing import Final
+
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from controlplane.store.serving_tables import DeploymentRow
 from controlplane.store.tables import AliasHistoryRow, AliasRow, ModelVersionRow
+
+FOLLOWER: Final = select(DeploymentRow.name).where(
+    col(DeploymentRow.model) == bindparam("model"), col(DeploymentRow.alias) == bindparam("alias")
+)
 
 
 def find_alias(session: Session, model: str, alias: str) -> tuple[AliasHistoryRow, int] | None:
@@ -31,10 +38,9 @@ def list_aliases(session: Session, models: list[str]) -> dict[str, dict[str, int
     return found
 
 
-def find_follower(session: Session, model: str, alias: str) -> DeploymentRow | None:
-    """The deployment that follows an alias: such an alias is bound."""
-    query = select(DeploymentRow).where(DeploymentRow.model == model, DeploymentRow.alias == alias)
-    return session.exec(query).first()
+def find_follower(session: Session, model: str, alias: str) -> str | None:
+    """The name of the deployment that follows an alias: such an alias is bound."""
+    return session.exec(FOLLOWER, params={"model": model, "alias": alias}).first()
 
 
 def list_moves(

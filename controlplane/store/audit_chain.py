@@ -3,23 +3,27 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
+from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
 from controlplane.domain.audit import GENESIS, entry_digest
 from controlplane.domain.canonical import canonical_json
 from controlplane.store.audit_tables import AuditEntryRow
+from controlplane.store.columns import table_of
 from schemas.views.audit import AuditEntry, AuditNote
+
+NEWEST: Final = select(AuditEntryRow.seq, AuditEntryRow.digest).order_by(col(AuditEntryRow.seq).desc()).limit(1)
+INSERT_ENTRY: Final = insert(table_of(AuditEntryRow))
 
 
 def append_entries(
     session: Session, notes: Sequence[AuditNote], at: datetime, correlationid: str | None
 ) -> Iterator[AuditEntry]:
     """One entry a note. Only for a transaction that holds the commit lock: nobody else appends meanwhile."""
-    newest = select(AuditEntryRow.seq, AuditEntryRow.digest).order_by(col(AuditEntryRow.seq).desc()).limit(1)
-    seq, previous = session.exec(newest).first() or (0, GENESIS)
+    seq, previous = session.exec(NEWEST).first() or (0, GENESIS)
     for note in notes:
         seq, identity = seq + 1, uuid4()
         entry = AuditEntry(
@@ -32,7 +36,7 @@ def append_entries(
             digest="",
         )
         entry = entry.model_copy(update={"digest": entry_digest(entry)})
-        session.add(_row(entry))
+        session.connection().execute(INSERT_ENTRY, _values(entry))
         previous = entry.digest
         yield entry
 
@@ -43,7 +47,6 @@ def to_entry(row: AuditEntryRow) -> AuditEntry:
     )
 
 
-def _row(entry: AuditEntry) -> AuditEntryRow:
+def _values(entry: AuditEntry) -> dict[str, Any]:
     documents = entry.model_dump(mode="json", include={"request", "changes"})
-    written: dict[str, Any] = {name: canonical_json(value).decode() for name, value in documents.items()}
-    return AuditEntryRow(**{**entry.model_dump(), **written})
+    return entry.model_dump() | {name: canonical_json(value).decode() for name, value in documents.items()}

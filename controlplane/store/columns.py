@@ -1,13 +1,15 @@
 """Column types that mean the same on SQLite and on PostgreSQL."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Text, Uuid
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, Table, Text, Uuid, inspect
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
-from sqlmodel import Field
+from sqlmodel import Field, SQLModel
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -28,6 +30,23 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Clock(FunctionElement[datetime]):
+    """The database's time in a statement: when that statement asks, not when its transaction began."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(Clock, "postgresql")
+def _clock_of_postgres(_element: Clock, _compiler: object, **_: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(Clock, "sqlite")
+def _clock_of_sqlite(_element: Clock, _compiler: object, **_: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 
 
 SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
@@ -69,4 +88,21 @@ def reference(target: str, *, nullable: bool = False, index: bool = True) -> Any
     return Field(default=None, foreign_key=target, nullable=nullable, index=index)
 
 
-__all__ = ["UUID", "UtcDateTime", "big", "document", "identity", "moment", "reference", "sequence", "text"]
+def table_of(row: type[SQLModel]) -> Table:
+    """For statements without objects, which cost less."""
+    return cast(Table, inspect(row).local_table)
+
+
+__all__ = [
+    "UUID",
+    "Clock",
+    "UtcDateTime",
+    "big",
+    "document",
+    "identity",
+    "moment",
+    "reference",
+    "sequence",
+    "table_of",
+    "text",
+]

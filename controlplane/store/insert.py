@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
+from controlplane.store.columns import table_of
 from controlplane.store.unit_of_work import UnitOfWork
 
 
@@ -16,7 +16,7 @@ def insert_once(uow: UnitOfWork, row: SQLModel) -> bool:
     The row stays outside the session; a primary key that the database counted is put on it. On PostgreSQL a second
     writer waits until the first has committed or rolled back, so the answer is the final one.
     """
-    table = inspect(type(row)).local_table
+    table = table_of(type(row))
     keys = list(table.primary_key.columns)
     values: dict[str, Any] = {
         column.name: getattr(row, column.name)
@@ -37,7 +37,7 @@ def insert_all_once(uow: UnitOfWork, rows: Sequence[SQLModel]) -> None:
     """Insert rows of one table, but for those whose key holds already. None of them is in the session."""
     if not rows:
         return
-    table = inspect(type(rows[0])).local_table
+    table = table_of(type(rows[0]))
     values = [{column.name: getattr(row, column.name) for column in table.columns} for row in rows]
     build = sqlite.insert if uow.is_sqlite else postgresql.insert
     uow.session.flush()

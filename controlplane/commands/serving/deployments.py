@@ -51,8 +51,8 @@ def put_deployment(
 
 def _update(uow: UnitOfWork, name: str, spec: DeploymentSpec, reason: str | None) -> DeploymentRow:
     follower = find_follower(uow.session, spec.model, spec.alias)
-    if follower is not None and follower.name != name:
-        raise Conflict(f"deployment {follower.name!r} follows {spec.model}@{spec.alias} already", field="alias")
+    if follower is not None and follower != name:
+        raise Conflict(f"deployment {follower!r} follows {spec.model}@{spec.alias} already", field="alias")
     row = lock_deployment(uow, name)
     if (row.model, row.alias) != (spec.model, spec.alias):
         raise Conflict(

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
+from sqlalchemy import Select, bindparam
+from sqlalchemy import select as select_columns
 from sqlmodel import Session, SQLModel, col, select
 
 from controlplane.commands.spine.tokens import Principal
@@ -14,6 +17,7 @@ from controlplane.errors import Invalid, NotFound
 from controlplane.projections.holds import standing_holds
 from controlplane.projections.identities import identify
 from controlplane.projections.models import find_version
+from controlplane.store.columns import table_of
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RolloutRow
 from controlplane.store.spine_tables import DeadLetterRow, TokenRow
 from controlplane.store.tables import AliasRow, JobRow, PipelineRow, PipelineRunRow, TriggerRow
@@ -34,8 +38,9 @@ class Kind:
     """Nobody changes it between the look before and the change. False where the command locks something else first."""
 
 
-def _moves(key: str) -> tuple[str, ...]:
-    return tuple(key.split("@"))
+def _moves(key: str) -> tuple[str, str]:
+    model, _, alias = key.partition("@")
+    return model, alias
 
 
 KINDS: Final[dict[str, Kind]] = {
@@ -124,19 +129,22 @@ def _key(kind: Kind, text: str) -> Any:
 
 
 def _read(session: Session, kind: Kind, key: Any, *, lock: bool) -> dict[str, Any] | None:
-    table: Any = kind.row.__table__  # type: ignore[attr-defined]
+    query, names = _reading(kind, lock)
     keys = key if isinstance(key, tuple) else (key,)
-    query = select(*(getattr(kind.row, field) for field in kind.fields))
-    for column, value in zip(table.primary_key.columns, keys, strict=False):
-        query = query.where(column == value)
-    if lock:
-        # `key_share`: what only refers to it goes on meanwhile
-        query = query.with_for_update(key_share=True)
-    row = session.exec(query).first()
-    if row is None:
-        return None
-    values = row if len(kind.fields) > 1 else (row,)
-    return dict(ANY.dump_python(dict(zip(kind.fields, values, strict=True)), mode="json"))
+    session.flush()
+    row = session.connection().execute(query, dict(zip(names, keys, strict=True))).first()
+    return None if row is None else dict(ANY.dump_python(dict(row._mapping), mode="json"))
+
+
+@cache
+def _reading(kind: Kind, lock: bool) -> tuple[Select[Any], list[str]]:
+    """The query, and the names of its parameters: built once, since building it took as long as running it."""
+    table = table_of(kind.row)
+    names = [column.name for column in table.primary_key.columns]
+    query = select_columns(*(table.columns[field] for field in kind.fields))
+    query = query.where(*(table.columns[name] == bindparam(name) for name in names))
+    # `key_share`: what only refers to it goes on meanwhile
+    return query.with_for_update(key_share=True) if lock else query, names
 
 
 def _served(session: Session, deployment: str, generation: int) -> dict[str, Any]:
