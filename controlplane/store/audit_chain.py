@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlalchemy import insert
-from sqlmodel import Session, col, select
+from sqlalchemy import insert, select
+from sqlmodel import Session
 
 from controlplane.domain.audit import GENESIS, entry_digest
 from controlplane.domain.canonical import canonical_json
@@ -15,15 +15,17 @@ from controlplane.store.audit_tables import AuditEntryRow
 from controlplane.store.columns import table_of
 from schemas.views.audit import AuditEntry, AuditNote
 
-NEWEST: Final = select(AuditEntryRow.seq, AuditEntryRow.digest).order_by(col(AuditEntryRow.seq).desc()).limit(1)
-INSERT_ENTRY: Final = insert(table_of(AuditEntryRow))
+ENTRIES: Final = table_of(AuditEntryRow)
+NEWEST: Final = select(ENTRIES.c.seq, ENTRIES.c.digest).order_by(ENTRIES.c.seq.desc()).limit(1)
+INSERT_ENTRY: Final = insert(ENTRIES)
 
 
 def append_entries(
     session: Session, notes: Sequence[AuditNote], at: datetime, correlationid: str | None
 ) -> Iterator[AuditEntry]:
     """One entry a note. Only for a transaction that holds the commit lock: nobody else appends meanwhile."""
-    seq, previous = session.exec(NEWEST).first() or (0, GENESIS)
+    connection = session.connection()
+    seq, previous = connection.execute(NEWEST).first() or (0, GENESIS)
     for note in notes:
         seq, identity = seq + 1, uuid4()
         entry = AuditEntry(
@@ -36,7 +38,7 @@ def append_entries(
             digest="",
         )
         entry = entry.model_copy(update={"digest": entry_digest(entry)})
-        session.connection().execute(INSERT_ENTRY, _values(entry))
+        connection.execute(INSERT_ENTRY, _values(entry))
         previous = entry.digest
         yield entry
 
