@@ -135,11 +135,13 @@ def _fault(dice: random.Random, topology: Topology) -> Fault:
     seconds = _seconds(dice, action)
     if (action, part) == ("kill", "broker") and seconds > PATIENT_BROKER_SECONDS:
         seconds = round(BROKER_OUTLASTS * seconds, 1)
+    if action == "stop" and PARTS[topology][part] == "worker" and seconds <= LEASE_SECONDS:
+        seconds = round(LEASE_SECONDS + seconds, 1)
     return Fault(action, part, at, seconds)
 
 
 def _seconds(dice: random.Random, action: Action) -> float:
-    """A part stays killed or stopped so long; some stops outlast a lease, so that its owner wakes up as a zombie."""
+    """A part stays killed or stopped so long; a stop that outlasts a lease lets its owner wake up as a zombie."""
     if action == "stop":
         return round(dice.choice((dice.uniform(0.3, 2), dice.uniform(1.3, 2) * LEASE_SECONDS)), 1)
     return round(dice.uniform(0, 2), 1)

@@ -36,6 +36,8 @@ def test_two_hundred_seeds_do_everything_to_every_part(topology: Topology) -> No
     assert {action for action, _ in done} == set(get_args(Action))
     stops = [fault.seconds for fault in faults if fault.action == "stop"]
     assert min(stops) < LEASE_SECONDS < max(stops), "some sleep through their lease, some do not"
+    workers = [fault.seconds for fault in faults if fault.action == "stop" and PARTS[topology][fault.part] == "worker"]
+    assert min(workers) > LEASE_SECONDS, "a worker's stop that does not outlast its lease asks nothing of anybody"
     cuts = [fault for fault in faults if fault.action == "partition"]
     assert {fault.detail for fault in cuts} == {"black hole", "refused"}
     assert all(5 <= fault.seconds <= LONGEST_PARTITION for fault in cuts)
