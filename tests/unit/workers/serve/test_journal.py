@@ -258,3 +258,25 @@ def test_the_end_of_an_unknown_unit_is_no_fault(tmp_path: Path) -> None:
     assert journal.empty
     (tmp_path / "a.journal").unlink()
     journal.close()
+
+
+def test_what_a_killed_compaction_left_is_overwritten_and_no_line_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    path.with_suffix(".compacting").write_bytes(b'["what an earlier life had begun to write"]\n' * 1_000)
+    journal = Journal(path, BOOT, compact_at=200)
+    for second in range(100, 110):
+        journal.end(journal.start(Arrival(second, 4, 0.25, "stable")), "ok")
+        told(journal, second)
+        journal.settle(second)
+    lines = path.read_bytes().split(b"\n")
+    assert lines[0] == b'{"boot":"%s"}' % str(BOOT).encode()
+    assert lines.index(b"") == len(lines) - 1
+    assert b"earlier life" not in path.read_bytes()
+    journal.close()
+
+
+def test_a_second_that_was_never_sealed_may_be_given_up(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "a.journal", BOOT)
+    journal.forget(99)
+    assert journal.empty
+    journal.close()

@@ -185,3 +185,23 @@ def test_a_key_counts_at_its_first_exposure_and_not_among_the_unkeyed(bench: Ben
     [session] = observation.generations[0].sessions
     assert (session.key_hash, session.arm, session.end) == (key, "canary", "error")
     assert (observation.generations[0].canary.units, observation.generations[0].canary.error) == (0, 0)
+
+
+def test_an_answer_that_has_begun_has_the_later_deadline(bench: Bench) -> None:
+    unit = bench.arrive("canary")
+    bench.time.pass_(4.9)
+    assert bench.ledger.extend(unit, bench.clock.now() + 60)
+    bench.time.pass_(30.0)
+    assert bench.seal() == [], "its second waits for it"
+    assert bench.ledger.end(unit, "ok") == "ok"
+
+
+def test_a_unit_that_has_ended_or_is_at_its_deadline_gets_no_later_one(bench: Bench) -> None:
+    ended, late = bench.arrive(), bench.arrive("canary")
+    bench.ledger.end(ended, "ok")
+    deadline = ended.deadline
+    assert not bench.ledger.extend(ended, deadline + 60)
+    bench.time.pass_(5.0)
+    assert not bench.ledger.extend(late, late.deadline + 60)
+    assert (ended.deadline, late.deadline) == (deadline, deadline)
+    assert bench.ledger.end(late, "ok") == "error"

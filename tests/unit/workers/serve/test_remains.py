@@ -1,5 +1,6 @@
 """What a killed boot had not told can be read back, and only that."""
 
+import json
 import os
 from pathlib import Path
 
@@ -188,3 +189,17 @@ def test_a_line_between_that_nobody_can_read_costs_itself_only(tmp_path: Path) -
 def test_a_file_that_does_not_say_whose_it_is_says_nothing(tmp_path: Path, header: bytes) -> None:
     (tmp_path / "a.journal").write_bytes(header + b'\n[0,100,4,0.25,"stable",null]\n')
     assert lost_units(tmp_path / "a.journal") is None
+
+
+def test_a_settled_second_is_not_left_although_its_seal_is_not_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.journal"
+    lines = [
+        {"boot": str(BOOT)},
+        [0, 100, 4, 0.25, "stable", None],
+        [1, 101, 4, 0.25, "stable", None],
+        {"settled": 100},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    remains = read_remains(path)
+    assert remains is not None
+    assert [one.second for one in remains.lost] == [101], "the control plane has had 100"
