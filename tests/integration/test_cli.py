@@ -5,8 +5,10 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from controlplane.store.audit_chain import to_entry
 from controlplane.store.audit_tables import AuditEntryRow
 from controlplane.store.database import Database
 from schemas.claims import CurvePoint
+from schemas.jobs.curate import CurateSpec
 from schemas.views.audit import AuditEntry
 from tests.support.builders.results import curated
 from tests.support.builders.specs import CURATE, TRAIN
@@ -24,6 +27,11 @@ from tests.support.facts import apart
 from tests.support.http_server import serving
 from tests.support.jobs import Jobs
 from tests.support.worlds.in_process import InProcess
+from workers.curate.handler import handle as curate
+from workers.runtime.artifacts import ArtifactStore
+from workers.runtime.context import Context
+from workers.runtime.errors import JobError
+from workers.runtime.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -145,6 +153,58 @@ def test_a_name_that_nothing_has_is_no_empty_list(run: Run, line: str, said: str
     ran = run(*line.split())
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
+
+
+@contextmanager
+def one_curation(jobs: Jobs, home: Path) -> Iterator[None]:
+    """A worker that curates the next job that is asked for, and fails it as workers do where the curation says so."""
+    stopped = Event()
+
+    def work() -> None:
+        while (claim := jobs.claim()) is None:
+            if stopped.wait(0.05):
+                return
+        store = ArtifactStore((home / "artifacts").as_uri(), home / "cache")
+        context = Context(store, Sources(home / "cache", file_roots=(home,)), home, lambda _said: None)
+        try:
+            jobs.complete(claim, curate(CurateSpec.model_validate(claim.spec), context))
+        except JobError as error:
+            jobs.fail(claim, error.reason, retryable=error.retryable)
+
+    thread = Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        thread.join(30)
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "said"),
+    [
+        ("body,queue", "--text body --label nope", "--label names column 'nope', which no row has; found: 'body', "),
+        ("body,queue", "--text nope --label queue", "--text names column 'nope', which no row has; found: 'body', "),
+        ("body,queue", "", "--text names column 'text', which no row has; found: 'body', 'queue'"),
+        ("body,queue", "--text body --label queue --group nope", "--group names column 'nope', which no row has"),
+        ("body,queue", "--row-schema messages", "its columns are no messages: expected messages, or conversations"),
+        ("prompt,completion", "", "prompt_completion: set --row-schema to prompt_completion, or name its columns in "),
+        ("text,label", "", "expected at least two labels"),
+    ],
+)
+def test_an_import_whose_file_or_options_are_wrong_is_one_line_and_exit_2(
+    run: Run, jobs: Jobs, tmp_path: Path, header: str, options: str, said: str
+) -> None:
+    file = tmp_path / "my tickets.csv"
+    file.write_text(f"{header}\none,two\nthree,two\n")
+    with one_curation(jobs, tmp_path / "home"):
+        refused = run("dataset", "import", "tickets", str(file), *options.split(), "--json")
+    assert (refused.code, refused.out) == (2, "")
+    line = refused.err.splitlines()[-1]
+    assert line.startswith(f"graftwork: {file}: ")
+    assert said in line
+    assert refused.err.count(said) == 1
+    assert "sha256" not in refused.err
 
 
 def test_a_token_that_is_none_is_refused_with_where_it_is_looked_for(run: Run, tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 """`graftwork dataset …`: versions, and a file of one's own."""
 
 import os
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from controlplane.cli.output import Terminal, refuse, terminal
+from controlplane.cli.output import FAILED, REFUSED, Terminal, refuse, terminal
+from controlplane.cli.progress import Pace, of_job
 from controlplane.cli.verbs import dataset_rows
-from controlplane.cli.verbs.jobs import follow
+from controlplane.cli.verbs.jobs import show_end
+from controlplane.cli.watching import watch
 from controlplane.client import Client
 from controlplane.client.imports import keep_copy
 from schemas.data.operators import Operator, Splits, Truncate, WordCount, pipeline
@@ -16,6 +19,8 @@ from schemas.data.rows import RowSchemaName
 from schemas.views.jobs import JobView
 
 LongTexts = Literal["keep", "truncate", "reject"]
+FIELD: Final = re.compile(r"\bfield (text|label|group|header|format|delimiter|encoding|quote|row_schema)\b")
+"""A field of a curation's spec that is an option of `import`."""
 
 dataset = typer.Typer(no_args_is_help=True, help="Datasets: immutable versions with splits that do not leak.")
 
@@ -30,6 +35,29 @@ def _name_rejects(screen: Terminal, client: Client, ended: JobView) -> None:
     if (ended.result or {}).get("rejected") and ended.outputs:
         made = client.get_dataset_version(ended.outputs["dataset"])
         screen.tell(f"rejected rows, with their lines: graftwork dataset rejects {made.dataset}/{made.version}")
+
+
+def _follow(screen: Terminal, client: Client, asked: JobView, file: Path, uri: str) -> None:
+    """To its end; one line and a bad exit unless it succeeds."""
+    look = of_job(Pace())
+    ended = watch(
+        screen,
+        lambda seen: client.wait_for_job(asked.id, seen=seen),
+        lambda job: look(job.model_copy(update={"reason": None}) if job.phase == "Failed" else job),
+    )
+    if ended.phase == "Failed":  # told once, in the words of whoever typed the file's name and the options
+        # Where attempts are left the worker has said that none of them helps: then it is the file, or an option.
+        refuse(_reason(ended, file, uri), REFUSED if ended.failures < ended.max_attempts else FAILED)
+    show_end(screen, ended)
+    if ended.phase != "Succeeded":
+        raise typer.Exit(FAILED)
+    _name_rejects(screen, client, ended)
+
+
+def _reason(ended: JobView, file: Path, uri: str) -> str:
+    reason = (ended.reason or "it failed").replace(f"source {uri}", str(file))
+    named = FIELD.sub(lambda found: "--" + found[1].replace("_", "-"), reason)
+    return named if named.startswith(str(file)) else f"{file}: {named}"
 
 
 def _kind(path: Path) -> str:
@@ -105,7 +133,7 @@ def import_(
     test: Annotated[float, typer.Option(help="a fraction below 1, else a count of rows")] = 0.2,
     validation: Annotated[float, typer.Option(help="a fraction below 1, else a count of rows")] = 0.1,
     wait: Annotated[
-        bool, typer.Option("--watch/--no-watch", help="follow it to its end; exit 1 unless it succeeds")
+        bool, typer.Option("--watch/--no-watch", help="follow it to its end; exit 2: the file or an option is wrong")
     ] = True,
 ) -> None:
     """Curate a file of your own: it is copied into the home folder, from where workers on this machine may read."""
@@ -116,8 +144,9 @@ def import_(
         refuse(f"{file}: it cannot be read")
     if (max_words is None) != (long_texts == "keep"):
         refuse("--max-words: give it with --long-texts truncate or --long-texts reject, and only then")
+    uri = keep_copy(file, screen.settings.data_folder())
     source = {
-        "uri": keep_copy(file, screen.settings.data_folder()),
+        "uri": uri,
         "text": text,
         "label": label,
         "group": group,
@@ -137,6 +166,6 @@ def import_(
     with screen.client() as client:
         asked = client.request_job("curate", spec)
         if wait:
-            _name_rejects(screen, client, follow(screen, client, asked))
+            _follow(screen, client, asked, file, uri)
         else:
             screen.show(asked)

@@ -140,9 +140,14 @@ def curves(context: typer.Context, job_id: str) -> None:
 def follow(screen: Terminal, client: Client, asked: JobView) -> JobView:
     """The job at its end; exit 1 unless it succeeds."""
     ended = watch(screen, lambda seen: client.wait_for_job(asked.id, seen=seen), of_job(Pace()))
-    for warning in (ended.result or {}).get("warnings", ()):
-        sys.stderr.write(f"warning: {warning}\n")
-    screen.show(ended)
+    show_end(screen, ended)
     if ended.phase != "Succeeded":
         raise typer.Exit(FAILED)
     return ended
+
+
+def show_end(screen: Terminal, ended: JobView) -> None:
+    """What its result warns of, and the job."""
+    for warning in (ended.result or {}).get("warnings", ()):
+        sys.stderr.write(f"warning: {warning}\n")
+    screen.show(ended)

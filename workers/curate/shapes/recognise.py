@@ -27,6 +27,7 @@ def recognise(path: Path, source: Source, index: int, row_schema: RowSchemaName)
     """How its records are read. The source of the answer names the columns. JobError: it has none of the shapes."""
     own, *_ = SHAPES[row_schema]
     if row_schema == "text_label":
+        _refuse_rows_of_another_schema(path, source)
         return Reader(own, source, index, {"text": source.text, "label": source.label})
     if source.columns:
         return Reader(own, source, index, source.columns)
@@ -40,3 +41,18 @@ def recognise(path: Path, source: Source, index: int, row_schema: RowSchemaName)
         )
     names = {name: name for name in (*shape.columns, *shape.optional) if name in found}
     return Reader(shape, source.model_copy(update={"columns": names}), index, names)
+
+
+def _refuse_rows_of_another_schema(path: Path, source: Source) -> None:
+    """Whoever left the row schema out is told which one the columns are of."""
+    found = set(columns_of(path, source))
+    if {source.text, source.label} <= found:
+        return
+    for row_schema, shapes in SHAPES.items():
+        for shape in shapes:
+            if shape is not TEXT_LABEL and set(shape.columns) <= found:
+                raise JobError(
+                    f"source {source.uri}: its columns {' and '.join(shape.columns)} are those of rows of "
+                    f"{row_schema}: set field row_schema to {row_schema}, or name its columns in field text and field "
+                    f"label; found: {listed(found)}"
+                )

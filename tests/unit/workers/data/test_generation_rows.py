@@ -164,6 +164,22 @@ def test_every_bad_row_has_its_reason_and_its_text_is_nowhere(
     assert "x y" not in repr(bench.reports) + repr(result.warnings)
 
 
+@pytest.mark.parametrize(
+    ("columns", "row_schema"),
+    [
+        (("prompt", "completion"), "prompt_completion"),
+        (("instruction", "output"), "prompt_completion"),
+        (("messages", "id"), "messages"),
+    ],
+)
+def test_who_leaves_the_row_schema_out_is_told_whose_columns_the_file_has(
+    bench: Workbench, columns: tuple[str, str], row_schema: str
+) -> None:
+    for write in FORMATS:
+        with pytest.raises(JobError, match=f"are those of rows of {row_schema}: set field row_schema to {row_schema}"):
+            made(bench, write(bench, "q", [dict.fromkeys(columns, "a text")]), "text_label")
+
+
 @pytest.mark.parametrize("row_schema", ["prompt_completion", "messages"])
 def test_other_columns_are_refused_with_those_that_were_found(bench: Workbench, row_schema: str) -> None:
     rows = [{"question": "Why?", "answer": "So."}, {"question": "When?", "answer": "Now."}]
