@@ -15,6 +15,9 @@ class GraftworkError(Exception):
     retry_after: int = 1
     """Seconds, for those that say "later"."""
 
+    hint: str = ""
+    """What the caller may have meant, to stand behind the detail: for whoever may read the names of things."""
+
     def __init__(self, detail: str, *, field: str | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -23,6 +26,12 @@ class GraftworkError(Exception):
     @property
     def title(self) -> str:
         return (type(self).__doc__ or "").strip()
+
+    @property
+    def in_words(self) -> str:
+        """The detail with the field that it is about, named once, and the hint."""
+        is_named = self.field is None or self.detail.startswith((f"{self.field}:", f"{self.field} "))
+        return self.detail + self.hint if is_named else f"{self.field}: {self.detail}{self.hint}"
 
 
 class Unauthorized(GraftworkError):
@@ -50,6 +59,10 @@ class NotFound(GraftworkError):
 
     status = 404
     slug = "not-found"
+
+    def __init__(self, detail: str, *, field: str | None = None, hint: str = "") -> None:
+        super().__init__(detail, field=field)
+        self.hint = hint
 
 
 class Conflict(GraftworkError):

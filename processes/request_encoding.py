@@ -59,7 +59,7 @@ class _Body:
 
     async def receive(self) -> Message:
         if self._encoding and self._gzip is None:
-            raise BodyRefused(415, f"expected gzip or none, not {self._encoding[:80]!r}", "content-encoding")
+            raise BodyRefused(415, f"expected gzip or none, not {self._encoding[:80]!r}", "Content-Encoding")
         message = await self._receive()
         if message["type"] != "http.request":
             return message

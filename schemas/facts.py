@@ -1,10 +1,10 @@
 """Every fact that may travel. A class that is not in EVENTS does not exist."""
 
-import difflib
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from schemas.cloudevent import OUR_PREFIX, EventData
+from schemas.faults import did_you_mean, nearest
 
 
 class DatasetVersionCreated(EventData):
@@ -276,7 +276,6 @@ def types_named(name: str) -> list[str]:
         return [name]
     known = [event.TYPE for event in EVENTS if name in (short_name(event.TYPE), event.TYPE.removeprefix(OUR_PREFIX))]
     if not known:
-        near = difflib.get_close_matches(name, [short_name(event.TYPE) for event in EVENTS], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"no fact has the type {name!r}, expected one such as 'job.failed'{hint}")
+        near = did_you_mean(nearest(name, (short_name(event.TYPE) for event in EVENTS)))
+        raise ValueError(f"no fact has the type {name!r}, expected one such as 'job.failed'{near}")
     return known

@@ -5,7 +5,7 @@ regular expressions. Here a field is named once, with the value and what was exp
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -17,6 +17,9 @@ SECRET: Final = re.compile(r"(token|secret|password)(?!_file)|(^|\.)reference$")
 SHOWN_CHARACTERS: Final = 80
 """How many characters of a refused value are shown."""
 FAULTS_OF_A_LINE: Final = 5
+CHOICES: Final = ("literal_error", "enum", "union_tag_invalid")
+"""What pydantic calls a word that is none of a closed list."""
+CHOICE: Final = re.compile(r"'([^']*)'")
 UNION_MEMBER: Final = re.compile(
     r"^(int|float|str|bool|none|bytes|datetime|uuid|any|nullable|[A-Z].*|.*\[.*|constrained-.*|function-.*|is-instance.*)$"
 )
@@ -44,10 +47,29 @@ class FieldFault(BaseModel):
     expected: str
     value: str | None = None
     """Shortened; absent where it is no scalar or could be a secret."""
+    meant: str | None = None
+    """The word that the value is nearest to, where words of a closed list are expected and one is near."""
 
     def __str__(self) -> str:
         got = "" if self.value is None else f", got {self.value!r}"
-        return f"{self.field}: {self.expected}{got}" if self.field else f"{self.expected}{got}"
+        said = f"{self.expected}{got}{did_you_mean(self.meant)}"
+        return f"{self.field}: {said}" if self.field else said
+
+    def without_value(self) -> "FieldFault":
+        """For readers other than whoever gave it."""
+        return self.model_copy(update={"value": None, "meant": None})
+
+
+def nearest(word: str, names: Iterable[str]) -> str | None:
+    """The name that a word was perhaps meant to be."""
+    from difflib import get_close_matches  # here: most verbs refuse nothing
+
+    return next(iter(get_close_matches(word, list(names), 1)), None)
+
+
+def did_you_mean(name: str | None) -> str:
+    """The end of a refusal that says so."""
+    return f"; did you mean {name!r}?" if name else ""
 
 
 def kind_of(value: object) -> str:
@@ -96,15 +118,19 @@ def _fault(prefix: str, place: tuple[str | int, ...], errors: Sequence[Any]) -> 
     expected = words[0]
     if len(words) > 1:
         expected = "expected " + " or ".join(word.removeprefix("expected ") for word in words)
-    return FieldFault(field=field, expected=expected, value=None if _is_said(errors) else _shown(field, errors[0]))
+    value = None if _is_said(errors) else _shown(field, errors[0])
+    meant = nearest(value, CHOICE.findall(expected)) if value and errors[0]["type"] in CHOICES else None
+    return FieldFault(field=field, expected=expected, value=value, meant=meant)
 
 
 def _is_said(errors: Sequence[Any]) -> bool:
-    return any(error["type"] in ("missing", "json_invalid") for error in errors)
+    return any(error["type"] in ("missing", "json_invalid", "union_tag_not_found") for error in errors)
 
 
 def _shown(field: str, error: Any) -> str | None:
     value = error.get("input")
+    if error["type"] == "union_tag_invalid" and isinstance(value, Mapping):
+        value = error["ctx"]["tag"]
     if not isinstance(value, str | int | float | bool | PurePath) or SECRET.search(field.lower()):
         return None
     return CREDENTIALS.sub("://…@", str(value))[:SHOWN_CHARACTERS].encode("utf-8", "backslashreplace").decode()
@@ -116,22 +142,31 @@ def _place(error: Any, document: Any) -> tuple[str | int, ...]:
         return location[:1]  # then where it ends to be JSON, which the words say
     if document is None:
         kept = [part for part in location if not (isinstance(part, str) and UNION_MEMBER.match(part))]
-        return tuple(kept) or location[:1]
-    return _walked(location, document, is_missing=error["type"] == "missing")
+        found = tuple(kept) or location[:1]
+    else:
+        found = _walked(location, document, error)
+    if error["type"].startswith("union_tag_"):  # pydantic names the object whose tag is wrong, or is not there
+        found = (*found, error["ctx"]["discriminator"].strip("'"))
+    return found
 
 
-def _walked(location: tuple[str | int, ...], document: Any, *, is_missing: bool) -> tuple[str | int, ...]:
+def _walked(location: tuple[str | int, ...], document: Any, error: Any) -> tuple[str | int, ...]:
     """The parts of the place that are in the document: what else pydantic puts there is which member it tried."""
     found: list[str | int] = []
-    here = document
+    here, is_missing = document, error["type"] == "missing"
     for place, part in enumerate(location):
         inner = location[place + 1 :]
         if _holds(here, part) and not _is_tag(here, part, inner, is_missing=is_missing):
             here = here[part]
-        elif not (is_missing and not inner):
+        elif inner or not (is_missing or _is_default(here, error)):
             continue
         found.append(part)
     return tuple(found)
+
+
+def _is_default(here: Any, error: Any) -> bool:
+    """Whether what is wrong is not this object but a field that it lacks, whose default does not do beside the rest."""
+    return isinstance(here, dict) and "input" in error and error["input"] != here
 
 
 def _holds(here: Any, part: str | int) -> bool:
@@ -159,6 +194,11 @@ def _words(error: Any) -> str:
 
 def _pattern(context: Mapping[str, Any]) -> str:
     return f"expected {PATTERNS.get(context['pattern'], 'another form')}"
+
+
+def _one_of(context: Mapping[str, Any]) -> str:
+    *others, last = context["expected_tags"].split(", ")
+    return f"expected {', '.join(others)} or {last}" if others else f"expected {last}"
 
 
 def _length(word: str, bound: str, unit: str) -> Callable[[Mapping[str, Any]], str]:
@@ -206,9 +246,7 @@ BOUNDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
     "string_pattern_mismatch": _pattern,
     "literal_error": lambda context: f"expected {context['expected']}",
     "enum": lambda context: f"expected {context['expected']}",
-    "union_tag_invalid": lambda context: (
-        f"expected {context['discriminator'].strip(chr(39))}: {context['expected_tags']}"
-    ),
-    "union_tag_not_found": lambda context: f"expected {context['discriminator']}, which says what it is",
+    "union_tag_invalid": _one_of,
+    "union_tag_not_found": lambda context: SENTENCES["missing"],
     "json_invalid": lambda context: f"expected JSON: {context['error']}",
 }

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from controlplane.api.auditing import note_refusal, request_id_of
+from controlplane.domain.roles import may
 from controlplane.errors import GraftworkError, Invalid, InvalidDocument, PayloadTooLarge, UnsupportedMedia
 from processes.request_encoding import BodyRefused
 from schemas.faults import FAULTS_OF_A_LINE, FieldFault, field_faults
@@ -26,12 +27,13 @@ def problem(status: int, slug: str, title: str, detail: str, *, retry_after: int
     return Response(body, status, headers_of(status, retry_after), MEDIA_TYPE)
 
 
-def refusal(error: GraftworkError) -> Response:
-    """What we refuse on purpose, as its class says."""
+def refusal(error: GraftworkError, *, with_hint: bool = False) -> Response:
+    """What we refuse on purpose, as its class says. The hint is for whoever may read the names of things."""
     members: dict[str, Any] = {"field": error.field} if error.field else {}
     if isinstance(error, InvalidDocument):
         members["errors"] = _documented(error.faults)
-    return problem(error.status, error.slug, error.title, error.detail, retry_after=error.retry_after, **members)
+    detail = error.detail + error.hint if with_hint else error.detail
+    return problem(error.status, error.slug, error.title, detail, retry_after=error.retry_after, **members)
 
 
 def unread(error: BodyRefused) -> Response:
@@ -48,7 +50,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(GraftworkError)
     def _refused(request: Request, error: GraftworkError) -> Response:
         note_refusal(request, error.status, _unquoted(error))
-        return _named(request, refusal(error))
+        return _named(request, refusal(error, with_hint=_may_read(request)))
 
     @app.exception_handler(RequestValidationError)
     @app.exception_handler(ValidationError)
@@ -59,11 +61,12 @@ def install(app: FastAPI) -> None:
         )
         if unread and not is_json(request):
             media = request.headers.get("content-type")
-            return refusal(UnsupportedMedia(f"content-type {media!r}, expected application/json", field="content-type"))
+            return refusal(UnsupportedMedia(f"content-type {media!r}, expected application/json", field="Content-Type"))
         faults = _faults(error)
         note_refusal(request, 422, _without_values(faults))
         detail = "; ".join(str(fault) for fault in faults[:FAULTS_OF_A_LINE])
-        answer = problem(422, "invalid", "The request is understood and wrong", detail, errors=_documented(faults))
+        members: dict[str, Any] = {"field": faults[0].field, "errors": _documented(faults)}
+        answer = problem(422, "invalid", "The request is understood and wrong", detail, **members)
         return _named(request, answer)
 
     @app.exception_handler(HTTPException)
@@ -85,12 +88,29 @@ def install(app: FastAPI) -> None:
 
 
 def _faults(error: RequestValidationError | ValidationError) -> list[FieldFault]:
-    """Those of the body with the body as it was given; a path, a query or a header has no place in it."""
-    if not isinstance(error, RequestValidationError) or error.body is None:
+    """Each by its name alone, and what is in the body by its place in it; `body` is the whole of that."""
+    if not isinstance(error, RequestValidationError):
         return field_faults(error.errors())
     of_body = [one for one in error.errors() if tuple(one["loc"])[:1] == ("body",)]
     elsewhere = [one for one in error.errors() if one not in of_body]
-    return [*field_faults(elsewhere), *field_faults(of_body, {"body": error.body})]
+    found = field_faults([_within(one) for one in of_body], error.body)
+    return [
+        *field_faults([_within(one) for one in elsewhere]),
+        *(fault if fault.field else fault.model_copy(update={"field": "body"}) for fault in found),
+    ]
+
+
+def _within(error: Any) -> Any:
+    """Without FastAPI's word for where in a request it is; a header as HTTP's documents write it."""
+    where, *place = error["loc"]
+    if where == "header":
+        place = [str(part).title() for part in place]
+    return {**error, "loc": () if error["type"] == "json_invalid" else tuple(place)}
+
+
+def _may_read(request: Request) -> bool:
+    principal = getattr(request.state, "principal", None)
+    return principal is not None and may(principal.role, "viewer")
 
 
 def _unquoted(error: GraftworkError) -> str:
@@ -105,8 +125,7 @@ def _documented(faults: list[FieldFault]) -> list[dict[str, Any]]:
 
 
 def _without_values(faults: list[FieldFault]) -> str:
-    """For readers other than the caller, who alone is shown what was given."""
-    return "; ".join(str(fault.model_copy(update={"value": None})) for fault in faults[:FAULTS_OF_A_LINE])
+    return "; ".join(str(fault.without_value()) for fault in faults[:FAULTS_OF_A_LINE])
 
 
 def _named(request: Request, answer: Response) -> Response:

@@ -89,10 +89,8 @@ def read_settings(**given: Any) -> Settings:
 
 def _wrong_setting(fault: FieldFault) -> str:
     is_secret = "SecretStr" in str(Settings.model_fields[fault.field].annotation)
-    shown = fault.model_copy(
-        update={"field": "GRAFTWORK_" + fault.field.upper()} | ({"value": None} if is_secret else {})
-    )
-    return str(shown)
+    shown = fault.without_value() if is_secret else fault
+    return str(shown.model_copy(update={"field": "GRAFTWORK_" + fault.field.upper()}))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -16,8 +16,7 @@ def load(file: Path) -> dict[str, Any]:
     except OSError as error:
         refuse(f"{file}: {error.strerror}")
     except Invalid as error:
-        place = (error.field or "").removeprefix("body").lstrip(".:")
-        refuse(f"{file}: {place and place + ': '}{error.detail}")
+        refuse(f"{file}: {error.detail if error.field == 'body' else error.in_words}")
 
 
 def named(file: Path) -> dict[str, Any]:

@@ -36,8 +36,7 @@ class ApiError(GraftworkError):
         self.heading = title
 
     def __str__(self) -> str:
-        is_named = not self.field or self.detail.startswith(self.field)
-        return f"{self.heading}: {self.detail}" if is_named else f"{self.heading}: {self.field}: {self.detail}"
+        return f"{self.heading}: {self.in_words}"
 
 
 class Unreachable(GraftworkError):

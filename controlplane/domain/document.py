@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import yaml
@@ -14,6 +15,8 @@ MAX_NODES: Final = 20_000
 """Values in a pipeline, trigger or other document, counted after its aliases are followed."""
 MAX_DEPTH: Final = 64
 """Levels of nesting in a document."""
+MAX_PLACE: Final = 200
+"""Characters of a value's place that are told."""
 MAX_INTEGER: Final = 2**63 - 1
 """Either way: what both databases hold."""
 UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -131,18 +134,25 @@ def json_bytes(value: Any, field: str) -> bytes:
 
 def refuse_unstorable(value: Any, field: str) -> None:
     """Raise Invalid, naming the place, for JSON that a database cannot hold. Iterative: a stranger chose the depth."""
-    waiting = [(value, field, 0)]
+    waiting = [(value, field, "" if field == "body" else f"{field}.", 0)]
     while waiting:
-        item, place, depth = waiting.pop()
+        item, place, inside, depth = waiting.pop()
         if depth > MAX_DEPTH:
             raise Invalid(f"nested deeper than {MAX_DEPTH} levels", field=field)
         if isinstance(item, dict):
-            waiting.extend((key, f"{field}: a key", depth) for key in item)
-            waiting.extend((inner, f"{place}.{key}"[:200], depth + 1) for key, inner in item.items())
+            waiting.extend((key, f"{field}: a key", "", depth) for key in item)
+            waiting.extend(_inner(item.items(), inside, depth))
         elif isinstance(item, list):
-            waiting.extend((inner, f"{place}.{index}"[:200], depth + 1) for index, inner in enumerate(item))
+            waiting.extend(_inner(enumerate(item), inside, depth))
         elif problem := _unstorable(item):
             raise Invalid(problem, field=place.encode("utf-8", "backslashreplace").decode())
+
+
+def _inner(items: Iterable[tuple[Any, Any]], inside: str, depth: int) -> Iterator[tuple[Any, str, str, int]]:
+    """Each value with its place, what stands before the places within it, and how deep it lies."""
+    for key, item in items:
+        place = f"{inside}{key}"[:MAX_PLACE]
+        yield item, place, f"{place}.", depth + 1
 
 
 def _unstorable(item: Any) -> str | None:

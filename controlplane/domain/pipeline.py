@@ -9,6 +9,7 @@ from controlplane.domain.pipeline_tasks import check_precision
 from controlplane.domain.references import UnresolvedReference, substitute
 from controlplane.errors import Invalid
 from schemas.artifacts import Reference
+from schemas.faults import did_you_mean, nearest
 from schemas.jobs import RESULTS, SPECS, JobKind
 from schemas.jobs.references import with_references
 from schemas.model.references import ModelRef
@@ -92,7 +93,8 @@ def with_params(spec: PipelineSpec, given: Mapping[str, Any]) -> dict[str, Any]:
     """The pipeline's defaults with what was given. Raises Invalid for a param that it does not declare."""
     if unknown := sorted(set(given) - set(spec.params)):
         known = ", ".join(sorted(spec.params)) or "none"
-        raise Invalid(f"pipeline {spec.name!r} has no param {unknown[0]!r}; it has: {known}", field="params")
+        near = did_you_mean(nearest(unknown[0], spec.params))
+        raise Invalid(f"pipeline {spec.name!r} has no param {unknown[0]!r}; it has: {known}{near}", field="params")
     return {**spec.params, **given}
 
 
@@ -193,7 +195,8 @@ def _check_fields(name: str, stage: JobStage) -> None:
             continue
         if key not in known:
             raise Invalid(
-                f"stages.{name}.spec.{key}: a {stage.kind} job has no such field; it has: {', '.join(sorted(known))}",
+                f"stages.{name}.spec.{key}: a {stage.kind} job has no such field; it has: {', '.join(sorted(known))}"
+                f"{did_you_mean(nearest(key, known))}",
                 field=f"stages.{name}.spec.{key}",
             )
         _check_choice(f"stages.{name}.spec.{key}", fields[key].annotation, value)
@@ -204,7 +207,8 @@ def _check_choice(field: str, wanted: Any, value: Any) -> None:
     if get_origin(wanted) is not Literal or not isinstance(value, str) or REFERENCE.search(value):
         return
     if value not in (choices := get_args(wanted)):
-        raise Invalid(f"{field}: expected {' or '.join(map(repr, choices))}, got {value[:40]!r}", field=field)
+        near = did_you_mean(nearest(value, choices))
+        raise Invalid(f"{field}: expected {' or '.join(map(repr, choices))}, got {value[:40]!r}{near}", field=field)
 
 
 def _check_output(spec: PipelineSpec, name: str, path: str) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Any, Final
 
 from controlplane.domain.canonical import digest
@@ -12,6 +11,7 @@ from controlplane.domain.references import ABSENT, UnresolvedReference, find, su
 from controlplane.errors import Invalid
 from schemas.cloudevent import OUR_PREFIX
 from schemas.facts import BY_TYPE
+from schemas.faults import did_you_mean, nearest
 from schemas.pipelines import PipelineSpec, TriggerOutcome, TriggerSpec, references
 
 DAY = timedelta(hours=24)
@@ -128,9 +128,7 @@ def check_trigger(spec: TriggerSpec, pipeline: PipelineSpec) -> None:
             raise Invalid(f"${{{space}.{path}}}: a trigger may read ${{event.…}} only", field="params")
     for name in spec.types:
         if name.startswith(OUR_PREFIX) and name not in BY_TYPE:
-            near = get_close_matches(name, BY_TYPE, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise Invalid(f"there is no fact {name!r}{hint}", field="types")
+            raise Invalid(f"there is no fact {name!r}{did_you_mean(nearest(name, BY_TYPE))}", field="types")
 
 
 def _equal(found: Any, wanted: Any) -> bool:

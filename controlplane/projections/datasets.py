@@ -7,6 +7,7 @@ from sqlmodel import Session, col, func, select
 
 from controlplane.errors import Invalid, NotFound
 from controlplane.projections.identities import BEGINNING, identify
+from controlplane.projections.names import hint
 from controlplane.store.tables import DatasetVersionRow
 
 NUMBERED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)/(?P<version>[1-9][0-9]{0,8})$")
@@ -28,7 +29,8 @@ def find_dataset_version(session: Session, text: str) -> DatasetVersionRow:
     else:
         raise Invalid(f"{text!r} names no dataset version: write `name@latest`, `name/3` or an id", field="dataset")
     if (row := session.exec(query).first()) is None:
-        raise NotFound(f"there is no dataset version {text!r}", field="dataset")
+        near = hint(session, text, DatasetVersionRow.dataset)
+        raise NotFound(f"there is no dataset version {text!r}", field="dataset", hint=near)
     return row
 
 
@@ -49,7 +51,7 @@ def list_versions(session: Session, dataset: str, below: int | None, limit: int)
     """Newest first. Raises NotFound for a dataset that nobody has curated."""
     query = select(DatasetVersionRow).where(DatasetVersionRow.dataset == dataset)
     if not session.exec(query.limit(1)).first():
-        raise NotFound(f"there is no dataset {dataset!r}")
+        raise NotFound(f"there is no dataset {dataset!r}", hint=hint(session, dataset, DatasetVersionRow.dataset))
     if below is not None:
         query = query.where(col(DatasetVersionRow.version) < below)
     return list(session.exec(query.order_by(col(DatasetVersionRow.version).desc()).limit(limit)))

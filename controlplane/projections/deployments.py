@@ -11,6 +11,7 @@ from controlplane.projections.gateways import is_live, list_boots
 from controlplane.projections.holds import hold_views, on_deployment, standing_holds
 from controlplane.projections.label_delays import wait_warnings
 from controlplane.projections.models import name_versions
+from controlplane.projections.names import hint
 from controlplane.projections.served import served_at
 from controlplane.store.serving_tables import DeploymentRow, GatewayBootRow, GenerationRow, RollbackRow
 from schemas.rollouts import RolloutPolicy
@@ -20,7 +21,7 @@ from schemas.views.deployments import AppliedView, DeploymentView, DesiredView, 
 def find_deployment(session: Session, name: str) -> DeploymentRow:
     row = session.get(DeploymentRow, name)
     if row is None:
-        raise NotFound(f"there is no deployment {name!r}")
+        raise NotFound(f"there is no deployment {name!r}", hint=hint(session, name, DeploymentRow.name))
     return row
 
 

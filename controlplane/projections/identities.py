@@ -30,7 +30,10 @@ def identify(session: Session, row: Any, what: str, text: str, field: str | None
         return whole
     digits = text.lower().replace("-", "")
     if not BEGINNING.fullmatch(text.lower()) or len(digits) > 32:
-        raise Invalid(f"{text!r}: expected an id, or at least its first 4 characters", field=field)
+        raise Invalid(
+            f"{text!r} is no {what} id: expected 32 hexadecimal digits (0 to 9, a to f), or at least their first 4",
+            field=field,
+        )
     lowest, highest = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
     query = select(row.id).where(col(row.id).between(lowest, highest)).order_by(row.id).limit(MOST_CANDIDATES + 1)
     match [str(found) for found in session.exec(query)]:

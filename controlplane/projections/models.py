@@ -16,6 +16,7 @@ from controlplane.projections.aliases import list_aliases
 from controlplane.projections.datasets import NAMED, NUMBERED
 from controlplane.projections.identities import BEGINNING, identify
 from controlplane.projections.lineage import lineage_view
+from controlplane.projections.names import hint
 from controlplane.store.tables import (
     AliasRow,
     AttachmentRow,
@@ -80,7 +81,8 @@ def find_version_and_aliases(
     else:
         raise Invalid(f"{text!r} names no model version: write `name@alias`, `name/7` or an id", field=field)
     if (found := session.exec(query, params=parameters).first()) is None:
-        raise NotFound(f"there is no model version {text!r}", field=field)
+        near = hint(session, text, RegisteredModelRow.name)
+        raise NotFound(f"there is no model version {text!r}", field=field, hint=near)
     row, aliases = found
     return row, sorted(aliases.split(",")) if aliases else []
 
@@ -95,7 +97,7 @@ def name_versions(session: Session, versions: Iterable[UUID | None]) -> dict[UUI
 
 def find_model(session: Session, name: str) -> RegisteredModelRow:
     if (row := session.get(RegisteredModelRow, name)) is None:
-        raise NotFound(f"there is no model {name!r}")
+        raise NotFound(f"there is no model {name!r}", hint=hint(session, name, RegisteredModelRow.name))
     return row
 
 

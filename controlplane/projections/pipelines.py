@@ -8,12 +8,14 @@ from sqlalchemy import tuple_
 from sqlmodel import Session, col, select
 
 from controlplane.errors import NotFound
+from controlplane.projections.names import hint
 from controlplane.store.tables import PipelineRow, PipelineRunRow, TriggerEvaluationRow, TriggerRow
 
 
 def find_pipeline(session: Session, name: str) -> PipelineRow:
     if (row := session.get(PipelineRow, name)) is None:
-        raise NotFound(f"there is no pipeline {name!r}", field="pipeline")
+        near = hint(session, name, PipelineRow.name)
+        raise NotFound(f"there is no pipeline {name!r}", field="pipeline", hint=near)
     return row
 
 
@@ -56,7 +58,7 @@ def list_runs(
 
 def find_trigger(session: Session, name: str) -> TriggerRow:
     if (row := session.get(TriggerRow, name)) is None:
-        raise NotFound(f"there is no trigger {name!r}")
+        raise NotFound(f"there is no trigger {name!r}", hint=hint(session, name, TriggerRow.name))
     return row
 
 

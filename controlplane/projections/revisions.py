@@ -4,6 +4,7 @@ from sqlmodel import Session, col, select
 
 from controlplane.domain.audit import difference
 from controlplane.errors import NotFound
+from controlplane.projections.names import hint
 from controlplane.store.tables import RevisionRow
 from schemas.views.revisions import RevisionView
 
@@ -15,7 +16,8 @@ def history(session: Session, noun: str, name: str, below: int | None, limit: in
         query = query.where(col(RevisionRow.revision) < below)
     rows = list(session.exec(query.order_by(col(RevisionRow.revision).desc()).limit(limit + 1)))
     if not rows and below is None:
-        raise NotFound(f"there is no {noun} {name!r}, and never was")
+        near = hint(session, name, RevisionRow.name, RevisionRow.noun == noun)
+        raise NotFound(f"there is no {noun} {name!r}, and never was", hint=near)
     return [_view(row, before) for row, before in zip(rows, [*rows[1:], None], strict=True)][:limit]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -103,7 +104,7 @@ def test_a_revoked_token_opens_nothing_from_then_on(site: InProcess) -> None:
 def test_a_token_of_no_known_role_is_refused(site: InProcess, role: Any) -> None:
     answer = site.client("admin").post("/v1/tokens", json={"name": "x", "role": role})
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["field"] == "body.role"
+    assert answer.json()["errors"][0]["field"] == "role"
     assert "'viewer'" in answer.json()["errors"][0]["expected"]
 
 
@@ -203,19 +204,27 @@ def test_what_is_wrong_is_named_with_its_value_and_what_was_expected(site: InPro
     answer = site.client("operator").post("/v1/jobs", json=body)
     assert answer.status_code == 422
     errors = {error["field"]: error for error in answer.json()["errors"]}
-    assert errors["body.kind"]["value"] == "cure"
-    assert "'curate'" in errors["body.kind"]["expected"]
-    assert errors["body.max_attempts"]["value"] == "0"
-    assert errors["body.max_attempts"]["expected"] == "expected at least 1"
-    assert errors["body.extra"]["value"] == "é" * 80
-    assert answer.json()["detail"].startswith("body.kind: ")
+    assert errors["kind"]["value"] == "cure"
+    assert "'curate'" in errors["kind"]["expected"]
+    assert errors["max_attempts"]["value"] == "0"
+    assert errors["max_attempts"]["expected"] == "expected at least 1"
+    assert errors["extra"]["value"] == "é" * 80
+    assert answer.json()["detail"].startswith("kind: ")
+
+
+def test_the_nearest_name_is_for_whoever_may_read_names(site: InProcess) -> None:
+    site.deploy("reviews")
+    boot = {"boot": str(uuid4()), "gateway": "g", "deployment": "reviws", "first_second": 1, "sent_second": 1}
+    unread = site.client("gateway").post("/v1/gateway/boots", json=boot)
+    assert (unread.status_code, "reviews" in unread.text) == (404, False)
+    assert "did you mean 'reviews'?" in site.client("viewer").get("/v1/deployments/reviws").json()["detail"]
 
 
 @pytest.mark.parametrize("field", ["token", "secret", "api_token", "client_secret"])
 def test_a_secret_in_a_wrong_place_is_not_sent_back(site: InProcess, field: str) -> None:
     answer = site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": {}, field: "gw_do-not-tell"})
     assert answer.status_code == 422
-    assert f"body.{field}" in answer.json()["detail"]
+    assert f"{field}: " in answer.json()["detail"]
     assert "gw_do-not-tell" not in answer.text
 
 

@@ -21,6 +21,7 @@ from controlplane.store.database import Database
 from schemas.claims import CurvePoint
 from schemas.jobs.curate import CurateSpec
 from schemas.views.audit import AuditEntry
+from tests.support.builders.planted import plant_job, plant_model, plant_version
 from tests.support.builders.results import curated
 from tests.support.builders.specs import CURATE, TRAIN
 from tests.support.facts import apart
@@ -205,6 +206,44 @@ def test_an_import_whose_file_or_options_are_wrong_is_one_line_and_exit_2(
     assert said in line
     assert refused.err.count(said) == 1
     assert "sha256" not in refused.err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "deployment get reviws", "deployment history reviws", "rollout list --deployment reviws", "predict reviws text",
+        "deployment rollback reviws --reason r", "rollout start reviws sentiment/1 --reason r", "pipeline get reviws",
+        "run list --pipeline reviws", "pipeline run reviws", "trigger get reviws", "trigger delete reviws",
+        "trigger evaluations reviws", "dataset versions reviws", "dataset get reviws@latest", "model get reviws/1",
+        "model history reviws champion",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_nearly_one_is_told_which(run: Run, jobs: Jobs, tmp_path: Path, line: str) -> None:
+    jobs.request()
+    jobs.complete(jobs.claimed(), curated(dataset="reviews"))
+    with jobs.database.begin("test") as uow:
+        plant_model(uow, "reviews")
+        plant_model(uow)
+        plant_version(uow, plant_job(uow), 1)
+    files = {
+        "deployment": {"name": "reviews", "model": "sentiment"},
+        "pipeline": {"name": "reviews", "stages": {"curate": {"kind": "curate", "spec": CURATE}}},
+        "trigger": {"name": "reviews", "pipeline": "reviews", "types": ["com.example.a"], "sources": ["//s"]},
+    }
+    for noun, document in files.items():
+        (tmp_path / noun).write_text(json.dumps(document))
+        assert run(noun, "apply", str(tmp_path / noun)).code == 0
+    ran = run(*line.split())
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "'reviws" in ran.err
+    assert ran.err.endswith("; did you mean 'reviews'?\n")
+
+
+@pytest.mark.parametrize("text", ["zzzz", "3f2", "not-an-id"])
+def test_what_is_no_id_is_told_what_one_looks_like(run: Run, text: str) -> None:
+    ran = run("job", "get", text)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{text!r} is no job id: expected 32 hexadecimal digits" in ran.err
 
 
 def test_a_token_that_is_none_is_refused_with_where_it_is_looked_for(run: Run, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_an_ambiguous_beginning_lists_the_candidates(named: Database) -> None:
 
 @pytest.mark.parametrize("text", ["3f2", "", "xyz1", "3f2a%", "3f2a_", "no-id", "3f2a" * 9])
 def test_what_is_no_beginning_is_refused_with_what_was_expected(named: Database, text: str) -> None:
-    with named.read() as session, pytest.raises(Invalid, match="at least its first 4 characters"):
+    with named.read() as session, pytest.raises(Invalid, match=r"is no token id: expected 32 hex.* their first 4"):
         identify(session, TokenRow, "token", text)
 
 
@@ -82,8 +82,9 @@ def test_a_job_is_read_and_cancelled_by_its_beginning(sqlite_database: Database)
     made = site.client("operator").post("/v1/jobs", json={"kind": "curate", "spec": CURATE}).json()["id"]
     assert site.client("viewer").get(f"/v1/jobs/{made[:8]}").json()["id"] == made
     assert site.client("operator").post(f"/v1/jobs/{made[:8]}:cancel").json()["phase"] == "Cancelled"
-    answer = site.client("viewer").get("/v1/jobs/zz")
+    answer = site.client("viewer").get("/v1/jobs/zzzz")
     assert (answer.status_code, answer.json()["field"]) == (422, "job")
+    assert answer.json()["detail"].startswith("'zzzz' is no job id: expected 32 hexadecimal digits")
 
 
 def test_a_stranger_does_not_learn_which_ids_there_are(sqlite_database: Database) -> None:

@@ -214,7 +214,7 @@ def test_a_spec_that_turns_out_wrong_fails_the_run_and_not_the_job_before_it(sit
     claim = Worker(site).curate()
     run = read(site, run)
     assert run["phase"] == "Failed"
-    assert "base_model" in run["reason"]
+    assert run["reason"].count("spec.base_model: ") == 1, run["reason"]
     assert phases(run) == {"curate": "Succeeded", "train": "Failed", "export": "Skipped"}
     job = ok(site.client("viewer").get(f"/v1/jobs/{claim['job_id']}"))
     assert job["phase"] == "Succeeded"

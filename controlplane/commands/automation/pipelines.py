@@ -27,7 +27,7 @@ from controlplane.domain.pipeline import (
     next_jobs,
     with_params,
 )
-from controlplane.errors import Conflict, GraftworkError, Invalid, NotFound
+from controlplane.errors import Conflict, Invalid, NotFound
 from controlplane.projections.models import find_version
 from controlplane.projections.pipelines import find_pipeline
 from controlplane.store.insert import insert_once
@@ -200,7 +200,7 @@ def _do(uow: UnitOfWork, row: PipelineRunRow, run: Run, action: Action) -> Run:
                 with uow.attempt(), _on_behalf_of(uow, row):
                     state = _request(uow, row, action) if isinstance(action, RequestJob) else _release(uow, row, action)
             except REFUSALS as error:
-                state = StageState(phase="Failed", reason=_in_words(error))
+                state = StageState(phase="Failed", reason=error.in_words)
             return run.with_stage(action.stage, state)
 
 
@@ -252,7 +252,3 @@ def _on_behalf_of(uow: UnitOfWork, row: PipelineRunRow) -> Iterator[None]:
         yield
     finally:
         uow.actor, uow.cause = actor, cause
-
-
-def _in_words(error: GraftworkError) -> str:
-    return f"{error.field}: {error.detail}" if error.field else error.detail

@@ -24,6 +24,7 @@ from controlplane.domain.trigger import (
 )
 from controlplane.errors import NotFound
 from controlplane.projections.causation import runs_behind
+from controlplane.projections.names import hint
 from controlplane.projections.pipelines import find_pipeline
 from controlplane.store.insert import insert_once
 from controlplane.store.tables import TriggerEvaluationRow, TriggerRow
@@ -86,7 +87,7 @@ def put_trigger(uow: UnitOfWork, spec: TriggerSpec, reason: str | None = None) -
 def delete_trigger(uow: UnitOfWork, name: str, reason: str | None = None) -> None:
     """Its evaluations and its history stay: the same dedupe key does not fire again under the same name."""
     if not uow.execute(delete(TriggerRow).where(col(TriggerRow.name) == name)):
-        raise NotFound(f"there is no trigger {name!r}")
+        raise NotFound(f"there is no trigger {name!r}", hint=hint(uow.session, name, TriggerRow.name))
     keep_revision(uow, "trigger", name, None, reason)
 
 

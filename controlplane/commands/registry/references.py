@@ -1,14 +1,11 @@
 """A spec's names become whole references, so that a worker needs no database: by its fields' types, not its kind."""
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 from sqlmodel import Session, select
-from sqlmodel.sql.expression import SelectOfScalar
 
 from controlplane.commands.registry.base_graphs import find_base_graph
 from controlplane.errors import GraftworkError, Invalid, InvalidDocument
@@ -16,7 +13,7 @@ from controlplane.projections.aliases import find_alias
 from controlplane.projections.datasets import find_dataset_version
 from controlplane.projections.lineage import list_trained_on
 from controlplane.projections.models import find_graph, find_version
-from controlplane.store.tables import DatasetVersionRow, ModelVersionRow, RegisteredModelRow
+from controlplane.store.tables import DatasetVersionRow, ModelVersionRow
 from schemas.artifacts import ArtifactRef, DatasetRef, Reference
 from schemas.jobs import SPECS, JobKind, JobSpec
 from schemas.jobs.references import (
@@ -30,8 +27,6 @@ from schemas.jobs.references import (
     with_references,
 )
 from schemas.model.references import GraphRef, ModelRef
-
-MOST_NAMES: Final = 2000
 
 
 def resolve_spec(session: Session, kind: JobKind, raw_spec: Mapping[str, Any]) -> JobSpec:
@@ -77,30 +72,21 @@ def _model_ref(session: Session, name: str) -> ModelRef:
     return ModelRef.model_validate({field: getattr(row, field) for field in ModelRef.model_fields})
 
 
-@dataclass(frozen=True)
-class Lookup:
-    """How a name becomes a reference of one type, and where names like it are found when nothing has it."""
-
-    find: Callable[[Session, str], Reference]
-    names: SelectOfScalar[str]
-
-
-LOOKUPS: Final[Mapping[type[Reference], Lookup]] = {
-    DatasetRef: Lookup(_dataset_ref, select(DatasetVersionRow.dataset).distinct()),
-    ModelRef: Lookup(_model_ref, select(RegisteredModelRow.name)),
+LOOKUPS: Final[Mapping[type[Reference], Callable[[Session, str], Reference]]] = {
+    DatasetRef: _dataset_ref,
+    ModelRef: _model_ref,
 }
+"""How a name becomes a reference of one type."""
 
 
 def _look_up(session: Session, wanted: type[Reference], value: Any, path: str) -> Any:
     name = _name_in(value)
     if name is None:
         return value
-    lookup = LOOKUPS[wanted]
     try:
-        return lookup.find(session, name)
+        return LOOKUPS[wanted](session, name)
     except GraftworkError as error:
-        names = session.exec(lookup.names.limit(MOST_NAMES)).all()
-        raise Invalid(error.detail + _nearest(name, names), field=f"spec.{path}") from error
+        raise Invalid(error.detail + error.hint, field=f"spec.{path}") from error
 
 
 def _name_in(value: Any) -> str | None:
@@ -108,15 +94,6 @@ def _name_in(value: Any) -> str | None:
     if isinstance(value, Mapping):
         value = value.get("id")
     return str(value) if isinstance(value, str | UUID) else None
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    """What the caller may have meant, in words."""
-    word = name.partition("@")[0].partition("/")[0]
-    if word in names:
-        return ""
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 # --- another version to compare with ----------------------------------------------------------------------------------

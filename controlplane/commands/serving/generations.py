@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select, update
 from controlplane.errors import Conflict, NotFound
 from controlplane.projections.deployments import current_generation
 from controlplane.projections.models import find_graph
+from controlplane.projections.names import hint
 from controlplane.store.serving_tables import DeploymentRow, GenerationRow, RolloutRow
 from controlplane.store.tables import ModelVersionRow
 from controlplane.store.unit_of_work import UnitOfWork
@@ -40,7 +41,7 @@ def lock_deployment(uow: UnitOfWork, name: str) -> DeploymentRow:
         query.with_for_update(key_share=True), execution_options={"populate_existing": True}
     ).one_or_none()
     if row is None:
-        raise NotFound(f"there is no deployment {name!r}")
+        raise NotFound(f"there is no deployment {name!r}", hint=hint(uow.session, name, DeploymentRow.name))
     return row
 
 

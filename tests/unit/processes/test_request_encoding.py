@@ -138,7 +138,7 @@ def test_another_encoding_is_refused_before_anything_is_read(encoding: str) -> N
     with pytest.raises(BodyRefused) as caught:
         asyncio.run(DecodedBody(Reader(), LIMIT)(scope, caller.receive, nothing))
     error = caught.value
-    assert (error.status, error.field, error.headers) == (415, "content-encoding", {"Accept-Encoding": "gzip"})
+    assert (error.status, error.field, error.headers) == (415, "Content-Encoding", {"Accept-Encoding": "gzip"})
     assert error.detail.startswith("expected gzip or none")
     assert len(error.detail) < 150
     assert caller.asked == 0

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from schemas.faults import in_words
 from schemas.gates import MetricGate
 from schemas.jobs import attack
 from schemas.jobs.attack import AttackSpec
@@ -38,6 +39,13 @@ def test_a_generator_is_attacked_by_the_metric_that_is_named() -> None:
     assert refused(lambda: of_generator(answer={"metric": "rouge_l"})) == [
         ("answer.metric", "Input should be 'exact_match' or 'valid_json'")
     ]
+
+
+def test_who_leaves_out_how_a_generators_answer_is_checked_is_told_which_field_that_is() -> None:
+    document = of_generator(answer=JSON).model_dump(mode="json", exclude={"answer"})
+    with pytest.raises(ValidationError) as found:
+        of_generator()
+    assert [fault.field for fault in in_words(found.value, document, "spec")] == ["spec.answer"]
 
 
 def test_a_classifiers_answer_is_its_label() -> None:

@@ -4,11 +4,11 @@ import json
 import re
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
 import pytest
 import yaml
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator, model_validator
 
 from controlplane.cli.specs import example
 from schemas.faults import PATTERNS, FieldFault, in_words, line
@@ -128,6 +128,68 @@ def test_a_value_that_may_be_several_things_is_refused_once(
     with pytest.raises(ValidationError) as refused:
         Small.model_validate(document)
     assert [str(fault) for fault in in_words(refused.value, document if knows_document else None)] == said
+
+
+class Line(BaseModel):
+    kind: Literal["line"]
+    length: int = 1
+    colour: Literal["red", "green"] = "red"
+    width: int | None = Field(default=None, validate_default=True)
+
+    @field_validator("width")
+    @classmethod
+    def _a_long_one_has_a_width(cls, width: int | None, info: ValidationInfo) -> int | None:
+        if width is None and info.data.get("length", 0) > 9:
+            raise ValueError("null; expected a number for a long line")
+        return width
+
+    @model_validator(mode="after")
+    def _it_is_not_a_point(self) -> Self:
+        if self.length == self.width == 0:
+            raise ValueError("expected more than a point")
+        return self
+
+
+class Dot(BaseModel):
+    kind: Literal["dot"]
+
+
+class Drawing(BaseModel):
+    parts: tuple[Annotated[Line | Dot, Field(discriminator="kind")], ...] = ()
+    line: Line | None = None
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        (
+            {"parts": [{"kind": "dot"}, {"kind": "lime"}]},
+            "parts.1.kind: expected 'line' or 'dot', got 'lime'; did you mean 'line'?",
+        ),
+        ({"parts": [{"kind": 5}]}, "parts.0.kind: expected 'line' or 'dot', got '5'"),
+        ({"parts": [{"sort": "dot"}]}, "parts.0.kind: expected a value: it is required"),
+        ({"parts": ["dot"]}, "parts.0: expected an object with keys, got 'dot'"),
+        (
+            {"parts": [{"kind": "line", "colour": "gren"}]},
+            "parts.0.colour: expected 'red' or 'green', got 'gren'; did you mean 'green'?",
+        ),
+        ({"line": {"kind": "line", "colour": "blue"}}, "line.colour: expected 'red' or 'green', got 'blue'"),
+        ({"parts": [{"kind": "line", "length": 10}]}, "parts.0.width: null; expected a number for a long line"),
+        ({"line": {"kind": "line", "length": 10}}, "line.width: null; expected a number for a long line"),
+        ({"parts": [{"kind": "line", "length": 0, "width": 0}]}, "parts.0: expected more than a point"),
+        ({"line": {"kind": "line", "length": 0, "width": 0}}, "line: expected more than a point"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_value_and_the_nearest_word(document: dict[str, Any], said: str) -> None:
+    """A tag, a field whose default does not do beside the rest, and an object that is wrong as a whole."""
+    with pytest.raises(ValidationError) as refused:
+        Drawing.model_validate(document)
+    (fault,) = in_words(refused.value, document)
+    assert str(fault) == said
+    (unquoted,) = in_words(refused.value, document, with_values=False)
+    assert "got" not in str(unquoted)
+    assert "mean" not in str(unquoted)
+    assert str(fault.without_value()) == said.partition(", got")[0]
 
 
 def test_no_secret_and_no_credential_is_shown_and_a_long_value_is_cut() -> None:

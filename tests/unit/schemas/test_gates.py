@@ -14,7 +14,7 @@ from schemas.rollouts import RolloutPolicy
 ROWS = {"gate": "metric", "dataset": "reviews", "min_rows": 10}
 ATTACK = {"recipe": "deepwordbug", "queries_per_word": 10}
 NAMES = [repr(name) for name in get_args(MetricName)]
-GATES = ", ".join(repr(one.model_fields["gate"].default) for one in get_args(get_args(Gate)[0]))
+GATES = " or ".join(repr(one.model_fields["gate"].default) for one in get_args(get_args(Gate)[0]))
 WORST = {"metric": "attack_success_rate_at_worst", "attack": ATTACK}
 
 
@@ -32,7 +32,7 @@ def refused(gate: dict[str, Any]) -> str:
         ({}, "gates.0.metric: expected a value: it is required"),
         (
             {"metric": "acuracy", "minimum": 0.5},
-            f"gates.0.metric: expected {', '.join(NAMES[:-1])} or {NAMES[-1]}, got 'acuracy'",
+            f"gates.0.metric: expected {', '.join(NAMES[:-1])} or {NAMES[-1]}, got 'acuracy'; did you mean 'accuracy'?",
         ),
         ({"metric": "accuracy"}, "gates.0.metric: minimum is null: expected a number from 0 to 1 for accuracy"),
         (
@@ -103,7 +103,7 @@ def refused(gate: dict[str, Any]) -> str:
             {"metric": "accuracy", "minimum": 0.5, "mim_rows": 3},
             "gates.0.mim_rows: expected no field of this name, got '3'",
         ),
-        ({"gate": "accuracy", "minimum": 0.5}, f"gates.0: expected gate: {GATES}"),
+        ({"gate": "accuracy", "minimum": 0.5}, f"gates.0.gate: expected {GATES}, got 'accuracy'"),
     ],
 )
 def test_a_gate_that_asks_nonsense_is_refused(gate: dict[str, Any], words: str) -> None:

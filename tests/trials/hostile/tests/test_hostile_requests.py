@@ -111,7 +111,7 @@ def test_such_a_value_is_refused_deep_within_a_document_and_its_place_is_named(s
     answer = site.client("operator").post("/v1/jobs", content=json.dumps(body).encode(),
                                           headers={"content-type": "application/json"})  # fmt: skip
     assert refused(answer) is None
-    assert answer.json()["field"] == "body.spec.labels.inner.1.x"
+    assert answer.json()["field"] == "spec.labels.inner.1.x"
     as_key = {"kind": "curate", "spec": {"a\0b": 1}}
     assert site.client("operator").post("/v1/jobs", json=as_key).status_code == 422
 
