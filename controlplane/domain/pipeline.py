@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Self, get_args, get_origin
 
+from controlplane.domain.envelope import never_there
 from controlplane.domain.pipeline_tasks import check_precision
 from controlplane.domain.references import UnresolvedReference, substitute
 from controlplane.errors import Invalid
@@ -180,6 +181,8 @@ def check_pipeline(spec: PipelineSpec) -> None:
         for space, path in references(stage.model_dump()):
             if space == "stages":
                 _check_output(spec, name, path)
+            if space == "event" and (wrong := never_there(path)):
+                raise Invalid(f"stages.{name}: ${{event.{path}}}: {wrong}", field=f"stages.{name}")
         if isinstance(stage, JobStage):
             _check_references(spec, name, stage)
             check_precision(spec, name, stage)

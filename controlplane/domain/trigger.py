@@ -1,11 +1,12 @@
 """What one trigger answers to one event, as far as the event, the trigger and its past can say."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from controlplane.domain.canonical import digest
+from controlplane.domain.envelope import never_there
 from controlplane.domain.pipeline import with_params
 from controlplane.domain.references import ABSENT, UnresolvedReference, find, substitute
 from controlplane.errors import Invalid
@@ -123,12 +124,23 @@ def _cooling(spec: TriggerSpec, left: float, until: datetime) -> Refusal:
 def check_trigger(spec: TriggerSpec, pipeline: PipelineSpec) -> None:
     """Raises Invalid for what could never fire."""
     with_params(pipeline, spec.params)
-    for space, path in references([spec.params, spec.dedupe_key]):
-        if space != "event":
-            raise Invalid(f"${{{space}.{path}}}: a trigger may read ${{event.…}} only", field="params")
     for name in spec.types:
         if name.startswith(OUR_PREFIX) and name not in BY_TYPE:
             raise Invalid(f"there is no fact {name!r}{did_you_mean(nearest(name, BY_TYPE))}", field="types")
+    for name, value in spec.params.items():
+        _check_read(f"params.{name}", value, spec.types)
+    _check_read("dedupe_key", spec.dedupe_key, spec.types)
+    for path in spec.where:
+        if wrong := never_there(path, spec.types):
+            raise Invalid(f"{path}: {wrong}", field="where")
+
+
+def _check_read(place: str, value: Any, types: Sequence[str]) -> None:
+    for space, path in references(value):
+        if space != "event":
+            raise Invalid(f"${{{space}.{path}}}: a trigger may read ${{event.…}} only", field=place)
+        if wrong := never_there(path, types):
+            raise Invalid(f"${{event.{path}}}: {wrong}", field=place)
 
 
 def _equal(found: Any, wanted: Any) -> bool:

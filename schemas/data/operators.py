@@ -276,6 +276,13 @@ class Splits(OperatorSettings):
     def scope(self) -> Scope:
         return "dataset"
 
+    @field_validator("validation", "test")
+    @classmethod
+    def _it_is_a_fraction_or_a_count(cls, size: float) -> float:
+        if size >= 1 and not size.is_integer():
+            raise ValueError("expected a fraction of the rows below 1, or a whole number of rows")
+        return size
+
     @model_validator(mode="after")
     def _fractions_leave_rows_to_train_on(self) -> Self:
         if max(self.validation, self.test) < 1 <= self.validation + self.test:

@@ -144,6 +144,7 @@ def import_(
         refuse(f"{file}: it cannot be read")
     if (max_words is None) != (long_texts == "keep"):
         refuse("--max-words: give it with --long-texts truncate or --long-texts reject, and only then")
+    operators = _operators(max_words, long_texts, test, validation)
     uri = keep_copy(file, screen.settings.data_folder())
     source = {
         "uri": uri,
@@ -160,7 +161,7 @@ def import_(
         "dataset": name,
         "row_schema": row_schema,
         "sources": [source],
-        "operators": _operators(max_words, long_texts, test, validation),
+        "operators": operators,
         "parent": parent,
     }
     with screen.client() as client:

@@ -70,6 +70,8 @@ def batches(text: str | None, file: Path | None) -> Iterator[list[str]]:
     """The texts, so many as one request may ask."""
     if text is not None and file is not None:
         refuse("give a text or --file, not both")
+    if text is not None and not text.strip():
+        refuse(f"expected a text, got {text!r}")
     lines = [text] if text is not None else [line for line in _read(file).splitlines() if line.strip()]
     if not lines:
         refuse("nothing to ask: every line is empty")

@@ -238,6 +238,11 @@ CURATE_FIELDS = ", ".join(sorted(set(SPECS["curate"].model_fields) - {"kind"}))
             "stages.a.spec.kind",
         ),
         (
+            {"a": {"kind": "curate", "spec": {"dataset": "${event.dat.name}"}}},
+            "stages.a: ${event.dat.name}: an event has no 'dat'; expected one of data, deferred; did you mean 'data'?",
+            "stages.a",
+        ),
+        (
             {"a": {"kind": "curate"}, "b": {"kind": "train", "needs": ["a"], "spec": {"dataset": "${stages.a.model}"}}},
             "stages.b: ${stages.a.model}: a curate stage has the output 'dataset' only",
             "stages.b",

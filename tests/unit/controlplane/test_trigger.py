@@ -190,9 +190,43 @@ def test_a_refusal_of_pace_says_why_and_what_to_do(mode: str, seconds_ago: float
         (
             {"params": {"uri": "${stages.a.dataset}"}},
             "${stages.a.dataset}: a trigger may read ${event.…} only",
-            "params",
+            "params.uri",
         ),
-        ({"dedupe_key": "${params.uri}"}, "${params.uri}: a trigger may read ${event.…} only", "params"),
+        ({"dedupe_key": "${params.uri}"}, "${params.uri}: a trigger may read ${event.…} only", "dedupe_key"),
+        (
+            {"params": {"uri": "from ${event.dat.offset} on"}},
+            "${event.dat.offset}: an event has no 'dat'; expected one of data, deferred; did you mean 'data'?",
+            "params.uri",
+        ),
+        ({"dedupe_key": "${event.subject.name}"}, "${event.subject.name}: subject is a single value", "dedupe_key"),
+        (
+            {"params": {"uri": ["${event.deferred.cuont}"]}},
+            "${event.deferred.cuont}: deferred has no 'cuont'; expected one of count, events; did you mean 'count'?",
+            "params.uri",
+        ),
+        (
+            {"where": {"Subject": "x"}},
+            "Subject: an event has no 'Subject'; expected one of data, data_base64, datacontenttype, dataschema, "
+            "deferred, id, source, specversion, subject, time, type; did you mean 'subject'?",
+            "where",
+        ),
+        (
+            {"where": {"dta.bucket": "x"}},
+            "dta.bucket: an event has no 'dta'; expected one of data, deferred; did you mean 'data'?",
+            "where",
+        ),
+        (
+            {"types": ["dev.graftwork.job.failed.v1"], "where": {"data.knd": "train"}},
+            "data.knd: the data of dev.graftwork.job.failed.v1 has no 'knd'; expected one of attempt, job_id, kind, "
+            "reason; did you mean 'kind'?",
+            "where",
+        ),
+        (
+            {"types": ["dev.graftwork.job.failed.v1"], "dedupe_key": "${event.digest}"},
+            "${event.digest}: an event has no 'digest'; expected one of causationid, correlationid, data, "
+            "datacontenttype, deferred, id, seq, source, specversion, subject, time, type",
+            "dedupe_key",
+        ),
         (
             {"types": ["batch.ready", "dev.graftwork.dataset.version_create.v1"]},
             "there is no fact 'dev.graftwork.dataset.version_create.v1'; "
@@ -210,3 +244,7 @@ def test_what_could_never_fire_is_refused(values: dict[str, Any], said: str, fie
 
 def test_what_could_fire_is_taken() -> None:
     check_trigger(trigger(params={"uri": "${event.data.uri}"}, types=["x", "dev.graftwork.job.failed.v1"]), PIPELINE)
+    facts = ["dev.graftwork.job.failed.v1", "dev.graftwork.dataset.version_created.v1"]
+    check_trigger(trigger(where={"data.kind": "train", "data.rows.train": 3}, types=facts), PIPELINE)
+    read = "${event.tenant} ${event.deferred.events.0.id} ${event.data} ${event.time} ${event.data.a.b-c.0}"
+    check_trigger(trigger(params={"uri": read}, where={"data.x.y": 1, "region7": "eu"}), PIPELINE)

@@ -146,6 +146,12 @@ def test_no_name_is_refused_before_anything_is_asked(run: Run, line: list[str]) 
     assert ran.refusal.endswith(": expected a name or an id, got ''")
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_text_is_not_asked(run: Run, text: str) -> None:
+    ran = run("predict", "own", text, "--gateway", "http://127.0.0.1:1")
+    assert (ran.code, ran.refusal) == (2, f"expected a text, got {text!r}")
+
+
 def test_the_version_is_one_line_or_json(run: Run) -> None:
     assert run("version").out == f"{VERSION}\n"
     assert json.loads(run("version", "--json").out) == {"version": VERSION}
@@ -189,6 +195,9 @@ def test_the_version_is_one_line_or_json(run: Run) -> None:
         ("pipeline run p limit=.inf", "'limit=.inf': inf is not JSON, expected a finite number"),
         ("events publish --type a.b --source //s --data {", "--data: not JSON: "),
         ("dataset import d nowhere.csv", "nowhere.csv: no such file"),
+        ("dataset import d list.yaml --test 1.5", "test: expected a fraction of the rows below 1, or a whole number"),
+        ("dataset import d list.yaml --validation 2.25", "validation: expected a fraction of the rows below 1, or a"),
+        ("dataset import d list.yaml --test -0.1", "test: expected at least 0"),
         ("relay", "GRAFTWORK_KAFKA_BOOTSTRAP_SERVERS is not set"),
         ("job list --token-file .", "GRAFTWORK_TOKEN_FILE: expected a file that holds a token, got '.'"),
         ("job list --token-file nowhere", "GRAFTWORK_TOKEN_FILE: expected a file that holds a token, got 'nowhere'"),
