@@ -21,8 +21,9 @@ _BODIES = {
     422: ("invalid", INVALID),
 }
 """Slug and title of a body that is not read on."""
-OPENAI_PATHS: Final = ("/v1/chat/", "/v1/completions", "/v1/models")
-"""Where OpenAI's clients ask."""
+PREDICT: Final = "/v1/predict"
+"""The one route below `/v1` that is ours: everything else there is where OpenAI's clients ask."""
+OPENAI_ROUTES: Final = "/v1/chat/completions, /v1/completions and /v1/models"
 OPENAI_STATUSES: Final = {409: 400, 422: 400}
 """A request that is wrong is a 400 there; after a 409 their clients ask again."""
 
@@ -67,7 +68,10 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     def _http(request: Request, error: HTTPException) -> Response:
-        refusal = Problem(error.status_code, "http", str(error.detail), str(error.detail))
+        title = detail = str(error.detail)
+        if error.status_code == 404 and _is_openai(request):
+            detail = f"there is nothing at this path: expected {PREDICT}, or of OpenAI's {OPENAI_ROUTES}"
+        refusal = Problem(error.status_code, "http", title, detail)
         refusal.headers |= error.headers or {}  # a 405 names what the path allows
         return _document(request, refusal)
 
@@ -92,13 +96,18 @@ def as_openai(problem: Problem) -> dict[str, Any]:
 
 
 def _document(request: Request, problem: Problem) -> Response:
-    path = request.url.path
-    if path.startswith(OPENAI_PATHS):
+    if _is_openai(request):
         told = as_openai(problem)
     else:
         # the Open Inference Protocol has an error member of its own
-        told = _members(problem, problem.status) | ({"error": problem.detail} if path.startswith("/v2") else {})
+        is_oip = request.url.path.startswith("/v2")
+        told = _members(problem, problem.status) | ({"error": problem.detail} if is_oip else {})
     return Response(rendered(told), told["status"], problem.headers, MEDIA_TYPE)
+
+
+def _is_openai(request: Request) -> bool:
+    path = request.url.path
+    return path.startswith("/v1/") and path != PREDICT
 
 
 def _members(problem: Problem, status: int) -> dict[str, Any]:

@@ -102,6 +102,24 @@ def test_a_body_that_is_no_json_or_too_large_is_refused(room: Room) -> None:
     assert (large.status_code, large.json()["error"]["code"]) == (413, "payload-too-large")
 
 
+def test_what_is_not_answered_here_is_not_found_as_openai_says_it(room: Room) -> None:
+    with pytest.raises(openai.NotFoundError) as refused:
+        room.client.embeddings.create(model="movies", input=CANARY)
+    error = refused.value
+    assert (error.type, error.param, error.code) == ("invalid_request_error", None, "http")
+    assert "/v1/chat/completions" in str(error)
+    assert CANARY not in error.response.text
+    for method, path in (("GET", "/v1/files"), ("POST", "/v1/images/generations"), ("DELETE", f"/v1/{CANARY}")):
+        answer = room.http.request(method, path)
+        assert (answer.status_code, answer.json()["error"]["type"]) == (404, "invalid_request_error"), path
+        assert CANARY not in answer.text
+    not_so = room.http.get("/v1/completions")
+    assert (not_so.status_code, not_so.json()["error"]["type"]) == (405, "invalid_request_error")
+    ours = room.http.post("/v1/predict", json={"texts": []})
+    assert "error" not in ours.json()
+    assert "error" not in room.http.get("/nothing").json()
+
+
 def test_a_session_key_has_its_size_here_too(room: Room) -> None:
     with pytest.raises(openai.BadRequestError, match="session key: expected 1 to 256 characters"):
         room.chat(extra_headers={"x-session-key": "k" * 257})

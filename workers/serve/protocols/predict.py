@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 from schemas.problem import refusals
 from schemas.views.predictions import PredictAnswer
 from workers.serve.gateway import Gateway
+from workers.serve.problems import PREDICT
 from workers.serve.protocols.description import ANSWERS_A_MODEL, body_of
 from workers.serve.protocols.models import check_task
 from workers.serve.protocols.requests import PredictRequest, read, session_key
@@ -18,7 +19,7 @@ def routes(gateway: Gateway) -> APIRouter:
     router = APIRouter()
 
     @router.post(
-        "/v1/predict",
+        PREDICT,
         response_model=PredictAnswer,
         responses={**refusals(409), **ANSWERS_A_MODEL},
         openapi_extra=body_of(PredictRequest),
