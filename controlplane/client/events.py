@@ -1,6 +1,6 @@
 """The event log, the door for other people's events, and dead letters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,11 +21,26 @@ class Events(Part):
         content = TypeAdapter(Any).dump_json(dict(event))
         return self._api.send(Receipt, "POST", "/v1/events", content=content, headers=headers)
 
-    def read_events(self, after: int | None = None, *, types: list[str] | None = None, wait: float = 0) -> FeedPage:
-        params = {"after": after, "type": types or None, "wait": wait}
+    def read_events(
+        self,
+        after: int | None = None,
+        *,
+        types: Sequence[str] = (),
+        without: Sequence[str] = (),
+        limit: int | None = None,
+        wait: float = 0,
+    ) -> FeedPage:
+        """Facts after a seq, oldest first; without one where the log ends, and with a limit so many before that."""
+        params = {
+            "after": after,
+            "type": list(types) or None,
+            "without": list(without) or None,
+            "newest" if after is None else "limit": limit,
+            "wait": wait,
+        }
         return self._api.get(FeedPage, "/v1/events", {k: v for k, v in params.items() if v is not None}, patience=wait)
 
-    def follow_events(self, after: int = 0, *, types: list[str] | None = None) -> Iterator[FeedEvent]:
+    def follow_events(self, after: int = 0, *, types: Sequence[str] = ()) -> Iterator[FeedEvent]:
         """Every fact after a seq, and then each one as it happens."""
         while True:
             page = self.read_events(after, types=types, wait=20)

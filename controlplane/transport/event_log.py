@@ -1,8 +1,8 @@
 """The event table as a log: the one query that the feed, the relay and our own reactions read by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, Select, Text, cast
 from sqlalchemy import select as select_columns
@@ -37,16 +37,40 @@ class OutboxFact:
     message: KafkaMessage
 
 
+@dataclass(frozen=True)
+class Types:
+    """Which types of facts are asked for."""
+
+    only: Sequence[str] = ()
+    """Empty: all of them."""
+    without: Sequence[str] = ()
+
+    def among(self, column: Any) -> Iterator[Any]:
+        """The conditions on a column of types."""
+        if self.only:
+            yield column.in_(self.only)
+        if self.without:
+            yield column.not_in(self.without)
+
+
+ALL: Final = Types()
+
+
 def read_events(
-    session: Session, after: int, *, limit: int = 100, types: Sequence[str] = (), check_retention: bool = True
+    session: Session, after: int, *, limit: int = 100, types: Types = ALL, check_retention: bool = True
 ) -> list[FeedEvent]:
     """Facts after a cursor, oldest first. Raises Gone (410) when one of these types after it has been pruned."""
     if check_retention and after > 0:
         _refuse_a_pruned_cursor(session, after, types)
-    query = select(EventRow).where(col(EventRow.seq) > after).order_by(col(EventRow.seq)).limit(limit)
-    if types:
-        query = query.where(col(EventRow.type).in_(types))
-    return [to_feed_event(row) for row in session.exec(query)]
+    query = select(EventRow).where(col(EventRow.seq) > after, *types.among(col(EventRow.type)))
+    return [to_feed_event(row) for row in session.exec(query.order_by(col(EventRow.seq)).limit(limit))]
+
+
+def read_newest_events(session: Session, through: int, limit: int, types: Types = ALL) -> list[FeedEvent]:
+    """The newest facts up to a place, oldest first."""
+    query = select(EventRow).where(col(EventRow.seq) <= through, *types.among(col(EventRow.type)))
+    rows = session.exec(query.order_by(col(EventRow.seq).desc()).limit(limit)).all()
+    return [to_feed_event(row) for row in reversed(rows)]
 
 
 def read_outbox(session: Session, after: int, limit: int) -> list[OutboxFact]:
@@ -102,10 +126,8 @@ def _to_outbox_fact(row: Row[Any]) -> OutboxFact:
     return OutboxFact(row.seq, row.subject, topic_of(row.type), fact_message(fact))
 
 
-def _refuse_a_pruned_cursor(session: Session, after: int, types: Sequence[str]) -> None:
-    query = select(func.max(PrunedTypeRow.seq))
-    if types:
-        query = query.where(col(PrunedTypeRow.type).in_(types))
+def _refuse_a_pruned_cursor(session: Session, after: int, types: Types) -> None:
+    query = select(func.max(PrunedTypeRow.seq)).where(*types.among(col(PrunedTypeRow.type)))
     pruned = session.exec(query).one() or 0
     if after < pruned:
         raise Gone(

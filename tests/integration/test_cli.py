@@ -19,6 +19,7 @@ from controlplane.store.audit_chain import to_entry
 from controlplane.store.audit_tables import AuditEntryRow
 from controlplane.store.database import Database
 from schemas.claims import CurvePoint
+from schemas.facts import AuditRecorded
 from schemas.jobs.curate import CurateSpec
 from schemas.views.audit import AuditEntry
 from tests.support.builders.planted import plant_job, plant_model, plant_version
@@ -266,15 +267,51 @@ def test_a_minted_token_stands_alone_on_stdout(run: Run) -> None:
 
 def test_events_are_published_and_listed_one_a_line(run: Run) -> None:
     published = run("events", "publish", "--type", "com.example.rows", "--source", "//s", "--id", "e1", "--data", "[1]")
-    assert published.code == 0
+    assert (published.code, published.err) == (1, "graftwork: no trigger took it\n")
     assert published.out.startswith("e1: received")
-    again = run("events", "publish", "--type", "com.example.rows", "--source", "//s", "--id", "e1", "--json").json
-    assert again["repeated"] is True
-    lines = [json.loads(line) for line in run("events", "list", "--json").out.splitlines()]
+    again = run("events", "publish", "--type", "com.example.rows", "--source", "//s", "--id", "e1", "--json")
+    assert (again.code, json.loads(again.out)["repeated"]) == (1, True)
+    lines = [json.loads(line) for line in run("events", "list", "--audit", "--json").out.splitlines()]
     facts, asked = apart(lines)
     assert [event["type"] for event in facts] == ["dev.graftwork.event.received.v1"]
     assert [event["data"]["action"] for event in asked] == 2 * ["event.publish"]
     assert "event.received" in run("events", "list").out
+
+
+def test_the_newest_events_are_listed_in_their_order_and_without_those_of_the_audit_log(run: Run, jobs: Jobs) -> None:
+    def listed(*more: str) -> list[str]:
+        told = [json.loads(line) for line in run("events", "list", "--json", *more).out.splitlines()]
+        return [fact["subject"] if fact["type"].endswith("job.requested.v1") else fact["type"] for fact in told]
+
+    made = [f"job/{jobs.request()}" for _ in range(3)]
+    assert run("token", "create", "--role", "viewer", "--name", "ci").code == 0
+    assert listed() == made
+    assert listed("--limit", "2") == made[1:]
+    assert listed("--limit", "2", "--after", "0") == made[:2]
+    assert listed("--limit", "2", "--audit") == [made[2], AuditRecorded.TYPE]
+    assert listed("--type", "audit.recorded") == [AuditRecorded.TYPE]
+    assert run("events", "list", "--limit", "0").code == 2
+
+
+def test_what_has_ended_badly_at_once_is_exit_1_without_waiting_too(run: Run, jobs: Jobs, tmp_path: Path) -> None:
+    pipeline, deployment = tmp_path / "pipeline.yaml", tmp_path / "deployment.yaml"
+    pipeline.write_text("name: p\nparams: {dataset: rows}\nstages: {a: {kind: curate, spec: {parent: nobody@latest}}}")
+    assert run("pipeline", "apply", str(pipeline)).code == 0
+    failed = run("pipeline", "run", "p", "--json")
+    assert (failed.code, json.loads(failed.out)["phase"]) == (1, "Failed")
+    assert json.loads(failed.out)["reason"].count("spec.parent: ") == 1
+    assert run("pipeline", "run", "p", "-w").code == 1
+    pipeline.write_text(json.dumps({"name": "p", "stages": {"a": {"kind": "curate", "spec": CURATE}}}))
+    assert run("pipeline", "apply", str(pipeline)).code == 0
+    assert run("pipeline", "run", "p").code == 0
+    gate = {"gate": "metric", "metric": "accuracy", "dataset": "reviews", "min_rows": 5, "minimum": 0.9}
+    deployment.write_text(json.dumps({"name": "d", "model": "sentiment", "policy": {"gates": [gate]}}))
+    assert run("deployment", "apply", str(deployment)).code == 0
+    with jobs.database.begin("test") as uow:
+        plant_model(uow)
+        version = plant_version(uow, plant_job(uow), 1).id
+    aborted = run("rollout", "start", "d", str(version), "--reason", "r", "--json")
+    assert (aborted.code, json.loads(aborted.out)["phase"]) == (1, "Aborted")
 
 
 def test_an_event_whose_data_a_trigger_cannot_use_is_told_by_the_exit_code(run: Run, tmp_path: Path) -> None:

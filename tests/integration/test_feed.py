@@ -14,6 +14,7 @@ from controlplane.duties.retention import prune_events
 from controlplane.store.database import Database
 from controlplane.store.insert import insert_once
 from controlplane.store.spine_tables import CursorRow, EventRow
+from schemas.facts import AuditRecorded
 from tests.support.builders.specs import CURATE
 from tests.support.facts import started
 from tests.support.http_server import serving
@@ -68,6 +69,29 @@ def test_types_are_filtered(database: Database) -> None:
     assert [event["type"] for event in items] == ["dev.graftwork.job.requested.v1"]
     rung = site.client("worker").get("/v1/doorbell", params={"after": 0}).json()["items"]
     assert [event["type"] for event in rung] == ["dev.graftwork.job.requested.v1"]
+
+
+def test_the_newest_facts_are_asked_for_and_types_are_left_out(database: Database) -> None:
+    site = InProcess(database)
+    announce(database, 4)
+    client = site.client("operator")
+    client.post("/v1/jobs", json={"kind": "curate", "spec": CURATE})
+
+    def asked(**params: Any) -> tuple[list[int], int]:
+        page = client.get("/v1/events", params=params).json()
+        return [event["seq"] for event in page["items"]], page["last"]
+
+    everything, last = asked(after=0)
+    kinds = {event["seq"]: event["type"] for event in client.get("/v1/events", params={"after": 0}).json()["items"]}
+    told = [seq for seq in everything if kinds[seq] != AuditRecorded.TYPE]
+    assert len(told) == len(everything) - 1 == 5
+    assert asked(newest=2) == (everything[-2:], last)
+    assert asked(newest=3, without="audit.recorded") == (told[-3:], last)
+    assert asked(newest=9, type="job.failed") == ([], last)
+    assert asked(after=told[0], limit=2, without="audit.recorded") == (told[1:3], told[2])
+    for params, field in (({"newest": 2, "after": 0}, "newest"), ({"after": 0, "without": "audit.record"}, "without")):
+        refused = client.get("/v1/events", params=params)
+        assert (refused.status_code, refused.json()["field"]) == (422, field)
 
 
 def prune(database: Database, through: int) -> None:

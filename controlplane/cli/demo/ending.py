@@ -15,7 +15,7 @@ NEXT: Final = (
     ("graftwork model get {champion}", "what it is made of, what was learnt"),
     ("graftwork rollout list", "the releases, and where each stands"),
     ("graftwork job list", "and of one: `job curves ID`, its loss"),
-    ("graftwork events list", "the whole journey, in order"),
+    ("graftwork events list --limit 1000", "the whole journey, in order"),
     ("graftwork up --home my-site", "your own data, in a folder of its own"),
 )
 HEADED: Final[dict[str, Any]] = {"box": None, "pad_edge": False, "padding": (0, 2, 0, 0), "header_style": "bold"}

@@ -3,17 +3,22 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
 import typer
 
 from controlplane.cli import documents
-from controlplane.cli.output import FAILED, refuse, terminal
+from controlplane.cli.output import FAILED, Terminal, refuse, terminal
 from controlplane.cli.table import one_line
 from schemas.cloudevent import FeedEvent
-from schemas.facts import short_name
+from schemas.facts import AuditRecorded, short_name
+from schemas.pipelines import TriggerOutcome
 
+TAKEN: Final[frozenset[TriggerOutcome]] = frozenset({"fired", "debouncing", "deferred", "superseded", "duplicate"})
+"""An event has, or will have, its effect: perhaps together with a later one, or by an earlier one of the same key."""
+MOST_IN_A_PAGE: Final = 1000
+"""What the API gives out at once."""
 events = typer.Typer(no_args_is_help=True, help="The event log, and the door for other people's events.")
 
 
@@ -24,23 +29,30 @@ def register(app: typer.Typer) -> None:
 @events.command("list")
 def list_(
     context: typer.Context,
-    after: Annotated[int, typer.Option(help="a seq")] = 0,
+    after: Annotated[int | None, typer.Option(help="a seq: those after it; default: the newest")] = None,
     type: Annotated[list[str] | None, typer.Option(help="only these types, such as job.failed")] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow")] = False,
+    audit: Annotated[bool, typer.Option("--audit", help="also what tells of the audit log (audit.recorded)")] = False,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="and then each one as it happens")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_IN_A_PAGE, help="how many at most before that")] = 50,
 ) -> None:
-    """Facts in their order. With --json one event a line."""
+    """Facts in their order, the newest last. With --json one event a line."""
     screen = terminal(context)
+    wanted: dict[str, Any] = {"types": type or (), "without": () if audit or type else (AuditRecorded.TYPE,)}
     with screen.client() as client:
-        while True:
-            page = client.read_events(after, types=type, wait=20 if follow else 0)
-            for event in page.items:
-                if screen.as_json:
-                    sys.stdout.write(event.model_dump_json() + "\n")
-                else:
-                    screen.write(one_line(line(event)))
-            after = page.last
-            if not follow and not page.items:
-                return
+        page = client.read_events(after, limit=limit, **wanted)
+        _print(screen, page.items)
+        while follow:
+            page = client.read_events(page.last, wait=20, **wanted)
+            _print(screen, page.items)
+
+
+def _print(screen: Terminal, found: list[FeedEvent]) -> None:
+    for event in found:
+        if screen.as_json:
+            sys.stdout.write(event.model_dump_json() + "\n")
+        else:
+            screen.write(one_line(line(event)))
+    sys.stdout.flush()
 
 
 @events.command()
@@ -54,7 +66,8 @@ def publish(
 ) -> None:
     """Hand in an event of yours; the answer says what each trigger made of it.
 
-    Exit 1 when a trigger that listens could not use its data (`invalid`).
+    Exit 1 when no trigger took it, or one that listens could not use its data (`invalid`). What a run that it started
+    comes to is not waited for.
     """
     screen = terminal(context)
     event: dict[str, Any] = {"specversion": "1.0", "id": id or str(uuid4()), "source": source, "type": type}
@@ -70,7 +83,10 @@ def publish(
     else:
         screen.write(f"{one_line(receipt.id)}: {'came before, nothing was done' if receipt.repeated else 'received'}")
         screen.rows(receipt.evaluations, ("trigger", "outcome", "reason", "run_id"))
-    if any(one.outcome == "invalid" for one in receipt.evaluations):
+    outcomes = {one.outcome for one in receipt.evaluations}
+    if outcomes.isdisjoint(TAKEN):
+        refuse("no trigger took it", FAILED)
+    if "invalid" in outcomes:
         raise typer.Exit(FAILED)
 
 

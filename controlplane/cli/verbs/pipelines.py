@@ -10,7 +10,7 @@ from controlplane.cli.output import Limit, terminal
 from controlplane.cli.verbs.histories import show_history
 from controlplane.cli.verbs.jobs import Wait
 from controlplane.cli.verbs.models import Why
-from controlplane.cli.verbs.runs import follow
+from controlplane.cli.verbs.runs import exit_if_it_ended_badly, follow
 from schemas.pipelines import PipelineSpec
 
 pipeline = typer.Typer(no_args_is_help=True, help="Pipelines: a small DAG of job templates.")
@@ -57,7 +57,7 @@ def run_pipeline(
     params: Annotated[list[str] | None, typer.Argument(help="key=value …")] = None,
     wait: Wait = False,
 ) -> None:
-    """Run it now, with other params than its defaults."""
+    """Run it now, with other params than its defaults. Exit 1 when it has failed at once; only -w waits for more."""
     screen = terminal(context)
     with screen.client() as client:
         started = client.run_pipeline(name, documents.pairs(params or []))
@@ -65,6 +65,7 @@ def run_pipeline(
             follow(screen, client, started)
         else:
             screen.show(started)
+            exit_if_it_ended_badly(started)
 
 
 @pipeline.command("spec")

@@ -14,6 +14,7 @@ from controlplane.cli.verbs.jobs import Wait
 from controlplane.cli.verbs.models import Reason
 from controlplane.cli.watching import watch
 from controlplane.client import Client
+from schemas.phases import FINAL_ROLLOUT_PHASES
 from schemas.views.rollouts import RolloutView
 
 rollout = typer.Typer(no_args_is_help=True, help="Rollouts: gates, canary, promotion.")
@@ -34,7 +35,7 @@ def start(
     waive_gates: Annotated[str | None, typer.Option(help="why gates shall not stop it; role releaser, audited")] = None,
     wait: Wait = False,
 ) -> None:
-    """Put a version on its way."""
+    """Put a version on its way. Exit 1 when it has ended at once without being promoted; only -w waits for more."""
     screen = terminal(context)
     with screen.client() as client:
         started = client.start_rollout(deployment, version, reason=reason, waive_gates=waive_gates)
@@ -43,6 +44,7 @@ def start(
             follow(screen, client, started)
         else:
             screen.show(started)
+            _exit_if_it_ended_badly(started)
 
 
 @rollout.command("list")
@@ -144,5 +146,9 @@ def follow(screen: Terminal, client: Client, started: RolloutView) -> None:
     """To its end; exit 1 unless it is promoted."""
     ended = watch(screen, lambda seen: client.wait_for_rollout(started.id, seen=seen), of_rollout)
     screen.show(ended, POLICY)
-    if ended.phase != "Promoted":
+    _exit_if_it_ended_badly(ended)
+
+
+def _exit_if_it_ended_badly(rollout: RolloutView) -> None:
+    if rollout.phase in FINAL_ROLLOUT_PHASES and rollout.phase != "Promoted":
         raise typer.Exit(FAILED)

@@ -10,6 +10,7 @@ from controlplane.cli.progress import Pace, of_run
 from controlplane.cli.verbs.jobs import Wait
 from controlplane.cli.watching import watch
 from controlplane.client import Client
+from schemas.phases import FINAL_RUN_PHASES
 from schemas.views.jobs import JobView
 from schemas.views.pipelines import RunView
 
@@ -66,5 +67,9 @@ def follow(screen: Terminal, client: Client, started: RunView) -> None:
         of_run(Pace(), lambda run: jobs_of(client, run)),
     )
     screen.show(ended)
-    if ended.phase != "Succeeded":
+    exit_if_it_ended_badly(ended)
+
+
+def exit_if_it_ended_badly(run: RunView) -> None:
+    if run.phase in FINAL_RUN_PHASES and run.phase != "Succeeded":
         raise typer.Exit(FAILED)

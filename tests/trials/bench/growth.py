@@ -17,7 +17,7 @@ from controlplane.projections.jobs import JobFilter, list_jobs
 from controlplane.store.database import Database
 from controlplane.store.tables import JobRow
 from controlplane.store.unit_of_work import UnitOfWork
-from controlplane.transport.event_log import last_seq, read_events
+from controlplane.transport.event_log import Types, last_seq, read_events
 from schemas.claims import ClaimRequest, Failure
 from schemas.jobs import JOB_KINDS
 from tests.support.builders.planted import job_row
@@ -112,7 +112,7 @@ def feed_page(database: Database) -> None:
     """Where readers of the feed are: at its end."""
     with database.read() as session:
         after = last_seq(session) - 5
-        assert read_events(session, after, types=["dev.graftwork.job.requested.v1"])
+        assert read_events(session, after, types=Types(only=["dev.graftwork.job.requested.v1"]))
 
 
 OPERATIONS = (
