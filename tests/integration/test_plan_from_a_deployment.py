@@ -7,6 +7,7 @@ import pytest
 
 from controlplane.cli.app import main
 from controlplane.store.database import Database
+from tests.support.answers import ok
 from tests.support.http_server import serving
 from tests.support.scripted_gateway import Gateway
 from tests.support.worlds.in_process import InProcess
@@ -45,6 +46,28 @@ def test_traffic_is_what_the_last_canary_met(
         "stable_abandoned": 0.0,
     }  # fmt: skip
     assert found["plan"]["harms"][0]["rate"] == pytest.approx(0.07), "two of its policy's margins more"
+
+
+def test_a_canary_that_a_person_promoted_serves_and_its_rates_are_planned_with(
+    site: InProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.deploy(canary={"steps": [0.2, 0.5], "step_seconds": 5, "step_units": 100_000, "tick_seconds": 5})
+    site.first_champion()
+    gateway = Gateway(site)
+    rollout = site.canary(gateway)
+    for _ in range(8):
+        gateway.observe(50, stable_errors=0.05, canary_errors=0.1)
+        site.turn()
+    ok(site.client("releaser").post(f"/v1/rollouts/{rollout['id']}:promote", json={"reason": "it is urgent"}))
+    promoted = site.rollout(rollout["id"])
+    assert promoted["phase"] == "Promoted"
+    assert "canary" not in {decision["kind"] for decision in site.decisions(rollout["id"])}, "only a person decided"
+    assert plan(site, tmp_path, "--json") == 0
+    traffic = json.loads(capsys.readouterr().out)["traffic"]
+    assert traffic["units_per_second"] == 50.0
+    assert traffic["stable_error"] == pytest.approx(0.1)
+    assert plan(site, tmp_path) == 0
+    assert f"rates of {promoted['model_version']}" in capsys.readouterr().out
 
 
 def test_without_any_canary_the_plan_asks_for_the_traffic(

@@ -71,12 +71,13 @@ def _sources(screen: Terminal, deployment: str | None, policy: Path | None) -> t
         return read_policy(policy), None
     assert deployment is not None
     with screen.client() as client:
-        canary = client.get_deployment(deployment).policy.canary
-        found = observed_traffic(client, deployment)
+        known = client.get_deployment(deployment)
+        found = observed_traffic(client, known)
+    canary = known.policy.canary
     if found is None:
         return canary, None
-    screen.say(f"[dim]traffic as the canary decision of {found[1]:%Y-%m-%d %H:%M} UTC saw it[/dim]")
-    return canary, found[0]
+    screen.say(f"[dim]traffic as the decision of {found.at:%Y-%m-%d %H:%M} UTC saw it, rates of {found.version}[/dim]")
+    return canary, found.traffic
 
 
 def _traffic(
