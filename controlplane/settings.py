@@ -100,6 +100,11 @@ class Settings(Environment):
         """Files of one's own, which workers of `graftwork up` may read."""
         return self.home.absolute() / "data"
 
+    def lacks_home(self) -> bool:
+        """Whether the API's address or the token is to be found in a home folder that was named and is not there."""
+        is_given = (bool(self.api_url or self.model_fields_set & {"host", "port"}), bool(self.token or self.token_file))
+        return "home" in self.model_fields_set and not all(is_given) and not self.home.is_dir()
+
     def resolved_api_url(self) -> str:
         """Where verbs find the API: as given, else where the site of the home folder last came up."""
         if self.api_url or self.model_fields_set & {"host", "port"} or not self.api_url_file().is_file():

@@ -45,6 +45,8 @@ class Terminal:
     def client(self) -> "Client":
         from controlplane.client import Client
 
+        if self.settings.lacks_home():  # the default address may be that of another site
+            refuse(f"home {self.settings.home}: no such folder; expected one that `graftwork up --home` has made")
         return Client(self.settings.resolved_api_url(), self.settings.resolved_token())
 
     def say(self, text: str) -> None:

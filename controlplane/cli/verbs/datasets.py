@@ -145,9 +145,7 @@ def import_(
     if (max_words is None) != (long_texts == "keep"):
         refuse("--max-words: give it with --long-texts truncate or --long-texts reject, and only then")
     operators = _operators(max_words, long_texts, test, validation)
-    uri = keep_copy(file, screen.settings.data_folder())
     source = {
-        "uri": uri,
         "text": text,
         "label": label,
         "group": group,
@@ -165,6 +163,7 @@ def import_(
         "parent": parent,
     }
     with screen.client() as client:
+        source["uri"] = uri = keep_copy(file, screen.settings.data_folder())
         asked = client.request_job("curate", spec)
         if wait:
             _follow(screen, client, asked, file, uri)

@@ -146,6 +146,29 @@ def test_no_name_is_refused_before_anything_is_asked(run: Run, line: list[str]) 
     assert ran.refusal.endswith(": expected a name or an id, got ''")
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["job list", "status", "predict own a", "dataset import d a.csv", "events list", "rollout plan --deployment d"],
+)
+def test_a_home_that_is_not_there_is_said_and_not_made(run: Run, monkeypatch: pytest.MonkeyPatch, line: str) -> None:
+    Path("a.csv").write_text("text,label\n")
+    said = "home nowhere: no such folder; expected one that `graftwork up --home` has made"
+    for named in ({"GRAFTWORK_HOME": "nowhere"}, {}):
+        for name, value in named.items():
+            monkeypatch.setenv(name, value)
+        ran = run(*line.split(), *(() if named else ("--home", "nowhere")))
+        assert (ran.code, ran.refusal, Path("nowhere").exists()) == (2, said, False)
+    Path("nowhere").write_text("a file")
+    assert run(*line.split()).refusal == said
+
+
+def test_a_home_is_not_needed_where_address_and_token_are_given(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "WAITS", ())
+    monkeypatch.setenv("GRAFTWORK_TOKEN", "t")
+    url = f"http://127.0.0.1:{free_ports(1)[0]}"
+    assert run("job", "list", "--home", "nowhere", "--api-url", url).code == 3
+
+
 @pytest.mark.parametrize("text", ["", " \n"])
 def test_an_empty_text_is_not_asked(run: Run, text: str) -> None:
     ran = run("predict", "own", text, "--gateway", "http://127.0.0.1:1")
