@@ -196,7 +196,7 @@ class FeedbackAnswer(Tolerant):
 
 
 class PredictionClaims(Tolerant):
-    """What a signed prediction id says. Encoded as `base64url(json).base64url(hmac-sha256)`."""
+    """What a signed prediction id says: `schemas.packed_claims`, and its signature behind a dot."""
 
     d: Name
     """Deployment."""

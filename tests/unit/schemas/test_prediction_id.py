@@ -1,12 +1,15 @@
 """A prediction id is believed only with its deployment's signature."""
 
 import base64
+import hashlib
+import hmac
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.packed_claims import pack, unpack
 from schemas.prediction_id import InvalidPredictionId, encode_prediction_id, verify_prediction_id
 from schemas.serving import PredictionClaims
 
@@ -23,6 +26,53 @@ def key_of(deployment: str) -> str | None:
 
 def test_claims_come_back_as_they_were_signed() -> None:
     assert verify_prediction_id(encode_prediction_id(CLAIMS, KEY), key_of) == CLAIMS
+
+
+NUMBERS = st.integers(min_value=0, max_value=2**70)
+TEXTS = st.text(max_size=40)
+HEX = st.binary(max_size=20).map(bytes.hex)
+ANY_CLAIMS = st.builds(
+    PredictionClaims,
+    d=st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?", fullmatch=True),
+    r=st.none() | st.uuids(),
+    g=NUMBERS,
+    s=NUMBERS,
+    v=st.uuids(),
+    a=st.sampled_from(["stable", "canary"]),
+    u=TEXTS | HEX,
+    i=NUMBERS,
+    c=TEXTS | HEX | HEX.map(str.upper),
+    n=st.booleans(),
+    k=st.booleans(),
+    b=st.uuids(),
+    t=st.integers(min_value=0, max_value=2**40 - 1),
+)
+
+
+@given(ANY_CLAIMS)
+def test_whatever_is_packed_comes_back_and_no_part_of_it_is_taken_for_it(claims: PredictionClaims) -> None:
+    packed = pack(claims)
+    assert unpack(packed) == claims
+    for end in range(len(packed)):
+        with pytest.raises(ValueError):  # noqa: PT011 - pydantic's is one too
+            unpack(packed[:end])
+    for other in (packed + b"\0", b"\2" + packed[1:], bytes((packed[0], packed[1] | 64)) + packed[2:]):
+        with pytest.raises(ValueError, match=r"goes on|expected form 1"):
+            unpack(other)
+
+
+def test_an_id_is_short_enough_to_copy() -> None:
+    claims = CLAIMS.model_copy(update={"g": 12, "s": 3, "u": "0123456789abcdef" * 2})
+    assert len(encode_prediction_id(claims, KEY)) < 180
+
+
+def test_an_id_that_an_earlier_gateway_signed_as_json_is_believed() -> None:
+    payload = base64.urlsafe_b64encode(CLAIMS.model_dump_json().encode()).rstrip(b"=").decode()
+    signature = hmac.new(b"k" * 32, payload.encode(), hashlib.sha256).digest()
+    signed = f"{payload}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+    assert verify_prediction_id(signed, key_of) == CLAIMS
+    with pytest.raises(InvalidPredictionId, match="signature"):
+        verify_prediction_id(signed.replace(payload, payload[:-3] + "0fQ"), key_of)
 
 
 def test_an_id_fits_the_feedback_request() -> None:
