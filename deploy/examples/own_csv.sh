@@ -78,5 +78,8 @@ row="$(python3 -c 'import csv, json, sys
 with open(sys.argv[1], newline="") as rows:
     print(json.dumps({"text": next(csv.DictReader(rows))[sys.argv[2]]}))' "$csv" "$text")"
 echo "$gateway/v1/predict <- $row"
-curl -sS --fail-with-body --retry 30 --retry-connrefused --retry-delay 1 -H 'content-type: application/json' -d "$row" "$gateway/v1/predict"
-echo
+for _ in $(seq 30); do  # it may have been promoted a moment before the gateway hears of it
+  if answer="$(curl -sS --fail-with-body -H 'content-type: application/json' -d "$row" "$gateway/v1/predict")"; then break; fi
+  sleep 1
+done
+echo "$answer"
