@@ -1,6 +1,7 @@
 """One command on one machine: the CLI's journey, its exit codes, and a power cut in between."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -26,7 +27,10 @@ def machine(processes: Processes, tmp_path: Path) -> Machine:
 def test_one_command_carries_rows_to_a_champion_and_has_it_again_after_a_power_cut(
     machine: Machine, tmp_path: Path
 ) -> None:
-    assert refused(machine.run("job", "list", code=3)).endswith("is `graftwork up` running?")
+    assert "no such folder" in refused(machine.run("job", "list", code=2))
+    nobody = {"GRAFTWORK_API_URL": "http://127.0.0.1:1", "GRAFTWORK_TOKEN": "gw_of-somebody"}
+    asked = machine.command([sys.executable, "-m", "controlplane", "job", "list"], code=3, env=nobody)
+    assert refused(asked).endswith("is `graftwork up` running?")
     up = machine.up()
     refuses_bad_input_in_one_line(machine, tmp_path)
     release_by_pipeline(machine, tmp_path)
