@@ -28,14 +28,10 @@ def at_least(field: str, found: float, limit: float) -> Claim:
     return Claim(field, found, found >= limit, f"at least {limit:g}, as the job's spec says")
 
 
-def same_document(field: str, found: BaseModel, expected: BaseModel) -> Iterator[Claim]:
+def same_document(field: str, found: object, expected: object) -> Iterator[Claim]:
     """A claim for each value of two nested documents, by its dotted path."""
-    if type(found) is not type(expected):
+    if isinstance(found, BaseModel) and type(found) is type(expected):
+        for name in type(found).model_fields:
+            yield from same_document(f"{field}.{name}", getattr(found, name), getattr(expected, name))
+    else:
         yield same(field, found, expected)
-        return
-    for name in type(found).model_fields:
-        one, other = getattr(found, name), getattr(expected, name)
-        if isinstance(one, BaseModel) and isinstance(other, BaseModel):
-            yield from same_document(f"{field}.{name}", one, other)
-        else:
-            yield same(f"{field}.{name}", one, other)

@@ -55,7 +55,7 @@ def arrived_at(arm: Arm, end: UnitEnd, units: int) -> Arrived:
 
 
 def sum_arrived(parts: Iterable[Arrived]) -> Arrived:
-    return Arrived(*(sum(column) for column in zip(Arrived(), *parts, strict=True)))
+    return Arrived(*(sum(column) for column in zip(*parts, strict=True)))
 
 
 def end_metric(name: CanaryMetricName) -> EndMetric | None:

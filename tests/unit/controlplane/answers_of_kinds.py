@@ -14,7 +14,7 @@ from tests.support.builders.answered import ANSWERED as BY_KIND
 from tests.support.builders.answered import GRAPH, HALF, LONGER, MODEL
 from tests.support.builders.artifacts import digest
 from tests.support.builders.datasets import dataset_ref
-from tests.support.builders.models import GENERATOR, identified_as, model_ref
+from tests.support.builders.models import GENERATOR, identified_as, model_ref, varied
 from tests.support.builders.results import (
     TEST_ROWS,
     beside,
@@ -50,6 +50,10 @@ WRITTEN = (
     evaluate_spec(WRITER, GRAPH, dataset=CHATS, against=model_ref(4, identity=GENERATOR), against_graph=GRAPH),
     evaluated_text(WRITER.id, HALF, beside(UUID(int=4), 0, 0.1, graph=GRAPH, both=20, neither=20), graph=GRAPH),
 )
+TAUGHT = (
+    train_spec(task={"type": "text-generation"}, dataset=CHATS),
+    trained(identity=varied(GENERATOR, method={"target_modules": GENERATOR.form.target_modules})),
+)
 EXPORTED, EVALUATED, ATTACKED = (BY_KIND[kind] for kind in ("export", "evaluate", "attack"))
 CAPPED = (
     ATTACKED[0].model_copy(update={"query_budget": 200}),
@@ -83,7 +87,9 @@ ANSWERED: dict[str, tuple[JobSpec, JobResult]] = {
     **BY_KIND,
     "private": PRIVATE,
     "frozen": FROZEN,
+    "train text": TAUGHT,
     "capped": CAPPED,
+    "export that just agrees": (EXPORTED[0], changed(EXPORTED[1], ["agreement"], 0.2)),
     "export with a graph of its own": (EXPORTED[0].model_copy(update={"base_graph": None}), EXPORTED[1]),
     "evaluate text": WRITTEN,
     "evaluate text alone": alone(*WRITTEN),

@@ -38,14 +38,24 @@ def test_an_answer_is_judged_as_its_task_says(task: str, outcome: str, said: dic
 
 
 @pytest.mark.parametrize(
-    ("task", "said", "field"),
+    ("task", "said", "field", "expected"),
     [
-        ("text-classification", {"label": "good"}, "label"),
-        ("text-classification", {"reference": "positive"}, "reference"),
-        ("text-generation", {"label": "positive"}, "label"),
+        ("text-classification", {"label": "good"}, "label", "label 'good': expected one of negative, positive"),
+        (
+            "text-classification",
+            {"reference": "positive"},
+            "reference",
+            "expected none, but a `label`: the answer is a label",
+        ),
+        (
+            "text-generation",
+            {"label": "positive"},
+            "label",
+            "expected `good` or `bad`, or a `reference`: the answer is a generated text",
+        ),
     ],
 )
-def test_what_another_task_would_be_told_is_refused(task: str, said: dict[str, Any], field: str) -> None:
+def test_what_another_task_would_be_told_is_refused(task: str, said: dict[str, Any], field: str, expected: str) -> None:
     with pytest.raises(Invalid) as refused:
         judged(task, "positive", **said)
-    assert refused.value.field == field
+    assert (refused.value.field, refused.value.detail) == (field, expected)

@@ -212,6 +212,8 @@ def test_params_that_the_pipeline_does_not_declare_are_refused() -> None:
     several = SPEC.model_copy(update={"params": {"rows": 500, "limit": 7}})
     with pytest.raises(Invalid, match=r"has no param 'epochs'; it has: limit, rows$"):
         with_params(several, {"epochs": 3})
+    with pytest.raises(Invalid, match=r"has no param 'row'; it has: limit, rows; did you mean 'rows'\?$"):
+        with_params(several, {"row": 3})
 
 
 def test_a_pipeline_without_params_says_so() -> None:
@@ -221,7 +223,9 @@ def test_a_pipeline_without_params_says_so() -> None:
     assert (refused.value.detail, refused.value.field) == ("pipeline 'p' has no param 'x'; it has: none", "params")
 
 
-CURATE_FIELDS = ", ".join(sorted(set(SPECS["curate"].model_fields) - {"kind"}))
+CURATE_FIELDS, TRAIN_FIELDS = (
+    ", ".join(sorted(set(SPECS[kind].model_fields) - {"kind"})) for kind in ("curate", "train")
+)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +240,21 @@ CURATE_FIELDS = ", ".join(sorted(set(SPECS["curate"].model_fields) - {"kind"}))
             {"a": {"kind": "curate", "spec": {"kind": "train"}}},
             f"stages.a.spec.kind: a curate job has no such field; it has: {CURATE_FIELDS}",
             "stages.a.spec.kind",
+        ),
+        (
+            {"a": {"kind": "train", "spec": {"modell": "x"}}},
+            f"stages.a.spec.modell: a train job has no such field; it has: {TRAIN_FIELDS}; did you mean 'model'?",
+            "stages.a.spec.modell",
+        ),
+        (
+            {"a": {"kind": "export", "spec": {"precision": "int5"}}},
+            "stages.a.spec.precision: expected 'fp32' or 'int4', got 'int5'; did you mean 'int4'?",
+            "stages.a.spec.precision",
+        ),
+        (
+            {"a": {"kind": "export", "spec": {"precision": "x" * 50}}},
+            f"stages.a.spec.precision: expected 'fp32' or 'int4', got '{'x' * 40}'",
+            "stages.a.spec.precision",
         ),
         (
             {"a": {"kind": "curate", "spec": {"dataset": "${event.dat.name}"}}},

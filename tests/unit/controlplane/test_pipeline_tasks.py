@@ -59,6 +59,7 @@ def test_a_version_keeps_its_task_from_stage_to_stage(handed_on: dict[str, dict[
         ({"task": "${params.task}"}, {"model_version": MADE, "precision": "int4"}),
         ({"task": {"type": "${params.task}"}}, {"model_version": MADE, "precision": "int4"}),
         ({"task": {"type": 7}}, {"model_version": MADE, "precision": "int4"}),
+        ({"task": {"type": ["text-generation"]}}, {"model_version": MADE, "precision": "int4"}),
         ({"task": "text-generation"}, {"model_version": MADE, "precision": "int4"}),
     ],
 )

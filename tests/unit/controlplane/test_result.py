@@ -15,7 +15,7 @@ from schemas.model.methods import HeadAlone, Lora
 from tests.support.builders.answered import ANSWERED as BY_KIND
 from tests.support.builders.answered import BESIDE
 from tests.support.builders.artifacts import digest
-from tests.support.builders.models import LABELS, generation
+from tests.support.builders.models import LABELS, classification, generation
 from tests.support.builders.results import (
     TEST_ROWS,
     interval,
@@ -60,6 +60,7 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("private", "identity.form.r", 8),
         ("private", "steps", 39),
         ("private", "validation_accuracy", 0.9),
+        ("private", "validation_loss", 0.9),
         ("private", "privacy.epsilon", 900.0),
         ("private", "privacy.epsilon", 8.0001),
         ("private", "privacy.epsilon", math.nan),
@@ -69,6 +70,10 @@ def test_a_result_that_answers_its_spec(kind: str) -> None:
         ("private", "privacy.accountant", "rdp"),
         ("private", "privacy.sample_rate", 0.1),
         ("private", "privacy.noise_multiplier", 3.6),
+        ("train text", "identity.task", classification()),
+        ("train text", "identity.method", HeadAlone()),
+        ("train text", "identity.method.r", 4),
+        ("train text", "identity.form.target_modules", ("q_proj",)),
         ("frozen", "identity.task.head_digest", digest("another")),
         ("frozen", "identity.task.labels", LABELS[::-1]),
         ("frozen", "identity.base.digest", digest("another")),
@@ -181,6 +186,7 @@ CHECKED_BY = {
 SAYS = ", as the job's spec says"
 SAID: dict[tuple[str, str], str] = {
     ("train", "rows"): f"at most 8{SAYS}",
+    ("train text", "identity.method"): f"lora of every linear layer{SAYS}",
     ("private", "privacy"): "the label of a private training: the spec asks for epsilon 8",
     ("private", "privacy.epsilon"): f"at most 8{SAYS}",
     ("private", "privacy.noise_multiplier"): "enough noise for epsilon 7.99 and delta 1e-05 in 40 steps",
@@ -235,6 +241,8 @@ def test_what_every_result_of_a_kind_measures_must_be_there(
     found = mismatch(spec, changed(result, ["measurements"], left))
     assert found is not None
     assert (found.field, found.holds, found.expected) == (field, False, expected)
+    if field == "measurements":
+        assert found.found == tuple(one.subject for one in left)
 
 
 def test_a_label_that_the_version_does_not_know_was_not_measured() -> None:
@@ -262,6 +270,8 @@ def test_every_kind_is_known_here_and_every_finding_in_a_line() -> None:
     for kind, (_, result) in ANSWERED.items():
         if isinstance(result, Finding):
             assert KINDS[result.kind].summary(result), kind
+        else:
+            assert KINDS[result.kind].summary(result) == "", "what is no finding has nothing to tell"
 
 
 def test_a_result_of_another_kind_is_named_by_its_kind() -> None:

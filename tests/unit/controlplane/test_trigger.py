@@ -222,6 +222,12 @@ def test_a_refusal_of_pace_says_why_and_what_to_do(mode: str, seconds_ago: float
             "where",
         ),
         (
+            {"types": ["dev.graftwork.job.started.v1", "dev.graftwork.job.failed.v1"], "where": {"data.zzz": "train"}},
+            "data.zzz: the data of dev.graftwork.job.started.v1 and dev.graftwork.job.failed.v1 has no 'zzz'; expected "
+            "one of attempt, job_id, kind, owner, reason",
+            "where",
+        ),
+        (
             {"types": ["dev.graftwork.job.failed.v1"], "dedupe_key": "${event.digest}"},
             "${event.digest}: an event has no 'digest'; expected one of causationid, correlationid, data, "
             "datacontenttype, deferred, id, seq, source, specversion, subject, time, type",

@@ -9,7 +9,7 @@ from controlplane.cli.verbs.models import words
 from schemas.evidence import Finding
 from schemas.views.models import AttachmentView
 from tests.support.builders.artifacts import digest
-from tests.support.builders.results import attacked, beside, evaluated, exported
+from tests.support.builders.results import attacked, beside, evaluated, evaluated_text, exported, interval
 
 VERSION, OTHER, DIGEST = UUID(int=1), UUID(int=2), digest("an attachment")
 
@@ -36,6 +36,12 @@ def attached(kind: str, result: Finding) -> AttachmentView:
         (
             attached("evaluate", evaluated(VERSION, 0.8, rows_trained_on=3)),
             "test: accuracy 0.8000 [0.7800, 0.8200], macro-F1 0.8000, 1000 rows, 3 of them trained on",
+        ),
+        (
+            attached("evaluate", evaluated_text(VERSION, interval(0.25), beside(OTHER, -0.05))),
+            "test: exact match 0.2500 [0.2300, 0.2700], valid_json 0.2500, token_f1 0.2500, rouge_l 0.2500, "
+            "chrf 0.2500, perplexity 2.0000, 1000 rows; -0.0500 [-0.0600, -0.0400] against "
+            f"{OTHER}",
         ),
         (
             attached("attack", attacked(VERSION, 0.2, beside(OTHER, 0.05), out_of_budget=7)),

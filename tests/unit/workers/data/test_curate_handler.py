@@ -197,6 +197,7 @@ def test_new_rows_of_a_held_out_group_never_train(bench: Workbench) -> None:
     again = source_at(bench.jsonl("b.jsonl", more), group="id")
     second = curate(bench, again, operators=pipeline(BY_PREFIX), parent=registered_dataset(first))
     assert second.rejected == {"group_is_held_out": 18}
+    assert {reject["operator"] for reject in rejects_of(bench, second)} == {"split"}
     found = splits_of(bench, second)
     assert not {row["group"] for row in found["train"]} & {
         row["group"] for row in [*found["test"], *found["validation"]]

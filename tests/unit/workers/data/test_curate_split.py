@@ -19,7 +19,7 @@ from workers.curate.operators.sampling.split import Division, divide
 from workers.curate.rejects import rejects_in
 from workers.curate.rows import Reject
 from workers.data.normalize import normalize
-from workers.data.rows import Place, Row
+from workers.data.rows import Place, PromptCompletion, Row
 from workers.runtime.errors import JobError
 
 LABELS = ("a", "b", "c")
@@ -179,6 +179,15 @@ def test_the_last_row_of_a_label_is_not_taken_from_train() -> None:
     assert str(refused.value) == said
 
 
+def test_the_last_of_rows_without_labels_is_not_taken_from_train() -> None:
+    rows = [PromptCompletion(f"t {index}", "a", place=Place(0, index)) for index in range(3)]
+    division = divide(rows, Splits(validation=0, test=2), (), seed=0)
+    assert {split: len(found) for split, found in division.rows.items()} == {"train": 1, "validation": 0, "test": 2}
+    with pytest.raises(JobError) as refused:
+        divide(rows, Splits(validation=0, test=3), (), seed=0)
+    assert str(refused.value) == "splits.test: 3 of 3 rows leaves no row left to train on; it can have 2"
+
+
 def test_a_fraction_that_leaves_no_row_is_refused() -> None:
     rows = [a_row(f"t {index}", "a", None, f"t {index}", Place(0, index)) for index in range(20)]
     with pytest.raises(JobError) as refused:
@@ -238,9 +247,9 @@ def test_of_a_group_that_is_not_even_the_remainder_is_rejected_and_goes_nowhere(
     )
     of_a = [row for row in sample(mixed, seed, 0, None) if row.label == "a"]
     assert sorted(row.key for row in division.rows["test"]) == sorted([of_a[0].key, "mixed 3"])
-    assert [(reject.place, reject.reason) for reject in division.rejects] == [
-        (of_a[1].place, "unbalanced_remainder"),
-        (of_a[2].place, "unbalanced_remainder"),
+    assert [(reject.place, reject.operator, reject.reason) for reject in division.rejects] == [
+        (of_a[1].place, "split", "unbalanced_remainder"),
+        (of_a[2].place, "split", "unbalanced_remainder"),
     ]
     assert {row.group for row in division.rows["train"]} == {"three", "many", "more"}
 

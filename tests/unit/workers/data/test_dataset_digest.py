@@ -1,4 +1,4 @@
-"""A dataset version's digest: what changes it, what does not, and what it was."""
+"""Digests of a dataset version and of its rows: what changes them, what does not, and what they were."""
 
 import json
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from tests.support.builders.specs import source_at
 from tests.support.curation import a_row, curate, manifest_of, rows, splits_of
 from tests.support.workbench import Workbench
 from workers.data.manifest import dataset_digest
+from workers.data.rows import row_digest, rows_digest
 
 TEXT_LABEL = ROW_SCHEMAS["text_label"]
 GOLDEN = "sha256:b0549cbf39ab2c6476a2a27dab55fa86e7b079334051d4bbaf5c9c773ce26b10"
@@ -39,6 +40,18 @@ def test_the_digest_does_not_depend_on_the_order_of_rows() -> None:
     assert digest({"test": held[:4:-1], "train": held[4::-1]}) == found
     assert digest({"train": held[:4], "test": held[4:]}) != found
     assert digest({"train": held[:5], "test": held[5:]}, labels=("b", "a")) != found
+
+
+def test_the_digests_of_rows_are_golden() -> None:
+    """They name a row of an evaluation to who has it, whoever computes them."""
+    assert row_digest("tä", "a") == "sha256:b45fc7a42195ca7ca2944f57405700274dd1fe01b8f22387183df7b6c9738a3c"
+    assert rows_digest([("tä", "a")]) == row_digest("tä", "a")
+    assert rows_digest([("tä", "a"), ("u", "b")]) == rows_digest([("u", "b"), ("tä", "a")]) != row_digest("tä", "a")
+
+
+def test_a_text_with_half_a_surrogate_pair_has_a_digest_of_its_own() -> None:
+    texts = ("a", "\ud800", "\ud801", "a\ud800", "?", "\\ud800")
+    assert len({row_digest(text, "a") for text in texts}) == len(texts)
 
 
 OTHERS: list[dict[str, Any]] = [
