@@ -29,6 +29,9 @@ class Settings(Environment):
     port: int = Field(default=8700, ge=0, le=65535)
     """The TCP port on which the API listens."""
 
+    ui_port: int | None = Field(default=None, ge=1, le=65535)
+    """The TCP port on which the web UI listens, on the API's host; None: the one after the API's."""
+
     api_url: str | None = None
     """Where clients find the API; None: this host and port, and for verbs what `api.url` in `home` says instead of
     their defaults."""
@@ -114,6 +117,17 @@ class Settings(Environment):
     def served_api_url(self) -> str:
         """Where the API of this machine's site is found, once it listens."""
         return self.api_url or f"http://{self.host}:{self.port}"
+
+    def served_ui_port(self) -> int:
+        return self.ui_port or self.port + 1
+
+    def served_ui_url(self) -> str:
+        """Where this machine's web UI is found, once it listens."""
+        return f"http://{self.host}:{self.served_ui_port()}"
+
+    def ui_sessions_folder(self) -> Path:
+        """Who is signed in to the web UI."""
+        return self.home.absolute() / "ui-sessions"
 
     def api_url_file(self) -> Path:
         """What `graftwork up` writes down for verbs that are told the home folder alone."""

@@ -5,7 +5,18 @@ import os
 from pathlib import Path
 from typing import Final
 
-OWNED: Final = ("graftwork.db*", "*.token", "tokens", "data", "artifacts", "cache", "logs", "work", "gateways*")
+OWNED: Final = (
+    "graftwork.db*",
+    "*.token",
+    "tokens",
+    "data",
+    "artifacts",
+    "cache",
+    "logs",
+    "work",
+    "gateways*",
+    "ui-sessions",
+)
 """What a home folder holds that is nobody else's, as patterns."""
 
 

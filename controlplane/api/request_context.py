@@ -17,7 +17,7 @@ from controlplane.api.problems import is_json
 from controlplane.commands.spine.idempotency import Attempt, keep_answer, take_key
 from controlplane.commands.spine.tokens import Principal, authenticate
 from controlplane.domain.document import refuse_unstorable
-from controlplane.domain.roles import may, whoever_may
+from controlplane.domain.roles import INCLUDES, may, whoever_may
 from controlplane.errors import Forbidden, TooManyFailures, Unauthorized
 from controlplane.settings import Settings
 from controlplane.store.database import Database
@@ -155,6 +155,7 @@ def _refuse_unstorable(request: Request) -> None:
     refuse_unstorable(value, "body")
 
 
+Anyone = Annotated[Call, Depends(authorise(*INCLUDES))]
 Viewer = Annotated[Call, Depends(authorise("viewer"))]
 Operator = Annotated[Call, Depends(authorise("operator"))]
 Releaser = Annotated[Call, Depends(authorise("releaser"))]

@@ -12,6 +12,7 @@ from controlplane.commands.rollouts import holds, operations
 from controlplane.domain.roles import may, whoever_may
 from controlplane.errors import Forbidden
 from controlplane.projections import rollouts as reading
+from controlplane.projections.evidence import evidence_view
 from controlplane.projections.label_delays import delays_by_arm, wait_warnings
 from controlplane.projections.labellers import labelled_by
 from controlplane.projections.models import find_version
@@ -23,7 +24,7 @@ from schemas.problem import refusals
 from schemas.rollouts import OperatorRequest, RolloutPolicy, RolloutRequest
 from schemas.views.holds import HoldReleaseRequest, HoldRequest
 from schemas.views.pages import Page
-from schemas.views.rollouts import DecisionDetail, DecisionView, LabelDelay, RolloutDetail, RolloutView
+from schemas.views.rollouts import DecisionDetail, DecisionView, EvidenceView, LabelDelay, RolloutDetail, RolloutView
 
 router = APIRouter(tags=["rollouts"])
 
@@ -76,6 +77,14 @@ def get_rollout(call: Viewer, rollout_id: RolloutId) -> RolloutDetail:
         labelled_by=labellers,
         warnings=warnings,
     )
+
+
+@router.get("/v1/rollouts/{rollout_id:segment}/evidence", responses=refusals(404))
+def get_evidence(call: Viewer, rollout_id: RolloutId) -> EvidenceView:
+    """How it grew, block by block, made anew from the counts: a curve a metric, with what HARM and SAFE ask for."""
+    with call.read() as session:
+        row = operations.find_rollout(session, rollout_id)
+    return evidence_view(row)
 
 
 @router.post("/v1/rollouts/{rollout_id:segment}:pause", response_model=RolloutView, responses=refusals(404, 409))

@@ -1,14 +1,15 @@
-"""Tokens over HTTP: for admins only."""
+"""Tokens over HTTP: for admins only, but that each may ask whose it is."""
 
 from fastapi import APIRouter, Response
 
 from controlplane.api.identities import TokenId
-from controlplane.api.request_context import Admin
+from controlplane.api.request_context import Admin, Anyone
 from controlplane.commands.spine import tokens
+from controlplane.domain.roles import INCLUDES
 from controlplane.projections.tokens import list_tokens, token_view
 from controlplane.store.unit_of_work import UnitOfWork
 from schemas.problem import refusals
-from schemas.views.tokens import NewToken, TokenRequest, TokenView
+from schemas.views.tokens import Caller, NewToken, TokenRequest, TokenView
 
 router = APIRouter(tags=["tokens"])
 
@@ -26,6 +27,13 @@ def post_token(body: TokenRequest, call: Admin) -> Response:
 def get_tokens(call: Admin) -> list[TokenView]:
     with call.read() as session:
         return [token_view(row) for row in list_tokens(session)]
+
+
+@router.get("/v1/caller")
+def get_caller(call: Anyone) -> Caller:
+    """Who asks, by the token, and as what it may act: any role."""
+    who = call.principal
+    return Caller(id=who.id, name=who.name, role=who.role, acts_as=sorted(INCLUDES[who.role]))
 
 
 @router.delete("/v1/tokens/{token_id}", status_code=204, responses=refusals(404))

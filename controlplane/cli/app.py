@@ -31,7 +31,7 @@ WORDS_OF_A_LIBRARY: Final = re.compile(r"Input should be (?:a valid )?|Value err
 MODULES: Final = {
     "processes.up": ("up",),
     "demo.verb": ("demo",),
-    "processes.verbs": ("api", "relay", "reactions", "reconciler", "worker", "serve", "db"),
+    "processes.verbs": ("api", "ui", "relay", "reactions", "reconciler", "worker", "serve", "db"),
     "verbs.datasets": ("dataset",),
     "verbs.models": ("model",),
     "verbs.jobs": ("job",),

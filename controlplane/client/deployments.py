@@ -1,12 +1,15 @@
 """What is asked of deployments, their gateways and rollbacks."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
 from controlplane.client.connection import Document
 from controlplane.client.part import Part
 from schemas.serving import FeedbackAnswer
 from schemas.views.deployments import DeploymentView, GatewayView, RollbackView, ServedView
+from schemas.views.fleet import FleetRow
+from schemas.views.pages import Page
 from schemas.views.revisions import RevisionView
 
 
@@ -16,6 +19,15 @@ class Deployments(Part):
 
     def list_deployments(self) -> Iterator[DeploymentView]:
         return self._api.pages(DeploymentView, "/v1/deployments")
+
+    def list_fleet(self, **filters: Any) -> Iterator[FleetRow]:
+        """Every deployment in a line, by name; filters: under_way."""
+        return self._api.pages(FleetRow, "/v1/fleet", filters)
+
+    def fleet_page(self, *, under_way: bool = False, limit: int = 50, cursor: str | None = None) -> Page[FleetRow]:
+        """A page of it, for whoever turns pages; `next` of one is the `cursor` of the next."""
+        params = {"under_way": under_way or None, "limit": limit, "cursor": cursor}
+        return self._api.get(Page[FleetRow], "/v1/fleet", params)
 
     def get_deployment(self, name: str) -> DeploymentView:
         return self._api.get(DeploymentView, f"/v1/deployments/{name}")

@@ -7,7 +7,7 @@ from uuid import UUID
 from controlplane.client.connection import until
 from controlplane.client.part import Part
 from schemas.phases import FINAL_ROLLOUT_PHASES
-from schemas.views.rollouts import DecisionDetail, DecisionView, RolloutDetail, RolloutView
+from schemas.views.rollouts import DecisionDetail, DecisionView, EvidenceView, RolloutDetail, RolloutView
 
 
 class Rollouts(Part):
@@ -23,6 +23,10 @@ class Rollouts(Part):
 
     def get_rollout(self, rollout_id: UUID | str) -> RolloutDetail:
         return self._api.get(RolloutDetail, f"/v1/rollouts/{rollout_id}")
+
+    def get_evidence(self, rollout_id: UUID | str) -> EvidenceView:
+        """A curve a metric: how the evidence for HARM and for SAFE grew."""
+        return self._api.get(EvidenceView, f"/v1/rollouts/{rollout_id}/evidence")
 
     def act_on_rollout(
         self, rollout_id: UUID | str, verb: str, reason: str, *, revision: int | None = None

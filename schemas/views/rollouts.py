@@ -8,6 +8,7 @@ from pydantic import JsonValue
 from schemas.base import View
 from schemas.phases import RolloutPhase
 from schemas.rollouts import GateVerdict, RolloutPolicy
+from schemas.serving import CanaryMetricName
 from schemas.views.holds import HoldView
 
 
@@ -96,6 +97,48 @@ class RolloutDetail(RolloutView):
     warnings: list[str]
     """What its owner should look at, such as a wait that is shorter than labels take."""
     policy: RolloutPolicy
+
+
+class ArmCounts(View):
+    """What one arm's share of a metric's closed blocks holds."""
+
+    units: int
+    events: int
+
+
+class EvidencePoint(View):
+    """A metric's evidence right after one of its blocks was closed."""
+
+    at: datetime
+    """The block's last second of arrival."""
+    generation: int
+    harm: float
+    """Natural logarithm of the evidence that the canary is worse."""
+    safe: float
+    """Natural logarithm of the evidence that it is worse by less than the margin."""
+    stable: ArmCounts
+    """Up to this point, as the canary's are."""
+    canary: ArmCounts
+
+
+class MetricCurve(View):
+    """How the evidence of one metric grew: made anew from the counts of its closed blocks."""
+
+    metric: CanaryMetricName
+    margin: float
+    harm_needed: float
+    """The logarithm at which `harm` means HARM; once reached it stays, whatever comes later."""
+    safe_needed: float
+    """The logarithm that `safe` has to have at the last step, in every metric, for SAFE."""
+    blocks: int
+    """Closed blocks in all: points are as many, or evenly taken from them."""
+    points: list[EvidencePoint]
+
+
+class EvidenceView(View):
+    rollout_id: UUID
+    curves: list[MetricCurve]
+    """Empty before the canary got weight."""
 
 
 class DecisionView(View):

@@ -26,3 +26,13 @@ class TokenView(View):
 class NewToken(TokenView):
     token: str
     """Shown once."""
+
+
+class Caller(View):
+    """Whose token it was that asked."""
+
+    id: UUID
+    name: str
+    role: Role
+    acts_as: list[Role]
+    """Every role whose rights it has, its own among them."""

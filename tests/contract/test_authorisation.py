@@ -17,6 +17,7 @@ OPERATORS = "operator releaser admin"
 RELEASERS = "releaser admin"
 AUDITORS = "auditor admin"
 PUBLIC = "public"
+ANYONE = "viewer operator releaser auditor feedback worker gateway admin"
 MAY = {
     "GET /openapi.json": PUBLIC,
     "GET /healthz": PUBLIC,
@@ -26,6 +27,7 @@ MAY = {
     "GET /v1/events": READERS,
     "POST /v1/events": OPERATORS,
     "GET /v1/doorbell": "worker admin",
+    "GET /v1/caller": ANYONE,
     "POST /v1/tokens": "admin",
     "GET /v1/tokens": "admin",
     "DELETE /v1/tokens/{token_id}": "admin",
@@ -54,6 +56,7 @@ MAY = {
     "GET /v1/models/{name}/aliases/{alias}/history": READERS,
     "PUT /v1/deployments/{name}": RELEASERS,
     "GET /v1/deployments": READERS,
+    "GET /v1/fleet": READERS,
     "GET /v1/deployments/{name}": READERS,
     "GET /v1/deployments/{name}/history": READERS,
     "GET /v1/deployments/{name}/generation": "gateway admin",
@@ -79,6 +82,7 @@ MAY = {
     "POST /v1/rollouts/{rollout_id}:hold": AUDITORS,
     "POST /v1/rollouts/{rollout_id}:release-hold": AUDITORS,
     "GET /v1/rollouts/{rollout_id}/decisions": READERS,
+    "GET /v1/rollouts/{rollout_id}/evidence": READERS,
     "GET /v1/decisions/{decision_id}": READERS,
     "PUT /v1/pipelines/{name}": OPERATORS,
     "GET /v1/pipelines": READERS,

@@ -4,11 +4,11 @@ from rich.markup import escape
 
 from controlplane.cli.output import Terminal
 from controlplane.cli.processes.machine import open_database
-from controlplane.cli.processes.private_file import write_private
 from controlplane.commands.spine.audit import note_local
 from controlplane.commands.spine.tokens import bootstrap_admin
 from controlplane.store.database import Database
 from controlplane.store.upgrade import upgrade
+from processes.private_file import write_private
 
 
 def upgraded_database(screen: Terminal) -> Database:

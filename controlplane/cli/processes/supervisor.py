@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from controlplane.cli.processes.private_file import write_private
 from controlplane.cli.progress import Clock
 from controlplane.cli.watching import EVERY_SECONDS
 from controlplane.commands.spine.audit import note_local
@@ -26,12 +25,13 @@ from controlplane.projections.deployments import deployment_names
 from controlplane.settings import Settings
 from controlplane.store.database import Database
 from processes.parent import die_with_parent
+from processes.private_file import write_private
 from processes.stopping import STOP_SECONDS
 from schemas.roles import Role
 
 GATEWAY_PORTS_ABOVE_API = 10
-NOT_FOR_WORKERS = ("GRAFTWORK_TOKEN", "GRAFTWORK_BOOTSTRAP_TOKEN", "GRAFTWORK_DATABASE_URL")
-"""A worker and a gateway have a token of their role, and no way to the database."""
+NOT_FOR_CLIENTS = ("GRAFTWORK_TOKEN", "GRAFTWORK_TOKEN_FILE", "GRAFTWORK_BOOTSTRAP_TOKEN", "GRAFTWORK_DATABASE_URL")
+"""A worker and a gateway have a token of their role, the web UI has none, and none of them a way to the database."""
 LONGEST_WAIT_SECONDS = 30.0
 API_SECONDS = 180.0
 """So long the API may take to be ready: a machine that is busy takes a minute to load it."""
@@ -104,6 +104,7 @@ class Supervisor:
         write_private(self.settings.api_url_file(), self.settings.served_api_url())
         self._add("reconciler", ["controlplane", "reconciler"])
         self._add("reactions", ["controlplane", "reactions"])
+        self._add("ui", ["controlplane", "ui"], is_client=True)
         if self.settings.kafka_bootstrap_servers:
             self._add("relay", ["controlplane", "relay"])
         for number in range(1, self.workers + 1):
@@ -126,7 +127,8 @@ class Supervisor:
         end(self.children[1:])
         end(self.children[:1])
 
-    def _add(self, name: str, arguments: list[str], role: Role | None = None) -> None:
+    def _add(self, name: str, arguments: list[str], role: Role | None = None, *, is_client: bool = False) -> None:
+        """`role`: it has a token of that role. `is_client`: it has none, and whoever uses it brings one."""
         environment = {
             **os.environ,
             "GRAFTWORK_HOME": str(self.settings.home.absolute()),
@@ -136,9 +138,10 @@ class Supervisor:
             "GRAFTWORK_ARTIFACTS_URL": self.settings.resolved_artifacts_url(),
             "GRAFTWORK_FILE_ROOTS": os.pathsep.join(self._file_roots()),
         }
-        if role:
-            for secret in NOT_FOR_WORKERS:
+        if role or is_client:
+            for secret in NOT_FOR_CLIENTS:
                 environment.pop(secret, None)
+        if role:
             environment["GRAFTWORK_TOKEN_FILE"] = str(self._role_token(role))
         child = Child(name, arguments, environment, self.settings.home / "logs" / f"{name}.log")
         child.start()
@@ -201,11 +204,15 @@ class Supervisor:
             return []
 
     def _refuse_a_taken_port(self) -> None:
-        if not _free(self.settings.port, self.settings.host):
-            raise CannotStart(
-                f"port {self.settings.port} of {self.settings.host} is taken: another `graftwork up`? "
-                "Stop it, or set GRAFTWORK_PORT to another port"
-            )
+        for port, setting in (
+            (self.settings.port, "GRAFTWORK_PORT"),
+            (self.settings.served_ui_port(), "GRAFTWORK_UI_PORT"),
+        ):
+            if not _free(port, self.settings.host):
+                raise CannotStart(
+                    f"port {port} of {self.settings.host} is taken: another `graftwork up`? "
+                    f"Stop it, or set {setting} to another port"
+                )
 
 
 def end(children: Sequence[Child]) -> None:

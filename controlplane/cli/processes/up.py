@@ -38,6 +38,9 @@ def up(
         settings = screen.settings
         gateways = settings.port + GATEWAY_PORTS_ABOVE_API
         screen.say(f"Graftwork is up: {settings.served_api_url()} · logs in {settings.home / 'logs'}")
+        screen.say(
+            f"the web UI: {settings.served_ui_url()} · sign in with the token in {settings.home / 'admin.token'}"
+        )
         screen.say(f"each deployment gets a gateway, on port {gateways} and those above it")
         if is_demo(screen.settings.home):
             screen.say(OF_A_DEMO.format(home=screen.settings.home))

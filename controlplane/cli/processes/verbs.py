@@ -1,4 +1,4 @@
-"""One verb a process: api, relay, reactions, reconciler, worker, serve; and `db upgrade`.
+"""One verb a process: api, ui, relay, reactions, reconciler, worker, serve; and `db upgrade`.
 
 What a process is made of takes seconds to import: each verb imports its own, so that those who only ask need not wait.
 """
@@ -15,7 +15,7 @@ db = typer.Typer(no_args_is_help=True, help="The database's schema.")
 
 
 def register(app: typer.Typer) -> None:
-    for verb in (api, relay, reactions, reconciler):
+    for verb in (api, ui, relay, reactions, reconciler):
         app.command()(verb)
     # whatever follows is read by the other program, `--help` too
     raw = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -62,6 +62,36 @@ def api(context: typer.Context) -> None:
             forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=API_DRAIN_SECONDS,
         )
+
+
+def ui(context: typer.Context) -> None:
+    """The web UI: a client of the API, in a process of its own."""
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    from controlplane.ui.app import UI
+    from processes.file_permissions import make_home
+    from processes.logs import log_to_stderr
+    from processes.memory import settle, share_arenas
+    from processes.slow_clients import impatient
+
+    settings = terminal(context).settings
+    log_to_stderr(settings.log_level, quiet=("httpx", "httpcore"))
+    share_arenas()
+    make_home(settings.home)
+    app = UI(settings.resolved_api_url(), settings.ui_sessions_folder()).app()
+    settle()
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.served_ui_port(),
+        http=impatient(H11Protocol),
+        log_config=None,
+        access_log=False,
+        proxy_headers=settings.trusted_proxies is not None,
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_graceful_shutdown=1,  # live pages have no end of their own, and connect again
+    )
 
 
 def relay(context: typer.Context) -> None:

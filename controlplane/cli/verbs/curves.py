@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from controlplane.domain.thinning import thinned
 from schemas.views.jobs import Curve
 
 BARS: Final = "▁▂▃▄▅▆▇█"
@@ -36,8 +37,7 @@ def points(curves: Sequence[Curve]) -> list[dict[str, Any]]:
         for step, value in zip(curve.steps, curve.values, strict=True):
             by_step.setdefault(step, {"step": step})[curve.name] = value
     rows = [by_step[step] for step in sorted(by_step)]
-    last = len(rows) - 1
-    return [rows[i] for i in sorted({round(n * last / (ROWS - 1)) for n in range(ROWS)})]
+    return thinned(rows, ROWS)
 
 
 def _mean(values: Sequence[float]) -> float:

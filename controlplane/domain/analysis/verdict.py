@@ -96,7 +96,7 @@ class Assessment(_Frozen):
 
 def assess(policy: CanaryPolicy, state: AnalysisState, now: float, last_heard: float | None) -> Assessment:
     """HARM is asked first, and an analysis that is not valid promotes nothing; a timer never says SAFE."""
-    metrics = _evidence(policy, state)
+    metrics = metric_evidence(policy, state)
     ladder = _ladder(policy, state, metrics)
     rule, reason = (
         _harm(metrics)
@@ -123,7 +123,7 @@ def assess(policy: CanaryPolicy, state: AnalysisState, now: float, last_heard: f
 
 def next_step(policy: CanaryPolicy, state: AnalysisState) -> Ladder:
     """May the present step be left? Time is arrival time: a silent provider moves no ladder."""
-    return _ladder(policy, state, _evidence(policy, state))
+    return _ladder(policy, state, metric_evidence(policy, state))
 
 
 def invalid_for_good(policy: CanaryPolicy, state: AnalysisState) -> bool:
@@ -152,7 +152,8 @@ VERDICTS: Final[dict[Rule, CanaryVerdict | None]] = {
 Finding = tuple[Rule, str] | None
 
 
-def _evidence(policy: CanaryPolicy, state: AnalysisState) -> tuple[MetricEvidence, ...]:
+def metric_evidence(policy: CanaryPolicy, state: AnalysisState) -> tuple[MetricEvidence, ...]:
+    """By metric, in the policy's order."""
     margins = {metric.name: policy.margin_of(metric) for metric in policy.metrics}
     return tuple(_metric_evidence(policy, metric, margins[metric.name], state.step) for metric in state.metrics)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.cli.processes.private_file import write_private
+from processes.private_file import write_private
 
 
 def test_a_reader_has_the_old_text_or_the_new_one(tmp_path: Path) -> None:

@@ -1,0 +1,19 @@
+"""One module a page. `ALL` is every page, in the order of the navigation."""
+
+from typing import Final
+
+from controlplane.ui.page import Page
+from controlplane.ui.pages import dead_letters, decision, deployment, events, fleet, jobs, rollout, runs, version
+
+ALL: Final[tuple[Page, ...]] = (
+    fleet.PAGE,
+    deployment.PAGE,
+    rollout.PAGE,
+    decision.PAGE,
+    version.PAGE,
+    runs.PAGE,
+    runs.ONE,
+    jobs.ONE,
+    events.PAGE,
+    dead_letters.PAGE,
+)
