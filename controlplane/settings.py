@@ -35,6 +35,8 @@ class Settings(Environment):
     api_url: str | None = None
     """Where clients find the API; None: this host and port, and for verbs what `api.url` in `home` says instead of
     their defaults."""
+    ui_url: str | None = None
+    """Where people find the web UI, for verbs to print; None: what `ui.url` in `home` says, else nothing is printed."""
     token: GivenSecret = None
     """The caller's own token, with which it signs in to the API."""
     token_file: Path | None = None
@@ -118,12 +120,21 @@ class Settings(Environment):
         """Where the API of this machine's site is found, once it listens."""
         return self.api_url or f"http://{self.host}:{self.port}"
 
+    def ui_url_file(self) -> Path:
+        """What `graftwork up` writes down for verbs that print where to look."""
+        return self.home / "ui.url"
+
+    def known_ui_url(self) -> str | None:
+        """Where people look; None: nobody said."""
+        file = self.ui_url_file()
+        return self.ui_url or (file.read_text().strip() if file.is_file() else None)
+
     def served_ui_port(self) -> int:
         return self.ui_port or self.port + 1
 
     def served_ui_url(self) -> str:
         """Where this machine's web UI is found, once it listens."""
-        return f"http://{self.host}:{self.served_ui_port()}"
+        return self.ui_url or f"http://{self.host}:{self.served_ui_port()}"
 
     def ui_sessions_folder(self) -> Path:
         """Who is signed in to the web UI."""

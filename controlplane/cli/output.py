@@ -68,6 +68,14 @@ class Terminal:
         for key, item in items.items():
             name = self.bold(key) + " " * (width - len(key))
             self.write(f"{name}  {one_line(cell(item))}" if is_flat(item) else f"{name}\n{as_yaml(item)}")
+        self.point_at(value)
+
+    def point_at(self, thing: object) -> None:
+        """Where the web UI shows it, where there is one."""
+        from controlplane.client.addresses import page_of
+
+        if not self.as_json and (path := page_of(thing)) and (site := self.settings.known_ui_url()):
+            self.write(f"\nlook: {site.rstrip('/')}{path}")
 
     def rows(self, values: Sequence[Any], columns: Iterable[str], *, empty: str = "none") -> None:
         """Many things: a JSON list, or a table of some columns (dotted paths)."""

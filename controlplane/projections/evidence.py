@@ -12,7 +12,7 @@ from schemas.rollouts import RolloutPolicy
 from schemas.views.rollouts import ArmCounts, EvidencePoint, EvidenceView, MetricCurve
 
 MOST_POINTS: Final = 200
-"""Of one curve: a picture is no wider."""
+"""How many points one curve has at most: a picture is no wider."""
 
 
 def evidence_view(row: RolloutRow) -> EvidenceView:

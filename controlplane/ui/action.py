@@ -33,7 +33,7 @@ class Verb:
     consequence: str
     """What follows, in a sentence, read before it is confirmed."""
     send: Callable[[Client, str, Mapping[str, str]], Any]
-    """Of the thing's name or id, and what was filled in. Raises ApiError and Unreachable."""
+    """Takes the thing's name or id, and what was filled in. Raises ApiError and Unreachable."""
     fields: tuple[Field, ...] = ()
     reason: bool = True
     danger: bool = False

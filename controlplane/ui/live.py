@@ -17,7 +17,7 @@ from controlplane.ui.bell import RETRY_SECONDS, Bell
 from controlplane.ui.page import Found, Page
 
 LOOKS_A_SECOND: Final = 4.0
-"""Of all live pages of this process together; each is a handful of calls."""
+"""How often all live pages of a process together are looked at anew; each look is a handful of calls."""
 KEEP_ALIVE_SECONDS: Final = 15.0
 AWAY: Final = "event: away\ndata: the API does not answer\n\n"
 """The page says so, and keeps what it shows and what was typed."""

@@ -73,8 +73,10 @@ def run(screen: Terminal, case: Case, size: Size, picture: Path | None = None) -
         supervisor.start()
         watcher.start()
         with screen.client() as client:
+            token_file = screen.settings.home / "admin.token"
             artifacts = screen.settings.home.absolute() / "artifacts"
             story = Story(client, screen, case, size, artifacts)
+            screen.say(f"   watch it: {screen.settings.served_ui_url()}, with the token in {escape(str(token_file))}")
             play(story, supervisor)
             good = tell(story, picture)
     finally:

@@ -105,6 +105,7 @@ class Supervisor:
         self._add("reconciler", ["controlplane", "reconciler"])
         self._add("reactions", ["controlplane", "reactions"])
         self._add("ui", ["controlplane", "ui"], is_client=True)
+        write_private(self.settings.ui_url_file(), self.settings.served_ui_url())
         if self.settings.kafka_bootstrap_servers:
             self._add("relay", ["controlplane", "relay"])
         for number in range(1, self.workers + 1):

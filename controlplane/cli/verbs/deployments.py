@@ -1,5 +1,6 @@
 """`graftwork deployment …`"""
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +42,22 @@ def list_deployments(context: typer.Context) -> None:
         desired = ("stable_version", "canary_version", "weight", "reason")
         columns = ("name", "alias", "generation", *(f"desired.{one}" for one in desired), "frozen")
         screen.rows(list(client.list_deployments()), columns, empty="no deployments")
+
+
+@deployment.command()
+def fleet(
+    context: typer.Context,
+    under_way: Annotated[
+        bool, typer.Option("--under-way", help="those alone where something goes on or waits")
+    ] = False,
+    limit: Limit = 200,
+) -> None:
+    """Every deployment in a line: what serves, what is under way, and what waits for a person."""
+    screen = terminal(context)
+    with screen.client() as client:
+        rows = list(islice(client.list_fleet(under_way=under_way or None), limit))
+    columns = ("deployment", "stable_version", "canary_version", "weight", "rollout.phase", "rollout.verdict")
+    screen.rows(rows, (*columns, "rollout.waits_for", "frozen_reason", "held"), empty="no deployments")
 
 
 @deployment.command("get")

@@ -48,6 +48,7 @@ def get(context: typer.Context, reference: Annotated[str, typer.Argument(help="i
         screen.print_json(found)
         return
     screen.show({**found.model_dump(exclude={"attachments", "lineage"}), **found.lineage.model_dump()})
+    screen.point_at(found)
     for attachment in found.attachments:
         screen.write(f"{screen.bold(attachment.kind)} {words(attachment)}")
 

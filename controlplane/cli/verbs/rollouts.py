@@ -120,6 +120,20 @@ def decisions(context: typer.Context, rollout_id: str) -> None:
         screen.rows(client.list_decisions(rollout_id), ("at", "id", "kind", "verdict", "actor", "reason"))
 
 
+@rollout.command()
+def evidence(context: typer.Context, rollout_id: str) -> None:
+    """How it grew, metric by metric, beside what HARM and SAFE ask for: block by block, made anew from counts."""
+    from controlplane.cli.verbs.evidence import pictures  # here: only this verb draws
+
+    screen = terminal(context)
+    with screen.client() as client:
+        found = client.get_evidence(rollout_id)
+    if screen.as_json:
+        screen.print_json(found)
+    else:
+        screen.write("\n".join(pictures(found, screen.width)) or "none before the canary gets traffic")
+
+
 def why(context: typer.Context, decision_id: str) -> None:
     """A decision in words, and whether its stored inputs give the same verdict again."""
     screen = terminal(context)
@@ -134,6 +148,7 @@ def why(context: typer.Context, decision_id: str) -> None:
         screen.write(f"  {one_line(line)}")
     again = "the same verdict" if found.recomputed else "ANOTHER verdict"
     screen.write(f"recomputed from its stored inputs ({found.digest[:19]}…): {again}")
+    screen.point_at(found)
 
 
 def act(context: typer.Context, rollout_id: str, verb: str, reason: str) -> None:

@@ -7,7 +7,7 @@ import typer
 from controlplane.cli.output import refuse, terminal
 from schemas.roles import Role
 
-token = typer.Typer(no_args_is_help=True, help="Bearer tokens: admins only.")
+token = typer.Typer(no_args_is_help=True, help="Bearer tokens: for admins, but for `whoami`.")
 ROLES = get_args(Role)
 
 
@@ -39,6 +39,14 @@ def list_(context: typer.Context) -> None:
     screen = terminal(context)
     with screen.client() as client:
         screen.rows(client.list_tokens(), ("id", "name", "role", "created_at", "created_by", "revoked_at"))
+
+
+@token.command()
+def whoami(context: typer.Context) -> None:
+    """Whose token this is, and as what it may act: any role."""
+    screen = terminal(context)
+    with screen.client() as client:
+        screen.show(client.caller())
 
 
 @token.command()
