@@ -209,7 +209,7 @@ def leave_no_kafka_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def record_backend(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> None:
     """Says in the report which real parts a test ran on."""
-    for backend in ("kafka", "postgres"):
+    for backend in ("kafka", "postgres", "browser"):
         if request.node.get_closest_marker(backend):
             record_property("backend", backend)
     if "sqlite_template" in request.fixturenames or any("sqlite" in str(v) for v in _parameters(request)):

@@ -64,7 +64,7 @@ def served(home: Path) -> Iterator[str]:
 
 
 def take(page: Page, url: str) -> None:
-    """The deployment, the rollout that was promoted by its evidence, why another was rolled back, the promoted version."""
+    """The deployment, the rollout that was promoted by its evidence, why another was rolled back, a version."""
     page.goto(f"{url}/deployments/reviews")
     shoot(page, "deployment")
     promoted = page.locator("#rollouts tr", has=page.get_by_text("SAFE", exact=True))

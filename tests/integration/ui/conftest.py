@@ -13,8 +13,8 @@ from tests.support.worlds.website import Website, website
 
 
 @pytest.fixture
-def site(database: Database) -> InProcess:
-    site = InProcess(database)
+def site(sqlite_database: Database) -> InProcess:
+    site = InProcess(sqlite_database)
     site.deploy()
     return site
 

@@ -23,7 +23,7 @@ PHONE, DESK = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Browser]:
     if (executable := chromium()) is None:
-        pytest.skip("NOT RUN IN A BROWSER: no chromium on the path (apt-get install chromium)")
+        pytest.skip("NOT RUN ON BROWSER: no chromium on the path (apt-get install chromium)")
     with browser(executable) as found:
         yield found
 

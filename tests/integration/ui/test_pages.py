@@ -1,13 +1,15 @@
 """Every page shows what the API says, and its JSON twin is just that."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from controlplane.store.database import Database
 from tests.support.scripted_gateway import Gateway
 from tests.support.worlds.in_process import InProcess
-from tests.support.worlds.website import Visitor, Website
+from tests.support.worlds.website import Visitor, Website, website
 
 PERSON = {"reason": "a person says so"}
 
@@ -17,10 +19,8 @@ def viewer(web: Website) -> Visitor:
     return web.sign_in("viewer")
 
 
-def test_an_empty_fleet_says_the_next_command(database: Any, tmp_path: Any) -> None:
-    from tests.support.worlds.website import website
-
-    with website(InProcess(database), tmp_path / "ui-sessions") as web:
+def test_an_empty_fleet_says_the_next_command(sqlite_database: Database, tmp_path: Path) -> None:
+    with website(InProcess(sqlite_database), tmp_path / "ui-sessions") as web:
         assert "graftwork deployment apply" in web.sign_in("viewer").page("/").words
 
 

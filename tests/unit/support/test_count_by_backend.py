@@ -36,7 +36,7 @@ def test_enough_of_each_passes(tmp_path: Path) -> None:
 
 
 def test_a_test_on_two_backends_counts_for_both(tmp_path: Path) -> None:
-    both = {"sqlite": AT_LEAST["sqlite"], "postgres": AT_LEAST["postgres"] - 5, "kafka": AT_LEAST["kafka"] - 5}
+    both = {**AT_LEAST, "postgres": AT_LEAST["postgres"] - 5, "kafka": AT_LEAST["kafka"] - 5}
     assert main(report(tmp_path, both | {"kafka+postgres": 5})) == 0
 
 
