@@ -22,8 +22,9 @@ class Up:
 
     def __init__(self, processes: Processes, home: Path, *arguments: str, port: int | None = None) -> None:
         self.home = home
-        self.port = port or free_ports(1)[0]
-        env = {"GRAFTWORK_HOME": str(home), "GRAFTWORK_PORT": str(self.port)}
+        free, ui = free_ports(2)
+        self.port = port or free
+        env = {"GRAFTWORK_HOME": str(home), "GRAFTWORK_PORT": str(self.port), "GRAFTWORK_UI_PORT": str(ui)}
         self.process: Process = processes.python("up", "-m", "controlplane", "up", *arguments, env=env)
 
     @property
@@ -60,10 +61,11 @@ def up(processes: Processes, tmp_path: Path) -> Iterator[Up]:
 
 def test_what_is_killed_is_started_again_and_nothing_is_left_at_the_end(up: Up) -> None:
     up.until_up()
-    names = {"controlplane api", "controlplane reconciler", "controlplane reactions", "workers.runtime all"}
+    ours = {f"controlplane {name}" for name in ("api", "ui", "reconciler", "reactions")}
+    names = {*ours, "workers.runtime all"}
     before = wait_for(lambda: up.children() if set(up.children()) == names else None, "all processes run")
     logs = {file.name for file in (up.home / "logs").iterdir()}
-    assert logs == {"api.log", "reconciler.log", "reactions.log", "worker-1.log"}  # each process its own
+    assert logs == {"api.log", "ui.log", "reconciler.log", "reactions.log", "worker-1.log"}  # each process its own
     for name in ("controlplane api", "workers.runtime all"):
         os.kill(before[name], signal.SIGKILL)
     after = wait_for(
@@ -93,7 +95,7 @@ def answers(up: Up) -> bool:
 def test_a_supervisor_that_is_killed_takes_its_processes_with_it(processes: Processes, tmp_path: Path) -> None:
     up = Up(processes, tmp_path / "home", "--workers", "0")
     up.until_up()
-    children = wait_for(lambda: up.children() if len(up.children()) == 3 else None, "all processes run")
+    children = wait_for(lambda: up.children() if len(up.children()) == 4 else None, "all processes run")
     os.kill(up.process.pid, signal.SIGKILL)
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children.values()), "they end")
 

@@ -35,10 +35,12 @@ class Machine:
     def __init__(self, processes: Processes, environment: Mapping[str, str]) -> None:
         self.processes = processes
         self.home = processes.folder / "home"
-        self.api_url = f"http://127.0.0.1:{free_ports(1)[0]}"
+        api, ui = free_ports(2)
+        self.api_url = f"http://127.0.0.1:{api}"
         self.env = {
             "GRAFTWORK_HOME": str(self.home),
-            "GRAFTWORK_PORT": self.api_url.rpartition(":")[2],
+            "GRAFTWORK_PORT": str(api),
+            "GRAFTWORK_UI_PORT": str(ui),
             "GRAFTWORK_JOB_LEASE_SECONDS": str(LEASE_SECONDS),
             "GRAFTWORK_SINGLETON_LEASE_SECONDS": str(LEASE_SECONDS),
             **environment,

@@ -5,6 +5,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 from controlplane.client.client import Client
+from tests.support.ports import free_ports
 from tests.support.processes import Process
 from tests.support.waiting import wait_for
 from tests.trials.chaos.parts import Everything, OwnProcess, Supervised, Supervisor
@@ -28,6 +29,7 @@ class EmbeddedSite(ChaosSite):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, token_urlsafe(24))
         self._home = self.folder / "homes" / HOME
+        (self._ui_port,) = free_ports(1)
 
     @property
     def database_url(self) -> str:
@@ -66,7 +68,7 @@ class EmbeddedSite(ChaosSite):
         ]
 
     def _up(self) -> Process:
-        environment = self.shared_environment(HOME)
+        environment = {**self.shared_environment(HOME), "GRAFTWORK_UI_PORT": str(self._ui_port)}
         return self.processes.python("up", "-m", "controlplane", "up", env=environment)
 
     def _worker(self) -> Process:
