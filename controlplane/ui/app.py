@@ -113,7 +113,7 @@ class UI:
             _prove(request, person, form)
             self._end(person.session)
         answer = RedirectResponse("/sign-in", 303)
-        answer.delete_cookie(_cookie(request))
+        answer.delete_cookie(_cookie(request), httponly=True, samesite="strict", secure=is_encrypted(request))
         return answer
 
     def _end(self, session: Session) -> None:
@@ -142,6 +142,8 @@ class UI:
         names, options, ask = request.path_params, request.query_params, self._ask(person, request)
 
         def look() -> tuple[Found, Mapping[str, str]]:
+            if self._sessions.find(request.cookies.get(_cookie(request)), in_person=False) is None:
+                raise ApiError(UNAUTHORIZED, "unauthorized", "You were signed out", "sign in again")
             found = page.look(ask)
             return found, render.fragments(page, self._context(page, person, found, names, options))
 

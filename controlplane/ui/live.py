@@ -16,7 +16,7 @@ from controlplane.client import ApiError, Unreachable
 from controlplane.ui.bell import RETRY_SECONDS, Bell
 from controlplane.ui.page import Found, Page
 
-LOOKS_A_SECOND: Final = 4.0
+LOOKS_A_SECOND: Final = 3.0
 """How often all live pages of a process together are looked at anew; each look is a handful of calls."""
 KEEP_ALIVE_SECONDS: Final = 15.0
 AWAY: Final = "event: away\ndata: the API does not answer\n\n"

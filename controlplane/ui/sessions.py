@@ -64,8 +64,11 @@ class Sessions:
         self._note(file)
         return value
 
-    def find(self, value: str | None) -> Session | None:
-        """None for a stranger, and for whoever signed out or was away too long."""
+    def find(self, value: str | None, *, in_person: bool = True) -> Session | None:
+        """None for a stranger, and for whoever signed out or was away too long.
+
+        `in_person`: it is a person who asks, and no open page that asks by itself.
+        """
         if not value:
             return None
         key = _digest(value)
@@ -78,7 +81,7 @@ class Sessions:
         if now - kept["began"] > LIFE_SECONDS or now - used > IDLE_SECONDS:
             file.unlink(missing_ok=True)
             return None
-        if now - used > NOTED_EVERY_SECONDS:
+        if in_person and now - used > NOTED_EVERY_SECONDS:
             self._note(file)
         return Session(key, kept["token"], Caller.model_validate(kept["caller"]), kept["began"])
 

@@ -37,6 +37,10 @@ class Listening:
                 if self._closed:
                     return
 
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
     def close(self) -> None:
         self._closed = True
 
@@ -69,6 +73,14 @@ def test_evidence_grows_on_the_page_without_a_fact(listening: Listening, site: I
         "the new block is shown",
         seconds=15,
     )
+
+
+def test_a_page_of_somebody_who_signed_out_hears_no_more(web: Website, canary: dict[str, Any]) -> None:
+    viewer = web.sign_in("viewer")
+    found = Listening(viewer, f"/rollouts/{canary['id']}")
+    wait_for(lambda: 'hx-target="#state"' in found.text, "the first message")
+    assert viewer.press("/", "/sign-out").status_code == 303
+    wait_for(lambda: found.ended, "the stream ends", seconds=15)
 
 
 def test_an_api_that_is_away_is_said_and_its_return_too(

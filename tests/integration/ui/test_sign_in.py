@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
 from tests.support.worlds.website import Website, website
 
@@ -38,6 +39,16 @@ def test_the_cookie_is_the_servers_alone(web: Website) -> None:
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert web.site.tokens["viewer"] not in cookie
+
+
+def test_over_tls_no_other_host_can_set_the_cookie(web: Website) -> None:
+    with TestClient(web.ui.app(), base_url="https://graftwork.example") as browser:
+        answer = browser.post("/sign-in", data={"token": web.site.tokens["viewer"]}, follow_redirects=False)
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith("__Host-graftwork=")
+        assert "Secure" in cookie
+        assert "Domain" not in cookie
+        assert browser.get("/", follow_redirects=False).status_code == 200
 
 
 def test_the_token_never_reaches_the_browser(web: Website) -> None:

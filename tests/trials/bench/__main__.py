@@ -27,6 +27,7 @@ BENCHMARKS: Final = (
     "fair",
     "rollback",
     "cli",
+    "pages",
 )
 """Modules beside this one, each with `measure(options) -> list[Ratio]`."""
 

@@ -39,6 +39,16 @@ def test_whoever_is_idle_for_too_long_is_signed_out_and_whoever_is_not_stays(tmp
     assert sessions.find(idle) is None
 
 
+def test_an_open_page_that_asks_by_itself_keeps_nobody_signed_in(tmp_path: Path) -> None:
+    clock = Clock()
+    sessions = Sessions(tmp_path, clock)
+    value = sessions.begin("a", ANN)
+    clock.now += IDLE_SECONDS * 0.9
+    assert sessions.find(value, in_person=False) is not None
+    clock.now += IDLE_SECONDS * 0.2
+    assert sessions.find(value, in_person=False) is None
+
+
 def test_nobody_stays_for_longer_than_the_longest_life(tmp_path: Path) -> None:
     clock = Clock()
     sessions = Sessions(tmp_path, clock)
