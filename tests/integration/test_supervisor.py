@@ -24,6 +24,7 @@ class Up:
         self.home = home
         free, ui = free_ports(2)
         self.port = port or free
+        self.ui_url = f"http://127.0.0.1:{ui}"
         env = {"GRAFTWORK_HOME": str(home), "GRAFTWORK_PORT": str(self.port), "GRAFTWORK_UI_PORT": str(ui)}
         self.process: Process = processes.python("up", "-m", "controlplane", "up", *arguments, env=env)
 
@@ -66,16 +67,18 @@ def test_what_is_killed_is_started_again_and_nothing_is_left_at_the_end(up: Up) 
     before = wait_for(lambda: up.children() if set(up.children()) == names else None, "all processes run")
     logs = {file.name for file in (up.home / "logs").iterdir()}
     assert logs == {"api.log", "ui.log", "reconciler.log", "reactions.log", "worker-1.log"}  # each process its own
-    for name in ("controlplane api", "workers.runtime all"):
+    token = (up.home / "admin.token").read_text().strip()
+    signed_in = wait_for(lambda: sign_in(up, token), "the web UI lets the admin in", seconds=60)
+    for name in ("controlplane api", "controlplane ui", "workers.runtime all"):
         os.kill(before[name], signal.SIGKILL)
     after = wait_for(
         lambda: up.children() if set(up.children()) == names and up.children() != before else None, "they run again"
     )
     assert after["controlplane reconciler"] == before["controlplane reconciler"]
     wait_for(lambda: answers(up), "the API answers again", seconds=60)
+    wait_for(lambda: shows_the_fleet(up, signed_in), "the web UI shows its page to who was signed in", seconds=60)
     for file in (up.home / "admin.token", up.home / "tokens" / "worker.token"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    token = (up.home / "admin.token").read_text().strip()
     roles = {
         one["role"] for one in httpx.get(f"{up.url}/v1/tokens", headers={"authorization": f"Bearer {token}"}).json()
     }
@@ -83,6 +86,21 @@ def test_what_is_killed_is_started_again_and_nothing_is_left_at_the_end(up: Up) 
     assert token not in up.process.output()
     assert up.process.stop() == 0
     assert [pid for pid in {*before.values(), *after.values()} if Path(f"/proc/{pid}").exists()] == []
+
+
+def sign_in(up: Up, token: str) -> dict[str, str]:
+    """The browser's cookies; none while the UI is not there yet."""
+    try:
+        return dict(httpx.post(f"{up.ui_url}/sign-in", data={"token": token}, timeout=30).cookies)
+    except httpx.HTTPError:
+        return {}
+
+
+def shows_the_fleet(up: Up, cookies: dict[str, str]) -> bool:
+    try:
+        return "<h1>Fleet</h1>" in httpx.get(up.ui_url, cookies=cookies, timeout=30).text
+    except httpx.HTTPError:
+        return False
 
 
 def answers(up: Up) -> bool:
