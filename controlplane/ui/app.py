@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, unquote
 
 from pydantic import ConfigDict, TypeAdapter
 from starlette.applications import Starlette
@@ -124,16 +125,18 @@ class UI:
 
     async def _show(self, page: Page, request: Request) -> Response:
         person = self._person(request)
-        as_json = request.query_params.get("format") == "json"
+        form = request.query_params.get("format")
         if person is None:
-            if as_json:
+            if form:
                 raise HTTPException(401, "sign in first")
             return RedirectResponse(f"/sign-in?next={quote(_address(request))}", 303)
         found = await run_in_threadpool(page.look, self._ask(person, request))
-        if as_json:
+        if form == "json":
             return Response(JSON.dump_json(dict(found), indent=1), media_type="application/json")
         context = self._context(page, person, found, request.path_params, request.query_params)
-        return _page(page.template, {**context, "fault": None, "typed": {}})
+        if form == "report":
+            return _report(page, {**context, "actions": [], "standalone": True, "now": datetime.now(UTC)})
+        return _page(page.template, context)
 
     async def _live(self, page: Page, request: Request) -> Response:
         person = self._person(request)
@@ -167,6 +170,8 @@ class UI:
             "actions": actions,
             "here": path,
             "live": f"/live{path}" + (f"?{query}" if query else ""),
+            "as_json": f"{path}?" + "&".join(filter(None, (query, "format=json"))),
+            "as_report": f"{path}?" + "&".join(filter(None, (query, "format=report"))),
             "longest_reason": LONGEST_REASON,
         }
 
@@ -228,7 +233,7 @@ class UI:
         return self._trouble(request, 503, str(error))
 
     def _trouble(self, request: Request, status: int, fault: str) -> Response:
-        if request.query_params.get("format") == "json" or request.url.path.startswith("/live/"):
+        if request.query_params.get("format") or request.url.path.startswith("/live/"):
             body = {"title": "Refused", "status": status, "detail": fault}
             return Response(JSON.dump_json(body), status, media_type="application/problem+json")
         person = self._person(request)
@@ -276,6 +281,13 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _page(template: str, context: Mapping[str, Any], *, status: int = 200) -> Response:
     return HTMLResponse(render.whole(template, context), status)
+
+
+def _report(page: Page, context: Mapping[str, Any]) -> Response:
+    """The page in one file that asks nobody for anything, to be kept or sent."""
+    name = "-".join(part for part in context["here"].split("/") if part) or "fleet"
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''graftwork-{quote(unquote(name), safe='')}.html"}
+    return HTMLResponse(render.whole(page.template, context), headers=headers)
 
 
 def _cookie(request: Request) -> str:

@@ -5,7 +5,6 @@ of it is imported.
 """
 
 import base64
-import gzip
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -37,12 +36,12 @@ class Asset:
         return "sha384-" + base64.b64encode(hashlib.sha384(self.body).digest()).decode()
 
     @property
-    def media_type(self) -> str:
-        return MEDIA_TYPES[Path(self.name).suffix]
+    def text(self) -> str:
+        return self.body.decode()
 
     @property
-    def packed(self) -> bytes:
-        return gzip.compress(self.body, 9, mtime=0)
+    def media_type(self) -> str:
+        return MEDIA_TYPES[Path(self.name).suffix]
 
 
 @cache

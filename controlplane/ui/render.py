@@ -45,6 +45,7 @@ def environment() -> Environment:
         "Line": charts.Line,
         "Threshold": charts.Threshold,
         "may": may,
+        "standalone": False,
     }
     return made
 
