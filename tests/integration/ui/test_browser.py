@@ -1,6 +1,7 @@
 """Pages in a real Chromium: live, by keyboard, without a script, light and dark, narrow and wide, and accessible."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from schemas.roles import Role
 from tests.support.browser import browser, chromium
+from tests.support.http_server import serving
+from tests.support.ports import free_ports
 from tests.support.scripted_gateway import Gateway
 from tests.support.worlds.in_process import InProcess
-from tests.support.worlds.website import Website
+from tests.support.worlds.website import Website, site_of
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=15_000)
@@ -101,6 +104,28 @@ def test_what_is_being_typed_survives_news_and_a_silent_ui(
     context.set_offline(False)
     page.get_by_role("button", name="Abort: yes").click()
     expect(page.locator("#state .badge").first).to_have_text("Aborted")
+
+
+def test_a_ui_that_ends_is_said_and_what_is_typed_survives_its_return(
+    context: BrowserContext, site: InProcess, gateway: Gateway, canary: dict[str, Any], tmp_path: Path
+) -> None:
+    [port] = free_ports(1)
+    sessions = tmp_path / "ui-sessions"
+    with serving(site.app) as api:
+        with site_of(site, api, sessions, port) as web:
+            page = signed_in(web, context, "operator")
+            page.goto(f"{web.url}/rollouts/{canary['id']}")
+            page.locator("summary", has_text="Abort").click()
+            page.locator(".action[open] textarea").fill("a long reason")
+        away = page.get_by_text("does not answer")
+        expect(away).to_be_visible()
+        gateway.observe(100)
+        site.turn()
+        with site_of(site, api, sessions, port):
+            expect(away).to_be_hidden()
+            expect(page.locator(".action[open] textarea")).to_have_value("a long reason")
+            page.get_by_role("button", name="Abort: yes").click()
+            expect(page.locator("#state .badge").first).to_have_text("Aborted")
 
 
 def test_no_page_says_anything_to_the_console_or_to_others(

@@ -106,10 +106,10 @@ def website(site: InProcess, sessions: Path, port: int = 0) -> Iterator[Website]
 
 
 @contextmanager
-def site_of(site: InProcess, api: str, sessions: Path) -> Iterator[Website]:
-    """The UI alone, of an API that may be away."""
+def site_of(site: InProcess, api: str, sessions: Path, port: int = 0) -> Iterator[Website]:
+    """The UI alone, on a port of its own, of an API that may be away."""
     ui = UI(api, sessions)
-    with serving(ui.app()) as url:
+    with serving(ui.app(), port) as url:
         found = Website(site, url, ui)
         try:
             yield found
