@@ -60,7 +60,7 @@ class Visitor(httpx.Client):
 
     def twin(self, path: str) -> Any:
         """The page's JSON."""
-        answer = self.get(path, params={"format": "json"})
+        answer = self.get(httpx.URL(path).copy_merge_params({"format": "json"}))
         assert answer.status_code == 200, answer.text
         return answer.json()
 
