@@ -70,3 +70,28 @@ def test_what_fits_or_is_not_said_yet_is_taken(train: dict[str, Any], export: di
 @pytest.mark.parametrize("sources", ["nothing", ["sentiment/1", "sentiment/2"], [7, None]])
 def test_a_merge_of_versions_that_no_stage_made_says_no_task(sources: Any) -> None:
     put({}, {"model_version": "${stages.merge.model_version}", "precision": "int4"}, merge={"sources": sources})
+
+
+def test_a_precision_by_default_is_held_against_the_task_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    served = {"text-classification": ("int4", "int8")}  # no task of ours is refused its default
+    monkeypatch.setattr("controlplane.domain.pipeline_tasks._PRECISIONS", served)
+    with pytest.raises(Invalid) as refused:
+        put({}, {"model_version": MADE})
+    assert refused.value.detail == "stages.export.spec.precision: fp32: expected int4 or int8 for text-classification"
+
+
+@pytest.mark.parametrize("output", ["", ".model_version.adapter"])
+def test_a_wrong_output_that_an_earlier_stage_leads_to_is_refused_where_it_stands(output: str) -> None:
+    wrong = f"${{stages.train{output}}}"
+    stages = {
+        "export": {
+            "kind": "export",
+            "needs": ["evaluate"],
+            "spec": {"model_version": "${stages.evaluate.model_version}", "precision": "int4"},
+        },
+        "evaluate": {"kind": "evaluate", "needs": ["train"], "spec": {"model_version": wrong}},
+        "train": {"kind": "train", "spec": GENERATION},
+    }
+    with pytest.raises(Invalid) as refused:
+        check_pipeline(PipelineSpec.model_validate({"name": "p", "stages": stages}))
+    assert refused.value.detail == f"stages.evaluate: {wrong}: a train stage has the output 'model_version' only"
