@@ -3,7 +3,18 @@
 from typing import Final
 
 from controlplane.ui.page import Page
-from controlplane.ui.pages import dead_letters, decision, deployment, events, fleet, jobs, rollout, runs, version
+from controlplane.ui.pages import (
+    dead_letters,
+    decision,
+    deployment,
+    events,
+    fleet,
+    jobs,
+    rollout,
+    runs,
+    triggers,
+    version,
+)
 
 ALL: Final[tuple[Page, ...]] = (
     fleet.PAGE,
@@ -14,6 +25,8 @@ ALL: Final[tuple[Page, ...]] = (
     runs.PAGE,
     runs.ONE,
     jobs.ONE,
+    triggers.PAGE,
+    triggers.ONE,
     events.PAGE,
     dead_letters.PAGE,
 )
