@@ -4,6 +4,7 @@ from typing import Final
 
 from controlplane.ui.page import Page
 from controlplane.ui.pages import (
+    datasets,
     dead_letters,
     decision,
     deployment,
@@ -21,6 +22,9 @@ ALL: Final[tuple[Page, ...]] = (
     deployment.PAGE,
     rollout.PAGE,
     decision.PAGE,
+    datasets.PAGE,
+    datasets.ONE,
+    datasets.VERSION,
     version.PAGE,
     runs.PAGE,
     runs.ONE,

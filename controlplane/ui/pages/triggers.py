@@ -1,4 +1,4 @@
-"""Triggers: what each listens to and starts, what it answered to the newest events and why, and who changed its rule."""
+"""Triggers: what each listens to and starts, what it answered to events and why, and who changed its rule."""
 
 from typing import Final
 
