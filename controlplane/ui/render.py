@@ -1,5 +1,6 @@
 """Pages as HTML: templates that escape everything, and one block of them by itself for a live fragment."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -16,9 +17,9 @@ from schemas.roles import Role
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 MACROS: Final = "macros.html"
-GOOD: Final = frozenset({"Promoted", "Succeeded", "SAFE", "VALID", "ADVANCE", "PROMOTE", "Replayed"})
-BAD: Final = frozenset({"RolledBack", "Failed", "HARM", "INVALID", "Open"})
-WAITING: Final = frozenset({"Paused", "Queued", "INCONCLUSIVE", "Waiting", "Pending"})
+GOOD: Final = frozenset({"Promoted", "Succeeded", "SAFE", "VALID", "ADVANCE", "PROMOTE", "Replayed", "fired"})
+BAD: Final = frozenset({"RolledBack", "Failed", "HARM", "INVALID", "Open", "invalid", "loop"})
+WAITING: Final = frozenset({"Paused", "Queued", "INCONCLUSIVE", "Waiting", "Pending", "debouncing", "deferred"})
 
 
 @cache
@@ -36,6 +37,7 @@ def environment() -> Environment:
         "tone": tone,
         "e_value": e_value,
         "short": short,
+        "as_json": as_json,
         "bytes": size,
         "timestamp": datetime.timestamp,
     }
@@ -90,6 +92,11 @@ def tone(word: str | None) -> str:
 def short(identity: object) -> str:
     """The beginning of an id, which every verb takes too."""
     return str(identity)[:8]
+
+
+def as_json(value: Any) -> str:
+    """A setting as its file would say it, in one line."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def size(count: int) -> str:

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Final, TypeVar
 
 T = TypeVar("T")
+API_PAGE: Final = 50
+"""Items of a page of the API where no limit is asked for."""
 
 
 def some(found: Iterator[T], most: int) -> tuple[list[T], bool]:
