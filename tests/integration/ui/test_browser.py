@@ -189,6 +189,8 @@ def paths(canary: dict[str, Any]) -> list[str]:
         rollout,
         "/models/sentiment/1",
         "/runs",
+        "/datasets",
+        "/triggers",
         "/events",
         "/dead-letters",
         "/nothing",
