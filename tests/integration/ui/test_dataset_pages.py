@@ -9,9 +9,9 @@ from sqlmodel import select
 from controlplane.store.tables import JobRow, ModelVersionRow
 from controlplane.ui.pages.datasets import READING_TOO
 from schemas.data.operators import OPERATORS
-from schemas.jobs.curate import CurateSpec
 from tests.support.builders.planted import plant_dataset
 from tests.support.builders.results import curated
+from tests.support.builders.specs import curate_spec
 from tests.support.worlds.in_process import InProcess
 from tests.support.worlds.website import Visitor, Website
 from workers.curate.advice import OF_READING
@@ -28,9 +28,7 @@ def viewer(web: Website) -> Visitor:
 
 def plant(site: InProcess, number: int = 1, parent: Any = None, **changes: Any) -> Any:
     """A version as a curation with the default operators left it, whose job says more than is shown."""
-    spec = CurateSpec.model_validate(
-        {"dataset": "reviews", "sources": [{"uri": "file:///data/reviews.csv"}], "seed": 17}
-    )
+    spec = curate_spec(seed=17)
     made = curated(f"rows {number}", **{"rejected": LEFT_OUT, "warnings": [f"look at {ROW}"], **changes})
     with site.database.begin("test") as uow:
         row = plant_dataset(uow, uuid4(), number, made)
