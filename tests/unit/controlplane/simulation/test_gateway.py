@@ -258,8 +258,8 @@ HANGS = {
 FIRST_LIFE, SECOND_LIFE = UUID(int=1), UUID(int=2)
 
 
-def counts(units: int, error: int) -> ArmCounts:
-    return ArmCounts(units=units, error=error)
+def counts(units: int, error: int, abandoned: int = 0) -> ArmCounts:
+    return ArmCounts(units=units, error=error, abandoned=abandoned)
 
 
 def test_what_a_gateway_had_not_sealed_when_it_died_is_told_by_its_next_life() -> None:
@@ -295,6 +295,14 @@ def test_requests_of_the_last_moment_die_with_their_gateway() -> None:
     # the planted second, and once more: 6 units of the stable version, 3 of the canary, and no request did it
     assert (died.second, seen(died).stable, seen(died).canary) == (10, counts(6 + 6, 1 + 6), counts(3 + 3, 1 + 3))
     assert (died.boot, seen(died).generation) == (FIRST_LIFE, 1)
+
+
+def test_what_was_abandoned_in_the_last_moment_stays_so() -> None:
+    left = (ArmSecond(right=4, abandoned=3), ArmSecond(right=1, abandoned=2))
+    heard = Heard()
+    play(gateway(Planted({3: left}), heard, replace(PLAIN, deaths=((0, 3),))), 12)
+    died = seen(heard.lost[0].seconds[-1])
+    assert (died.stable, died.canary) == (counts(7 + 7, 7, 3), counts(3 + 3, 3, 2))
 
 
 def test_a_canary_request_that_kills_its_gateway_is_among_the_lost() -> None:

@@ -154,13 +154,14 @@ def test_an_answer_is_bad_by_an_error_or_where_anybody_looks_by_being_wrong(poli
 
 def test_the_worlds_of_a_plan_are_its_traffic_with_one_rate_changed() -> None:
     """Their names differ, for a world is drawn from its name and a seed."""
-    traffic = Traffic(2, stable_error=0.02, stable_wrong=0.3, labelled=0.4)
+    traffic = Traffic(2, stable_error=0.02, stable_wrong=0.3, labelled=0.4, stable_abandoned=0.1)
     healthy = Scenario(
         name="plan",
         description="a healthy canary",
         kind="healthy",
         error=(0.02, 0.02),
         wrong=(0.3, 0.3),
+        abandoned=(0.1, 0.1),
         requests_per_second=2,
         labels=LabelChances(0.4, 0.4, 0.4, 0.4),
         seconds=4 * 3600,
@@ -168,7 +169,8 @@ def test_the_worlds_of_a_plan_are_its_traffic_with_one_rate_changed() -> None:
     )
     assert healthy_world(BOTH, traffic) == healthy
     assert harmful_world(BOTH, traffic, "error", 0.05) == replace(healthy, name="plan/error", error=(0.02, 0.05))
-    assert harmful_world(BOTH, traffic, "abandoned", 0.4).abandoned == (traffic.stable_abandoned, 0.4)
+    abandoned = replace(healthy, name="plan/abandoned", abandoned=(0.1, 0.4))
+    assert harmful_world(BOTH, traffic, "abandoned", 0.4) == abandoned
     assert harmful_world(BOTH, traffic, "wrong", 0.25) == replace(healthy, name="plan/wrong", wrong=(0.3, 0.25))
 
 
@@ -180,8 +182,11 @@ def test_the_rarer_the_traffic_the_longer_the_pause_between_two_folds(rate: floa
 
 @pytest.mark.parametrize("rate", [0.5, 1.5])
 def test_counts_drawn_one_by_one_are_those_drawn_by_rate(rate: float) -> None:
-    """Both sides of the limit below which arrivals are drawn one by one: 30 % of the requests, 20 % errors."""
-    world = World(healthy_world(CanaryPolicy(), Traffic(rate, 0.2)), CanaryPolicy(), 1)
+    """Both sides of the limit below which arrivals are drawn one by one: 30 % of the requests, of which 10 % are
+    abandoned; of the others 20 % are errors."""
+    traffic = Traffic(rate, 0.2, stable_abandoned=0.1)
+    world = World(healthy_world(CanaryPolicy(), traffic), CanaryPolicy(), 1)
     seen = [world.second(at, 0.3, 1.0) for at in range(20_000)]
     assert sum(canary.units for _, canary in seen) / 20_000 == pytest.approx(0.3 * rate, rel=0.05)
-    assert sum(stable.errors for stable, _ in seen) / 20_000 == pytest.approx(0.7 * 0.2 * rate, rel=0.07)
+    assert sum(canary.abandoned for _, canary in seen) / 20_000 == pytest.approx(0.3 * 0.1 * rate, rel=0.15)
+    assert sum(stable.errors for stable, _ in seen) / 20_000 == pytest.approx(0.7 * 0.9 * 0.2 * rate, rel=0.07)

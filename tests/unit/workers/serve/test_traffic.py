@@ -2,10 +2,13 @@
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.serve.rollout.draw import draw_arm, fraction_of, hash_key
+from schemas.serving import Generation
+from tests.support.builders.models import served_version
+from workers.serve.rollout.draw import draw_arm, drawable, fraction_of, hash_key
 
 UNITS = [f"unit-{n}" for n in range(20_000)]
 
@@ -57,6 +60,18 @@ def test_more_weight_never_takes_a_unit_off_the_canary(salt: str, unit: str, one
 def test_weight_zero_is_all_stable_and_weight_one_all_canary(salt: str, unit: str) -> None:
     assert draw_arm(salt, unit, 0.0) == "stable"
     assert draw_arm(salt, unit, 1.0) == "canary"
+
+
+@pytest.mark.parametrize(
+    ("weight", "numbers"), [(0.0, [1]), (2**-53, [1, 2]), (0.5, [1, 2]), (1 - 2**-53, [1, 2]), (1.0, [2])]
+)
+def test_what_a_unit_may_get_is_what_some_unit_is_drawn(weight: float, numbers: list[int]) -> None:
+    stable, canary = served_version(1), served_version(2)
+    both = Generation(deployment="reviews", generation=1, stable=stable, canary=canary, signing_key="")
+    assert [version.version for version in drawable(both, weight)] == numbers
+    alone = both.model_copy(update={"canary": None})
+    assert drawable(alone, weight) == ((stable,) if weight < 1 else ())
+    assert drawable(alone.model_copy(update={"stable": None}), weight) == ()
 
 
 def test_salt_and_unit_do_not_run_together() -> None:
