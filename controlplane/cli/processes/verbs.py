@@ -10,6 +10,8 @@ from typing import NoReturn
 import typer
 
 from controlplane.cli.output import refuse, terminal
+from controlplane.settings import Settings
+from processes.asgi import ASGIApp
 
 db = typer.Typer(no_args_is_help=True, help="The database's schema.")
 
@@ -37,13 +39,10 @@ def db_upgrade(context: typer.Context) -> None:
 
 def api(context: typer.Context) -> None:
     """HTTP /v1, /metrics, /healthz, /readyz."""
-    import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
     from controlplane.api.app import create_app
     from controlplane.cli.processes.machine import ready_database
     from processes.memory import settle, share_arenas
-    from processes.slow_clients import allow_many_connections, impatient
+    from processes.slow_clients import allow_many_connections
     from processes.stopping import API_DRAIN_SECONDS
 
     share_arenas()
@@ -51,29 +50,16 @@ def api(context: typer.Context) -> None:
     with ready_database(context) as (settings, database):
         app = create_app(settings, database)
         settle()
-        uvicorn.run(
-            app,
-            host=settings.host,
-            port=settings.port,
-            http=impatient(H11Protocol),
-            log_config=None,  # ours: uvicorn's own writes what an exception says
-            access_log=False,
-            proxy_headers=settings.trusted_proxies is not None,
-            forwarded_allow_ips=settings.trusted_proxies,
-            timeout_graceful_shutdown=API_DRAIN_SECONDS,
-        )
+        _listen(app, settings, settings.port, API_DRAIN_SECONDS)
 
 
 def ui(context: typer.Context) -> None:
     """The web UI: a client of the API, in a process of its own."""
-    import uvicorn
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
     from controlplane.ui.app import UI
     from processes.file_permissions import make_home
     from processes.logs import log_to_stderr
     from processes.memory import settle, share_arenas
-    from processes.slow_clients import impatient
+    from processes.stopping import UI_DRAIN_SECONDS
 
     settings = terminal(context).settings
     log_to_stderr(settings.log_level, quiet=("httpx", "httpcore"))
@@ -81,16 +67,26 @@ def ui(context: typer.Context) -> None:
     make_home(settings.home)
     app = UI(settings.resolved_api_url(), settings.ui_sessions_folder()).app()
     settle()
+    _listen(app, settings, settings.served_ui_port(), UI_DRAIN_SECONDS)
+
+
+def _listen(app: ASGIApp, settings: Settings, port: int, drain_seconds: int) -> None:
+    """Answers until it is stopped, and then what is under way for so long."""
+    import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    from processes.slow_clients import impatient
+
     uvicorn.run(
         app,
         host=settings.host,
-        port=settings.served_ui_port(),
+        port=port,
         http=impatient(H11Protocol),
-        log_config=None,
+        log_config=None,  # ours: uvicorn's own writes what an exception says
         access_log=False,
         proxy_headers=settings.trusted_proxies is not None,
         forwarded_allow_ips=settings.trusted_proxies,
-        timeout_graceful_shutdown=1,  # live pages have no end of their own, and connect again
+        timeout_graceful_shutdown=drain_seconds,
     )
 
 

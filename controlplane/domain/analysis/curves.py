@@ -26,6 +26,7 @@ def evidence_curve(policy: CanaryPolicy, metric: MetricState) -> list[Point]:
     """Made anew from the closed blocks, as `graftwork why` does it: no stored e-value is believed."""
     made, counts, found = MetricState(name=metric.name), Counts(), []
     for block in metric.closed:
-        made, counts = add_block(policy, made, block), counts.plus(block.counts)
-        found.append(Point(block.closed, block.generation, made.harm_now(), made.safe, counts))
+        after, counts = add_block(policy, made, block), counts.plus(block.counts)
+        found.append(Point(block.closed, block.generation, after.harm_now(), after.safe, counts))
+        made = after.model_copy(update={"closed": ()})  # no block looks back at others: to drag them along is quadratic
     return found
