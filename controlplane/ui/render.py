@@ -10,6 +10,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from controlplane.domain.analysis.verdict import e_value
+from controlplane.domain.roles import MAY
 from controlplane.ui import charts
 from controlplane.ui.assets import all_assets
 from controlplane.ui.page import Page
@@ -47,6 +48,7 @@ def environment() -> Environment:
         "Line": charts.Line,
         "Threshold": charts.Threshold,
         "may": may,
+        "roles": MAY,
     }
     return made
 
