@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 from controlplane.client import Client
@@ -37,6 +37,18 @@ class Verb:
     fields: tuple[Field, ...] = ()
     reason: bool = True
     danger: bool = False
+    method: Literal["POST", "DELETE"] = "POST"
+    """The API's: DELETE is of the thing itself, whatever the verb is called."""
+    makes: bool = False
+    """It makes a thing of that kind, so it is sent to the noun alone and takes an empty name."""
+    answer: str | None = None
+    """A template that shows what came of it as `made`, this once; None: back to where the form was."""
+
+    def route(self, noun: str) -> str:
+        """As the API's table of roles calls it, with `{}` for the thing's name or id."""
+        if self.makes:
+            return f"POST /v1/{noun}"
+        return f"DELETE /v1/{noun}/{{}}" if self.method == "DELETE" else f"POST /v1/{noun}/{{}}:{self.name}"
 
 
 @dataclass(frozen=True)
@@ -50,8 +62,10 @@ class Action:
     """Its name or id."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Hidden fields, such as the revision that the person saw."""
+    known_as: str = ""
+    """What is read out after the label, where several things stand on a page."""
 
     @property
     def path(self) -> str:
         """Where its form is sent."""
-        return f"/{self.noun}/{quote(self.of, safe='')}/{self.verb.name}"
+        return f"/{self.noun}" if self.verb.makes else f"/{self.noun}/{quote(self.of, safe='')}/{self.verb.name}"

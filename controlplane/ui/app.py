@@ -28,7 +28,7 @@ from controlplane.ui.pages import ALL
 from controlplane.ui.people import People, Person
 from controlplane.ui.safety import SafeHeaders, is_encrypted, is_ours, local_path
 from controlplane.ui.sessions import LIFE_SECONDS, Session, Sessions
-from controlplane.ui.verbs import VERBS, verb_of
+from controlplane.ui.verbs import VERBS, maker_of, verb_of
 from schemas.roles import Role
 
 JSON: Final = TypeAdapter(Any, config=ConfigDict(ser_json_inf_nan="constants"))
@@ -60,6 +60,7 @@ class UI:
                 *(Route(f"/live{path}", partial(self._live, page)) for page, path in pages),
                 *(Route(path, partial(self._show, page)) for page, path in pages),
                 *(Route(f"/{noun}/{{name}}/{{verb}}", partial(self._act, noun), methods=["POST"]) for noun in VERBS),
+                *(Route(f"/{noun}", partial(self._act, noun), methods=["POST"]) for noun in VERBS if maker_of(noun)),
             ],
             middleware=[Middleware(SafeHeaders), Middleware(GZipMiddleware, minimum_size=1000)],
             lifespan=self._running,
@@ -130,6 +131,7 @@ class UI:
             if form:
                 raise HTTPException(401, "sign in first")
             return RedirectResponse(f"/sign-in?next={quote(_address(request))}", 303)
+        _admit(page, person)
         found = await run_in_threadpool(page.look, self._ask(person, request))
         if form == "json":
             return Response(JSON.dump_json(dict(found), indent=1), media_type="application/json")
@@ -142,6 +144,7 @@ class UI:
         person = self._person(request)
         if person is None:
             raise HTTPException(401, "sign in first")
+        _admit(page, person)
         names, options, ask = request.path_params, request.query_params, self._ask(person, request)
 
         def look() -> tuple[Found, Mapping[str, str]]:
@@ -159,14 +162,12 @@ class UI:
     def _context(
         self, page: Page, person: Person, found: Found, names: Mapping[str, str], options: Mapping[str, str]
     ) -> dict[str, Any]:
-        caller = person.session.caller
-        actions = [one for one in page.actions(found) if one.verb.needs in caller.acts_as]
+        actions = [one for one in page.actions(found) if one.verb.needs in person.session.caller.acts_as]
         path = page.path.format_map({name: quote(value, safe="") for name, value in names.items()})
         query = "&".join(f"{quote(name)}={quote(value)}" for name, value in options.items())
         return {
             **found,
-            "caller": caller,
-            "form_key": person.session.form_key,
+            **_signed_in(person),
             "actions": actions,
             "here": path,
             "live": f"/live{path}" + (f"?{query}" if query else ""),
@@ -178,33 +179,39 @@ class UI:
     # --- what is done -------------------------------------------------------------------------------------------------
 
     async def _act(self, noun: str, request: Request) -> Response:
-        """Back to where the form was. What was refused, or could not be sent, is shown with what had been typed."""
+        """Back to where the form was, or on to what it made, which is shown this once and kept nowhere.
+
+        What was refused, or could not be sent, is shown with what had been typed.
+        """
         form, person = await _form(request), self._person(request)
         if person is None:
             raise HTTPException(401, "you were signed out: sign in and send it again")
         _prove(request, person, form)
-        verb = verb_of(noun, request.path_params["verb"])
+        asked, of = request.path_params.get("verb"), request.path_params.get("name", "")
+        verb = maker_of(noun) if asked is None else verb_of(noun, asked)
         if verb is None:
-            raise HTTPException(404, f"{noun} have no {request.path_params['verb']!r}")
+            raise HTTPException(404, f"{noun} have no {asked!r}")
         onward = local_path(form.get("back"))
         try:
             if verb.reason and not form.get(REASON, "").strip():
                 raise ApiError(422, "invalid", "A reason is missing", "say why: it is kept for good", field=REASON)
-            await run_in_threadpool(verb.send, person.client, request.path_params["name"], form)
+            made = await run_in_threadpool(verb.send, person.client, of, form)
         except ApiError as error:
             if error.code == UNAUTHORIZED:
                 raise
             return self._again(person, verb, request, form, str(error), error.code)
         except Unreachable as error:
-            return self._again(person, verb, request, form, f"it was not sent: {error!s}", 503)
+            unsent = "no answer came, so it may have been made: look first" if verb.makes else "it was not sent"
+            return self._again(person, verb, request, form, f"{unsent}: {error!s}", 503)
+        if verb.answer is not None:
+            return _page(verb.answer, {**_signed_in(person), "made": made, "back": onward})
         return RedirectResponse(onward, 303)
 
     def _again(
         self, person: Person, verb: Verb, request: Request, form: Mapping[str, str], fault: str, status: int
     ) -> Response:
         context = {
-            "caller": person.session.caller,
-            "form_key": person.session.form_key,
+            **_signed_in(person),
             "verb": verb,
             "path": request.url.path,
             "form": {name: value for name, value in form.items() if name != FORM_KEY},
@@ -258,6 +265,17 @@ class UI:
         return Response(
             asset.body, media_type=asset.media_type, headers={"cache-control": "public, max-age=31536000, immutable"}
         )
+
+
+def _admit(page: Page, person: Person) -> None:
+    """Raises HTTPException for whoever lacks the role that a page needs."""
+    caller = person.session.caller
+    if page.needs is not None and page.needs not in caller.acts_as:
+        raise HTTPException(403, f"{caller.name}'s role is {caller.role}; this page is for the role {page.needs}")
+
+
+def _signed_in(person: Person) -> dict[str, Any]:
+    return {"caller": person.session.caller, "form_key": person.session.form_key}
 
 
 def _prove(request: Request, person: Person, form: Mapping[str, str]) -> None:

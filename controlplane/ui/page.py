@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from controlplane.client import Client
 from controlplane.ui.action import Action
+from schemas.roles import Role
 from schemas.views.tokens import Caller
 
 Found = Mapping[str, Any]
@@ -41,5 +42,5 @@ class Page:
     """When to look again without any fact: evidence grows without one."""
     actions: Callable[[Found], list[Action]] = field(default=lambda _found: [])
     """What may be done here now, by whoever may."""
-    needs: str | None = None
-    """The role without which there is nothing to see."""
+    needs: Role | None = None
+    """The role that the API asks for what is shown; whoever lacks it is told so, and sees no link."""

@@ -10,6 +10,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from controlplane.domain.analysis.verdict import e_value
+from controlplane.domain.roles import MAY
 from controlplane.ui import charts
 from controlplane.ui.assets import all_assets
 from controlplane.ui.page import Page
@@ -48,6 +49,7 @@ def environment() -> Environment:
         "Threshold": charts.Threshold,
         "may": may,
         "standalone": False,
+        "roles": MAY,
     }
     return made
 

@@ -4,10 +4,11 @@ A test holds each role to the API's own table: a button that a person sees is on
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, cast, get_args
 
 from controlplane.client import Client
 from controlplane.ui.action import REASON, Field, Verb
+from schemas.roles import Role
 
 Send = Callable[[Client, str, Mapping[str, str]], Any]
 
@@ -140,15 +141,44 @@ RUN: Final = (
         danger=True,
     ),
 )
+TOKEN: Final = (
+    Verb(
+        "create",
+        "Make a token",
+        "admin",
+        "Whoever has it may do what its role may, until it is revoked. It is shown once, on the next page.",
+        lambda client, _none, given: client.create_token(given.get("name", ""), cast(Role, given.get("role", ""))),
+        fields=(Field("name", "Whose it is"), Field("role", "Role", choices=get_args(Role))),
+        reason=False,
+        makes=True,
+        answer="new_token.html",
+    ),
+    Verb(
+        "revoke",
+        "Revoke",
+        "admin",
+        "From now on it opens nothing, and whoever signed in with it is signed out. It cannot be taken back.",
+        lambda client, token, _given: client.revoke_token(token),
+        reason=False,
+        danger=True,
+        method="DELETE",
+    ),
+)
 VERBS: Final[Mapping[str, tuple[Verb, ...]]] = {
     "rollouts": ROLLOUT,
     "deployments": DEPLOYMENT,
     "dead-letters": DEAD_LETTER,
     "jobs": JOB,
     "pipeline-runs": RUN,
+    "tokens": TOKEN,
 }
 """By the noun of the API's routes."""
 
 
 def verb_of(noun: str, name: str) -> Verb | None:
-    return next((one for one in VERBS.get(noun, ()) if one.name == name), None)
+    return next((one for one in VERBS.get(noun, ()) if one.name == name and not one.makes), None)
+
+
+def maker_of(noun: str) -> Verb | None:
+    """How a thing of that kind is made, where a page may."""
+    return next((one for one in VERBS.get(noun, ()) if one.makes), None)

@@ -13,6 +13,7 @@ from controlplane.ui.pages import (
     jobs,
     rollout,
     runs,
+    tokens,
     triggers,
     version,
 )
@@ -33,4 +34,5 @@ ALL: Final[tuple[Page, ...]] = (
     triggers.ONE,
     events.PAGE,
     dead_letters.PAGE,
+    tokens.PAGE,
 )
