@@ -61,7 +61,7 @@ def graph(version: VersionDetail) -> Markup:
         _path("model", version.model, version.version),
         "model",
         _x(len(columns)),
-        min(EDGE + (len(columns[-1]) - 1) * (BOX_HEIGHT + GAP) // 2, LOWEST),
+        min(EDGE + max(0, len(columns[-1]) - 1) * (BOX_HEIGHT + GAP) // 2, LOWEST),
     )
     parts = [_line(box, own, "made-of") for box in columns[-1]]
     if far:
