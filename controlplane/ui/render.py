@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from controlplane.domain.analysis.verdict import e_value
 from controlplane.domain.roles import MAY
-from controlplane.ui import charts
+from controlplane.ui import charts, lineage
 from controlplane.ui.assets import all_assets
 from controlplane.ui.page import Page
 from schemas.roles import Role
@@ -45,6 +45,7 @@ def environment() -> Environment:
     made.globals |= {
         "assets": all_assets(),
         "curve": charts.curve,
+        "lineage": lineage.graph,
         "Line": charts.Line,
         "Threshold": charts.Threshold,
         "may": may,

@@ -7,12 +7,18 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
+from sqlmodel import col, select
 
+from controlplane.store.tables import ModelVersionRow
 from schemas.roles import Role
+from tests.support.answers import ok
 from tests.support.browser import browser, chromium
+from tests.support.builders.datasets import DATASET
+from tests.support.builders.planted import plant_job, plant_version
 from tests.support.http_server import serving
 from tests.support.ports import free_ports
 from tests.support.scripted_gateway import Gateway
+from tests.support.triggers import PIPELINE, send, trigger
 from tests.support.worlds.in_process import InProcess
 from tests.support.worlds.website import Website, site_of
 
@@ -36,6 +42,22 @@ def context(opened: Browser) -> Iterator[BrowserContext]:
     made = opened.new_context()
     yield made
     made.close()
+
+
+@pytest.fixture
+def shown(site: InProcess, canary: dict[str, Any]) -> dict[str, Any]:
+    """A canary, whose version was made of others and of data, and a trigger that fired and did not."""
+    ok(site.client("operator").put("/v1/pipelines/nightly", json=PIPELINE))
+    trigger(site, where={"data.bucket": "reviews"})
+    send(site, "1", data={"uri": "file:///a.csv", "bucket": "another"})
+    send(site, "2", data={"uri": "file:///a.csv", "bucket": "reviews"})
+    site.dataset("reviews", 1, DATASET)
+    with site.database.begin("test") as uow:
+        first, second = uow.session.exec(select(ModelVersionRow).order_by(col(ModelVersionRow.version))).all()
+        parents = [plant_version(uow, plant_job(uow), number, datasets=[str(DATASET)]) for number in range(3, 9)]
+        parents[0].parents = [str(second.id)]
+        first.parents = [str(one.id) for one in parents]
+    return canary
 
 
 def signed_in(web: Website, context: BrowserContext, role: Role) -> Page:
@@ -129,7 +151,7 @@ def test_a_ui_that_ends_is_said_and_what_is_typed_survives_its_return(
 
 
 def test_no_page_says_anything_to_the_console_or_to_others(
-    web: Website, context: BrowserContext, canary: dict[str, Any]
+    web: Website, context: BrowserContext, shown: dict[str, Any]
 ) -> None:
     page = signed_in(web, context, "admin")
     said: list[str] = []
@@ -137,7 +159,7 @@ def test_no_page_says_anything_to_the_console_or_to_others(
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
-    for path in paths(canary)[:-1]:  # a page that there is not says so to the console
+    for path in paths(shown)[:-1]:  # a page that there is not says so to the console
         page.goto(web.url + path)
         page.wait_for_timeout(300)
     assert said == []
@@ -146,15 +168,13 @@ def test_no_page_says_anything_to_the_console_or_to_others(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["360 px", "wide"])
-def test_every_page_is_accessible(
-    web: Website, opened: Browser, canary: dict[str, Any], scheme: Any, size: Any
-) -> None:
+def test_every_page_is_accessible(web: Website, opened: Browser, shown: dict[str, Any], scheme: Any, size: Any) -> None:
     context = opened.new_context(color_scheme=scheme, viewport=size)
     page = context.new_page()
     page.goto(f"{web.url}/sign-in")
     found = {"/sign-in": violations(page)}
     page = signed_in(web, context, "admin")
-    for path in paths(canary):
+    for path in paths(shown):
         page.goto(web.url + path)
         for summary in page.locator("summary").all():
             summary.click()
@@ -166,14 +186,14 @@ def test_every_page_is_accessible(
 
 
 def test_every_page_works_without_a_script(
-    web: Website, opened: Browser, site: InProcess, canary: dict[str, Any]
+    web: Website, opened: Browser, site: InProcess, shown: dict[str, Any]
 ) -> None:
     context = opened.new_context(java_script_enabled=False)
     page = signed_in(web, context, "operator")
-    for path in paths(canary):
+    for path in paths(shown, "operator"):
         page.goto(web.url + path)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-    page.goto(f"{web.url}/rollouts/{canary['id']}")
+    page.goto(f"{web.url}/rollouts/{shown['id']}")
     page.locator("summary", has_text="Pause").click()
     page.locator(".action[open] textarea").fill("without a script")
     page.get_by_role("button", name="Pause: yes").click()
@@ -181,18 +201,22 @@ def test_every_page_works_without_a_script(
     context.close()
 
 
-def paths(canary: dict[str, Any]) -> list[str]:
+def paths(canary: dict[str, Any], role: Role = "admin") -> list[str]:
     rollout = f"/rollouts/{canary['id']}"
     return [
         "/",
         "/deployments/reviews",
         rollout,
         "/models/sentiment/1",
-        "/runs",
         "/datasets",
+        "/datasets/reviews",
+        "/datasets/reviews/1",
+        "/runs",
         "/triggers",
+        "/triggers/on-batch",
         "/events",
         "/dead-letters",
+        *(("/tokens",) if role == "admin" else ()),
         "/nothing",
     ]
 

@@ -11,11 +11,12 @@ from controlplane.ui.pages.datasets import READING_TOO
 from schemas.data.operators import OPERATORS
 from tests.support.builders.planted import plant_dataset
 from tests.support.builders.results import curated
-from tests.support.builders.specs import curate_spec
+from tests.support.builders.specs import curate_spec, source_at
 from tests.support.worlds.in_process import InProcess
 from tests.support.worlds.website import Visitor, Website
 from workers.curate.advice import OF_READING
 
+SOURCE = "file:///data/reviews.csv"
 ROW = "the very words of a row"
 HOSTILE = '"><script>alert(1)</script>{{ 7*7 }}'
 LEFT_OUT = {"duplicate": 12, "too_many_words": 3, "undecodable": 1}
@@ -28,7 +29,7 @@ def viewer(web: Website) -> Visitor:
 
 def plant(site: InProcess, number: int = 1, parent: Any = None, **changes: Any) -> Any:
     """A version as a curation with the default operators left it, whose job says more than is shown."""
-    spec = curate_spec(seed=17)
+    spec = curate_spec(source_at(SOURCE), seed=17)
     made = curated(f"rows {number}", **{"rejected": LEFT_OUT, "warnings": [f"look at {ROW}"], **changes})
     with site.database.begin("test") as uow:
         row = plant_dataset(uow, uuid4(), number, made)
@@ -65,7 +66,7 @@ def test_a_version_says_what_was_done_and_what_was_left_out(viewer: Visitor, sit
         "advice": "their texts are there already; nothing to do unless the text column is the wrong one",
     }
     assert found["left_out"][-1]["by"] == ["reading"]
-    assert "file:///data/reviews.csv" in shown.words
+    assert SOURCE in shown.words
     assert "/datasets/reviews/1" in shown.links
     assert "graftwork dataset rejects reviews/2" in shown.words
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from controlplane.store.database import Database
+from tests.support.builders.datasets import DATASET
 from tests.support.scripted_gateway import Gateway
 from tests.support.worlds.in_process import InProcess
 from tests.support.worlds.website import Visitor, Website, website
@@ -65,6 +66,7 @@ def test_a_page_that_every_other_page_links_to_is_there(
 ) -> None:
     """Follows every link of every page, from the front page on."""
     site.client("operator").post(f"/v1/rollouts/{canary['id']}:abort", json=PERSON)
+    site.dataset("reviews", 1, DATASET)
     seen: set[str] = set()
     waiting = ["/"]
     while waiting:
@@ -81,6 +83,7 @@ def test_a_page_that_every_other_page_links_to_is_there(
         assert viewer.twin(path) is not None
     kinds = {re.sub(r"/[0-9a-f-]{36}", "/ID", one.split("?")[0]) for one in seen}
     assert kinds >= {"/", "/runs", "/events", "/dead-letters", "/deployments/reviews", "/rollouts/ID", "/decisions/ID"}
+    assert kinds >= {"/triggers", "/datasets", "/datasets/reviews", "/datasets/reviews/1"}
     assert kinds >= {"/models/sentiment/1", "/models/sentiment/2", "/jobs/ID"}
 
 
